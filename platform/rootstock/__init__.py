@@ -1,0 +1,1 @@
+"""Rootstock: the Django project. Verticals live in `apps`, models in `models_zoo`, GPU work in `workers`."""

@@ -1,0 +1,128 @@
+"""Who is calling: an API key (Bearer) or a signed-in person, and which scope an endpoint asks for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from rootstock.accounts import selectors
+from rootstock.accounts.models import ApiKey, Membership, Organisation, User
+from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
+from rootstock.errors import Forbidden, Unauthorized
+
+P = ParamSpec("P")
+
+
+@dataclass(slots=True, frozen=True)
+class Principal:
+    """The caller of a request, in one organisation, with what it may do."""
+
+    organisation: Organisation
+    scopes: frozenset[str]
+    user: User | None = None
+    api_key: ApiKey | None = None
+
+    def require(self, name: str) -> None:
+        """Raise `Forbidden` unless the caller has the scope."""
+        if name not in self.scopes:
+            raise Forbidden(f"this needs the scope {name}")
+
+
+class ApiRequest(HttpRequest):
+    """An API request after authentication, for type checkers."""
+
+    auth: Principal
+    request_id: str
+
+
+class PageRequest(HttpRequest):
+    """A signed-in page request, for type checkers."""
+
+    organisation: Organisation
+    membership: Membership
+    memberships: list[Membership]
+    user: User
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """The caller. A Bearer key wins over a session; a session is checked against cross-site requests."""
+    header = request.headers.get("Authorization", "")
+    if header:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("Authorization: expected 'Bearer <API key>'")
+        return _principal_of_key(token.strip())
+    return _principal_of_session(request)
+
+
+def _principal_of_key(token: str) -> Principal:
+    found = selectors.api_key_by_token(token)
+    if found is None:
+        raise Unauthorized("the API key is unknown, expired or revoked")
+    return Principal(found.organisation, frozenset(found.scopes), api_key=found)
+
+
+def _principal_of_session(request: HttpRequest) -> Principal:
+    membership = getattr(request, "membership", None)
+    if membership is None:
+        raise Unauthorized("send an API key as 'Authorization: Bearer <key>', or sign in")
+    if request.method not in ("GET", "HEAD", "OPTIONS") and check_csrf(request) is not None:
+        raise Forbidden("the CSRF token is missing or wrong")
+    return Principal(membership.organisation, ROLE_SCOPES[membership.role], user=membership.user)
+
+
+class ScopeAuth(AuthBase):
+    """django-ninja's authentication for one scope. Raises instead of returning None, so that the answer says why."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_name = "ApiKey"
+
+    def __init__(self, scope: str) -> None:
+        if scope not in SCOPES:
+            raise ValueError(f"unknown scope {scope}")
+        self.scope = scope
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Principal:
+        principal = principal_of(request)
+        principal.require(self.scope)
+        return principal
+
+
+def scope(name: str) -> list[Callable[[HttpRequest], Any]]:
+    """The `auth=` of an endpoint: callers need the scope."""
+    return [ScopeAuth(name)]
+
+
+def tenant_page(
+    scope: str | None = None,
+) -> Callable[
+    [Callable[Concatenate[PageRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+]:
+    """A page for members: sign-in required, and the scope where one is given. The view reads `request.organisation`."""
+
+    def decorate(
+        view: Callable[Concatenate[PageRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            membership = getattr(request, "membership", None)
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if membership is None:
+                raise Forbidden("your account belongs to no organisation; ask an administrator to invite you")
+            if scope and scope not in ROLE_SCOPES[membership.role]:
+                raise Forbidden(f"your role does not include {SCOPES[scope].lower()}")
+            return view(cast(PageRequest, request), *args, **kwargs)
+
+        return wrapped
+
+    return decorate
+

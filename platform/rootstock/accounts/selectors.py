@@ -1,0 +1,43 @@
+"""Reads that happen before a tenant is known: a key by its token, a person's memberships."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from rootstock.accounts.models import ApiKey, Membership, User
+from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tokens import prefix_of, token_matches
+
+KEY_PREFIX_SETTING = "rootstock.api_key_prefix"
+USER_SETTING = "rootstock.user"
+_LAST_USED_STEP = timedelta(minutes=1)
+
+
+def api_key_by_token(token: str) -> ApiKey | None:
+    """The live key whose token this is, with its organisation; notes its use about once a minute."""
+    prefix = prefix_of(token)
+    if prefix is None:
+        return None
+    with transaction.atomic():
+        set_local(KEY_PREFIX_SETTING, prefix)
+        key = ApiKey.objects.select_related("organisation").filter(prefix=prefix).first()
+        set_local(KEY_PREFIX_SETTING, "")
+    now = timezone.now()
+    if key is None or not token_matches(token, key.hash) or key.revoked_at or (key.expires_at or now) < now:
+        return None
+    if key.last_used_at is None or now - key.last_used_at > _LAST_USED_STEP:
+        with tenant(key.organisation):
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """A person's memberships in every organisation, by its name."""
+    with transaction.atomic():
+        set_local(USER_SETTING, str(user.pk))
+        found = list(
+            Membership.objects.select_related("organisation", "user").filter(user=user).order_by("organisation__name")
+        )
+        set_local(USER_SETTING, "")
+    return found

@@ -1,0 +1,69 @@
+"""The public REST API under /api/v1: routers, and errors as problem+json."""
+
+import logging
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from rootstock.errors import DomainError, FieldProblem, NotFound, problem, problem_of
+from rootstock.jobs.api import router as jobs_router
+from rootstock.registry.api import router as registry_router
+
+log = logging.getLogger(__name__)
+MAX_PROBLEMS = 50
+
+api = NinjaAPI(
+    title="Rootstock",
+    version="1",
+    description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json (RFC 9457).",
+    docs_url="/docs",
+)
+
+
+@api.exception_handler(DomainError)
+def on_domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """A service refused."""
+    return problem_of(request, error)
+
+
+@api.exception_handler(Http404)
+def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    """No such thing."""
+    return problem_of(request, NotFound("no such resource"))
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """The framework refused, for example a body that is not JSON."""
+    return problem(request, error.status_code, "bad_request", str(error.message))
+
+
+@api.exception_handler(ValidationError)
+def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """The body, query or path does not fit the schema: each field by its path, without the value."""
+    problems = [FieldProblem(_path(found["loc"]), found["msg"]) for found in error.errors[:MAX_PROBLEMS]]
+    first = f"{problems[0].field}: {problems[0].reason}" if problems else "invalid"
+    more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+    return problem(request, 422, "invalid_input", first + more, problems)
+
+
+@api.exception_handler(Exception)
+def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A fault of ours: logged, and told without its insides."""
+    log.exception("%s %s", request.method, request.path)
+    return problem(request, 500, "internal", "something went wrong here; the request id finds it in the log")
+
+
+def _path(location: tuple[str | int, ...]) -> str:
+    parts = location[1:] if location and location[0] in ("body", "query", "path", "form", "file") else location
+    named = parts[1:] if parts and parts[0] in ("body", "payload", "data") and len(parts) > 1 else parts
+    return ".".join(str(part) for part in named) or "body"
+
+
+api.add_router("/jobs", jobs_router)
+api.add_router("", registry_router)
+for _name, _vertical in settings.VERTICALS.items():
+    api.add_router(f"/{_name}", import_string(_vertical.router))

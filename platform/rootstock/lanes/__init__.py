@@ -1,0 +1,1 @@
+"""The interactive fast lane, web side. The worker's side is `workers.lanes`."""

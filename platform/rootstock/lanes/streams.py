@@ -1,0 +1,109 @@
+"""Read a stream of events: in Python, or as server-sent events with resume."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+from django.http import StreamingHttpResponse
+
+from rootstock.accounts.models import Organisation
+from rootstock.errors import InvalidInput, NotFound
+from rootstock.lanes import wire
+from rootstock.lanes.client import connection
+
+FINAL_TYPES = ("done", "error")
+_HEARTBEAT_S = 10.0
+_BLOCK_MS = 1000
+
+
+@dataclass(slots=True, frozen=True)
+class StreamEvent:
+    """One event; `id` resumes behind it."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+
+
+def read_stream(
+    stream_id: str, *, organisation: Organisation | UUID, last_event_id: str = "0"
+) -> Iterator[StreamEvent | None]:
+    """Events after `last_event_id` until the final one; None about every ten seconds in which nothing comes.
+
+    Raises NotFound for a stream that is over and gone, or another organisation's.
+    """
+    check_stream(stream_id, organisation=organisation)
+    return _events(stream_id, _checked_id(last_event_id))
+
+
+def check_stream(stream_id: str, *, organisation: Organisation | UUID) -> None:
+    """Raise NotFound unless the organisation may read the stream."""
+    owner = connection().get(wire.owner_key(stream_id))
+    wanted = organisation if isinstance(organisation, UUID) else organisation.pk
+    if owner is None or owner.decode() != str(wanted):
+        raise NotFound("no such stream, or it has ended a while ago")
+
+
+def cancel_stream(stream_id: str) -> None:
+    """Tell the worker that nobody wants the rest."""
+    connection().set(wire.cancel_key(stream_id), 1, ex=wire.STREAM_TTL_S)
+
+
+def _checked_id(last_event_id: str) -> str:
+    head, _, tail = (last_event_id or "0").partition("-")
+    if not (head.isdigit() and (tail.isdigit() or not tail)):
+        raise InvalidInput.field("Last-Event-ID", "is not an event id of this stream")
+    return last_event_id or "0"
+
+
+def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
+    quiet_since, key = time.monotonic(), wire.stream_key(stream_id)
+    while True:
+        answer = connection().xread({key: last}, block=_BLOCK_MS, count=100)
+        if not answer and not connection().exists(wire.owner_key(stream_id)):
+            yield StreamEvent(last, "error", {"code": "gone", "detail": "the stream has expired"})
+            return
+        for raw_id, fields in answer[0][1] if answer else ():
+            last, quiet_since = raw_id.decode(), time.monotonic()
+            event = StreamEvent(last, fields[b"type"].decode(), json.loads(fields[b"data"]))
+            yield event
+            if event.type in FINAL_TYPES:
+                return
+        if time.monotonic() - quiet_since > _HEARTBEAT_S:
+            quiet_since = time.monotonic()
+            yield None
+
+
+def _frame(event: StreamEvent | None) -> bytes:
+    if event is None:
+        return b": still here\n\n"
+    return f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(event.data)}\n\n".encode()
+
+
+def _frames(stream_id: str, events: Iterator[StreamEvent | None]) -> Iterator[bytes]:
+    finished = False
+    connection().delete(wire.left_key(stream_id))
+    try:
+        yield b"retry: 1000\n\n"
+        for event in events:
+            yield _frame(event)
+            finished = event is not None and event.type in FINAL_TYPES
+    finally:
+        if not finished:  # the client went away: a worker stops unless it comes back within the grace
+            connection().set(wire.left_key(stream_id), time.time(), ex=wire.STREAM_TTL_S)
+
+
+def sse_response(
+    stream_id: str, *, organisation: Organisation | UUID, last_event_id: str = "0"
+) -> StreamingHttpResponse:
+    """The stream as server-sent events. Gives the database connection back before the first byte."""
+    events = read_stream(stream_id, organisation=organisation, last_event_id=last_event_id)
+    database.close()
+    response = StreamingHttpResponse(_frames(stream_id, events), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response

@@ -1,0 +1,60 @@
+"""Request ids, and domain errors of pages and API alike turned into answers."""
+
+import logging
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from rootstock.errors import DomainError, problem_of
+from rootstock.ids import uuid7
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the current request's id on every log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true: it only adds."""
+        record.request_id = request_id.get()
+        return True
+
+
+class RequestIdMiddleware:
+    """Takes a caller's X-Request-Id, or makes one, and returns it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request.request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
+        token = request_id.set(request.request_id)  # type: ignore[attr-defined]
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+class DomainErrorMiddleware:
+    """A `DomainError` that leaves a page's view becomes an error page, or problem+json for a program."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer for a domain error; leave every other exception to Django."""
+        if not isinstance(error, DomainError):
+            return None
+        if "text/html" in request.headers.get("Accept", ""):
+            return render(request, "console/error.html", {"error": error}, status=error.http_status)
+        return problem_of(request, error)

@@ -1,0 +1,38 @@
+"""Cursor pagination by id: ids are time-ordered, so the newest come first and inserts never shift a page."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from ninja import Schema
+
+from rootstock.errors import InvalidInput
+
+M = TypeVar("M", bound=Model)
+MAX_LIMIT = 200
+
+
+class Page(Schema):
+    """One page: its items, and the cursor of the next (null on the last page)."""
+
+    items: list[Any]
+    next: str | None
+
+
+def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple[list[M], str | None]:
+    """Up to `limit` rows after `cursor`, newest first, and the next cursor. Call it inside `tenant()`."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInput.field("limit", f"must be between 1 and {MAX_LIMIT}")
+    if cursor:
+        try:
+            queryset = queryset.filter(pk__lt=UUID(cursor))
+        except ValueError:
+            raise InvalidInput.field("cursor", "is not a cursor of this list") from None
+    rows = list(queryset.order_by("-pk")[: limit + 1])
+    return rows[:limit], str(rows[limit - 1].pk) if len(rows) > limit else None
+
+
+def page_of(rows: list[M], following: str | None, present: Callable[[M], Any]) -> dict[str, Any]:
+    """The page as a response body."""
+    return {"items": [present(row) for row in rows], "next": following}

@@ -1,0 +1,125 @@
+"""REST: base models, data sets, adapters and their training."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from ninja import File, Form, Router, Schema, Status
+from ninja.files import UploadedFile
+from pydantic import ConfigDict, Field
+
+from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.jobs.api import JobOut
+from rootstock.jobs.models import Job
+from rootstock.paging import Page, page_of
+from rootstock.registry import selectors, services
+from rootstock.registry.datasets import MAX_BYTES
+from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+
+router = Router(tags=["adapters"])
+
+
+class BaseModelOut(Schema):
+    """A base model."""
+
+    id: UUID
+    name: str
+    fingerprint: str
+    bytes: int
+    licence: str
+
+
+class DatasetOut(Schema):
+    """A data set."""
+
+    id: UUID
+    name: str
+    task: str
+    sha256: str
+    rows: int
+    bytes: int
+    created_at: datetime
+
+
+class AdapterOut(Schema):
+    """An adapter version."""
+
+    id: UUID
+    reference: str
+    name: str
+    digest: str
+    base_fingerprint: str = Field(alias="base.fingerprint")
+    card: dict[str, Any]
+    bytes: int
+    job_id: UUID | None
+    created_at: datetime
+
+
+class TrainIn(Schema):
+    """What to train. The defaults suit a few dozen short examples."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    dataset_id: UUID
+    rank: Annotated[int, Field(ge=1, le=64)] = 8
+    alpha: Annotated[float, Field(gt=0, le=256)] = 16.0
+    epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
+    learning_rate: Annotated[float, Field(gt=0, le=0.01)] = 2e-3
+    batch_size: Annotated[int, Field(ge=1, le=64)] = 8
+    max_tokens: Annotated[int, Field(ge=16, le=1024)] = 256
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+@router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))
+def list_models(request: ApiRequest) -> list[BaseModel]:
+    """Base models served here."""
+    return selectors.bases()
+
+
+@router.get("/datasets", response=Page, auth=scope("adapters:read"))
+def list_datasets(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
+    """Data sets, newest first."""
+    rows, following = selectors.datasets_page(
+        organisation=request.auth.organisation, cursor=cursor, limit=limit
+    )
+    return page_of(rows, following, DatasetOut.from_orm)
+
+
+@router.post("/datasets", response={201: DatasetOut}, auth=scope("adapters:write"))
+def create_dataset(request: ApiRequest, name: Form[str], file: File[UploadedFile]) -> Status[Dataset]:
+    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file."""
+    content = file.read(MAX_BYTES + 1)
+    return Status(
+        201, services.dataset_create(organisation=request.auth.organisation, name=name, content=content)
+    )
+
+
+@router.get("/adapters", response=Page, auth=scope("adapters:read"))
+def list_adapters(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
+    """Adapters, newest first."""
+    rows, following = selectors.adapters_page(
+        organisation=request.auth.organisation, cursor=cursor, limit=limit
+    )
+    return page_of(rows, following, AdapterOut.from_orm)
+
+
+@router.post("/adapters/train", response={202: JobOut}, auth=scope("adapters:write"))
+def train_adapter(request: ApiRequest, body: TrainIn) -> Status[Job]:
+    """Start a training job; follow it at /api/v1/jobs/{id}. Its result names the adapter."""
+    chosen = body.dict(exclude={"name", "dataset_id"})
+    job = services.adapter_train(
+        organisation=request.auth.organisation,
+        name=body.name,
+        dataset_id=body.dataset_id,
+        settings_=chosen,
+        created_by=request.auth.user,
+    )
+    return Status(202, job)
+
+
+@router.get("/adapters/{reference}", response=AdapterOut, auth=scope("adapters:read"))
+def get_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
+    """One adapter, by name@digest."""
+    return selectors.adapter_by_reference(
+        organisation=request.auth.organisation, reference=reference, field="reference"
+    )

@@ -1,0 +1,36 @@
+"""The base model that this installation serves."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from models_zoo.llm.card import BaseCard, ModelError, read_card
+from rootstock.registry.models import BaseModel
+
+
+def base_folder() -> Path:
+    """Where the served base lies."""
+    return Path(settings.MODELS_DIR) / settings.BASE_MODEL
+
+
+def base_card() -> BaseCard | None:
+    """The served base's card, or None before it has been converted."""
+    try:
+        return read_card(base_folder())
+    except ModelError:
+        return None
+
+
+def base_fingerprint() -> str | None:
+    """The short fingerprint of the served base."""
+    card = base_card()
+    return card.fingerprint[:16] if card else None
+
+
+def base_registered(card: BaseCard) -> BaseModel:
+    """The base's row; made when a worker first serves it."""
+    row, _ = BaseModel.objects.get_or_create(
+        fingerprint=card.fingerprint,
+        defaults={"name": card.name, "bytes": card.bytes, "licence": card.licence, "source": card.source},
+    )
+    return row

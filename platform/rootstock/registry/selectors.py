@@ -1,0 +1,60 @@
+"""Reads of the registry."""
+
+import re
+from uuid import UUID
+
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import InvalidInput, NotFound
+from rootstock.paging import take_page
+from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+
+_REFERENCE = re.compile(r"([a-z0-9][a-z0-9-]{1,62})@([0-9a-f]{12})")
+
+
+def bases() -> list[BaseModel]:
+    """Base models that a worker has served, newest first."""
+    return list(BaseModel.objects.order_by("-created_at"))
+
+
+def adapters_page(
+    *, organisation: Organisation, cursor: str | None = None, limit: int = 50
+) -> tuple[list[AdapterVersion], str | None]:
+    """A page of the organisation's adapters, newest first."""
+    with tenant(organisation):
+        return take_page(AdapterVersion.objects.select_related("base"), cursor=cursor, limit=limit)
+
+
+def adapter_by_reference(
+    *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
+) -> AdapterVersion:
+    """The version that `name@digest` names. Raises InvalidInput or NotFound naming `field`: never another adapter."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise InvalidInput.field(field, "must look like name@0123456789ab")
+    with tenant(organisation):
+        found = (
+            AdapterVersion.objects.select_related("base")
+            .filter(name=match.group(1), digest__startswith=match.group(2))
+            .first()
+        )
+    if found is None:
+        raise NotFound(f"{field}: your organisation has no adapter {reference}")
+    return found
+
+
+def datasets_page(
+    *, organisation: Organisation, cursor: str | None = None, limit: int = 50
+) -> tuple[list[Dataset], str | None]:
+    """A page of the organisation's data sets, newest first."""
+    with tenant(organisation):
+        return take_page(Dataset.objects.all(), cursor=cursor, limit=limit)
+
+
+def dataset_get(*, organisation: Organisation | UUID, dataset_id: UUID) -> Dataset:
+    """One data set."""
+    with tenant(organisation):
+        found = Dataset.objects.filter(pk=dataset_id).first()
+    if found is None:
+        raise NotFound("no such data set")
+    return found

@@ -1,0 +1,112 @@
+"""Writes: data sets, training jobs, the adapters they make."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import InvalidInput, NotFound, Unavailable
+from rootstock.ids import uuid7
+from rootstock.jobs.models import Job
+from rootstock.jobs.services import job_create
+from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.datasets import check_chat_lines
+from rootstock.registry.models import AdapterVersion, Dataset
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+
+
+def dataset_create(*, organisation: Organisation, name: str, content: bytes) -> Dataset:
+    """Store a chat data set. The same content again gives the row that is there."""
+    _check_name(name)
+    rows = check_chat_lines(content)
+    digest = hashlib.sha256(content).hexdigest()
+    _store(dataset_path(organisation.pk, digest), content)
+    with tenant(organisation):
+        row, _ = Dataset.objects.get_or_create(
+            organisation=organisation,
+            sha256=digest,
+            defaults={"name": name, "task": "chat", "rows": rows, "bytes": len(content)},
+        )
+    return row
+
+
+def dataset_path(organisation_id: UUID, digest: str) -> Path:
+    """Where a data set's content lies."""
+    return Path(settings.DATASETS_DIR) / str(organisation_id) / f"{digest}.jsonl"
+
+
+def _store(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{uuid7().hex}.part")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput.field("name", "use 2 to 63 lower-case letters, digits and hyphens")
+
+
+def adapter_train(
+    *,
+    organisation: Organisation,
+    name: str,
+    dataset_id: UUID,
+    settings_: dict[str, Any],
+    created_by: User | None = None,
+) -> Job:
+    """Queue the training of an adapter on a data set of the organisation."""
+    _check_name(name)
+    if base_card() is None:
+        raise Unavailable("no base model has been converted yet", retry_after=5)
+    with tenant(organisation):
+        dataset = Dataset.objects.filter(pk=dataset_id).first()
+        if dataset is None:
+            raise NotFound("dataset_id: no such data set")
+        return job_create(
+            organisation=organisation,
+            kind="adapters.train",
+            params={"name": name, "dataset": str(dataset.pk), "settings": settings_},
+            created_by=created_by,
+        )
+
+
+def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID | None) -> AdapterVersion:
+    """Take a finished adapter folder into the registry: it is moved to its digest's place."""
+    try:
+        digest, card = adapter_digest(folder), read_adapter_card(folder)
+    except AdapterError as error:
+        raise InvalidInput(str(error)) from None
+    base = base_card()
+    if base is None or card.base_fingerprint != base.fingerprint:
+        raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
+    target = adapter_folder(digest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        os.replace(folder, target)
+    with tenant(organisation):
+        row, _ = AdapterVersion.objects.get_or_create(
+            organisation=organisation,
+            digest=digest,
+            defaults={
+                "name": card.name,
+                "base": base_registered(base),
+                "job_id": job_id,
+                "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
+                "bytes": sum(f.stat().st_size for f in target.iterdir()),
+            },
+        )
+    return row
+
+
+def adapter_folder(digest: str) -> Path:
+    """Where a registered adapter's files lie."""
+    return Path(settings.ADAPTERS_DIR) / digest

@@ -1,0 +1,251 @@
+"""Settings, read from the environment. A wrong value stops the start with the variable's name.
+
+The explicit tables at the end (LANES, JOB_KINDS, VERTICALS) are how the platform finds the verticals' code
+by dotted path: neither `rootstock` nor `workers` imports `apps`.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from rootstock import embedded
+from rootstock.secret import local_secret
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env = environ.Env()
+
+
+def _integer(name: str, default: int, minimum: int = 0) -> int:
+    raw = os.environ.get(name, str(default))
+    try:
+        value = int(raw)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={raw!r}: expected a whole number") from None
+    if value < minimum:
+        raise ImproperlyConfigured(f"{name}={raw!r}: expected at least {minimum}")
+    return value
+
+
+def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = os.environ.get(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
+    return value
+
+
+# --- where things are -------------------------------------------------------------------------------------
+VAR_DIR = Path(os.environ.get("ROOTSTOCK_VAR", BASE_DIR / "var")).resolve()
+PRODUCTION = _choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "production"
+DEBUG = False
+MODELS_DIR = VAR_DIR / "models"
+ADAPTERS_DIR = VAR_DIR / "adapters"
+DATASETS_DIR = VAR_DIR / "datasets"
+BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
+
+# --- secrets ----------------------------------------------------------------------------------------------
+if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):
+    raise ImproperlyConfigured("ROOTSTOCK_SECRET_KEY: required when ROOTSTOCK_ENV=production")
+SECRET_KEY = os.environ.get("ROOTSTOCK_SECRET_KEY") or local_secret(VAR_DIR / "secret-key")
+ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
+CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
+
+# --- services: external by URL, else the embedded ones under VAR_DIR -----------------------------------------
+_services = embedded.urls(VAR_DIR)
+REDIS_URL = os.environ.get("REDIS_URL") or _services.redis_url
+
+
+def _database(variable: str, default: str) -> dict[str, object]:
+    try:
+        parts = conninfo_to_dict(os.environ.get(variable) or default)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"{variable}: not a PostgreSQL URL: {str(error).strip()}") from None
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "rootstock"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": str(parts.pop("port", "")),
+        "OPTIONS": parts,
+    }
+
+
+DATABASES = {
+    # The application's role: no superuser, no BYPASSRLS. Row-level security holds for every query of it.
+    "default": _database("DATABASE_URL", _services.database_url)
+    | {
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": 0, "max_size": _integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 10}},
+    },
+    # The owner of the tables: migrations only.
+    "admin": _database("DATABASE_ADMIN_URL", _services.database_admin_url),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Django -----------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_htmx",
+    "csp",
+    "rootstock.accounts",
+    "rootstock.registry",
+    "rootstock.jobs",
+    "rootstock.console",
+    "rootstock.operations",
+    "apps.fraud",
+    "apps.ehr",
+    "apps.support",
+]
+MIDDLEWARE = [
+    "rootstock.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "rootstock.accounts.middleware.OrganisationMiddleware",
+    "rootstock.middleware.DomainErrorMiddleware",
+]
+ROOT_URLCONF = "rootstock.urls"
+WSGI_APPLICATION = "rootstock.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "rootstock.console.context.shell",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "files"},
+    },
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- Celery -----------------------------------------------------------------------------------------------
+# Celery spells a unix socket in its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "general"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "reap-expired-jobs": {"task": "rootstock.jobs.tasks.reap_jobs", "schedule": 5.0, "options": {"expires": 5}},
+}
+CELERY_TIMEZONE = "UTC"
+
+# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+    },
+    "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
+
+
+# --- the tables -------------------------------------------------------------------------------------------
+@dataclass(slots=True, frozen=True)
+class Lane:
+    """One interactive lane: who serves it, in which worker process, and its limits."""
+
+    handler: str
+    group: str  # "language" needs the base model; "score" does not
+    max_batch: int = 64
+    queue_limit: int = 512
+    deadline_s: float = 5.0
+    streams: bool = False
+    threads: int = 1  # streams run one thread each
+
+
+@dataclass(slots=True, frozen=True)
+class JobKind:
+    """One kind of background job: the task that runs it and the queue it waits on."""
+
+    task: str
+    queue: str
+    label: str
+
+
+@dataclass(slots=True, frozen=True)
+class Vertical:
+    """One vertical: its routes, pages and part in the demo."""
+
+    label: str
+    router: str
+    urls: str
+    demo: str
+
+
+LANE_GROUPS = ("language", "score")
+LANES: dict[str, Lane] = {}
+JOB_KINDS: dict[str, JobKind] = {
+    "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
+}
+VERTICALS: dict[str, Vertical] = {}

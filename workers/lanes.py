@@ -1,0 +1,189 @@
+"""The worker's end of the lanes: take what has arrived, run it as one batch, answer in one pipeline.
+
+No waiting timer: a batch is whatever queued up while the last one ran.
+"""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import redis
+
+from rootstock.errors import DeadlineExceeded, DomainError, InternalError
+from rootstock.lanes import wire
+from rootstock.middleware import request_id
+from rootstock.settings import Lane
+from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
+
+log = logging.getLogger(__name__)
+_POLL_S = 1.0
+_COALESCE_S = 0.025
+_CANCEL_EVERY_S = 0.1
+_RETRY_S = 0.5
+
+
+class Consumer:
+    """Serves one lane until stopped: one thread for batches, `lane.threads` threads for streams."""
+
+    def __init__(self, name: str, lane: Lane, handler: BatchHandler | StreamHandler, generation: str) -> None:
+        self.name, self.lane, self.handler = name, lane, handler
+        self.queue = wire.queue_key(name, generation)
+        self.alive = wire.alive_key(name, generation)
+        self.redis = wire.connect()
+        # A Celery task may run the same handler: one batch at a time owns its models.
+        self.lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Announce the lane and start taking requests."""
+        self.redis.set(self.alive, 1, ex=wire.ALIVE_S)
+        serve = self._serve_stream if self.lane.streams else self._serve_batch
+        for index in range(self.lane.threads if self.lane.streams else 1):
+            thread = threading.Thread(target=self._loop, args=(serve,), name=f"{self.name}-{index}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Take no more requests and wait for those in hand."""
+        self._stop.set()
+        with contextlib.suppress(redis.RedisError):
+            self.redis.delete(self.alive)
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _loop(self, serve: Callable[[list[bytes]], None]) -> None:
+        while not self._stop.is_set():
+            try:
+                raws = self._take()
+                if raws:
+                    serve(raws)
+            except redis.RedisError:
+                log.warning("lane %s: Valkey is away", self.name)
+                self._stop.wait(_RETRY_S)
+            except Exception:
+                log.exception("lane %s: a batch was lost to a fault", self.name)
+
+    def _take(self) -> list[bytes]:
+        popped = self.redis.blpop([self.queue], timeout=_POLL_S)
+        if popped is None:
+            return []
+        more = 0 if self.lane.streams else self.lane.max_batch - 1
+        rest = self.redis.lpop(self.queue, more) if more else None
+        return [popped[1], *cast("list[bytes]", rest or [])]
+
+    def _serve_batch(self, raws: list[bytes]) -> None:
+        items = [wire.Item.decode(raw) for raw in raws]
+        live = [item for item in items if item.deadline > time.time()]
+        token = request_id.set(live[0].request_id if live else "-")
+        try:
+            with self.lock:
+                results = self._answers(live)
+        finally:
+            request_id.reset(token)
+        expired = DeadlineExceeded("the request expired in the queue")
+        late = [(item, expired) for item in items if item not in live]
+        self._reply([*zip(live, results, strict=True), *late])
+
+    def _answers(self, live: list[wire.Item]) -> list[dict[str, Any] | DomainError]:
+        if not live:
+            return []
+        handler = cast(BatchHandler, self.handler)
+        try:
+            return answer(handler, [_request(item) for item in live])
+        except DomainError as error:
+            return [error] * len(live)
+        except Exception:
+            log.exception("lane %s: the handler failed on %d requests", self.name, len(live))
+            return [InternalError("the worker failed on this request; its log has the request id")] * len(live)
+
+    def _reply(self, answers: list[tuple[wire.Item, dict[str, Any] | DomainError]]) -> None:
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for item, result in answers:
+                failed = isinstance(result, DomainError)
+                raw = wire.encode_reply(
+                    item.index,
+                    None if failed else cast("dict[str, Any]", result),
+                    cast(DomainError, result).as_dict() if failed else None,
+                )
+                pipeline.rpush(wire.reply_key(item.call), raw)
+            for call in {item.call for item, _ in answers}:
+                pipeline.expire(wire.reply_key(call), wire.REPLY_TTL_S)
+            pipeline.execute()
+
+    def _serve_stream(self, raws: list[bytes]) -> None:
+        item = wire.Item.decode(raws[0])
+        token = request_id.set(item.request_id)
+        writer = StreamWriter(self.redis, item.call)
+        try:
+            if item.deadline < time.time():
+                raise DeadlineExceeded("the request expired in the queue")
+            for kind, data in self._events(item):
+                writer.write(kind, data)
+        except DomainError as error:
+            writer.write("error", error.as_dict())
+        except Exception:
+            log.exception("lane %s: the stream failed", self.name)
+            writer.write("error", InternalError("the worker failed on this request").as_dict())
+        finally:
+            request_id.reset(token)
+
+    def _events(self, item: wire.Item) -> Iterator[tuple[str, dict[str, Any]]]:
+        handler = cast(StreamHandler, self.handler)
+        return handler.stream(_request(item), CancelFlag(self.redis, item.call))
+
+
+class CancelFlag:
+    """Callable: true once the stream was cancelled, or its reader left and did not come back in time."""
+
+    def __init__(self, connection: "redis.Redis", stream: str) -> None:
+        self._redis, self._stream = connection, stream
+        self._seen, self._looked_at = False, 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self._seen and now - self._looked_at >= _CANCEL_EVERY_S:
+            self._looked_at = now
+            cancel, left = self._redis.mget(wire.cancel_key(self._stream), wire.left_key(self._stream))
+            gone = left is not None and time.time() - float(left) > wire.RECONNECT_GRACE_S
+            self._seen = cancel is not None or gone
+        return self._seen
+
+
+class StreamWriter:
+    """Writes events to the request's stream; tokens that come within 25 ms travel together."""
+
+    def __init__(self, connection: "redis.Redis", stream: str) -> None:
+        self._redis, self._key = connection, wire.stream_key(stream)
+        self._text, self._written_at = "", 0.0
+
+    def write(self, kind: str, data: dict[str, Any]) -> None:
+        """Add an event; a `token` event may wait for the next one."""
+        if kind == "token":
+            self._text += data["text"]
+            if time.monotonic() - self._written_at < _COALESCE_S:
+                return
+            self._flush()
+            return
+        self._flush()
+        self._add(kind, data)
+
+    def _flush(self) -> None:
+        if self._text:
+            self._add("token", {"text": self._text})
+            self._text = ""
+
+    def _add(self, kind: str, data: dict[str, Any]) -> None:
+        self._written_at = time.monotonic()
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xadd(self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True)
+            pipeline.expire(self._key, wire.STREAM_TTL_S)
+            pipeline.execute()
+
+
+def _request(item: wire.Item) -> LaneRequest:
+    return LaneRequest(f"{item.call}:{item.index}", item.organisation_id, item.payload, item.deadline)

@@ -1,0 +1,168 @@
+"""The worker's runtime: the quantized base loaded once, the handlers of the verticals, their lanes, its health."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import psutil
+import redis
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from models_zoo.llm.card import BaseCard, adapter_reference, read_card
+from rootstock.errors import Unavailable
+from rootstock.lanes import wire
+from rootstock.registry.base import base_folder, base_registered
+from rootstock.registry.selectors import adapter_by_reference
+from rootstock.registry.services import adapter_folder
+from workers.engine.protocol import Engine
+from workers.handlers import BatchHandler, LaneRequest, answer
+from workers.lanes import Consumer
+
+log = logging.getLogger(__name__)
+_HEALTH_S = 1.0
+_current: "Runtime | None" = None
+
+
+class Runtime:
+    """One per worker process. Handlers take the engine and adapters from it."""
+
+    def __init__(self, name: str, groups: Sequence[str]) -> None:
+        unknown = sorted(set(groups) - set(settings.LANE_GROUPS))
+        if unknown or not groups:
+            raise ValueError(f"ROOTSTOCK_LANES: expected some of {', '.join(settings.LANE_GROUPS)}, not {unknown}")
+        self.name, self.groups = name, tuple(groups)
+        self.redis: redis.Redis = wire.connect()
+        self.base: BaseCard | None = None
+        self._engine: Engine | None = None
+        self._adapters_lock = threading.Lock()
+        self._consumers: dict[str, Consumer] = {}
+        self._stopped = threading.Event()
+        self._started_at = time.time()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine on the shared base. Raises Unavailable in a process that serves no language lane."""
+        if self._engine is None:
+            raise Unavailable("this worker has no base model loaded")
+        return self._engine
+
+    def start(self) -> None:
+        """Load the base and the handlers, then open the lanes."""
+        global _current
+        if "language" in self.groups:
+            self._load_base()
+        for lane_name, lane in settings.LANES.items():
+            if lane.group in self.groups:
+                handler = import_string(lane.handler)()
+                handler.load(self)
+                generation = self.base.fingerprint[:16] if self.base and lane.group == "language" else "any"
+                self._consumers[lane_name] = Consumer(lane_name, lane, handler, generation)
+        for consumer in self._consumers.values():
+            consumer.start()
+        _current = self
+        threading.Thread(target=self._publish_forever, name="health", daemon=True).start()
+        log.info("serving %s", ", ".join(self._consumers) or "no lanes")
+
+    def stop(self) -> None:
+        """Close the lanes, finish what is in hand, free the device."""
+        self._stopped.set()
+        self.redis.delete(f"worker:{self.name}")
+        for consumer in self._consumers.values():
+            consumer.stop()
+        if self._engine is not None:
+            self._engine.close()
+
+    def adapter(self, organisation_id: UUID, reference: str) -> str:
+        """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with."""
+        version = adapter_by_reference(organisation=organisation_id, reference=reference)
+        return self._ensure_loaded(reference, adapter_folder(version.digest))
+
+    def shipped_adapter(self, name: str, folder: Path) -> str:
+        """Load an adapter that ships with Rootstock; returns its `name@digest`."""
+        return self._ensure_loaded(adapter_reference(name, folder), folder)
+
+    def run_lane(self, lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]]) -> list[Any]:
+        """The lane's handler for bulk work in this process: results or DomainErrors, in order."""
+        consumer = self._consumers.get(lane)
+        if consumer is None:
+            raise Unavailable(f"this worker does not serve {lane}")
+        deadline = time.time() + 3600
+        batch = [LaneRequest(uuid4().hex, organisation_id, payload, deadline) for payload in payloads]
+        handler, results = cast(BatchHandler, consumer.handler), []
+        for start in range(0, len(batch), consumer.lane.max_batch):
+            with consumer.lock:  # between two chunks the interactive lane gets its turn
+                results += answer(handler, batch[start : start + consumer.lane.max_batch])
+        return results
+
+    def _load_base(self) -> None:
+        from workers.engine import LocalEngine
+
+        self.base = read_card(base_folder())
+        self._engine = LocalEngine(
+            base_folder(), device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"), threads=_threads()
+        )
+        base_registered(self.base)
+
+    def _ensure_loaded(self, reference: str, folder: Path) -> str:
+        with self._adapters_lock:
+            self.engine.load(reference, folder)
+        return reference
+
+    def _publish_forever(self) -> None:
+        while not self._stopped.wait(_HEALTH_S):
+            try:
+                self._publish()
+            except redis.RedisError:
+                log.warning("Valkey is away; health not published")
+
+    def _publish(self) -> None:
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for consumer in self._consumers.values():
+                pipeline.set(consumer.alive, 1, ex=wire.ALIVE_S)
+                pipeline.llen(consumer.queue)
+            waiting = pipeline.execute()[1::2]
+        state = self._state(dict(zip(self._consumers, waiting, strict=True)))
+        self.redis.set(f"worker:{self.name}", json.dumps(state), ex=wire.ALIVE_S)
+
+    def _state(self, waiting: dict[str, int]) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        engine = self._engine
+        return {
+            "name": self.name,
+            "groups": list(self.groups),
+            "lanes": waiting,
+            "base": {"name": self.base.name, "fingerprint": self.base.fingerprint, "bytes": self.base.bytes}
+            if self.base
+            else None,
+            "adapters": [asdict(found) for found in engine.adapters()] if engine else [],
+            "engine": asdict(engine.stats()) if engine else None,
+            "memory_bytes": psutil.Process().memory_info().rss,
+            "started_at": self._started_at,
+            "seen_at": time.time(),
+        }
+
+
+def current() -> Runtime:
+    """This process's runtime. Raises Unavailable outside an inference worker."""
+    if _current is None:
+        raise Unavailable("no runtime in this process")
+    return _current
+
+
+def run_lane(lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]]) -> list[Any]:
+    """`Runtime.run_lane` of this process, for Celery tasks."""
+    return current().run_lane(lane, organisation_id, payloads)
+
+
+def _threads() -> int:
+    return int(os.environ.get("ROOTSTOCK_THREADS", "0")) or max(1, (os.cpu_count() or 2))
+
+

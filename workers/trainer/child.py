@@ -1,0 +1,95 @@
+"""The training process. `Child` starts and follows it; `python -m workers.trainer.child spec.json` is it.
+
+A process of its own maps the same quantized base file as the worker, can be killed at any moment, and dies with its
+parent. It knows no Django, database or queue: a spec file comes in, events go out as JSON lines.
+"""
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_QUIET_S = 0.5
+
+
+class Child:
+    """The running child, as a context manager: leaving the block kills whatever still runs."""
+
+    def __init__(self, spec: Path) -> None:
+        self.failure: str | None = None
+        self._spec = spec
+
+    def __enter__(self) -> "Child":
+        self._errors = (self._spec.parent / "errors.log").open("w+b")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "workers.trainer.child", str(self._spec)],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._errors.close()
+
+    def events(self) -> Iterator[dict[str, Any] | None]:
+        """The child's events; None about twice a second while it is quiet. Sets `failure` when it ends badly."""
+        while True:
+            try:
+                line = self._lines.get(timeout=_QUIET_S)
+            except queue.Empty:
+                yield None
+                continue
+            if line is None:
+                break
+            yield json.loads(line)
+        if self._process.wait() != 0:
+            self.failure = self._reason()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101  (a pipe was asked for)
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _reason(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        ended = f"exit status {self._process.returncode}"
+        return f"the training process failed ({ended}): {lines[-1][:300] if lines else 'no message'}"
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(spec_path: str) -> None:
+    """Train as the spec says and print events."""
+    from models_zoo.llm.card import record_from
+    from models_zoo.llm.training import TrainSpec, train_lora
+
+    os.nice(10)  # serving comes first on a shared processor
+    spec = record_from(TrainSpec, json.loads(Path(spec_path).read_text()), where="spec")
+    for event in train_lora(spec):
+        fields = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(event).items()}
+        print(json.dumps(fields), flush=True)  # noqa: T201  (the protocol)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,71 @@
+"""One adaptation job: write the child's spec, follow its events, register what it made."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from rootstock.errors import DomainError, InvalidInput
+from rootstock.jobs.running import JobHandle
+from rootstock.registry.base import base_folder
+from rootstock.registry.selectors import dataset_get
+from rootstock.registry.services import adapter_register, dataset_path
+from workers.trainer.child import Child
+
+
+class TrainingFailed(DomainError):
+    """The training process ended without an adapter."""
+
+    code = "training_failed"
+
+
+def train(job: JobHandle) -> dict[str, Any]:
+    """Train and register an adapter; returns its reference. Cancelling kills the child before this returns."""
+    Path(settings.ADAPTERS_DIR).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".training-", dir=settings.ADAPTERS_DIR) as scratch:
+        folder = Path(scratch) / "adapter"
+        spec = Path(scratch) / "spec.json"
+        spec.write_text(json.dumps(_spec(job, folder)))
+        with Child(spec) as child:
+            done = _follow(job, child)
+        version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
+    return {"adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds")}
+
+
+def _spec(job: JobHandle, folder: Path) -> dict[str, Any]:
+    dataset = dataset_get(organisation=job.organisation, dataset_id=UUID(job.params["dataset"]))
+    data = dataset_path(dataset.organisation_id, dataset.sha256)
+    if not data.exists():
+        raise InvalidInput.field("dataset_id", "the data set's content is gone from storage")
+    return {
+        "base": str(base_folder()),
+        "target": str(folder),
+        "name": job.params["name"],
+        "task": "chat",
+        "train": str(data),
+        "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
+        "device": os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
+        "data_note": {"dataset": dataset.name, "sha256": dataset.sha256, "rows": dataset.rows},
+        **job.params["settings"],
+    }
+
+
+def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
+    done: dict[str, Any] = {}
+    for event in child.events():
+        job.check()
+        if event is None:
+            continue
+        kind = event.pop("kind")
+        if kind == "step":
+            job.progress(event["step"], event["steps"], f"loss {event['loss']:.3f}")
+        if kind == "done":
+            done = event
+        job.event(kind, {k: v for k, v in event.items() if k != "folder" and v is not None})
+    if child.failure or not done:
+        raise TrainingFailed(child.failure or "the training process ended without a result")
+    return done
