@@ -1,0 +1,52 @@
+"""PostgreSQL 18 (with pgvector) and Valkey 9 from Python wheels, for a machine that has neither.
+
+`urls()` only computes where they listen; `ensure()` starts what does not run yet and keeps it running as
+long as any process that called it lives. A keeper process stops the servers when the last of them is gone,
+however it ended: callers hold a shared file lock, which the kernel drops even after `kill -9`.
+
+Everything listens on unix sockets in a private folder named after `var`, so two checkouts never meet.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rootstock.embedded.errors import EmbeddedError
+from rootstock.embedded.place import run_folder
+
+__all__ = ["EmbeddedError", "Services", "ensure", "stop", "urls"]
+
+
+@dataclass(slots=True, frozen=True)
+class Services:
+    """Where the embedded services listen. `broker_url` is the same Valkey in Celery's spelling."""
+
+    database_url: str
+    database_admin_url: str
+    redis_url: str
+    broker_url: str
+
+
+def urls(var: Path) -> Services:
+    """The addresses of the services under `var`, whether they run or not."""
+    run = run_folder(var)
+    return Services(
+        database_url=f"postgresql://rootstock_app@/rootstock?host={run}",
+        database_admin_url=f"postgresql://rootstock@/rootstock?host={run}",
+        redis_url=f"unix://{run}/valkey.sock?db=0",
+        broker_url=f"redis+socket://{run}/valkey.sock?virtual_host=0",
+    )
+
+
+def ensure(var: Path) -> Services:
+    """Start the services under `var` or join the running ones; raises EmbeddedError with a plain reason."""
+    from rootstock.embedded import lifetime
+
+    lifetime.join(var)
+    return urls(var)
+
+
+def stop(var: Path) -> None:
+    """Give up this process's use of the services; the last user stops them."""
+    from rootstock.embedded import lifetime
+
+    lifetime.leave(var)
