@@ -1,0 +1,108 @@
+"""The training API's data: what to train (`TrainSpec`) and what happens meanwhile (`TrainEvent`). Free of torch."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from models_zoo.llm.card import ModelError, Task, record_from
+
+ALL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(slots=True, frozen=True)
+class TrainSpec:
+    """One LoRA training run on a resident base. Everything here is recorded in the adapter's card.
+
+    Data are JSON Lines files, one example a line, UTF-8:
+      chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+      classification  {"text": "...", "labels": ["joy", ...]}      (exactly one label unless `multi_label`)
+      tagging         {"text": "...", "spans": [[start, end, "LABEL"], ...]}      (character offsets, no overlap)
+    """
+
+    base: Path  # folder of the converted base
+    target: Path  # adapter folder to write; appears whole or not at all
+    name: str
+    task: Task
+    train: Path
+    evaluation: Path | None = None
+    labels: tuple[str, ...] = ()  # empty: taken from the training data, sorted
+    multi_label: bool = False
+    bidirectional: bool | None = None  # None: False for chat, True for the two head tasks
+    max_tokens: int = 256  # examples are cut (chat: whole conversation; others: text)
+    overlap_tokens: int = 64  # of the windows over longer texts, at evaluation and serving
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ALL_TARGETS
+    last_layers: int | None = None  # adapt only the last N layers; None: all
+
+    epochs: float = 3.0
+    max_steps: int | None = None  # stops earlier; the schedule is made for what will really run
+    batch_size: int = 32
+    accumulation: int = 1
+    learning_rate: float = 4e-4
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.06  # fraction of the steps
+    clip: float = 1.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    evaluate_every: int | None = None  # steps; None: at the end of every epoch. The best state is kept.
+
+    device: str = "cpu"
+    threads: int | None = None
+    precision: Literal["float32", "float16"] = "float16"  # of the stored adapter
+    licence: str = ""
+    description: str = ""
+    data_note: dict[str, Any] = field(
+        default_factory=dict
+    )  # name, source, licence of the data: copied to the card
+
+
+@dataclass(slots=True, frozen=True)
+class TrainEvent:
+    """Something that happened. `kind` says which of the fields are meaningful.
+
+    step        step, steps, epoch, loss, learning_rate, tokens_per_second
+    evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
+    done        metrics of the kept state, folder, digest (full SHA-256), seconds
+    """
+
+    kind: Literal["step", "evaluation", "done"]
+    step: int
+    steps: int
+    epoch: float = 0.0
+    loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_second: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: bool = False
+    folder: Path | None = None
+    digest: str | None = None
+    seconds: float | None = None
+
+
+def read_spec(path: Path) -> TrainSpec:
+    """A `TrainSpec` from a TOML or JSON file; relative paths in it are taken from the file's folder.
+
+    Raises `ModelError` naming the field that is unknown, missing or of the wrong type.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from error
+    for name in ("base", "target", "train", "evaluation"):
+        if isinstance(values.get(name), str):
+            values[name] = str(path.parent / values[name])
+    return record_from(TrainSpec, values, where=str(path))
+
+
+def spec_record(spec: TrainSpec) -> dict[str, Any]:
+    """The spec as JSON values for the card: paths shortened to their last part, so that no machine's layout leaks."""
+    return {key: value.name if isinstance(value, Path) else value for key, value in asdict(spec).items()}

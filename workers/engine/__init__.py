@@ -1,0 +1,1 @@
+"""The engine that serves one quantized base and many adapters: scheduler, slots, one thread."""
