@@ -36,7 +36,7 @@ def join(var: Path) -> None:
             start(find_place(var))
             _ensure_keeper(var)
     except BaseException:
-        os.close(_used.pop(var))
+        leave(var)
         raise
 
 

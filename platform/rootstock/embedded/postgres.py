@@ -15,7 +15,7 @@ import psutil
 from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.logs import last_line, rotate
 from rootstock.embedded.place import Place
-from rootstock.embedded.processes import end, find
+from rootstock.embedded.processes import end, find, users_of
 
 BOOTSTRAP = Path(__file__).parent / "sql" / "bootstrap.sql"
 OPTIONS = {
@@ -26,7 +26,9 @@ OPTIONS = {
     "timezone": "UTC",
 }
 START_TIMEOUT_S = 30.0
+APPEAR_TIMEOUT_S = 3.0  # until its pid file must be there
 STOP_TIMEOUT_S = 15.0
+ORPHAN_TIMEOUT_S = 2.0
 
 
 def begin(place: Place) -> None:
@@ -36,7 +38,7 @@ def begin(place: Place) -> None:
     stop(place)  # alive without a socket, or shutting down
     if not (_data(place) / "PG_VERSION").exists():
         _create(place)
-    (_data(place) / "postmaster.pid").unlink(missing_ok=True)  # not alive: a pid that may be anyone's by now
+    _clear_killed_run(place)
     rotate(_log(place))
     settings = " ".join(f"-c {key}='{value}'" for key, value in OPTIONS.items())
     options = f"-c unix_socket_directories={place.run} {settings}"
@@ -47,9 +49,10 @@ def begin(place: Place) -> None:
 
 def finish(place: Place) -> None:
     """Wait until the server answers, then make roles, extension and database once; raises EmbeddedError."""
-    until = time.monotonic() + START_TIMEOUT_S
+    begun = time.monotonic()
     while not is_ready(place):
-        if time.monotonic() > until or not _starting(place):
+        waited = time.monotonic() - begun
+        if waited > START_TIMEOUT_S or (waited > APPEAR_TIMEOUT_S and _postmaster(place) is None):
             raise EmbeddedError(f"PostgreSQL did not start: {last_line(_log(place))} (log: {_log(place)})")
         time.sleep(0.02)
     _bootstrap(place)
@@ -91,11 +94,12 @@ def _postmaster(place: Place) -> psutil.Process | None:
     return find(lines[0], "postgres", _data(place)) if lines else None
 
 
-def _starting(place: Place) -> bool:
-    """The server lives, or its young process has not written its pid yet."""
-    if _postmaster(place) is not None:
-        return True
-    return time.time() - _log(place).stat().st_mtime < 2.0
+def _clear_killed_run(place: Place) -> None:
+    """After a kill: children that outlive their server for a moment, and its lock files."""
+    for process in users_of(_data(place)):
+        end(process, (signal.SIGTERM, signal.SIGKILL), ORPHAN_TIMEOUT_S)
+    for lock in (_data(place) / "postmaster.pid", place.run / ".s.PGSQL.5432.lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _create(place: Place) -> None:

@@ -18,10 +18,16 @@ def find(pid: str, name: str, folder: Path) -> psutil.Process | None:
     return process if ours and is_alive(process) else None
 
 
+def users_of(folder: Path) -> list[psutil.Process]:
+    """The processes that work in `folder`."""
+    name = str(folder.resolve())
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == name]
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Running and not a zombie, which in containers may wait long for its reaper."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -22,6 +22,7 @@ def begin(place: Place) -> None:
     if is_ready(place):
         return
     stop(place)  # alive without a socket
+    _pid_file(place).unlink(missing_ok=True)
     rotate(_log(place))
     options = {
         "port": "0",
