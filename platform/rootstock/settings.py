@@ -101,11 +101,7 @@ INSTALLED_APPS = [
     "rootstock.accounts",
     "rootstock.registry",
     "rootstock.jobs",
-    "rootstock.console",
     "rootstock.operations",
-    "apps.fraud",
-    "apps.ehr",
-    "apps.support",
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
@@ -133,7 +129,6 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "rootstock.console.context.shell",
             ]
         },
     }
