@@ -11,3 +11,10 @@ os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
+
+
+def pytest_configure() -> None:
+    """Hash test passwords quickly."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

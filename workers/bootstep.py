@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 class RuntimeStep(bootsteps.StartStopStep):
     """On in workers started with ROOTSTOCK_LANES; off in trainer and general, which hold no model."""
 
-    requires = {"celery.worker.components:Pool"}
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)

@@ -44,7 +44,9 @@ class Consumer:
         self.redis.set(self.alive, 1, ex=wire.ALIVE_S)
         serve = self._serve_stream if self.lane.streams else self._serve_batch
         for index in range(self.lane.threads if self.lane.streams else 1):
-            thread = threading.Thread(target=self._loop, args=(serve,), name=f"{self.name}-{index}", daemon=True)
+            thread = threading.Thread(
+                target=self._loop, args=(serve,), name=f"{self.name}-{index}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 
@@ -99,7 +101,9 @@ class Consumer:
             return [error] * len(live)
         except Exception:
             log.exception("lane %s: the handler failed on %d requests", self.name, len(live))
-            return [InternalError("the worker failed on this request; its log has the request id")] * len(live)
+            return [InternalError("the worker failed on this request; its log has the request id")] * len(
+                live
+            )
 
     def _reply(self, answers: list[tuple[wire.Item, dict[str, Any] | DomainError]]) -> None:
         with self.redis.pipeline(transaction=False) as pipeline:
@@ -140,7 +144,7 @@ class Consumer:
 class CancelFlag:
     """Callable: true once the stream was cancelled, or its reader left and did not come back in time."""
 
-    def __init__(self, connection: "redis.Redis", stream: str) -> None:
+    def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
         self._redis, self._stream = connection, stream
         self._seen, self._looked_at = False, 0.0
 
@@ -157,7 +161,7 @@ class CancelFlag:
 class StreamWriter:
     """Writes events to the request's stream; tokens that come within 25 ms travel together."""
 
-    def __init__(self, connection: "redis.Redis", stream: str) -> None:
+    def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
         self._redis, self._key = connection, wire.stream_key(stream)
         self._text, self._written_at = "", 0.0
 
@@ -180,7 +184,9 @@ class StreamWriter:
     def _add(self, kind: str, data: dict[str, Any]) -> None:
         self._written_at = time.monotonic()
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xadd(self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True)
+            pipeline.xadd(
+                self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True
+            )
             pipeline.expire(self._key, wire.STREAM_TTL_S)
             pipeline.execute()
 

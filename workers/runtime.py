@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -36,9 +37,11 @@ class Runtime:
     def __init__(self, name: str, groups: Sequence[str]) -> None:
         unknown = sorted(set(groups) - set(settings.LANE_GROUPS))
         if unknown or not groups:
-            raise ValueError(f"ROOTSTOCK_LANES: expected some of {', '.join(settings.LANE_GROUPS)}, not {unknown}")
+            raise ValueError(
+                f"ROOTSTOCK_LANES: expected some of {', '.join(settings.LANE_GROUPS)}, not {unknown}"
+            )
         self.name, self.groups = name, tuple(groups)
-        self.redis: redis.Redis = wire.connect()
+        self.redis: redis.Redis[bytes] = wire.connect()
         self.base: BaseCard | None = None
         self._engine: Engine | None = None
         self._adapters_lock = threading.Lock()
@@ -132,16 +135,12 @@ class Runtime:
         self.redis.set(f"worker:{self.name}", json.dumps(state), ex=wire.ALIVE_S)
 
     def _state(self, waiting: dict[str, int]) -> dict[str, Any]:
-        from dataclasses import asdict
-
         engine = self._engine
         return {
             "name": self.name,
             "groups": list(self.groups),
             "lanes": waiting,
-            "base": {"name": self.base.name, "fingerprint": self.base.fingerprint, "bytes": self.base.bytes}
-            if self.base
-            else None,
+            "base": _base_state(self.base) if self.base else None,
             "adapters": [asdict(found) for found in engine.adapters()] if engine else [],
             "engine": asdict(engine.stats()) if engine else None,
             "memory_bytes": psutil.Process().memory_info().rss,
@@ -162,7 +161,9 @@ def run_lane(lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]
     return current().run_lane(lane, organisation_id, payloads)
 
 
+def _base_state(card: BaseCard) -> dict[str, Any]:
+    return {"name": card.name, "fingerprint": card.fingerprint, "bytes": card.bytes}
+
+
 def _threads() -> int:
     return int(os.environ.get("ROOTSTOCK_THREADS", "0")) or max(1, (os.cpu_count() or 2))
-
-

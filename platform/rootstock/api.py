@@ -18,7 +18,7 @@ MAX_PROBLEMS = 50
 api = NinjaAPI(
     title="Rootstock",
     version="1",
-    description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json (RFC 9457).",
+    description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json.",
     docs_url="/docs",
 )
 
@@ -58,7 +58,9 @@ def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _path(location: tuple[str | int, ...]) -> str:
-    parts = location[1:] if location and location[0] in ("body", "query", "path", "form", "file") else location
+    parts = (
+        location[1:] if location and location[0] in ("body", "query", "path", "form", "file") else location
+    )
     named = parts[1:] if parts and parts[0] in ("body", "payload", "data") and len(parts) > 1 else parts
     return ".".join(str(part) for part in named) or "body"
 

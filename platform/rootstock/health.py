@@ -19,7 +19,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "valkey": health.reachable,
         "workers": health.state == "ok",
     }
-    body = {"status": "ok" if all(checks.values()) else "unavailable", "checks": checks, "lanes": health.missing}
+    body = {
+        "status": "ok" if all(checks.values()) else "unavailable",
+        "checks": checks,
+        "lanes": health.missing,
+    }
     return JsonResponse(body, status=200 if all(checks.values()) else 503)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -187,7 +186,11 @@ CELERY_TASK_DEFAULT_QUEUE = "general"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
-    "reap-expired-jobs": {"task": "rootstock.jobs.tasks.reap_jobs", "schedule": 5.0, "options": {"expires": 5}},
+    "reap-expired-jobs": {
+        "task": "rootstock.jobs.tasks.reap_jobs",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 

@@ -27,7 +27,11 @@ def test_a_tenant_sees_only_its_rows(world) -> None:
 
 
 def test_a_tenant_cannot_write_another_tenants_row(world) -> None:
-    with tenant(world.organisation), pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+    with (
+        tenant(world.organisation),
+        pytest.raises(ProgrammingError, match="row-level security"),
+        transaction.atomic(),
+    ):
         Job.objects.create(organisation=world.other, kind="adapters.train")
 
 
@@ -56,6 +60,7 @@ def test_the_application_cannot_bypass_the_policies(db) -> None:
 def test_every_tenant_model_has_its_policy(db, model) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = %s", [model._meta.db_table]
+            "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = %s",
+            [model._meta.db_table],
         )
         assert cursor.fetchone() == (True, True), f"add EnableTenantPolicy to {model._meta.label}'s migration"

@@ -87,7 +87,9 @@ def main(spec_path: str) -> None:
     os.nice(10)  # serving comes first on a shared processor
     spec = record_from(TrainSpec, json.loads(Path(spec_path).read_text()), where="spec")
     for event in train_lora(spec):
-        fields = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(event).items()}
+        fields = {
+            key: str(value) if isinstance(value, Path) else value for key, value in asdict(event).items()
+        }
         print(json.dumps(fields), flush=True)  # noqa: T201  (the protocol)
 
 

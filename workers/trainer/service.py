@@ -24,7 +24,7 @@ class TrainingFailed(DomainError):
 
 
 def train(job: JobHandle) -> dict[str, Any]:
-    """Train and register an adapter; returns its reference. Cancelling kills the child before this returns."""
+    """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns."""
     Path(settings.ADAPTERS_DIR).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".training-", dir=settings.ADAPTERS_DIR) as scratch:
         folder = Path(scratch) / "adapter"

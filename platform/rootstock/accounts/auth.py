@@ -125,4 +125,3 @@ def tenant_page(
         return wrapped
 
     return decorate
-

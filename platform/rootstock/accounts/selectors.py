@@ -37,7 +37,9 @@ def memberships_of(user: User) -> list[Membership]:
     with transaction.atomic():
         set_local(USER_SETTING, str(user.pk))
         found = list(
-            Membership.objects.select_related("organisation", "user").filter(user=user).order_by("organisation__name")
+            Membership.objects.select_related("organisation", "user")
+            .filter(user=user)
+            .order_by("organisation__name")
         )
         set_local(USER_SETTING, "")
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -63,7 +64,9 @@ def api_key_create(
     """Create a key. The token is returned once and cannot be read again."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise InvalidInput.field("scopes", f"unknown: {', '.join(unknown)}" if unknown else "must not be empty")
+        raise InvalidInput.field(
+            "scopes", f"unknown: {', '.join(unknown)}" if unknown else "must not be empty"
+        )
     token, prefix, digest = new_token()
     with tenant(organisation):
         key = ApiKey.objects.create(
@@ -79,7 +82,7 @@ def api_key_create(
 
 
 @transaction.atomic
-def api_key_revoke(*, organisation: Organisation, key_id: object) -> ApiKey:
+def api_key_revoke(*, organisation: Organisation, key_id: UUID) -> ApiKey:
     """Revoke a key from now on."""
     with tenant(organisation):
         key = ApiKey.objects.filter(pk=key_id).first()

@@ -63,7 +63,9 @@ def tenant(organisation: "Organisation | UUID") -> Iterator[UUID]:
             set_local(ORGANISATION_SETTING, str(wanted))
             yield wanted
             if connection.in_atomic_block and connection.savepoint_ids:
-                set_local(ORGANISATION_SETTING, "")  # an outer transaction (a test's) goes on without a tenant
+                set_local(
+                    ORGANISATION_SETTING, ""
+                )  # an outer transaction (a test's) goes on without a tenant
     finally:
         _current.reset(token)
 
@@ -128,7 +130,7 @@ class EnableTenantPolicy(Operation):
 
 def grant_application_role(sender: "AppConfig", using: str, **kwargs: Any) -> None:
     """After migrations: the application's role may read and write rows, and not alter or truncate tables."""
-    role = settings.DATABASES["default"]["USER"]
+    role = str(settings.DATABASES["default"]["USER"])
     owner = connections[using]
     with owner.cursor() as cursor:
         quoted = owner.ops.quote_name(role)

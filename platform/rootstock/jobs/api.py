@@ -42,7 +42,11 @@ class JobEventOut(Schema):
 
 @router.get("", response=Page, auth=scope("jobs:read"))
 def list_jobs(
-    request: ApiRequest, cursor: str | None = None, limit: int = 50, state: str | None = None, kind: str | None = None
+    request: ApiRequest,
+    cursor: str | None = None,
+    limit: int = 50,
+    state: str | None = None,
+    kind: str | None = None,
 ) -> dict[str, Any]:
     """Jobs, newest first."""
     organisation = request.auth.organisation

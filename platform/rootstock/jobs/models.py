@@ -48,7 +48,9 @@ class Job(TenantModel):
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "-id"]),
-            models.Index(fields=["state", "lease_until"], condition=models.Q(state="running"), name="job_leases"),
+            models.Index(
+                fields=["state", "lease_until"], condition=models.Q(state="running"), name="job_leases"
+            ),
             models.Index(fields=["dispatched_at"], condition=models.Q(state="queued"), name="job_queue"),
         ]
 

@@ -64,7 +64,9 @@ class JobHandle:
         if self.cancelled():
             raise Cancelled
 
-    def progress(self, done: int, total: int | None = None, message: str = "", *, force: bool = False) -> None:
+    def progress(
+        self, done: int, total: int | None = None, message: str = "", *, force: bool = False
+    ) -> None:
         """Report progress (written at most about three times a second) and stop here if asked to."""
         self.check()
         now = time.monotonic()
@@ -76,11 +78,15 @@ class JobHandle:
     def event(self, type: str, data: dict[str, Any]) -> None:
         """Record a typed event for the job's page."""
         with tenant(self._job.organisation_id):
-            JobEvent.objects.create(organisation_id=self._job.organisation_id, job=self._job, type=type, data=data)
+            JobEvent.objects.create(
+                organisation_id=self._job.organisation_id, job=self._job, type=type, data=data
+            )
 
     def _write(self, fields: dict[str, Any]) -> None:
         job = self._job
-        if not services.job_update(organisation=job.organisation_id, job_id=job.pk, fence=job.fence, **fields):
+        if not services.job_update(
+            organisation=job.organisation_id, job_id=job.pk, fence=job.fence, **fields
+        ):
             self._lost.set()
             raise LeaseLost
 
@@ -131,13 +137,17 @@ def run_job(organisation_id: str, job_id: str, function: JobFunction) -> None:
         _fail(job, error)
     except Exception as error:
         log.exception("job %s (%s) failed", job.pk, job.kind)
-        _fail(job, InternalError(f"{type(error).__name__} in {job.kind}; see the worker's log for job {job.pk}"))
+        _fail(
+            job, InternalError(f"{type(error).__name__} in {job.kind}; see the worker's log for job {job.pk}")
+        )
     else:
         _finish(job, JobState.SUCCEEDED, result=result)
 
 
 def _finish(job: Job, state: str, **fields: Any) -> None:
-    services.job_finish(organisation=job.organisation_id, job_id=job.pk, fence=job.fence, state=state, **fields)
+    services.job_finish(
+        organisation=job.organisation_id, job_id=job.pk, fence=job.fence, state=state, **fields
+    )
 
 
 def _fail(job: Job, error: DomainError) -> None:

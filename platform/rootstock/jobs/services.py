@@ -51,7 +51,10 @@ def job_dispatch(job: Job, *, countdown: float = 0) -> None:
         Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(dispatched_at=now)
     try:
         app.send_task(
-            kind.task, args=[str(job.organisation_id), str(job.pk)], queue=kind.queue, countdown=countdown or None
+            kind.task,
+            args=[str(job.organisation_id), str(job.pk)],
+            queue=kind.queue,
+            countdown=countdown or None,
         )
     except OperationalError:
         log.warning("job %s: the broker is away; the reaper will queue it", job.pk)
@@ -64,7 +67,9 @@ def job_cancel(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
         if job is None:
             raise NotFound("no such job")
         if job.is_final:
-            raise Conflict(f"the job has already {job.state}" if job.state != "cancelled" else "already cancelled")
+            raise Conflict(
+                f"the job has already {job.state}" if job.state != "cancelled" else "already cancelled"
+            )
         job.cancel_requested = True
         if job.state == JobState.QUEUED:
             job.state, job.finished_at = JobState.CANCELLED, timezone.now()

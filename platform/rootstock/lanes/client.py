@@ -26,7 +26,7 @@ return #ARGV - 2
 
 
 @cache
-def connection() -> "redis.Redis":
+def connection() -> "redis.Redis[bytes]":
     """This process's pooled connection."""
     return wire.connect()
 

@@ -22,7 +22,7 @@ STREAM_TTL_S = 900
 RECONNECT_GRACE_S = 5.0
 
 
-def connect() -> "redis.Redis":
+def connect() -> "redis.Redis[bytes]":
     """A pooled connection to Valkey."""
     return redis.Redis.from_url(settings.REDIS_URL, health_check_interval=30, socket_timeout=30)
 

@@ -30,7 +30,9 @@ class Dataset(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "sha256"], name="one_dataset_per_content")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "sha256"], name="one_dataset_per_content")
+        ]
 
 
 class AdapterVersion(TenantModel):
@@ -45,7 +47,9 @@ class AdapterVersion(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest")
+        ]
 
     @property
     def reference(self) -> str:
