@@ -1,0 +1,120 @@
+"""What the home page reads."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from rootstock.accounts.models import Membership, Organisation
+from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.console.tiles import Tile
+from rootstock.jobs.selectors import jobs_page
+from rootstock.lanes.health import Health, WorkerHealth, snapshot
+
+MEBIBYTE = 2**20
+TONES = {"ok": "ok", "degraded": "warn", "down": "error"}
+
+
+@dataclass(slots=True, frozen=True)
+class LaneDepth:
+    """One lane: how much waits, against its limit."""
+
+    name: str
+    group: str
+    waiting: int
+    limit: int
+    served: bool
+
+    @property
+    def share(self) -> float:
+        """How full the queue is, from 0 to 1."""
+        return min(1.0, self.waiting / self.limit) if self.limit else 0.0
+
+
+def health_text(health: Health) -> str:
+    """The state of the worker side in a few words."""
+    if not health.reachable:
+        return "Queue unreachable"
+    if not health.workers:
+        return "No worker"
+    if health.missing:
+        return f"{len(health.missing)} lane{'s' * (len(health.missing) > 1)} unserved"
+    return f"{len(health.workers)} worker{'s' * (len(health.workers) > 1)} up"
+
+
+def health_dot() -> dict[str, str]:
+    """Tone and words of the dot in the top bar."""
+    health = snapshot()
+    return {"tone": TONES[health.state], "text": health_text(health)}
+
+
+def lane_depths(health: Health) -> list[LaneDepth]:
+    """Every lane, the unserved too. Workers that serve the same lane see the same queue."""
+    waiting: Counter[str] = Counter()
+    for worker in health.workers:
+        for lane, count in worker.lanes.items():
+            waiting[lane] = max(waiting[lane], count)
+    return [
+        LaneDepth(name, lane.group, waiting[name], lane.queue_limit, name in health.served)
+        for name, lane in settings.LANES.items()
+    ]
+
+
+def resident_adapters(health: Health | None = None) -> set[str]:
+    """References of the adapters that some worker holds in memory."""
+    workers = (health or snapshot()).workers
+    return {str(adapter.get("name")) for worker in workers for adapter in worker.adapters}
+
+
+def _base_tile(workers: list[WorkerHealth]) -> Tile:
+    base = next((worker.base for worker in workers if worker.base), None)
+    if base is None:
+        return Tile("Base model", "–", note="not resident", symbol="database", tone="error")
+    size = f"{base['bytes'] / MEBIBYTE:,.0f} MiB" if base.get("bytes") else ""
+    note = " · ".join(str(part) for part in (size, base.get("form"), base.get("device")) if part)
+    return Tile("Base model", str(base["name"]), note=note, symbol="database", tone="ok")
+
+
+def health_tiles(health: Health) -> list[Tile]:
+    """Workers, base, adapters, queue."""
+    lanes = lane_depths(health)
+    waiting = sum(lane.waiting for lane in lanes)
+    memory = sum(worker.memory_bytes for worker in health.workers)
+    resident = resident_adapters(health)
+    return [
+        Tile(
+            "Workers", str(len(health.workers)), note=health_text(health), symbol="cpu", tone=TONES[health.state]
+        ),
+        _base_tile(health.workers),
+        Tile("Adapters resident", str(len(resident)), note="grafted onto the base", symbol="layers"),
+        Tile("Waiting", str(waiting), note=f"in {len(lanes)} lanes", symbol="hourglass"),
+        Tile("Worker memory", f"{memory / MEBIBYTE:,.0f}", "MiB", note="all processes", symbol="server"),
+    ]
+
+
+def holdings(organisation: Organisation, scopes: frozenset[str]) -> list[Tile]:
+    """What the organisation has, told by each vertical that the person may read."""
+    return [
+        tile
+        for name, vertical in settings.VERTICALS.items()
+        if vertical.overview and f"{name}:read" in scopes
+        for tile in import_string(vertical.overview)(organisation=organisation)
+    ]
+
+
+def home(membership: Membership) -> dict[str, Any]:
+    """Everything on the home page."""
+    health, scopes = snapshot(), ROLE_SCOPES[membership.role]
+    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if "jobs:read" in scopes else []
+    return {
+        "health": health,
+        "health_tone": TONES[health.state],
+        "health_text": health_text(health),
+        "tiles": health_tiles(health),
+        "lanes": lane_depths(health),
+        "jobs": jobs,
+        "may_see_jobs": "jobs:read" in scopes,
+        "holdings": holdings(membership.organisation, scopes),
+    }

@@ -1,0 +1,106 @@
+// Draws chart cards from the JSON beside them. ECharts is fetched only on a page that has one; without it, or without
+// scripts, the card shows its table.
+const TONES = ["accent", "info", "violet", "warn", "error", "ok"];
+let library;
+
+function loadLibrary() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector('meta[name="echarts"]').content;
+    script.onload = () => resolve(window.echarts);
+    script.onerror = () => reject(new Error("ECharts did not load"));
+    document.head.append(script);
+  });
+  return library;
+}
+
+// A canvas knows no custom properties: let the browser resolve each token to a plain colour.
+function palette(host) {
+  const probe = document.createElement("span");
+  host.append(probe);
+  const resolved = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const names = ["text", "text-2", "text-3", "line", "surface", "high", ...TONES];
+  const colours = Object.fromEntries(names.map((name) => [name, resolved(name)]));
+  probe.remove();
+  return colours;
+}
+
+function seriesOption(series, index, kind, colours) {
+  const colour = colours[series.tone || TONES[index % TONES.length]];
+  const bars = kind === "bar" || kind === "stacked";
+  return {
+    name: series.name,
+    data: series.values,
+    type: bars ? "bar" : "line",
+    stack: kind === "stacked" ? "all" : undefined,
+    itemStyle: { color: colour, borderRadius: bars && kind !== "stacked" ? [2, 2, 0, 0] : 0 },
+    lineStyle: { width: 1.75, color: colour, type: index % 3 === 1 ? "dashed" : index % 3 === 2 ? "dotted" : "solid" },
+    areaStyle: kind === "area" ? { color: colour, opacity: 0.12 } : undefined,
+    barMaxWidth: 28,
+    showSymbol: false,
+    symbolSize: 5,
+    connectNulls: false,
+  };
+}
+
+function option(spec, colours) {
+  const text = { color: colours["text-2"], fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
+  const legend = spec.series.length > 1;
+  return {
+    animation: false,
+    textStyle: text,
+    grid: { left: 8, right: 12, top: legend ? 32 : 14, bottom: 4, containLabel: true },
+    legend: legend ? { top: 0, left: 4, itemWidth: 18, itemHeight: 8, textStyle: text } : undefined,
+    // Drawn on the canvas: an HTML tooltip would need inline styles, which the page's policy refuses.
+    tooltip: {
+      trigger: "axis",
+      renderMode: "richText",
+      confine: true,
+      backgroundColor: colours.surface,
+      borderColor: colours.line,
+      textStyle: { ...text, color: colours.text, fontSize: 12 },
+      valueFormatter: (value) => (value == null ? "–" : `${value.toLocaleString()}${spec.unit ? ` ${spec.unit}` : ""}`),
+    },
+    xAxis: {
+      type: "category",
+      data: spec.labels,
+      boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
+      axisLabel: { ...text, hideOverlap: true },
+      axisLine: { lineStyle: { color: colours.line } },
+      axisTick: { show: false },
+    },
+    yAxis: { type: "value", scale: spec.kind === "line", axisLabel: text, splitLine: { lineStyle: { color: colours.line } } },
+    series: spec.series.map((series, index) => seriesOption(series, index, spec.kind, colours)),
+  };
+}
+
+async function mountChart(card) {
+  const echarts = await loadLibrary();
+  const canvas = card.querySelector("[data-chart-canvas]");
+  const table = card.querySelector("[data-chart-table]");
+  const toggle = card.querySelector("[data-chart-toggle]");
+  const spec = JSON.parse(document.getElementById(card.dataset.chart).textContent);
+  canvas.hidden = false;
+  table.hidden = true;
+  const chart = echarts.init(canvas, null, { renderer: "canvas" });
+  const draw = () => chart.setOption(option(spec, palette(card)), true);
+  draw();
+  document.addEventListener("console:theme", draw);
+  new ResizeObserver(() => canvas.hidden || chart.resize()).observe(canvas);
+  toggle.hidden = false;
+  toggle.addEventListener("click", () => {
+    table.hidden = !table.hidden;
+    canvas.hidden = !table.hidden;
+    toggle.setAttribute("aria-pressed", String(!table.hidden));
+  });
+}
+
+export function mountCharts(root) {
+  for (const card of root.querySelectorAll("[data-chart]:not([data-mounted])")) {
+    card.dataset.mounted = "";
+    mountChart(card).catch((error) => console.warn(error.message));
+  }
+}

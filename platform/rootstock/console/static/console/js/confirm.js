@@ -1,0 +1,38 @@
+// Asks before what cannot be undone. `data-confirm` names the consequence, `data-confirm-title` the question and
+// `data-confirm-yes` the button; on a form, or as hx-confirm on an htmx element.
+function ask(source, text) {
+  const dialog = document.getElementById("confirm");
+  dialog.querySelector("[data-confirm-title]").textContent = source.dataset.confirmTitle ?? "Are you sure?";
+  dialog.querySelector("[data-confirm-text]").textContent = text;
+  dialog.querySelector("[data-confirm-yes]").textContent = source.dataset.confirmYes ?? "Yes";
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+export function startConfirm() {
+  const agreed = new WeakSet();
+  document.addEventListener(
+    "submit",
+    async (event) => {
+      const form = event.target;
+      if (!form.dataset?.confirm || agreed.has(form)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const submitter = event.submitter;
+      if (await ask(form, form.dataset.confirm)) {
+        agreed.add(form);
+        form.requestSubmit(submitter);
+        agreed.delete(form);
+      }
+    },
+    true,
+  );
+  document.addEventListener("htmx:confirm", async (event) => {
+    if (!event.detail.question) return;
+    event.preventDefault();
+    if (await ask(event.detail.elt, event.detail.question)) event.detail.issueRequest(true);
+  });
+}

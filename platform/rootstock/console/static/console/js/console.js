@@ -1,0 +1,26 @@
+// Entry of every page. Each module finds its own markup; parts that htmx swaps in are visited again.
+import { mountCharts } from "./charts.js";
+import { mountChats } from "./chat.js";
+import { startConfirm } from "./confirm.js";
+import { startHealth } from "./health.js";
+import { startKeyboard } from "./keyboard.js";
+import { startRail } from "./rail.js";
+import { startTheme } from "./theme.js";
+import { startNetwork } from "./network.js";
+import { mountText } from "./text.js";
+
+function mount(root) {
+  mountText(root);
+  mountCharts(root);
+  mountChats(root);
+}
+
+startTheme();
+startRail();
+startConfirm();
+startKeyboard();
+startNetwork();
+startHealth();
+mount(document);
+document.addEventListener("htmx:load", (event) => mount(event.detail.elt));
+document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,49 @@
+// Times in the viewer's zone, JSON in colour, copy buttons. All of it reads well without this too.
+const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const LONG = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const TOKENS = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b/g;
+
+function localTime(element) {
+  const moment = new Date(element.dateTime);
+  const format = moment.getFullYear() === new Date().getFullYear() ? SHORT : LONG;
+  element.textContent = format.format(moment);
+  element.title = moment.toISOString();
+}
+
+function colour(code) {
+  const text = code.textContent;
+  const pieces = [];
+  let at = 0;
+  for (const match of text.matchAll(TOKENS)) {
+    const kind = match[2] !== undefined ? "key" : match[1] ? "string" : match[3] ? "number" : "literal";
+    const shown = match[1] ?? match[0];
+    pieces.push(text.slice(at, match.index));
+    const piece = document.createElement("span");
+    piece.className = kind;
+    piece.textContent = shown;
+    pieces.push(piece);
+    at = match.index + shown.length;
+  }
+  pieces.push(text.slice(at));
+  code.replaceChildren(...pieces);
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(button.closest("[data-code]").querySelector("code").textContent);
+  const label = button.lastChild;
+  label.textContent = " Copied";
+  setTimeout(() => (label.textContent = " Copy"), 1500);
+}
+
+export function mountText(root) {
+  root.querySelectorAll("time[data-local]").forEach(localTime);
+  for (const code of root.querySelectorAll("code[data-json]:not([data-coloured])")) {
+    code.dataset.coloured = "";
+    if (code.textContent.length < 100_000) colour(code);
+  }
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy][hidden]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+}

@@ -1,0 +1,65 @@
+"""Made-up contents of the style page."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rootstock.console.charts import Chart, Series
+from rootstock.console.tiles import Tile
+
+HOURS = [f"{hour:02d}:00" for hour in range(8, 20)]
+NOTE = (
+    "Mrs. [NAME] attended on 14 March with chest tightness and shortness of breath. No fever. "
+    "Known type 2 diabetes, takes metformin 500 mg twice a day. Father had a myocardial infarction at 58."
+)
+
+
+def _spans() -> list[dict[str, Any]]:
+    wanted = [
+        ("14 March", "date"), ("chest tightness", "symptom"), ("shortness of breath", "symptom"),
+        ("type 2 diabetes", "condition"), ("metformin 500 mg", "medication"), ("myocardial infarction", "condition"),
+    ]  # fmt: skip
+    return [
+        {"start": NOTE.index(text), "end": NOTE.index(text) + len(text), "label": label} for text, label in wanted
+    ]
+
+
+def examples() -> dict[str, Any]:
+    """Everything that the style page's template names."""
+    return {
+        "moment": datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC),
+        "tiles": [
+            Tile("Payments scored", "48.2k", note="last 24 hours", symbol="banknote"),
+            Tile("Median latency", "4.1", "ms", note="p99 9.8 ms", symbol="clock"),
+            Tile("Workers", "2", "of 2", note="all lanes served", symbol="circle-check", tone="ok"),
+            Tile("Queue", "512", "waiting", note="full: new work is refused", symbol="triangle-alert", tone="warn"),
+        ],
+        "payments": [
+            ("0197-4c1a", "Kestrel Ltd", 9400.00, "EUR", 0.94, "review"),
+            ("0197-4c19", "Payroll, Aldwych Freight", 9650.00, "EUR", 0.12, "approve"),
+            ("0197-4c12", "M. Okafor", 312.40, "GBP", 0.41, "approve"),
+            ("0197-4c08", "Borealis Holdings", 18250.00, "USD", 0.71, "review"),
+        ],
+        "states": ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"],
+        "shares": {"Rules": 0.12, "Sequence": 0.31, "Graph": 0.57},
+        "chart": Chart(
+            "style-latency", "Score latency", HOURS,
+            [
+                Series("median", [4.1, 4.0, 4.2, 4.4, 4.1, 4.3, 4.6, 4.4, 4.2, 4.1, 4.0, 4.0], "accent"),
+                Series("p99", [9.1, 8.8, 9.6, 11.2, 9.9, 10.4, 14.2, 11.0, 9.5, 9.0, 8.9, 8.7], "warn"),
+            ],
+            unit="ms", label_title="Hour", note="Made-up figures.",
+        ),
+        "bars": Chart(
+            "style-decisions", "Decisions", HOURS,
+            [
+                Series("approved", [310, 402, 388, 420, 371, 399, 412, 430, 377, 342, 301, 288], "accent"),
+                Series("for review", [12, 18, 15, 22, 14, 17, 25, 19, 14, 11, 9, 10], "warn"),
+                Series("declined", [3, 4, 4, 6, 3, 5, 8, 4, 3, 2, 3, 2], "error"),
+            ],
+            kind="stacked", unit="payments", label_title="Hour",
+        ),
+        "note_text": NOTE,
+        "note_spans": _spans(),
+        "json_example": {"score": 0.94, "decision": "review", "reasons": ["new payee", "first device"], "expires": None},
+        "answer_tokens": "I am sorry about the delay. Your replacement card left our depot this morning.",
+    }  # fmt: skip

@@ -1,0 +1,218 @@
+"""The console's components for templates: `{% load console %}`. Each is shown on the style page."""
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from rootstock.console import formats
+from rootstock.console.charts import Chart
+
+register = template.Library()
+
+SPRITE = "console/vendor/lucide/icons.svg"
+TONE_ICONS = {
+    "ok": "circle-check",
+    "warn": "triangle-alert",
+    "error": "octagon-alert",
+    "info": "info",
+    "accent": "circle-dot",
+    "neutral": "circle",
+}
+RISK_ICONS = {"low": "circle", "medium": "triangle", "high": "diamond", "critical": "octagon-alert"}
+STATES = {
+    "queued": ("neutral", "clock", "Queued"),
+    "running": ("info", "loader-circle", "Running"),
+    "cancelling": ("warn", "loader-circle", "Cancelling"),
+    "succeeded": ("ok", "circle-check", "Succeeded"),
+    "failed": ("error", "octagon-alert", "Failed"),
+    "cancelled": ("neutral", "ban", "Cancelled"),
+}
+EMOTIONS = {
+    "positive": ("smile", frozenset({"joy", "happy", "love", "gratitude", "relief", "satisfied", "positive", "hopeful"})),
+    "negative": (
+        "frown",
+        frozenset({"anger", "angry", "sadness", "sad", "fear", "disgust", "frustration", "frustrated", "annoyed", "negative", "anxiety"}),
+    ),
+}
+
+
+class SpanLike(Protocol):
+    start: int
+    end: int
+    label: str
+
+
+@register.simple_tag
+def icon(name: str, label: str = "", css: str = "") -> SafeString:
+    """An icon of the sprite; without a label it is decoration and hidden from screen readers."""
+    meaning = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html(
+        '<svg class="icon {}" {}><use href="{}#{}"></use></svg>', css, meaning, static(SPRITE), name
+    )
+
+
+@register.simple_tag
+def pill(tone: str, text: str, symbol: str = "") -> SafeString:
+    """A short status; tone is one of TONE_ICONS and never the only sign: each has its own icon."""
+    return _pill(tone, symbol or TONE_ICONS.get(tone, "circle"), text)
+
+
+@register.simple_tag
+def status_pill(state: str) -> SafeString:
+    """The state of a job or another piece of work."""
+    tone, symbol, text = STATES.get(str(state), ("neutral", "circle", str(state).replace("_", " ").capitalize()))
+    return _pill(tone, symbol, text, "spin" if symbol == "loader-circle" else "")
+
+
+def _pill(tone: str, symbol: str, text: str, css: str = "") -> SafeString:
+    return format_html(
+        '<span class="pill" data-tone="{}">{}{}</span>', tone, icon(symbol, css=css), text
+    )
+
+
+@register.simple_tag
+def risk(score: float | None, level: str = "") -> SafeString:
+    """Risk as word, shape and colour with the score beside it; the vertical may give its own level."""
+    if score is None:
+        return pill("neutral", "Not scored")
+    level = level or formats.risk_level(float(score))
+    return format_html(
+        '<span class="risk" data-level="{}">{}{} <span class="risk-score">{}</span></span>',
+        level, icon(RISK_ICONS.get(level, "circle")), level.capitalize(), f"{score:.2f}",
+    )
+
+
+@register.simple_tag
+def meter(share: float, level: str = "", label: str = "") -> SafeString:
+    """A bar from 0 to 1. An SVG, because the page's policy allows no inline style for a width."""
+    width = f"{max(0.0, min(1.0, float(share))) * 100:.1f}"
+    return format_html(
+        '<svg class="meter" data-level="{}" viewBox="0 0 100 8" preserveAspectRatio="none" {}>'
+        '<rect width="{}" height="8"></rect></svg>',
+        level, format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"'), width,
+    )
+
+
+@register.simple_tag
+def parts(shares: Mapping[str, float] | Iterable[tuple[str, float]]) -> SafeString:
+    """How much each part contributed (name, share from 0 to 1), as labelled bars."""
+    pairs = shares.items() if isinstance(shares, Mapping) else shares
+    rows = format_html_join(
+        "", "<li><span>{}</span>{}<span class='num'>{}</span></li>",
+        ((name, meter(share), f"{share:.0%}") for name, share in pairs),
+    )
+    return format_html('<ul class="parts">{}</ul>', rows)
+
+
+@register.inclusion_tag("console/components/progress.html")
+def progress_bar(
+    done: int, total: int | None = None, message: str = "", eta_s: float | None = None, label: str = "Progress"
+) -> dict[str, Any]:
+    """Progress; without a total the bar only says that work goes on."""
+    share = min(1.0, done / total) if total else None
+    return {"done": done, "total": total, "share": share, "message": message, "eta_s": eta_s, "label": label}
+
+
+@register.inclusion_tag("console/components/chart_card.html")
+def chart_card(chart: Chart) -> dict[str, Any]:
+    """A chart with its table one click away."""
+    return {"chart": chart, "spec_id": f"chart-{chart.id}-spec"}
+
+
+@register.inclusion_tag("console/components/ai_mark.html")
+def ai_mark(
+    model: str, adapter: str = "", confidence: float | None = None, text: str = "Written by AI"
+) -> dict[str, Any]:
+    """Marks output of a model, with the exact versions that made it."""
+    return {"model": model, "adapter": adapter, "confidence": confidence, "text": text}
+
+
+@register.simple_tag
+def emotion(label: str, score: float | None = None, tone: str = "") -> SafeString:
+    """The emotion read from one turn; tone positive, neutral or negative."""
+    tone = tone or next((name for name, (_, words) in EMOTIONS.items() if label.lower() in words), "neutral")
+    symbol = EMOTIONS[tone][0] if tone in EMOTIONS else "meh"
+    shown = f"{label.capitalize()} {score:.0%}" if score is not None else label.capitalize()
+    return format_html(
+        '<span class="emotion" data-tone="{}">{}<span class="visually-hidden">Emotion: </span>{}</span>',
+        tone, icon(symbol), shown,
+    )
+
+
+@register.simple_tag
+def marked_note(text: str, spans: Sequence[SpanLike | Mapping[str, Any]]) -> SafeString:
+    """A note with its entities marked. Spans are character offsets; one that overlaps an earlier span is left out."""
+    hues: dict[str, int] = {}
+    pieces: list[SafeString | str] = []
+    position = 0
+    for start, end, label in sorted(_span(span) for span in spans):
+        if start < position or end > len(text):
+            continue
+        hue = hues.setdefault(label, len(hues) % 6 + 1)
+        pieces += [text[position:start], _entity(text[start:end], label, hue)]
+        position = end
+    pieces.append(text[position:])
+    return format_html('<div class="note">{}</div>', format_html_join("", "{}", ((piece,) for piece in pieces)))
+
+
+def _span(span: SpanLike | Mapping[str, Any]) -> tuple[int, int, str]:
+    if isinstance(span, Mapping):
+        return int(span["start"]), int(span["end"]), str(span["label"])
+    return span.start, span.end, span.label
+
+
+def _entity(text: str, label: str, hue: int) -> SafeString:
+    return format_html('<mark class="entity" data-label="{}" data-hue="{}">{}</mark>', label, hue, text)
+
+
+@register.inclusion_tag("console/components/json.html")
+def json_view(value: Any, label: str = "JSON") -> dict[str, Any]:
+    """Any JSON value, indented, with a copy button."""
+    return {"text": json.dumps(value, indent=2, ensure_ascii=False, default=str), "label": label}
+
+
+@register.simple_tag
+def when(moment: datetime.datetime | datetime.date | None, empty: str = "–") -> SafeString | str:
+    """A time: the browser rewrites it in the viewer's zone and keeps the exact instant as its title."""
+    if moment is None:
+        return empty
+    if not isinstance(moment, datetime.datetime):
+        return format_html('<time datetime="{}" class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}")
+    moment = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    return format_html(
+        '<time datetime="{}" data-local class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y, %H:%M}"
+    )
+
+
+@register.filter
+def abbrev(value: float | Decimal | None) -> SafeString | str:
+    """A large number abbreviated, the exact one on hover."""
+    if value is None:
+        return "–"
+    return format_html('<span title="{}">{}</span>', f"{value:,}", formats.abbreviated(float(value)))
+
+
+@register.filter
+def amount(value: Decimal | float | None, currency: str = "") -> SafeString | str:
+    """An amount of money that never wraps."""
+    return "–" if value is None else format_html('<span class="num">{}</span>', formats.money(value, currency))
+
+
+@register.filter
+def percent(value: float | None, digits: int = 0) -> str:
+    """0.57 as 57 %."""
+    return "–" if value is None else f"{value * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def span_of(seconds: float | None) -> str:
+    """Seconds as a length of time."""
+    return "–" if seconds is None else formats.span(float(seconds))

@@ -1,0 +1,16 @@
+"""A stat tile, as selectors hand it to a page."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Tile:
+    """One figure with its name. `tone` (ok, warn, error, info) only where the figure is good or bad."""
+
+    label: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    symbol: str = ""
+    tone: str = ""
+    url: str = ""

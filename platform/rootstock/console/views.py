@@ -1,0 +1,112 @@
+"""The shell's own pages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.accounts.middleware import SESSION_KEY
+from rootstock.console import selectors
+from rootstock.console.forms import SignInForm
+from rootstock.console.style_examples import examples
+from rootstock.errors import Forbidden, problem
+from rootstock.registry.selectors import adapters_page, bases
+
+
+class SignIn(LoginView):
+    """Sign in with a name and a password."""
+
+    template_name = "console/login.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+@require_GET
+@tenant_page()
+def home(request: PageRequest) -> HttpResponse:
+    """What runs, what it is doing, what this organisation has."""
+    return render(request, "console/home.html", selectors.home(request.membership))
+
+
+@require_GET
+@tenant_page()
+def home_live(request: PageRequest) -> HttpResponse:
+    """The part of the home page that renews itself."""
+    return render(request, "console/home_live.html", selectors.home(request.membership))
+
+
+@require_GET
+@tenant_page()
+def health_dot(request: PageRequest) -> HttpResponse:
+    """The dot in the top bar."""
+    return JsonResponse(selectors.health_dot())
+
+
+@require_POST
+@tenant_page()
+def organisation_switch(request: PageRequest) -> HttpResponse:
+    """Act in another of the person's organisations from now on."""
+    wanted = request.POST.get("organisation", "")
+    if wanted not in {str(membership.organisation_id) for membership in request.memberships}:
+        raise Forbidden("you are not a member of that organisation")
+    request.session[SESSION_KEY] = str(UUID(wanted))
+    return HttpResponseRedirect("/")
+
+
+@require_GET
+@tenant_page("adapters:read")
+def adapters(request: PageRequest) -> HttpResponse:
+    """Bases that are served and the adapters grafted onto them."""
+    found, following = adapters_page(organisation=request.organisation, cursor=request.GET.get("cursor"))
+    context = {"bases": bases(), "adapters": found, "next": following, "resident": selectors.resident_adapters()}
+    return render(request, "console/adapters.html", context)
+
+
+@require_GET
+@tenant_page()
+def style(request: PageRequest) -> HttpResponse:
+    """Every component with made-up contents: what pages are built from."""
+    return render(request, "console/style.html", examples())
+
+
+def _error(request: HttpRequest, status: int, code: str, title: str, text: str) -> HttpResponse:
+    if request.path.startswith(("/api/", "/v1/")):
+        return problem(request, status, code, text)
+    context: dict[str, Any] = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+    return render(request, "console/error.html", context, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """400."""
+    return _error(
+        request, 400, "bad_request", "That request could not be read",
+        "Something in the address or the form was not valid. Nothing was changed.",
+    )  # fmt: skip
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """403."""
+    return _error(
+        request, 403, "forbidden", "You may not do that",
+        "Your role in this organisation does not include it. An administrator can change that.",
+    )  # fmt: skip
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """404."""
+    return _error(
+        request, 404, "not_found", "There is nothing here",
+        "The page does not exist, or it belongs to another organisation.",
+    )  # fmt: skip
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """500."""
+    return _error(
+        request, 500, "internal", "Something broke on our side",
+        "It has been logged under the number below. What you had saved before is kept; try again in a moment.",
+    )  # fmt: skip
