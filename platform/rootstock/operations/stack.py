@@ -1,0 +1,168 @@
+"""Rootstock on one machine: which processes it is made of, and starting all of it."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from rootstock import embedded
+from rootstock.operations import preflight
+from rootstock.operations.preparation import prepare
+from rootstock.supervisor import Definition, Output, Ready, Supervisor, answers, says
+
+ROOT = Path(settings.BASE_DIR)
+ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no wait for workers elsewhere
+
+
+@dataclass(slots=True, frozen=True)
+class Address:
+    """Where the web process listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        shown = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"http://{shown}:{self.port}"
+
+
+@dataclass(slots=True, frozen=True)
+class Site:
+    """A running Rootstock: its address, its processes, and how long the start took."""
+
+    url: str
+    supervisor: Supervisor
+    ready_after_s: float
+
+
+def address() -> Address:
+    """From ROOTSTOCK_BIND and ROOTSTOCK_PORT; raises ImproperlyConfigured."""
+    raw = os.environ.get("ROOTSTOCK_PORT", "8000")
+    if not raw.isdigit() or not 0 < int(raw) < 65536:
+        raise ImproperlyConfigured(f"ROOTSTOCK_PORT={raw!r}: expected a number from 1 to 65535")
+    return Address(os.environ.get("ROOTSTOCK_BIND", "127.0.0.1"), int(raw))
+
+
+def processes(web: Address) -> list[Definition]:
+    """Every process, all started at once."""
+    cores = os.cpu_count() or 2
+    language = {"ROOTSTOCK_LANES": "language", "ROOTSTOCK_THREADS": str(cores)}
+    score = {"ROOTSTOCK_LANES": "score", "ROOTSTOCK_THREADS": str(max(1, cores // 4))}
+    return [
+        _process("web", _granian(web), answers(web.host, web.port, "/healthz")),
+        _process("language", _worker("language", "language", "threads", 4), says(r"\bready\."), language),
+        _process("score", _worker("score", "score", "threads", 4), says(r"\bready\."), score),
+        _process("trainer", _worker("trainer", "adaptation", "prefork", 1), says(r"\bready\.")),
+        _process("general", _worker("general", "general", "prefork", 2), says(r"\bready\.")),
+        _process(
+            "beat", _celery("rootstock.celery", "beat", "--pidfile", "", "-l", "warning"), says("is starting")
+        ),
+    ]
+
+
+@contextmanager
+def site(output: Output | None = None, say: Callable[[str], None] = print) -> Iterator[Site]:
+    """Check, prepare and start everything; end what was started on leaving. For the main thread.
+
+    SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt inside. Raises Refusal, EmbeddedError, SupervisorError
+    or ImproperlyConfigured, each with one plain line.
+    """
+    began, var, web = time.monotonic(), Path(settings.VAR_DIR), address()
+    preflight.python_version(sys.version_info[:2])
+    preflight.writable(var)
+    with Supervisor(var, processes(web), output) as supervisor, _signals(supervisor):
+        preflight.free_space(var)
+        preflight.port_free(web.host, web.port)
+        with _services(var, say):
+            prepare(say, environment())
+            try:
+                supervisor.start()
+                supervisor.wait_ready()
+                yield Site(web.url, supervisor, time.monotonic() - began)
+            finally:
+                supervisor.stop()
+
+
+def environment() -> dict[str, str]:
+    """What every process of Rootstock needs in its environment, wherever it was started from."""
+    return {
+        "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}",
+        "DJANGO_SETTINGS_MODULE": "rootstock.settings",
+        "ROOTSTOCK_VAR": str(settings.VAR_DIR),
+    }
+
+
+@contextmanager
+def _services(var: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """The embedded services, unless both are given from outside."""
+    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        yield
+        return
+    say(f"starting PostgreSQL and Valkey in {var}")
+    embedded.ensure(var)
+    try:
+        yield
+    finally:
+        embedded.stop(var)
+
+
+@contextmanager
+def _signals(supervisor: Supervisor) -> Iterator[None]:
+    """The first signal unwinds the main thread, which stops everything; a second one makes that quick."""
+    seen: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            supervisor.hurry()
+        else:
+            raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _process(
+    name: str, command: Sequence[str], ready: Ready, additional: Mapping[str, str] | None = None
+) -> Definition:
+    return Definition(name, command, ready, {**environment(), **(additional or {})})
+
+
+def _granian(web: Address) -> Sequence[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        web.host,
+        "--port",
+        str(web.port),
+    ]
+    threads = ["--workers", "1", "--blocking-threads", "64", "--backpressure", "256", "--no-ws"]
+    return [*command, *threads, "--log-level", "warning", "rootstock.wsgi:application"]
+
+
+def _worker(name: str, queue: str, pool: str, size: int) -> Sequence[str]:
+    options = ["-n", f"{name}@%h", "-Q", queue, "--pool", pool, "-c", str(size), "-l", "info"]
+    return _celery("workers.app", "worker", *options, *ALONE)
+
+
+def _celery(application: str, *arguments: str) -> Sequence[str]:
+    return [sys.executable, "-m", "celery", "-A", application, *arguments]
