@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "rootstock.accounts",
     "rootstock.registry",
     "rootstock.jobs",
+    "rootstock.console",
     "rootstock.operations",
 ]
 MIDDLEWARE = [
@@ -128,6 +129,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "rootstock.console.context.shell",
             ]
         },
     }

@@ -10,5 +10,10 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("api/v1/", api.urls),
+    path("", include("rootstock.console.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
+handler400 = "rootstock.console.views.bad_request"
+handler403 = "rootstock.console.views.forbidden"
+handler404 = "rootstock.console.views.not_found"
+handler500 = "rootstock.console.views.server_error"
