@@ -20,7 +20,7 @@ from rootstock.settings import Lane
 from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
 
 log = logging.getLogger(__name__)
-_POLL_S = 1.0
+_POLL_S = 0.5
 _COALESCE_S = 0.025
 _CANCEL_EVERY_S = 0.1
 _RETRY_S = 0.5
@@ -79,8 +79,8 @@ class Consumer:
         return [popped[1], *cast("list[bytes]", rest or [])]
 
     def _serve_batch(self, raws: list[bytes]) -> None:
-        items = [wire.Item.decode(raw) for raw in raws]
-        live = [item for item in items if item.deadline > time.time()]
+        items, now = [wire.Item.decode(raw) for raw in raws], time.time()
+        live = [item for item in items if item.deadline > now]
         token = request_id.set(live[0].request_id if live else "-")
         try:
             with self.lock:
@@ -88,7 +88,7 @@ class Consumer:
         finally:
             request_id.reset(token)
         expired = DeadlineExceeded("the request expired in the queue")
-        late = [(item, expired) for item in items if item not in live]
+        late = [(item, expired) for item in items if item.deadline <= now]
         self._reply([*zip(live, results, strict=True), *late])
 
     def _answers(self, live: list[wire.Item]) -> list[dict[str, Any] | DomainError]:

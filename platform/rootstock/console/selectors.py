@@ -85,7 +85,11 @@ def health_tiles(health: Health) -> list[Tile]:
     resident = resident_adapters(health)
     return [
         Tile(
-            "Workers", str(len(health.workers)), note=health_text(health), symbol="cpu", tone=TONES[health.state]
+            "Workers",
+            str(len(health.workers)),
+            note=health_text(health),
+            symbol="cpu",
+            tone=TONES[health.state],
         ),
         _base_tile(health.workers),
         Tile("Adapters resident", str(len(resident)), note="grafted onto the base", symbol="layers"),
