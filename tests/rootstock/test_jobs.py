@@ -42,7 +42,8 @@ def test_it_works(job) -> None:
 
     ended = run(job, function)
     assert (ended.state, ended.result, ended.done, ended.total) == ("succeeded", {"sum": 3}, 2, 3)
-    assert ended.finished_at and ended.lease_until is None
+    assert ended.finished_at
+    assert ended.lease_until is None
     events = selectors.job_events(organisation=job.organisation_id, job_id=job.pk)
     assert [(e.type, e.data) for e in events] == [("step", {"loss": 1.5})]
 

@@ -19,11 +19,10 @@ ORGANISATION = uuid7()
 
 
 @pytest.fixture
-def lanes(services, monkeypatch) -> Iterator[None]:
+def lanes(services, monkeypatch) -> None:
     monkeypatch.setitem(settings.LANES, "test.echo", ECHO)
     monkeypatch.setitem(settings.LANES, "test.count", COUNT)
     wire.connect().delete("lane:test.echo:any", "alive:test.echo:any", "alive:test.count:any")
-    yield
 
 
 @pytest.fixture
