@@ -1,11 +1,18 @@
 """The Celery application. Worker processes load it through `workers.app`, which adds the runtime."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 
 app = Celery("rootstock")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_logging(**kwargs: Any) -> None:
+    """Celery leaves logging alone when somebody answers this signal: LOGGING of the settings holds here too."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -26,6 +27,7 @@ class Step:
 
 def prepare(say: Callable[[str], None], environment: Mapping[str, str]) -> None:
     """Do the steps that are not done yet; raises Refusal when one cannot."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
         Step("converting the base model", _has_base, lambda: _convert(environment)),

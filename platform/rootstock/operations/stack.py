@@ -63,9 +63,7 @@ def processes(web: Address) -> list[Definition]:
         _process("score", _worker("score", "score", "threads", 4), says(r"\bready\."), score),
         _process("trainer", _worker("trainer", "adaptation", "prefork", 1), says(r"\bready\.")),
         _process("general", _worker("general", "general", "prefork", 2), says(r"\bready\.")),
-        _process(
-            "beat", _celery("rootstock.celery", "beat", "--pidfile", "", "-l", "warning"), says("is starting")
-        ),
+        _process("beat", _celery("rootstock.celery", "beat", "--pidfile", ""), says("is starting")),
     ]
 
 
@@ -156,13 +154,15 @@ def _granian(web: Address) -> Sequence[str]:
         str(web.port),
     ]
     threads = ["--workers", "1", "--blocking-threads", "64", "--backpressure", "256", "--no-ws"]
-    return [*command, *threads, "--log-level", "warning", "rootstock.wsgi:application"]
+    return [*command, *threads, "--log-level", "error", "rootstock.wsgi:application"]
 
 
 def _worker(name: str, queue: str, pool: str, size: int) -> Sequence[str]:
-    options = ["-n", f"{name}@%h", "-Q", queue, "--pool", pool, "-c", str(size), "-l", "info"]
-    return _celery("workers.app", "worker", *options, *ALONE)
+    options = ["-n", f"{name}@%h", "-Q", queue, "--pool", pool, "-c", str(size)]
+    return _celery("workers.app", "--quiet", "worker", *options, *ALONE)
 
 
 def _celery(application: str, *arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "celery", "-A", application, *arguments]
+    # Embedded under root, in a container for instance, is a supported case: no page of warning about it.
+    hush = ["-W", "ignore:You're running the worker"]
+    return [sys.executable, *hush, "-m", "celery", "-A", application, *arguments]

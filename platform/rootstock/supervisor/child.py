@@ -40,7 +40,7 @@ class Child:
     @property
     def last_line(self) -> str:
         """The last thing it said."""
-        return next((line for line in reversed(self._lines) if line.strip()), "")
+        return self._lines[-1] if self._lines else ""
 
     def start(self) -> None:
         """Start it in a session of its own: a Ctrl-C at the terminal reaches the supervisor alone."""
@@ -107,6 +107,6 @@ class Child:
         assert process.stdout is not None  # noqa: S101  (opened as a pipe above)
         with process.stdout:
             for line in process.stdout:
-                text = line.rstrip("\n")
-                self._lines.append(text)
-                self._output.line(self.definition.name, text)
+                if text := line.rstrip():
+                    self._lines.append(text)
+                    self._output.line(self.definition.name, text)

@@ -1,4 +1,4 @@
-"""What a supervised process is: a name, a command line, its environment, and how one sees that it is ready."""
+"""What a supervised process is: a name, a command line, its environment, and when it is ready."""
 
 import http.client
 import re

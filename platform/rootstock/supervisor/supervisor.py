@@ -20,7 +20,7 @@ HOPELESS_CRASHES = 3
 
 
 class Supervisor:
-    """Runs the processes of one `var` folder. As a context manager it is the only one there, from entry to exit.
+    """Runs the processes of one `var` folder. As a context manager it is the only one there until its exit.
 
     None of its processes outlives it: a guard ends them if it is killed.
     """
