@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from rootstock.accounts.models import Membership, Organisation
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.console.tiles import Tile
+from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
 
@@ -65,7 +66,7 @@ def lane_depths(health: Health) -> list[LaneDepth]:
 def resident_adapters(health: Health | None = None) -> set[str]:
     """References of the adapters that some worker holds in memory."""
     workers = (health or snapshot()).workers
-    return {str(adapter.get("name")) for worker in workers for adapter in worker.adapters}
+    return {str(adapter["adapter"]) for worker in workers for adapter in worker.adapters}
 
 
 def _base_tile(workers: list[WorkerHealth]) -> Tile:
@@ -107,14 +108,15 @@ def holdings(organisation: Organisation, scopes: frozenset[str]) -> list[Tile]:
 def home(membership: Membership) -> dict[str, Any]:
     """Everything on the home page."""
     health, scopes = snapshot(), ROLE_SCOPES[membership.role]
-    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if "jobs:read" in scopes else []
+    may_see_jobs = "jobs:read" in scopes
+    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if may_see_jobs else []
     return {
         "health": health,
         "health_tone": TONES[health.state],
         "health_text": health_text(health),
         "tiles": health_tiles(health),
         "lanes": lane_depths(health),
-        "jobs": jobs,
-        "may_see_jobs": "jobs:read" in scopes,
+        "jobs": [JobPage(job) for job in jobs],
+        "may_see_jobs": may_see_jobs,
         "holdings": holdings(membership.organisation, scopes),
     }
