@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.utils.module_loading import import_string
 
 from rootstock.accounts.models import Membership, Organisation
@@ -14,7 +15,6 @@ from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
 
-MEBIBYTE = 2**20
 TONES = {"ok": "ok", "degraded": "warn", "down": "error"}
 
 
@@ -69,12 +69,15 @@ def resident_adapters(health: Health | None = None) -> set[str]:
     return {str(adapter["adapter"]) for worker in workers for adapter in worker.adapters}
 
 
+def _served_note(health: Health) -> str:
+    return "every lane served" if health.state == "ok" else health_text(health)
+
+
 def _base_tile(workers: list[WorkerHealth]) -> Tile:
     base = next((worker.base for worker in workers if worker.base), None)
     if base is None:
         return Tile("Base model", "–", note="not resident", symbol="database", tone="error")
-    size = f"{base['bytes'] / MEBIBYTE:,.0f} MiB" if base.get("bytes") else ""
-    note = " · ".join(str(part) for part in (size, base.get("form"), base.get("device")) if part)
+    note = f"{filesizeformat(base['bytes'])}, quantized, shared by every adapter"
     return Tile("Base model", str(base["name"]), note=note, symbol="database", tone="ok")
 
 
@@ -82,16 +85,20 @@ def health_tiles(health: Health) -> list[Tile]:
     """Workers, base, adapters, queue."""
     lanes = lane_depths(health)
     waiting = sum(lane.waiting for lane in lanes)
-    memory = sum(worker.memory_bytes for worker in health.workers)
+    memory = filesizeformat(sum(worker.memory_bytes for worker in health.workers))
     resident = resident_adapters(health)
     return [
         Tile(
-            "Workers", str(len(health.workers)), note=health_text(health), symbol="cpu", tone=TONES[health.state]
+            "Workers",
+            str(len(health.workers)),
+            note=_served_note(health),
+            symbol="cpu",
+            tone=TONES[health.state],
         ),
         _base_tile(health.workers),
         Tile("Adapters resident", str(len(resident)), note="grafted onto the base", symbol="layers"),
         Tile("Waiting", str(waiting), note=f"in {len(lanes)} lanes", symbol="hourglass"),
-        Tile("Worker memory", f"{memory / MEBIBYTE:,.0f}", "MiB", note="all processes", symbol="server"),
+        Tile("Worker memory", memory, note="all processes", symbol="memory-stick"),
     ]
 
 

@@ -19,7 +19,8 @@ def _spans() -> list[dict[str, Any]]:
         ("type 2 diabetes", "condition"), ("metformin 500 mg", "medication"), ("myocardial infarction", "condition"),
     ]  # fmt: skip
     return [
-        {"start": NOTE.index(text), "end": NOTE.index(text) + len(text), "label": label} for text, label in wanted
+        {"start": NOTE.index(text), "end": NOTE.index(text) + len(text), "label": label}
+        for text, label in wanted
     ]
 
 

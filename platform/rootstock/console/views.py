@@ -62,7 +62,12 @@ def organisation_switch(request: PageRequest) -> HttpResponse:
 def adapters(request: PageRequest) -> HttpResponse:
     """Bases that are served and the adapters grafted onto them."""
     found, following = adapters_page(organisation=request.organisation, cursor=request.GET.get("cursor"))
-    context = {"bases": bases(), "adapters": found, "next": following, "resident": selectors.resident_adapters()}
+    context = {
+        "bases": bases(),
+        "adapters": found,
+        "next": following,
+        "resident": selectors.resident_adapters(),
+    }
     return render(request, "console/adapters.html", context)
 
 

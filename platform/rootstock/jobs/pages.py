@@ -49,6 +49,11 @@ class JobPage:
         return self.job.is_final
 
     @property
+    def may_still_stop(self) -> bool:
+        """Cancelling it would change something."""
+        return not self.job.is_final and not self.job.cancel_requested
+
+    @property
     def started_by(self) -> str:
         """Who started it; a job without a person came over the API."""
         return str(self.job.created_by) if self.job.created_by else "the API"

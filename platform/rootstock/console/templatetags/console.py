@@ -36,10 +36,27 @@ STATES = {
     "cancelled": ("neutral", "ban", "Cancelled"),
 }
 EMOTIONS = {
-    "positive": ("smile", frozenset({"joy", "happy", "love", "gratitude", "relief", "satisfied", "positive", "hopeful"})),
+    "positive": (
+        "smile",
+        frozenset({"joy", "happy", "love", "gratitude", "relief", "satisfied", "positive", "hopeful"}),
+    ),
     "negative": (
         "frown",
-        frozenset({"anger", "angry", "sadness", "sad", "fear", "disgust", "frustration", "frustrated", "annoyed", "negative", "anxiety"}),
+        frozenset(
+            {
+                "anger",
+                "angry",
+                "sadness",
+                "sad",
+                "fear",
+                "disgust",
+                "frustration",
+                "frustrated",
+                "annoyed",
+                "negative",
+                "anxiety",
+            }
+        ),
     ),
 }
 
@@ -68,14 +85,14 @@ def pill(tone: str, text: str, symbol: str = "") -> SafeString:
 @register.simple_tag
 def status_pill(state: str) -> SafeString:
     """The state of a job or another piece of work."""
-    tone, symbol, text = STATES.get(str(state), ("neutral", "circle", str(state).replace("_", " ").capitalize()))
+    tone, symbol, text = STATES.get(
+        str(state), ("neutral", "circle", str(state).replace("_", " ").capitalize())
+    )
     return _pill(tone, symbol, text, "spin" if symbol == "loader-circle" else "")
 
 
 def _pill(tone: str, symbol: str, text: str, css: str = "") -> SafeString:
-    return format_html(
-        '<span class="pill" data-tone="{}">{}{}</span>', tone, icon(symbol, css=css), text
-    )
+    return format_html('<span class="pill" data-tone="{}">{}{}</span>', tone, icon(symbol, css=css), text)
 
 
 @register.simple_tag
@@ -86,7 +103,10 @@ def risk(score: float | None, level: str = "") -> SafeString:
     level = level or formats.risk_level(float(score))
     return format_html(
         '<span class="risk" data-level="{}">{}{} <span class="risk-score">{}</span></span>',
-        level, icon(RISK_ICONS.get(level, "circle")), level.capitalize(), f"{score:.2f}",
+        level,
+        icon(RISK_ICONS.get(level, "circle")),
+        level.capitalize(),
+        f"{score:.2f}",
     )
 
 
@@ -97,7 +117,9 @@ def meter(share: float, level: str = "", label: str = "") -> SafeString:
     return format_html(
         '<svg class="meter" data-level="{}" viewBox="0 0 100 8" preserveAspectRatio="none" {}>'
         '<rect width="{}" height="8"></rect></svg>',
-        level, format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"'), width,
+        level,
+        format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"'),
+        width,
     )
 
 
@@ -106,15 +128,20 @@ def parts(shares: Mapping[str, float] | Iterable[tuple[str, float]]) -> SafeStri
     """How much each part contributed (name, share from 0 to 1), as labelled bars."""
     pairs = shares.items() if isinstance(shares, Mapping) else shares
     rows = format_html_join(
-        "", "<li><span>{}</span>{}<span class='num'>{}</span></li>",
-        ((name, meter(share), f"{share:.0%}") for name, share in pairs),
+        "",
+        "<li><span>{}</span>{}<span class='num'>{}</span></li>",
+        ((name, meter(share), formats.percentage(share)) for name, share in pairs),
     )
     return format_html('<ul class="parts">{}</ul>', rows)
 
 
 @register.inclusion_tag("console/components/progress.html")
 def progress_bar(
-    done: int, total: int | None = None, message: str = "", eta_s: float | None = None, label: str = "Progress"
+    done: int,
+    total: int | None = None,
+    message: str = "",
+    eta_s: float | None = None,
+    label: str = "Progress",
 ) -> dict[str, Any]:
     """Progress; without a total the bar only says that work goes on."""
     share = min(1.0, done / total) if total else None
@@ -140,10 +167,12 @@ def emotion(label: str, score: float | None = None, tone: str = "") -> SafeStrin
     """The emotion read from one turn; tone positive, neutral or negative."""
     tone = tone or next((name for name, (_, words) in EMOTIONS.items() if label.lower() in words), "neutral")
     symbol = EMOTIONS[tone][0] if tone in EMOTIONS else "meh"
-    shown = f"{label.capitalize()} {score:.0%}" if score is not None else label.capitalize()
+    shown = f"{label.capitalize()} {formats.percentage(score)}" if score is not None else label.capitalize()
     return format_html(
         '<span class="emotion" data-tone="{}">{}<span class="visually-hidden">Emotion: </span>{}</span>',
-        tone, icon(symbol), shown,
+        tone,
+        icon(symbol),
+        shown,
     )
 
 
@@ -160,7 +189,9 @@ def marked_note(text: str, spans: Sequence[SpanLike | Mapping[str, Any]]) -> Saf
         pieces += [text[position:start], _entity(text[start:end], label, hue)]
         position = end
     pieces.append(text[position:])
-    return format_html('<div class="note">{}</div>', format_html_join("", "{}", ((piece,) for piece in pieces)))
+    return format_html(
+        '<div class="note">{}</div>', format_html_join("", "{}", ((piece,) for piece in pieces))
+    )
 
 
 def _span(span: SpanLike | Mapping[str, Any]) -> tuple[int, int, str]:
@@ -185,10 +216,14 @@ def when(moment: datetime.datetime | datetime.date | None, empty: str = "–") -
     if moment is None:
         return empty
     if not isinstance(moment, datetime.datetime):
-        return format_html('<time datetime="{}" class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}")
+        return format_html(
+            '<time datetime="{}" class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}"
+        )
     moment = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
     return format_html(
-        '<time datetime="{}" data-local class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y, %H:%M}"
+        '<time datetime="{}" data-local class="nowrap">{}</time>',
+        moment.isoformat(),
+        f"{moment:%-d %b %Y, %H:%M}",
     )
 
 
@@ -203,13 +238,15 @@ def abbrev(value: float | Decimal | None) -> SafeString | str:
 @register.filter
 def amount(value: Decimal | float | None, currency: str = "") -> SafeString | str:
     """An amount of money that never wraps."""
-    return "–" if value is None else format_html('<span class="num">{}</span>', formats.money(value, currency))
+    return (
+        "–" if value is None else format_html('<span class="num">{}</span>', formats.money(value, currency))
+    )
 
 
 @register.filter
 def percent(value: float | None, digits: int = 0) -> str:
     """0.57 as 57 %."""
-    return "–" if value is None else f"{value * 100:.{digits}f}\u202f%"
+    return "–" if value is None else formats.percentage(value, digits)
 
 
 @register.filter
