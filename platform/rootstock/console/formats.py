@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
+NONE = "\N{EN DASH}"
 Level = Literal["low", "medium", "high", "critical"]
 LEVELS: tuple[tuple[float, Level], ...] = ((0.85, "critical"), (0.6, "high"), (0.3, "medium"))
 

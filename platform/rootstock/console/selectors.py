@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from rootstock.accounts.models import Membership, Organisation
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.console import formats
 from rootstock.console.tiles import Tile
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
@@ -76,7 +77,7 @@ def _served_note(health: Health) -> str:
 def _base_tile(workers: list[WorkerHealth]) -> Tile:
     base = next((worker.base for worker in workers if worker.base), None)
     if base is None:
-        return Tile("Base model", "–", note="not resident", symbol="database", tone="error")
+        return Tile("Base model", formats.NONE, note="not resident", symbol="database", tone="error")
     note = f"{filesizeformat(base['bytes'])}, quantized, shared by every adapter"
     return Tile("Base model", str(base["name"]), note=note, symbol="database", tone="ok")
 
