@@ -248,6 +248,7 @@ class Vertical:
     router: str
     urls: str
     demo: str
+    overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
 
 
 LANE_GROUPS = ("language", "score")

@@ -11,6 +11,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("api/v1/", api.urls),
     path("", include("rootstock.console.urls")),
+    path("jobs/", include("rootstock.jobs.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
 handler400 = "rootstock.console.views.bad_request"

@@ -9,7 +9,7 @@ Kind = Literal["line", "area", "bar", "stacked"]
 
 @dataclass(slots=True, frozen=True)
 class Series:
-    """One named run of values; None leaves a gap. `tone` is a colour token (accent, ok, warn, error, info, high, violet)."""
+    """One named run of values; None leaves a gap. `tone` is accent, ok, warn, error, info, high or violet."""
 
     name: str
     values: Sequence[float | None]

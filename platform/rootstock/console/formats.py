@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
+NONE = "\N{EN DASH}"
 Level = Literal["low", "medium", "high", "critical"]
 LEVELS: tuple[tuple[float, Level], ...] = ((0.85, "critical"), (0.6, "high"), (0.3, "medium"))
 
@@ -23,9 +24,14 @@ def abbreviated(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def percentage(share: float, digits: int = 0) -> str:
+    """0.57 as 57 %, with a narrow space that does not break."""
+    return f"{share * 100:.{digits}f}\u202f%"
+
+
 def money(value: Decimal | float | str, currency: str = "") -> str:
-    """Two decimals, thousands apart, the currency after it; a narrow space keeps both on one line."""
-    return f"{Decimal(str(value)):,.2f}\u202f{currency}".rstrip("\u202f")
+    """Two decimals, thousands apart, the currency after it; the space between does not break."""
+    return f"{Decimal(str(value)):,.2f}\u00a0{currency}".rstrip("\u00a0")
 
 
 def span(seconds: float) -> str:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.utils.module_loading import import_string
 
 from rootstock.accounts.models import Membership, Organisation
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.console import formats
 from rootstock.console.tiles import Tile
+from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
 
-MEBIBYTE = 2**20
 TONES = {"ok": "ok", "degraded": "warn", "down": "error"}
 
 
@@ -65,15 +67,18 @@ def lane_depths(health: Health) -> list[LaneDepth]:
 def resident_adapters(health: Health | None = None) -> set[str]:
     """References of the adapters that some worker holds in memory."""
     workers = (health or snapshot()).workers
-    return {str(adapter.get("name")) for worker in workers for adapter in worker.adapters}
+    return {str(adapter["adapter"]) for worker in workers for adapter in worker.adapters}
+
+
+def _served_note(health: Health) -> str:
+    return "every lane served" if health.state == "ok" else health_text(health)
 
 
 def _base_tile(workers: list[WorkerHealth]) -> Tile:
     base = next((worker.base for worker in workers if worker.base), None)
     if base is None:
-        return Tile("Base model", "–", note="not resident", symbol="database", tone="error")
-    size = f"{base['bytes'] / MEBIBYTE:,.0f} MiB" if base.get("bytes") else ""
-    note = " · ".join(str(part) for part in (size, base.get("form"), base.get("device")) if part)
+        return Tile("Base model", formats.NONE, note="not resident", symbol="database", tone="error")
+    note = f"{filesizeformat(base['bytes'])}, quantized, shared by every adapter"
     return Tile("Base model", str(base["name"]), note=note, symbol="database", tone="ok")
 
 
@@ -81,20 +86,20 @@ def health_tiles(health: Health) -> list[Tile]:
     """Workers, base, adapters, queue."""
     lanes = lane_depths(health)
     waiting = sum(lane.waiting for lane in lanes)
-    memory = sum(worker.memory_bytes for worker in health.workers)
+    memory = filesizeformat(sum(worker.memory_bytes for worker in health.workers))
     resident = resident_adapters(health)
     return [
         Tile(
             "Workers",
             str(len(health.workers)),
-            note=health_text(health),
+            note=_served_note(health),
             symbol="cpu",
             tone=TONES[health.state],
         ),
         _base_tile(health.workers),
         Tile("Adapters resident", str(len(resident)), note="grafted onto the base", symbol="layers"),
         Tile("Waiting", str(waiting), note=f"in {len(lanes)} lanes", symbol="hourglass"),
-        Tile("Worker memory", f"{memory / MEBIBYTE:,.0f}", "MiB", note="all processes", symbol="server"),
+        Tile("Worker memory", memory, note="all processes", symbol="memory-stick"),
     ]
 
 
@@ -111,14 +116,15 @@ def holdings(organisation: Organisation, scopes: frozenset[str]) -> list[Tile]:
 def home(membership: Membership) -> dict[str, Any]:
     """Everything on the home page."""
     health, scopes = snapshot(), ROLE_SCOPES[membership.role]
-    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if "jobs:read" in scopes else []
+    may_see_jobs = "jobs:read" in scopes
+    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if may_see_jobs else []
     return {
         "health": health,
         "health_tone": TONES[health.state],
         "health_text": health_text(health),
         "tiles": health_tiles(health),
         "lanes": lane_depths(health),
-        "jobs": jobs,
-        "may_see_jobs": "jobs:read" in scopes,
+        "jobs": [JobPage(job) for job in jobs],
+        "may_see_jobs": may_see_jobs,
         "holdings": holdings(membership.organisation, scopes),
     }

@@ -16,7 +16,8 @@ NOTE = (
 def _spans() -> list[dict[str, Any]]:
     wanted = [
         ("14 March", "date"), ("chest tightness", "symptom"), ("shortness of breath", "symptom"),
-        ("type 2 diabetes", "condition"), ("metformin 500 mg", "medication"), ("myocardial infarction", "condition"),
+        ("type 2 diabetes", "condition"), ("metformin 500 mg", "medication"),
+        ("myocardial infarction", "condition"),
     ]  # fmt: skip
     return [
         {"start": NOTE.index(text), "end": NOTE.index(text) + len(text), "label": label}
@@ -32,7 +33,7 @@ def examples() -> dict[str, Any]:
             Tile("Payments scored", "48.2k", note="last 24 hours", symbol="banknote"),
             Tile("Median latency", "4.1", "ms", note="p99 9.8 ms", symbol="clock"),
             Tile("Workers", "2", "of 2", note="all lanes served", symbol="circle-check", tone="ok"),
-            Tile("Queue", "512", "waiting", note="full: new work is refused", symbol="triangle-alert", tone="warn"),
+            Tile("Queue", "512", "waiting", note="full: work is refused", symbol="triangle-alert", tone="warn"),
         ],
         "payments": [
             ("0197-4c1a", "Kestrel Ltd", 9400.00, "EUR", 0.94, "review"),
@@ -61,6 +62,6 @@ def examples() -> dict[str, Any]:
         ),
         "note_text": NOTE,
         "note_spans": _spans(),
-        "json_example": {"score": 0.94, "decision": "review", "reasons": ["new payee", "first device"], "expires": None},
+        "json_example": {"score": 0.94, "decision": "review", "reasons": ["new payee", "device"], "expires": None},
         "answer_tokens": "I am sorry about the delay. Your replacement card left our depot this morning.",
     }  # fmt: skip

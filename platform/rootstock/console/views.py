@@ -113,5 +113,5 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """500."""
     return _error(
         request, 500, "internal", "Something broke on our side",
-        "It has been logged under the number below. What you had saved before is kept; try again in a moment.",
+        "It is logged under the number below. What you had saved before is kept; try again in a moment.",
     )  # fmt: skip

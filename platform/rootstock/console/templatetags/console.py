@@ -130,7 +130,7 @@ def parts(shares: Mapping[str, float] | Iterable[tuple[str, float]]) -> SafeStri
     rows = format_html_join(
         "",
         "<li><span>{}</span>{}<span class='num'>{}</span></li>",
-        ((name, meter(share), f"{share:.0%}") for name, share in pairs),
+        ((name, meter(share), formats.percentage(share)) for name, share in pairs),
     )
     return format_html('<ul class="parts">{}</ul>', rows)
 
@@ -167,7 +167,7 @@ def emotion(label: str, score: float | None = None, tone: str = "") -> SafeStrin
     """The emotion read from one turn; tone positive, neutral or negative."""
     tone = tone or next((name for name, (_, words) in EMOTIONS.items() if label.lower() in words), "neutral")
     symbol = EMOTIONS[tone][0] if tone in EMOTIONS else "meh"
-    shown = f"{label.capitalize()} {score:.0%}" if score is not None else label.capitalize()
+    shown = f"{label.capitalize()} {formats.percentage(score)}" if score is not None else label.capitalize()
     return format_html(
         '<span class="emotion" data-tone="{}">{}<span class="visually-hidden">Emotion: </span>{}</span>',
         tone,
@@ -178,7 +178,7 @@ def emotion(label: str, score: float | None = None, tone: str = "") -> SafeStrin
 
 @register.simple_tag
 def marked_note(text: str, spans: Sequence[SpanLike | Mapping[str, Any]]) -> SafeString:
-    """A note with its entities marked. Spans are character offsets; one that overlaps an earlier span is left out."""
+    """A note with its entities marked. Spans are character offsets; one that overlaps an earlier is left out."""
     hues: dict[str, int] = {}
     pieces: list[SafeString | str] = []
     position = 0
@@ -211,7 +211,7 @@ def json_view(value: Any, label: str = "JSON") -> dict[str, Any]:
 
 
 @register.simple_tag
-def when(moment: datetime.datetime | datetime.date | None, empty: str = "–") -> SafeString | str:
+def when(moment: datetime.datetime | datetime.date | None, empty: str = formats.NONE) -> SafeString | str:
     """A time: the browser rewrites it in the viewer's zone and keeps the exact instant as its title."""
     if moment is None:
         return empty
@@ -231,7 +231,7 @@ def when(moment: datetime.datetime | datetime.date | None, empty: str = "–") -
 def abbrev(value: float | Decimal | None) -> SafeString | str:
     """A large number abbreviated, the exact one on hover."""
     if value is None:
-        return "–"
+        return formats.NONE
     return format_html('<span title="{}">{}</span>', f"{value:,}", formats.abbreviated(float(value)))
 
 
@@ -239,17 +239,19 @@ def abbrev(value: float | Decimal | None) -> SafeString | str:
 def amount(value: Decimal | float | None, currency: str = "") -> SafeString | str:
     """An amount of money that never wraps."""
     return (
-        "–" if value is None else format_html('<span class="num">{}</span>', formats.money(value, currency))
+        formats.NONE
+        if value is None
+        else format_html('<span class="num">{}</span>', formats.money(value, currency))
     )
 
 
 @register.filter
 def percent(value: float | None, digits: int = 0) -> str:
     """0.57 as 57 %."""
-    return "–" if value is None else f"{value * 100:.{digits}f}\u202f%"
+    return formats.NONE if value is None else formats.percentage(value, digits)
 
 
 @register.filter
 def span_of(seconds: float | None) -> str:
     """Seconds as a length of time."""
-    return "–" if seconds is None else formats.span(float(seconds))
+    return formats.NONE if seconds is None else formats.span(float(seconds))

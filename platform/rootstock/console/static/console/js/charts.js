@@ -83,14 +83,20 @@ async function mountChart(card) {
   const table = card.querySelector("[data-chart-table]");
   const toggle = card.querySelector("[data-chart-toggle]");
   const spec = JSON.parse(document.getElementById(card.dataset.chart).textContent);
-  canvas.hidden = false;
-  table.hidden = true;
-  const chart = echarts.init(canvas, null, { renderer: "canvas" });
-  const draw = () => chart.setOption(option(spec, palette(card)), true);
+  // A live part that is swapped keeps its canvas (hx-preserve), and with it the drawing and the choice of view.
+  const kept = echarts.getInstanceByDom(canvas);
+  if (!kept) canvas.hidden = false;
+  table.hidden = !canvas.hidden;
+  const chart = kept ?? echarts.init(canvas, null, { renderer: "canvas" });
+  canvas.spec = spec;
+  const draw = () => chart.setOption(option(canvas.spec, palette(canvas)), true);
   draw();
-  document.addEventListener("console:theme", draw);
-  new ResizeObserver(() => canvas.hidden || chart.resize()).observe(canvas);
+  if (!kept) {
+    document.addEventListener("console:theme", draw);
+    new ResizeObserver(() => canvas.hidden || chart.resize()).observe(canvas);
+  }
   toggle.hidden = false;
+  toggle.setAttribute("aria-pressed", String(!table.hidden));
   toggle.addEventListener("click", () => {
     table.hidden = !table.hidden;
     canvas.hidden = !table.hidden;

@@ -115,7 +115,7 @@ class Chat {
     const chip = template.content.firstElementChild.cloneNode(true);
     chip.dataset.tone = tone ?? "neutral";
     for (const picture of chip.querySelectorAll("[data-for]")) picture.hidden = picture.dataset.for !== chip.dataset.tone;
-    const share = score == null ? "" : ` ${Math.round(score * 100)}%`;
+    const share = score == null ? "" : ` ${Math.round(score * 100)}\u202f%`;
     chip.querySelector("[data-label]").textContent = label.charAt(0).toUpperCase() + label.slice(1) + share;
     slot.prepend(chip);
   }

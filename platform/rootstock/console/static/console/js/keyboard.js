@@ -8,11 +8,9 @@ function rows() {
 function step(offset) {
   const all = rows();
   if (!all.length) return;
-  const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
+  const at = all.findIndex((row) => row.contains(document.activeElement));
   const next = all[Math.min(all.length - 1, Math.max(0, at + offset))];
-  all.forEach((row) => row.removeAttribute("aria-selected"));
-  next.setAttribute("aria-selected", "true");
-  (next.querySelector("a") ?? next).focus({ preventScroll: true });
+  next.querySelector("a")?.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 

@@ -12,6 +12,20 @@ async function reason(response) {
   return problem.detail ?? problem.title ?? `The server answered ${response.status}.`;
 }
 
+// A part that came back unchanged is left alone: selections, focus and open tables survive.
+const shown = new WeakMap();
+
+function beforeSwap(event) {
+  const { xhr, elt } = event.detail;
+  if (new URL(xhr.responseURL || location.href).pathname.startsWith("/login/")) {
+    event.detail.shouldSwap = false;
+    location.reload(); // the session ended: a whole page can ask to sign in again
+  } else if (elt.hasAttribute("data-live")) {
+    if (shown.get(elt) === xhr.responseText) event.detail.shouldSwap = false;
+    shown.set(elt, xhr.responseText);
+  }
+}
+
 export function startNetwork() {
   const lost = (event) => {
     const note = liveNote(event.detail.elt);
@@ -26,9 +40,13 @@ export function startNetwork() {
     if (liveNote(elt) && xhr.status >= 500) lost(event);
     else toast(await reason(xhr), "error");
   });
-  document.addEventListener("htmx:afterSwap", (event) => {
-    const note = liveNote(event.detail.elt);
-    if (!note) return;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.detail.elt.hasAttribute("data-live")) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", beforeSwap);
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const note = event.detail.successful && liveNote(event.detail.elt);
+    if (!note || note.hasAttribute("data-final")) return;
     delete note.dataset.stale;
     note.textContent = `Updated ${new Date().toLocaleTimeString()}`;
   });
