@@ -137,7 +137,7 @@ def test_cancel_stops_the_work(count) -> None:
     assert count.handler.stopped_at < 200
 
 
-def test_a_reader_that_leaves_and_stays_away_stops_the_work(count, monkeypatch) -> None:
+def test_a_reader_that_leaves_and_stays_away_stops_the_work(count, committed, monkeypatch) -> None:
     monkeypatch.setattr(wire, "RECONNECT_GRACE_S", 0.3)
     stream = client.open_stream("test.count", {"upto": 1000, "pause": 0.01}, organisation=ORGANISATION)
     response = streams.sse_response(stream, organisation=ORGANISATION)
