@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class SupportConfig(AppConfig):
+    """The support vertical."""
+
+    name = "apps.support"
+    label = "support"
+    verbose_name = "Support"
