@@ -1,16 +1,15 @@
 """REST of the support vertical, at /api/v1/support."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Router
+from django.http import StreamingHttpResponse
+from ninja import Router, Status
 
 from apps.support import selectors, services, streaming
 from apps.support.schemas import (
     ConversationDetail,
     ConversationIn,
-    ConversationList,
     DeskIn,
     DeskOut,
     MessageIn,
@@ -22,57 +21,58 @@ from apps.support.schemas import (
     emotion_out,
     turn_out,
 )
-from rootstock.accounts.auth import scope
+from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.paging import Page, page_of
 
 router = Router(tags=["support"])
 
 
 @router.get("/desk", response=DeskOut, auth=scope("support:read"))
-def desk_show(request: HttpRequest) -> DeskOut:
+def desk_show(request: ApiRequest) -> DeskOut:
     """The desk's settings."""
     return desk_out(services.desk_ensure(organisation=request.auth.organisation))
 
 
 @router.patch("/desk", response=DeskOut, auth=scope("support:write"))
-def desk_change(request: HttpRequest, body: DeskIn) -> DeskOut:
+def desk_change(request: ApiRequest, body: DeskIn) -> DeskOut:
     """Change the desk's settings. An adapter that does not exist is refused."""
     changes = body.model_dump(exclude_unset=True, exclude_none=True)
     return desk_out(services.desk_update(organisation=request.auth.organisation, **changes))
 
 
 @router.post("/conversations", response={201: ConversationDetail}, auth=scope("support:write"))
-def conversation_create(request: HttpRequest, body: ConversationIn) -> tuple[int, ConversationDetail]:
+def conversation_create(request: ApiRequest, body: ConversationIn) -> Status[ConversationDetail]:
     """Open a conversation. Its first turn is the greeting, which says that an AI answers."""
     organisation = request.auth.organisation
     started = services.conversation_start(
         organisation=organisation, subject=body.subject, customer=body.customer
     )
-    return 201, conversation_detail(*selectors.conversation_get(organisation, started.pk))
+    return Status(201, conversation_detail(*selectors.conversation_get(organisation, started.pk)))
 
 
-@router.get("/conversations", response=ConversationList, auth=scope("support:read"))
+@router.get("/conversations", response=Page, auth=scope("support:read"))
 def conversation_list(
-    request: HttpRequest,
+    request: ApiRequest,
     state: Literal["", "open", "closed"] = "",
     group: Literal["", "upset", "neutral", "positive"] = "",
     search: str = "",
-    cursor: UUID | None = None,
+    cursor: str | None = None,
     limit: int = 25,
-) -> ConversationList:
+) -> dict[str, Any]:
     """Conversations, newest first, filtered by state, last emotion group, and text in subject or customer."""
     wanted = selectors.ConversationFilter(state, group, search)
-    page = selectors.conversation_page(request.auth.organisation, wanted, cursor, limit)
-    return ConversationList(items=[conversation_out(item) for item in page.items], next_cursor=page.cursor)
+    rows, following = selectors.conversation_page(request.auth.organisation, wanted, cursor, limit)
+    return page_of(rows, following, conversation_out)
 
 
 @router.get("/conversations/{conversation_id}", response=ConversationDetail, auth=scope("support:read"))
-def conversation_show(request: HttpRequest, conversation_id: UUID) -> ConversationDetail:
+def conversation_show(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
     """A conversation with its turns."""
     return conversation_detail(*selectors.conversation_get(request.auth.organisation, conversation_id))
 
 
 @router.post("/conversations/{conversation_id}/close", response=ConversationDetail, auth=scope("support:write"))
-def conversation_close(request: HttpRequest, conversation_id: UUID) -> ConversationDetail:
+def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
     """Close a conversation; an answer in flight is stopped."""
     organisation = request.auth.organisation
     services.conversation_close(organisation=organisation, conversation_id=conversation_id)
@@ -80,7 +80,7 @@ def conversation_close(request: HttpRequest, conversation_id: UUID) -> Conversat
 
 
 @router.post("/conversations/{conversation_id}/messages", response={201: MessageOut}, auth=scope("support:write"))
-def message_create(request: HttpRequest, conversation_id: UUID, body: MessageIn) -> tuple[int, MessageOut]:
+def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) -> Status[MessageOut]:
     """Say something. Returns the message's emotion at once; the answer streams from `stream_url`,
     or comes in `answer` when `stream` is false."""
     organisation = request.auth.organisation
@@ -88,21 +88,23 @@ def message_create(request: HttpRequest, conversation_id: UUID, body: MessageIn)
         organisation=organisation, conversation_id=conversation_id, text=body.text, adapter=body.adapter
     )
     answer = None if body.stream else streaming.wait_for_answer(organisation, exchange.answer)
-    emotion = emotion_out(exchange.message)
-    return 201, MessageOut(
-        message_id=exchange.message.pk,
-        answer_id=exchange.answer.pk,
-        emotion=emotion,
-        adapter=exchange.answer.adapter,
-        stream_url=f"/api/v1/support/conversations/{conversation_id}/messages/{exchange.answer.pk}/stream",
-        answer=turn_out(answer) if answer else None,
+    return Status(
+        201,
+        MessageOut(
+            message_id=exchange.message.pk,
+            answer_id=exchange.answer.pk,
+            emotion=emotion_out(exchange.message),
+            adapter=exchange.answer.adapter,
+            stream_url=f"/api/v1/support/conversations/{conversation_id}/messages/{exchange.answer.pk}/stream",
+            answer=turn_out(answer) if answer else None,
+        ),
     )
 
 
 @router.get(
     "/conversations/{conversation_id}/messages/{message_id}/stream", auth=scope("support:read"), response=None
 )
-def message_stream(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> StreamingHttpResponse:
+def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> StreamingHttpResponse:
     """The answer as server-sent events: `token` events with text, then one `done` with the stored turn.
     `Last-Event-ID` resumes after the event named."""
     organisation = request.auth.organisation
@@ -115,9 +117,9 @@ def message_stream(request: HttpRequest, conversation_id: UUID, message_id: UUID
     response={202: TurnOut},
     auth=scope("support:write"),
 )
-def message_cancel(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> tuple[int, TurnOut]:
+def message_cancel(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> Status[TurnOut]:
     """Stop an answer. What was said so far is kept as a cancelled turn."""
     stopped = services.answer_stop(
         organisation=request.auth.organisation, conversation_id=conversation_id, message_id=message_id
     )
-    return 202, turn_out(stopped)
+    return Status(202, turn_out(stopped))

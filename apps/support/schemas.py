@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from apps.support.models import Conversation, Desk, Turn
 
@@ -45,6 +45,7 @@ class TurnOut(Schema):
 class ConversationIn(Schema):
     """A new conversation."""
 
+    model_config = ConfigDict(extra="forbid")
     subject: str = Field("", max_length=160)
     customer: str = Field("", max_length=120, description="The caller's own reference for the customer")
 
@@ -71,16 +72,10 @@ class ConversationDetail(ConversationOut):
     turns: list[TurnOut]
 
 
-class ConversationList(Schema):
-    """One page; `next_cursor` fetches the next one and is empty at the end."""
-
-    items: list[ConversationOut]
-    next_cursor: str
-
-
 class MessageIn(Schema):
     """What the customer says. `adapter` is `name@digest`; without it the desk's own adapter answers."""
 
+    model_config = ConfigDict(extra="forbid")
     text: str
     adapter: str = Field("", max_length=160)
     stream: bool = True
@@ -91,7 +86,7 @@ class MessageOut(Schema):
 
     message_id: UUID
     answer_id: UUID
-    emotion: Emotion
+    emotion: Emotion | None
     adapter: str
     stream_url: str
     answer: TurnOut | None = None
@@ -111,6 +106,7 @@ class DeskOut(Schema):
 class DeskIn(Schema):
     """A change of the desk's settings; what is left out stays."""
 
+    model_config = ConfigDict(extra="forbid")
     name: str | None = Field(None, min_length=1, max_length=80)
     greeting: str | None = Field(None, min_length=1, max_length=500)
     system_prompt: str | None = Field(None, min_length=1, max_length=2_000)

@@ -5,12 +5,16 @@ from uuid import UUID
 
 from django.db.models import Max, Q
 
-from apps.support.models import Conversation, Turn
+from apps.support.context import Said
+from apps.support.models import Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
+from rootstock.paging import take_page
+from rootstock.registry.selectors import adapter_by_reference
 
-PAGE_LIMIT = 100
+# More turns than this never fit the token budget anyway.
+CONTEXT_TURNS = 60
 
 
 @dataclass(slots=True, frozen=True)
@@ -23,11 +27,12 @@ class ConversationFilter:
 
 
 @dataclass(slots=True, frozen=True)
-class ConversationPage:
-    """One page, newest conversation first. `cursor` fetches the next one; empty at the end."""
+class ReplyTask:
+    """What an answer is written from: the desk, the customer's turn, and what was said up to it."""
 
-    items: list[Conversation]
-    cursor: str
+    desk: Desk
+    message: Turn
+    turns: list[Said]
 
 
 def conversation_locked(conversation_id: UUID) -> Conversation:
@@ -48,11 +53,10 @@ def conversation_get(organisation: Organisation | UUID, conversation_id: UUID) -
 
 
 def conversation_page(
-    organisation: Organisation | UUID, wanted: ConversationFilter, cursor: UUID | None = None, limit: int = 25
-) -> ConversationPage:
-    """Conversations, newest first. Identifiers grow with time, so the last one seen is the cursor."""
-    size = max(1, min(limit, PAGE_LIMIT))
-    condition = Q(pk__lt=cursor) if cursor else Q()
+    organisation: Organisation | UUID, wanted: ConversationFilter, cursor: str | None = None, limit: int = 25
+) -> tuple[list[Conversation], str | None]:
+    """A page of conversations, newest first, and the next cursor."""
+    condition = Q()
     if wanted.state:
         condition &= Q(state=wanted.state)
     if wanted.group:
@@ -60,8 +64,7 @@ def conversation_page(
     if wanted.search:
         condition &= Q(subject__icontains=wanted.search) | Q(customer__icontains=wanted.search)
     with tenant(organisation):
-        found = list(Conversation.objects.filter(condition).order_by("-pk")[: size + 1])
-    return ConversationPage(found[:size], str(found[size - 1].pk) if len(found) > size else "")
+        return take_page(Conversation.objects.filter(condition), cursor=cursor, limit=limit)
 
 
 def answer_get(organisation: Organisation | UUID, conversation_id: UUID, message_id: UUID) -> Turn:
@@ -77,6 +80,37 @@ def answer_get(organisation: Organisation | UUID, conversation_id: UUID, message
     return answer
 
 
+def turn_get(organisation: Organisation | UUID, turn_id: UUID) -> Turn:
+    """One turn."""
+    with tenant(organisation):
+        turn = Turn.objects.filter(pk=turn_id).first()
+    if turn is None:
+        raise NotFound("there is no such turn")
+    return turn
+
+
+def reply_task(organisation: Organisation | UUID, answer_id: UUID) -> ReplyTask:
+    """What the worker needs to write an answer. NotFound when the answer was taken back meanwhile."""
+    with tenant(organisation):
+        answer = Turn.objects.select_related("reply_to").filter(pk=answer_id).first()
+        if answer is None or answer.reply_to is None:
+            raise NotFound("there is no such answer")
+        earlier = Turn.objects.filter(conversation=answer.conversation_id, number__lt=answer.number)
+        newest = list(earlier.exclude(text="").order_by("-number")[:CONTEXT_TURNS])
+        turns = [Said(turn.role, turn.text) for turn in reversed(newest)]
+        return ReplyTask(Desk.objects.get(), answer.reply_to, turns)
+
+
 def last_number(conversation: Conversation) -> int:
     """The number of the newest turn; 0 when there is none."""
     return conversation.turns.aggregate(last=Max("number"))["last"] or 0
+
+
+def adapter_reference(organisation: Organisation | UUID, reference: str) -> str:
+    """The adapter that answers, as `name@digest`; empty stays empty and means the base model.
+
+    Raises InvalidInput or NotFound naming `adapter`: an unknown one never falls back to the base.
+    """
+    if not reference:
+        return ""
+    return adapter_by_reference(organisation=organisation, reference=reference).reference

@@ -13,7 +13,7 @@ from apps.support.models import TEXT_LIMIT, Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, DomainError, InvalidInput
-from rootstock.lanes import client
+from rootstock.lanes import client, streams
 
 EMOTION_LANE = "support.emotion"
 REPLY_LANE = "support.reply"
@@ -60,7 +60,7 @@ def desk_ensure(*, organisation: Organisation) -> Desk:
 def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
     """Change the desk's settings. An adapter that does not exist is refused here, not at the next question."""
     if changes.get("adapter"):
-        changes["adapter"] = selectors.adapter_digest(organisation, changes["adapter"])
+        changes["adapter"] = selectors.adapter_reference(organisation, changes["adapter"])
     desk = desk_ensure(organisation=organisation)
     with tenant(organisation):
         for name, value in changes.items():
@@ -101,7 +101,7 @@ def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conver
         conversation.save(update_fields=["state"])
         pending = list(conversation.turns.filter(state=Turn.State.PENDING).exclude(stream_id=""))
     for answer in pending:
-        client.cancel_stream(answer.stream_id)
+        streams.cancel_stream(answer.stream_id)
     return conversation
 
 
@@ -116,12 +116,12 @@ def message_post(
     text = _checked_text(text)
     desk = desk_ensure(organisation=organisation)
     _check_open(organisation, conversation_id)
-    digest = selectors.adapter_digest(organisation, adapter or desk.adapter)
+    reference = selectors.adapter_reference(organisation, adapter or desk.adapter)
     [emotion] = client.call(EMOTION_LANE, [{"text": text}], organisation=organisation)
-    exchange = _exchange_create(organisation, conversation_id, text, emotion, digest)
+    exchange = _exchange_create(organisation, conversation_id, text, emotion, reference)
     try:
         stream_id = client.open_stream(
-            REPLY_LANE, {"answer": str(exchange.answer.pk), "adapter": digest}, organisation=organisation
+            REPLY_LANE, {"answer": str(exchange.answer.pk), "adapter": reference}, organisation=organisation
         )
     except DomainError:
         _exchange_discard(organisation, exchange)
@@ -134,7 +134,7 @@ def answer_stop(*, organisation: Tenant, conversation_id: UUID, message_id: UUID
     """Ask the worker to stop an answer. What was said so far is kept, as a cancelled turn."""
     answer = selectors.answer_get(organisation, conversation_id, message_id)
     if answer.state == Turn.State.PENDING and answer.stream_id:
-        client.cancel_stream(answer.stream_id)
+        streams.cancel_stream(answer.stream_id)
     return answer
 
 
@@ -189,7 +189,7 @@ def _refuse_unless_ready(conversation: Conversation) -> None:
 
 
 def _exchange_create(
-    organisation: Tenant, conversation_id: UUID, text: str, emotion: dict[str, Any], digest: str
+    organisation: Tenant, conversation_id: UUID, text: str, emotion: dict[str, Any], reference: str
 ) -> Exchange:
     now = timezone.now()
     deadline = now + timedelta(seconds=settings.LANES[REPLY_LANE].deadline_s + 5)
@@ -218,7 +218,7 @@ def _exchange_create(
             role=Turn.Role.ASSISTANT,
             state=Turn.State.PENDING,
             reply_to=message,
-            adapter=digest,
+            adapter=reference,
             deadline_at=deadline,
         )
     return Exchange(message, answer)
