@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,16 +11,18 @@ from apps.support import selectors, services
 from apps.support.context import build_messages
 from apps.support.models import Turn
 from apps.support.services import Outcome
-from apps.support.streaming import done_data, emotion_data
+from apps.support.streaming import done_data, emotion_data, release_connection
+from models_zoo import emotion
 from models_zoo.emotion import labels
+from models_zoo.llm.card import read_adapter_card
 from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, Unavailable
 from rootstock.registry.base import base_folder
-from workers.engine.protocol import Chunk, Engine, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
-EMOTION_ADAPTER = "support-emotion"
+EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
 # Greedy answers of a small base run in circles without it; more than this and it avoids its own facts.
 REPETITION_PENALTY = 1.1
 
@@ -29,9 +32,9 @@ class EmotionHandler:
 
     def load(self, runtime: Runtime) -> None:
         """Take the shipped emotion adapter and its thresholds."""
-        self._engine = runtime.language
-        self._adapter = runtime.adapter(EMOTION_ADAPTER)
-        self._thresholds = runtime.adapter_card(EMOTION_ADAPTER).thresholds
+        self._engine = runtime.engine
+        self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+        self._thresholds = read_adapter_card(EMOTION_FOLDER).thresholds
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """One forward for the whole batch."""
@@ -94,11 +97,11 @@ class ReplyHandler:
     def stream(self, request: LaneRequest, cancelled: Callable[[], bool]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Events of one answer. The finally clause also runs when the consumer closes the generator early."""
         answer_id, reference = UUID(request.payload["answer"]), str(request.payload["adapter"])
-        engine, speech = self._runtime.language, Speech()
+        engine, speech = self._runtime.engine, Speech()
         try:
             task = selectors.reply_task(request.organisation_id, answer_id)
             yield "emotion", emotion_data(task.message)
-            for chunk in self._chunks(engine, task, reference, cancelled, request.deadline):
+            for chunk in self._chunks(request, task, cancelled):
                 speech.take(chunk)
                 if chunk.text:
                     yield "token", {"text": chunk.text}
@@ -108,15 +111,12 @@ class ReplyHandler:
         finally:
             outcome = speech.outcome(reference, engine.fingerprint)
             services.answer_finish(organisation=request.organisation_id, answer_id=answer_id, outcome=outcome)
-        yield "done", done_data(selectors.turn_get(request.organisation_id, answer_id))
+            finished = done_data(selectors.turn_get(request.organisation_id, answer_id))
+            release_connection()
+        yield "done", finished
 
     def _chunks(
-        self,
-        engine: Engine,
-        task: selectors.ReplyTask,
-        reference: str,
-        cancelled: Callable[[], bool],
-        deadline: float,
+        self, request: LaneRequest, task: selectors.ReplyTask, cancelled: Callable[[], bool]
     ) -> Iterator[Chunk]:
         messages = build_messages(
             task.desk.system_prompt,
@@ -127,10 +127,14 @@ class ReplyHandler:
         )
         sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
         try:
-            adapter = self._runtime.adapter(reference) if reference else None
-            yield from engine.generate(messages, sampling, adapter, cancelled, deadline)
+            adapter = self._adapter(request)
+            yield from self._runtime.engine.generate(messages, sampling, adapter, cancelled, request.deadline)
         except EngineError as error:
             raise _as_domain_error(error) from error
+
+    def _adapter(self, request: LaneRequest) -> str | None:
+        reference = str(request.payload["adapter"])
+        return self._runtime.adapter(request.organisation_id, reference) if reference else None
 
 
 def _as_domain_error(error: EngineError) -> DomainError:

@@ -31,8 +31,7 @@ def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) 
 
 def wait_for_answer(organisation: Organisation, answer: Turn) -> Turn:
     """The finished answer. The handler's error is raised; so is DeadlineExceeded when the worker died."""
-    if not connection.in_atomic_block:
-        connection.close()  # another request may have it while this one waits
+    release_connection()
     for event in streams.read_stream(answer.stream_id, organisation=organisation):
         if event is not None and event.type == "error":
             raise from_dict(event.data)
@@ -40,6 +39,12 @@ def wait_for_answer(organisation: Organisation, answer: Turn) -> Turn:
             services.answers_expire(organisation=organisation, conversation_id=answer.conversation_id)
             raise DeadlineExceeded("the answer was not finished in time")
     return selectors.answer_get(organisation, answer.conversation_id, answer.pk)
+
+
+def release_connection() -> None:
+    """Give this thread's database connection back to the pool, before a wait in which it is not needed."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def done_data(answer: Turn) -> dict[str, Any]:
