@@ -8,9 +8,10 @@ from django.views.decorators.http import require_POST
 
 from apps.support import charting, selectors, services
 from apps.support.forms import NewConversation
-from apps.support.models import TEXT_LIMIT, Turn
+from apps.support.models import TEXT_LIMIT, Conversation, Turn
 from apps.support.streaming import TONES
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.accounts.roles import ROLE_SCOPES
 
 READ, WRITE = "support:read", "support:write"
 
@@ -56,6 +57,7 @@ def conversation_page(request: PageRequest, conversation_id: UUID) -> HttpRespon
         "chart": charting.emotion_chart(turns),
         "trend": charting.trend(conversation),
         "text_limit": TEXT_LIMIT,
+        "writable": conversation.state == Conversation.State.OPEN and WRITE in ROLE_SCOPES[request.membership.role],
     }
     return render(request, "support/conversation.html", context)
 
