@@ -1,3 +1,5 @@
+"""The support application."""
+
 from django.apps import AppConfig
 
 

@@ -1,16 +1,12 @@
 """Forms of the support pages."""
 
-from typing import ClassVar
-
 from django import forms
 
-from apps.support.models import Conversation
 
-
-class NewConversation(forms.ModelForm[Conversation]):
+class NewConversation(forms.Form):
     """What a conversation is about, and whose it is."""
 
-    class Meta:
-        model = Conversation
-        fields: ClassVar = ["subject", "customer"]
-        help_texts: ClassVar = {"customer": "Your own reference, for example a customer number."}
+    subject = forms.CharField(max_length=160, required=False)
+    customer = forms.CharField(
+        max_length=120, required=False, help_text="Your own reference, for example a customer number."
+    )

@@ -101,6 +101,8 @@ INSTALLED_APPS = [
     "rootstock.registry",
     "rootstock.jobs",
     "rootstock.operations",
+    "rootstock.console",
+    "apps.support",
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
