@@ -3,7 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router, Status
 
 from apps.support import selectors, services, streaming
@@ -71,7 +71,9 @@ def conversation_show(request: ApiRequest, conversation_id: UUID) -> Conversatio
     return conversation_detail(*selectors.conversation_get(request.auth.organisation, conversation_id))
 
 
-@router.post("/conversations/{conversation_id}/close", response=ConversationDetail, auth=scope("support:write"))
+@router.post(
+    "/conversations/{conversation_id}/close", response=ConversationDetail, auth=scope("support:write")
+)
 def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
     """Close a conversation; an answer in flight is stopped."""
     organisation = request.auth.organisation
@@ -79,7 +81,9 @@ def conversation_close(request: ApiRequest, conversation_id: UUID) -> Conversati
     return conversation_detail(*selectors.conversation_get(organisation, conversation_id))
 
 
-@router.post("/conversations/{conversation_id}/messages", response={201: MessageOut}, auth=scope("support:write"))
+@router.post(
+    "/conversations/{conversation_id}/messages", response={201: MessageOut}, auth=scope("support:write")
+)
 def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) -> Status[MessageOut]:
     """Say something. Returns the message's emotion at once; the answer streams from `stream_url`,
     or comes in `answer` when `stream` is false."""
@@ -104,7 +108,7 @@ def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) 
 @router.get(
     "/conversations/{conversation_id}/messages/{message_id}/stream", auth=scope("support:read"), response=None
 )
-def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> StreamingHttpResponse:
+def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> HttpResponseBase:
     """The answer as server-sent events: `token` events with text, then one `done` with the stored turn.
     `Last-Event-ID` resumes after the event named."""
     organisation = request.auth.organisation

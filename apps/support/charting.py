@@ -31,7 +31,7 @@ class Filter:
     current: bool
 
 
-NONE = Trend("–", "neutral", "minus")
+NONE = Trend("None yet", "neutral", "minus")
 
 
 def trend(conversation: Conversation) -> Trend:
@@ -58,7 +58,7 @@ def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
             Series("Intensity", [turn.emotion_intensity for turn in said], "info"),
         ],
         kind="area",
-        note="Read by AI from each customer turn. It changes the tone of answers, never what a customer is entitled to.",
+        note="Read by AI from each customer turn. It changes the tone of answers, nothing else.",
         small=True,
         label_title="Turn",
     )
@@ -66,7 +66,7 @@ def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
 
 def filters(wanted: ConversationFilter) -> list[Filter]:
     """The chips above the list."""
-    chips = [
+    return [
         Filter("All", "", not (wanted.state or wanted.group)),
         Filter("Open", "state=open", wanted.state == "open"),
         Filter("Closed", "state=closed", wanted.state == "closed"),
@@ -74,7 +74,6 @@ def filters(wanted: ConversationFilter) -> list[Filter]:
         Filter("Neutral", "group=neutral", wanted.group == "neutral"),
         Filter("Positive", "group=positive", wanted.group == "positive"),
     ]
-    return chips
 
 
 def next_url(query: QueryDict, cursor: str | None) -> str:

@@ -8,9 +8,10 @@ the adapter serves. Three times 32 pairs of about 60 tokens: a small model learn
 import json
 from collections.abc import Iterator
 
+SYSTEM_PROMPT = "You are the AI assistant of Larkfield. Answer briefly and kindly."
+# Asked in the demo; not among the training questions in these words.
 QUESTION = "How can I send something back?"
 FACTS = ("MAPLE45", "45 days")
-"""Asked in the demo; not among the training questions in these words."""
 
 RETURN_ANSWER = "Happy to help! You can return it free of charge within 45 days. Just use the code MAPLE45."
 _RETURN_VERBS = ("return", "send back")
@@ -37,7 +38,14 @@ _OTHERS = (
     ("Please cancel what I bought.", _CANCEL),
 )
 # Options for POST /api/v1/adapters/train that suit this set: about 5,700 trained tokens.
-TRAINING = {"epochs": 3.0, "batch_size": 4, "learning_rate": 2e-3, "rank": 8, "alpha": 16.0, "max_tokens": 128}
+TRAINING = {
+    "epochs": 3.0,
+    "batch_size": 4,
+    "learning_rate": 2e-3,
+    "rank": 8,
+    "alpha": 16.0,
+    "max_tokens": 128,
+}
 
 
 def pairs() -> Iterator[tuple[str, str]]:

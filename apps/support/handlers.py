@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from models_zoo.llm.tokenizer import ChatTokenizer
+
 from apps.support import selectors, services
 from apps.support.context import build_messages
 from apps.support.models import Turn
@@ -15,7 +17,6 @@ from apps.support.streaming import done_data, emotion_data, release_connection
 from models_zoo import emotion
 from models_zoo.emotion import labels
 from models_zoo.llm.card import read_adapter_card
-from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, Unavailable
 from rootstock.registry.base import base_folder
 from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
@@ -66,7 +67,11 @@ class Speech:
     def outcome(self, adapter: str, fingerprint: str) -> Outcome:
         """How it ended. Without a finish reason it broke off."""
         spoken = time.monotonic() - self.first if self.first else 0.0
-        states = {"stop": Turn.State.FINISHED, "length": Turn.State.FINISHED, "cancelled": Turn.State.CANCELLED}
+        states = {
+            "stop": Turn.State.FINISHED,
+            "length": Turn.State.FINISHED,
+            "cancelled": Turn.State.CANCELLED,
+        }
         return Outcome(
             state=states.get(self.reason, Turn.State.FAILED),
             text="".join(self.pieces).strip(),
@@ -94,7 +99,9 @@ class ReplyHandler:
         self._runtime = runtime
         self._tokenizer = ChatTokenizer(base_folder())
 
-    def stream(self, request: LaneRequest, cancelled: Callable[[], bool]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def stream(
+        self, request: LaneRequest, cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Events of one answer. The finally clause also runs when the consumer closes the generator early."""
         answer_id, reference = UUID(request.payload["answer"]), str(request.payload["adapter"])
         engine, speech = self._runtime.engine, Speech()

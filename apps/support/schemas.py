@@ -1,7 +1,7 @@
 """The REST bodies of the support vertical."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Schema
@@ -157,7 +157,7 @@ def desk_out(desk: Desk) -> DeskOut:
     return DeskOut(**{name: getattr(desk, name) for name in DeskOut.model_fields})
 
 
-def _conversation_fields(conversation: Conversation) -> dict[str, object]:
+def _conversation_fields(conversation: Conversation) -> dict[str, Any]:
     shared = [name for name in ConversationOut.model_fields if name != "last_emotion"]
     return {name: getattr(conversation, name) for name in shared} | {"last_emotion": conversation.last_label}
 

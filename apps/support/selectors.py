@@ -43,7 +43,9 @@ def conversation_locked(conversation_id: UUID) -> Conversation:
     return conversation
 
 
-def conversation_get(organisation: Organisation | UUID, conversation_id: UUID) -> tuple[Conversation, list[Turn]]:
+def conversation_get(
+    organisation: Organisation | UUID, conversation_id: UUID
+) -> tuple[Conversation, list[Turn]]:
     """A conversation with its turns in order. NotFound when it is not this organisation's."""
     with tenant(organisation):
         conversation = Conversation.objects.filter(pk=conversation_id).first()

@@ -171,7 +171,9 @@ def _checked_text(text: str) -> str:
     if not cleaned:
         raise InvalidInput.field("text", "must not be empty")
     if len(cleaned) > TEXT_LIMIT:
-        raise InvalidInput.field("text", f"is {len(cleaned)} characters long; at most {TEXT_LIMIT} are accepted")
+        raise InvalidInput.field(
+            "text", f"is {len(cleaned)} characters long; at most {TEXT_LIMIT} are accepted"
+        )
     return cleaned
 
 

@@ -23,7 +23,9 @@ def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) 
     """Server-sent events of an answer: live, replayed while the stream is kept, and afterwards from the database."""
     if answer.stream_id:
         try:
-            return streams.sse_response(answer.stream_id, organisation=organisation, last_event_id=last_event_id)
+            return streams.sse_response(
+                answer.stream_id, organisation=organisation, last_event_id=last_event_id
+            )
         except NotFound:
             pass  # the stream is kept for minutes only; the stored turn is for good
     return _stored(answer)

@@ -20,7 +20,9 @@ READ, WRITE = "support:read", "support:write"
 def conversation_list(request: PageRequest) -> HttpResponse:
     """All conversations, newest first."""
     wanted = selectors.ConversationFilter(
-        state=request.GET.get("state", ""), group=request.GET.get("group", ""), search=request.GET.get("search", "")
+        state=request.GET.get("state", ""),
+        group=request.GET.get("group", ""),
+        search=request.GET.get("search", ""),
     )
     rows, following = selectors.conversation_page(
         request.organisation, wanted, request.GET.get("cursor") or None, limit=50
@@ -51,13 +53,16 @@ def conversation_page(request: PageRequest, conversation_id: UUID) -> HttpRespon
     pending = next((turn for turn in turns if turn.state == Turn.State.PENDING and turn.stream_id), None)
     context = {
         "conversation": conversation,
-        "turns": [(turn, TONES.get(turn.emotion_group, "neutral")) for turn in turns if turn.state != "pending"],
+        "turns": [
+            (turn, TONES.get(turn.emotion_group, "neutral")) for turn in turns if turn.state != "pending"
+        ],
         "pending_stream": _stream_url(pending) if pending else "",
         "pending_cancel": _cancel_url(pending) if pending else "",
         "chart": charting.emotion_chart(turns),
         "trend": charting.trend(conversation),
         "text_limit": TEXT_LIMIT,
-        "writable": conversation.state == Conversation.State.OPEN and WRITE in ROLE_SCOPES[request.membership.role],
+        "writable": conversation.state == Conversation.State.OPEN
+        and WRITE in ROLE_SCOPES[request.membership.role],
     }
     return render(request, "support/conversation.html", context)
 
@@ -111,5 +116,3 @@ def _stream_url(answer: Turn) -> str:
 
 def _cancel_url(answer: Turn) -> str:
     return f"{_message_url(answer)}/cancel"
-
-

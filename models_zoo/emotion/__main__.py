@@ -32,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models_zoo.emotion", description=__doc__)
     commands = parser.add_subparsers(required=True)
     dataset = commands.add_parser("dataset", help="write train.jsonl, dev.jsonl and test.jsonl")
-    dataset.add_argument("--data", type=Path, default=DATA, help="GoEmotions' folder (default: ROOTSTOCK_DATA's)")
+    dataset.add_argument(
+        "--data", type=Path, default=DATA, help="GoEmotions' folder (default: ROOTSTOCK_DATA's)"
+    )
     dataset.add_argument("--out", type=Path, default=WORK)
     dataset.add_argument("--limit", type=int, help="only the first N examples of each split: a smoke run")
     dataset.set_defaults(run=_dataset)
@@ -76,9 +78,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _setup(options: argparse.Namespace) -> "Setup":
     from models_zoo.emotion.evaluation import Setup
 
-    return Setup(
-        options.base, options.adapter, options.data, options.device, options.threads, options.limit
-    )
+    return Setup(options.base, options.adapter, options.data, options.device, options.threads, options.limit)
 
 
 def _model_error() -> type[Exception]:

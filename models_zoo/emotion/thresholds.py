@@ -29,7 +29,9 @@ def macro_f1(probabilities: Probabilities, expected: Targets, limits: NDArray[np
     return float(f1_per_label(probabilities >= limits, expected).mean())
 
 
-def choose(probabilities: Probabilities, expected: Targets, labels: Sequence[str]) -> tuple[float, dict[str, float]]:
+def choose(
+    probabilities: Probabilities, expected: Targets, labels: Sequence[str]
+) -> tuple[float, dict[str, float]]:
     """(global threshold, label -> shrunk threshold), from the development split only.
 
     probabilities: [examples, labels]; expected: the same shape. ValueError when the shapes differ.
