@@ -102,6 +102,8 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
+    "rootstock.console",
+    "apps.support",
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
@@ -193,6 +195,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "expire-lost-answers": {
+        "task": "apps.support.tasks.expire_answers",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -252,8 +259,15 @@ class Vertical:
 
 
 LANE_GROUPS = ("language", "score")
-LANES: dict[str, Lane] = {}
+LANES: dict[str, Lane] = {
+    "support.emotion": Lane("apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0),
+    "support.reply": Lane(
+        "apps.support.handlers.ReplyHandler", "language", queue_limit=64, deadline_s=60.0, streams=True, threads=8
+    ),
+}
 JOB_KINDS: dict[str, JobKind] = {
     "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
 }
-VERTICALS: dict[str, Vertical] = {}
+VERTICALS: dict[str, Vertical] = {
+    "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
+}

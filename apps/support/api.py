@@ -1,0 +1,129 @@
+"""REST of the support vertical, at /api/v1/support."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http.response import HttpResponseBase
+from ninja import Router, Status
+
+from apps.support import selectors, services, streaming
+from apps.support.schemas import (
+    ConversationDetail,
+    ConversationIn,
+    DeskIn,
+    DeskOut,
+    MessageIn,
+    MessageOut,
+    TurnOut,
+    conversation_detail,
+    conversation_out,
+    desk_out,
+    emotion_out,
+    turn_out,
+)
+from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.paging import Page, page_of
+
+router = Router(tags=["support"])
+
+
+@router.get("/desk", response=DeskOut, auth=scope("support:read"))
+def desk_show(request: ApiRequest) -> DeskOut:
+    """The desk's settings."""
+    return desk_out(services.desk_ensure(organisation=request.auth.organisation))
+
+
+@router.patch("/desk", response=DeskOut, auth=scope("support:write"))
+def desk_change(request: ApiRequest, body: DeskIn) -> DeskOut:
+    """Change the desk's settings. An adapter that does not exist is refused."""
+    changes = body.model_dump(exclude_unset=True, exclude_none=True)
+    return desk_out(services.desk_update(organisation=request.auth.organisation, **changes))
+
+
+@router.post("/conversations", response={201: ConversationDetail}, auth=scope("support:write"))
+def conversation_create(request: ApiRequest, body: ConversationIn) -> Status[ConversationDetail]:
+    """Open a conversation. Its first turn is the greeting, which says that an AI answers."""
+    organisation = request.auth.organisation
+    started = services.conversation_start(
+        organisation=organisation, subject=body.subject, customer=body.customer
+    )
+    return Status(201, conversation_detail(*selectors.conversation_get(organisation, started.pk)))
+
+
+@router.get("/conversations", response=Page, auth=scope("support:read"))
+def conversation_list(
+    request: ApiRequest,
+    state: Literal["", "open", "closed"] = "",
+    group: Literal["", "upset", "neutral", "positive"] = "",
+    search: str = "",
+    cursor: str | None = None,
+    limit: int = 25,
+) -> dict[str, Any]:
+    """Conversations, newest first, filtered by state, last emotion group, and text in subject or customer."""
+    wanted = selectors.ConversationFilter(state, group, search)
+    rows, following = selectors.conversation_page(request.auth.organisation, wanted, cursor, limit)
+    return page_of(rows, following, conversation_out)
+
+
+@router.get("/conversations/{conversation_id}", response=ConversationDetail, auth=scope("support:read"))
+def conversation_show(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
+    """A conversation with its turns."""
+    return conversation_detail(*selectors.conversation_get(request.auth.organisation, conversation_id))
+
+
+@router.post(
+    "/conversations/{conversation_id}/close", response=ConversationDetail, auth=scope("support:write")
+)
+def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
+    """Close a conversation; an answer in flight is stopped."""
+    organisation = request.auth.organisation
+    services.conversation_close(organisation=organisation, conversation_id=conversation_id)
+    return conversation_detail(*selectors.conversation_get(organisation, conversation_id))
+
+
+@router.post(
+    "/conversations/{conversation_id}/messages", response={201: MessageOut}, auth=scope("support:write")
+)
+def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) -> Status[MessageOut]:
+    """Say something. Returns the message's emotion at once; the answer streams from `stream_url`,
+    or comes in `answer` when `stream` is false."""
+    organisation = request.auth.organisation
+    exchange = services.message_post(
+        organisation=organisation, conversation_id=conversation_id, text=body.text, adapter=body.adapter
+    )
+    answer = None if body.stream else streaming.wait_for_answer(organisation, exchange.answer)
+    return Status(
+        201,
+        MessageOut(
+            message_id=exchange.message.pk,
+            answer_id=exchange.answer.pk,
+            emotion=emotion_out(exchange.message),
+            adapter=exchange.answer.adapter,
+            stream_url=f"/api/v1/support/conversations/{conversation_id}/messages/{exchange.answer.pk}/stream",
+            answer=turn_out(answer) if answer else None,
+        ),
+    )
+
+
+@router.get(
+    "/conversations/{conversation_id}/messages/{message_id}/stream", auth=scope("support:read"), response=None
+)
+def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> HttpResponseBase:
+    """The answer as server-sent events: `token` events with text, then one `done` with the stored turn.
+    `Last-Event-ID` resumes after the event named."""
+    organisation = request.auth.organisation
+    answer = selectors.answer_get(organisation, conversation_id, message_id)
+    return streaming.answer_stream(organisation, answer, request.headers.get("Last-Event-ID", "0"))
+
+
+@router.post(
+    "/conversations/{conversation_id}/messages/{message_id}/cancel",
+    response={202: TurnOut},
+    auth=scope("support:write"),
+)
+def message_cancel(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> Status[TurnOut]:
+    """Stop an answer. What was said so far is kept as a cancelled turn."""
+    stopped = services.answer_stop(
+        organisation=request.auth.organisation, conversation_id=conversation_id, message_id=message_id
+    )
+    return Status(202, turn_out(stopped))

@@ -1,0 +1,85 @@
+"""What the support pages show of emotions: the chart over turns, the trend, the filters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from apps.support.models import Conversation, Turn
+from apps.support.selectors import ConversationFilter
+from rootstock.console.charts import Chart, Series
+
+# A change of the upset level smaller than this is noise of the reading.
+STEADY = 0.08
+
+
+@dataclass(slots=True, frozen=True)
+class Trend:
+    """Where the upset level is going, as word, tone and icon."""
+
+    word: str
+    tone: str
+    symbol: str
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """One chip of the filter bar."""
+
+    label: str
+    query: str
+    current: bool
+
+
+NONE = Trend("None yet", "neutral", "minus")
+
+
+def trend(conversation: Conversation) -> Trend:
+    """The change of the upset level between the last two customer turns."""
+    change = conversation.level_change
+    if change is None:
+        return NONE
+    if abs(change) < STEADY:
+        return Trend("Steady", "neutral", "minus")
+    return Trend("Rising", "warn", "trending-up") if change > 0 else Trend("Falling", "ok", "trending-down")
+
+
+def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
+    """Upset level and intensity of each customer turn; None before the first one."""
+    said = [turn for turn in turns if turn.emotion_level is not None]
+    if not said:
+        return None
+    return Chart(
+        id="emotions",
+        title="Emotion over turns",
+        labels=[f"{turn.number} · {turn.emotion_label}" for turn in said],
+        series=[
+            Series("Upset level", [turn.emotion_level for turn in said], "high"),
+            Series("Intensity", [turn.emotion_intensity for turn in said], "info"),
+        ],
+        kind="area",
+        note="Read by AI from each customer turn. It changes the tone of answers, nothing else.",
+        small=True,
+        label_title="Turn",
+    )
+
+
+def filters(wanted: ConversationFilter) -> list[Filter]:
+    """The chips above the list."""
+    return [
+        Filter("All", "", not (wanted.state or wanted.group)),
+        Filter("Open", "state=open", wanted.state == "open"),
+        Filter("Closed", "state=closed", wanted.state == "closed"),
+        Filter("Upset", "group=upset", wanted.group == "upset"),
+        Filter("Neutral", "group=neutral", wanted.group == "neutral"),
+        Filter("Positive", "group=positive", wanted.group == "positive"),
+    ]
+
+
+def next_url(query: QueryDict, cursor: str | None) -> str:
+    """The address of the next page; empty on the last one."""
+    if not cursor:
+        return ""
+    following = query.copy()
+    following["cursor"] = cursor
+    return f"?{following.urlencode()}"

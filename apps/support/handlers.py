@@ -1,0 +1,152 @@
+"""What the support desk runs on the worker: reading emotions, and writing answers."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from models_zoo.llm.tokenizer import ChatTokenizer
+
+from apps.support import selectors, services
+from apps.support.context import build_messages
+from apps.support.models import Turn
+from apps.support.services import Outcome
+from apps.support.streaming import done_data, emotion_data, release_connection
+from models_zoo import emotion
+from models_zoo.emotion import labels
+from models_zoo.llm.card import read_adapter_card
+from rootstock.errors import DeadlineExceeded, DomainError, InternalError, Unavailable
+from rootstock.registry.base import base_folder
+from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.handlers import LaneRequest
+from workers.runtime import Runtime
+
+EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
+# Greedy answers of a small base run in circles without it; more than this and it avoids its own facts.
+REPETITION_PENALTY = 1.1
+
+
+class EmotionHandler:
+    """Reads a batch of utterances: `{"text"}` in, the reading with the versions that made it out."""
+
+    def load(self, runtime: Runtime) -> None:
+        """Take the shipped emotion adapter and its thresholds."""
+        self._engine = runtime.engine
+        self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+        self._thresholds = read_adapter_card(EMOTION_FOLDER).thresholds
+
+    def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
+        """One forward for the whole batch."""
+        rows = self._engine.classify([str(request.payload["text"]) for request in batch], self._adapter)
+        return [self._reading(scores) for scores in rows]
+
+    def _reading(self, scores: dict[str, float]) -> dict[str, Any]:
+        reading = labels.read(scores, self._thresholds)
+        return {**reading.as_dict(), "adapter": self._adapter, "fingerprint": self._engine.fingerprint}
+
+
+@dataclass(slots=True)
+class Speech:
+    """An answer as it is being said, with its timing."""
+
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    pieces: list[str] = field(default_factory=list)
+    tokens: int = 0
+    reason: str = ""
+
+    def take(self, chunk: Chunk) -> None:
+        """Add one piece."""
+        self.first = self.first or time.monotonic()
+        self.pieces.append(chunk.text)
+        self.tokens += chunk.tokens
+        self.reason = chunk.finish_reason or self.reason
+
+    def outcome(self, adapter: str, fingerprint: str) -> Outcome:
+        """How it ended. Without a finish reason it broke off."""
+        spoken = time.monotonic() - self.first if self.first else 0.0
+        states = {
+            "stop": Turn.State.FINISHED,
+            "length": Turn.State.FINISHED,
+            "cancelled": Turn.State.CANCELLED,
+        }
+        return Outcome(
+            state=states.get(self.reason, Turn.State.FAILED),
+            text="".join(self.pieces).strip(),
+            finish_reason=self.reason or "failed",
+            adapter=adapter,
+            fingerprint=fingerprint,
+            tokens=self.tokens,
+            first_token_ms=round((self.first - self.started) * 1000, 1) if self.first else None,
+            tokens_per_second=round((self.tokens - 1) / spoken, 1) if spoken and self.tokens > 1 else None,
+        )
+
+
+class ReplyHandler:
+    """Writes one answer: `{"answer", "adapter"}` in; `emotion`, `token`… and `done` events out.
+
+    The answer is stored here, on the worker, and not by the web process that relays the stream: the client may
+    leave, the web process may restart, and the answer is still kept, whole or up to where it was stopped. The
+    write is conditional on the turn being pending, so it happens once; when this worker itself dies, the turn's
+    deadline passes and `services.answers_expire` marks it as failed. The row is written before `done` is sent, so
+    whoever has seen `done` reads the finished turn.
+    """
+
+    def load(self, runtime: Runtime) -> None:
+        """Keep the runtime, and the tokenizer that the context budget is counted with."""
+        self._runtime = runtime
+        self._tokenizer = ChatTokenizer(base_folder())
+
+    def stream(
+        self, request: LaneRequest, cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Events of one answer. The finally clause also runs when the consumer closes the generator early."""
+        answer_id, reference = UUID(request.payload["answer"]), str(request.payload["adapter"])
+        engine, speech = self._runtime.engine, Speech()
+        try:
+            task = selectors.reply_task(request.organisation_id, answer_id)
+            yield "emotion", emotion_data(task.message)
+            for chunk in self._chunks(request, task, cancelled):
+                speech.take(chunk)
+                if chunk.text:
+                    yield "token", {"text": chunk.text}
+        except GeneratorExit:
+            speech.reason = "cancelled"
+            raise
+        finally:
+            outcome = speech.outcome(reference, engine.fingerprint)
+            services.answer_finish(organisation=request.organisation_id, answer_id=answer_id, outcome=outcome)
+            finished = done_data(selectors.turn_get(request.organisation_id, answer_id))
+            release_connection()
+        yield "done", finished
+
+    def _chunks(
+        self, request: LaneRequest, task: selectors.ReplyTask, cancelled: Callable[[], bool]
+    ) -> Iterator[Chunk]:
+        messages = build_messages(
+            task.desk.system_prompt,
+            task.message.emotion_label,
+            task.turns,
+            task.desk.context_tokens,
+            lambda text: len(self._tokenizer.encode(text)),
+        )
+        sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
+        try:
+            adapter = self._adapter(request)
+            yield from self._runtime.engine.generate(messages, sampling, adapter, cancelled, request.deadline)
+        except EngineError as error:
+            raise _as_domain_error(error) from error
+
+    def _adapter(self, request: LaneRequest) -> str | None:
+        reference = str(request.payload["adapter"])
+        return self._runtime.adapter(request.organisation_id, reference) if reference else None
+
+
+def _as_domain_error(error: EngineError) -> DomainError:
+    if isinstance(error, EngineTimeout):
+        return DeadlineExceeded("the answer was not finished in time", retry_after=1)
+    if isinstance(error, EngineBusy):
+        return Unavailable("the engine's queue is full", retry_after=2)
+    return InternalError(str(error))

@@ -1,0 +1,118 @@
+"""Reads of a support desk. Each returns objects or lists, never a lazy queryset across a tenant block."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Max, Q
+
+from apps.support.context import Said
+from apps.support.models import Conversation, Desk, Turn
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import NotFound
+from rootstock.paging import take_page
+from rootstock.registry.selectors import adapter_by_reference
+
+# More turns than this never fit the token budget anyway.
+CONTEXT_TURNS = 60
+
+
+@dataclass(slots=True, frozen=True)
+class ConversationFilter:
+    """What the list is narrowed to; empty means everything."""
+
+    state: str = ""
+    group: str = ""
+    search: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class ReplyTask:
+    """What an answer is written from: the desk, the customer's turn, and what was said up to it."""
+
+    desk: Desk
+    message: Turn
+    turns: list[Said]
+
+
+def conversation_locked(conversation_id: UUID) -> Conversation:
+    """The conversation, locked for the caller's tenant transaction. NotFound when it is not this organisation's."""
+    conversation = Conversation.objects.select_for_update().filter(pk=conversation_id).first()
+    if conversation is None:
+        raise NotFound("there is no such conversation")
+    return conversation
+
+
+def conversation_get(
+    organisation: Organisation | UUID, conversation_id: UUID
+) -> tuple[Conversation, list[Turn]]:
+    """A conversation with its turns in order. NotFound when it is not this organisation's."""
+    with tenant(organisation):
+        conversation = Conversation.objects.filter(pk=conversation_id).first()
+        if conversation is None:
+            raise NotFound("there is no such conversation")
+        return conversation, list(conversation.turns.order_by("number"))
+
+
+def conversation_page(
+    organisation: Organisation | UUID, wanted: ConversationFilter, cursor: str | None = None, limit: int = 25
+) -> tuple[list[Conversation], str | None]:
+    """A page of conversations, newest first, and the next cursor."""
+    condition = Q()
+    if wanted.state:
+        condition &= Q(state=wanted.state)
+    if wanted.group:
+        condition &= Q(last_group=wanted.group)
+    if wanted.search:
+        condition &= Q(subject__icontains=wanted.search) | Q(customer__icontains=wanted.search)
+    with tenant(organisation):
+        return take_page(Conversation.objects.filter(condition), cursor=cursor, limit=limit)
+
+
+def answer_get(organisation: Organisation | UUID, conversation_id: UUID, message_id: UUID) -> Turn:
+    """The answer with this id, or the answer to the customer's turn with this id."""
+    with tenant(organisation):
+        answer = Turn.objects.filter(
+            Q(pk=message_id) | Q(reply_to=message_id),
+            conversation_id=conversation_id,
+            role=Turn.Role.ASSISTANT,
+        ).first()
+    if answer is None:
+        raise NotFound("there is no such answer in this conversation")
+    return answer
+
+
+def turn_get(organisation: Organisation | UUID, turn_id: UUID) -> Turn:
+    """One turn."""
+    with tenant(organisation):
+        turn = Turn.objects.filter(pk=turn_id).first()
+    if turn is None:
+        raise NotFound("there is no such turn")
+    return turn
+
+
+def reply_task(organisation: Organisation | UUID, answer_id: UUID) -> ReplyTask:
+    """What the worker needs to write an answer. NotFound when the answer was taken back meanwhile."""
+    with tenant(organisation):
+        answer = Turn.objects.select_related("reply_to").filter(pk=answer_id).first()
+        if answer is None or answer.reply_to is None:
+            raise NotFound("there is no such answer")
+        earlier = Turn.objects.filter(conversation=answer.conversation_id, number__lt=answer.number)
+        newest = list(earlier.exclude(text="").order_by("-number")[:CONTEXT_TURNS])
+        turns = [Said(turn.role, turn.text) for turn in reversed(newest)]
+        return ReplyTask(Desk.objects.get(), answer.reply_to, turns)
+
+
+def last_number(conversation: Conversation) -> int:
+    """The number of the newest turn; 0 when there is none."""
+    return conversation.turns.aggregate(last=Max("number"))["last"] or 0
+
+
+def adapter_reference(organisation: Organisation | UUID, reference: str) -> str:
+    """The adapter that answers, as `name@digest`; empty stays empty and means the base model.
+
+    Raises InvalidInput or NotFound naming `adapter`: an unknown one never falls back to the base.
+    """
+    if not reference:
+        return ""
+    return adapter_by_reference(organisation=organisation, reference=reference).reference

@@ -1,0 +1,248 @@
+"""What can be done at a support desk. Every function takes the organisation and opens its own tenant block."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.support import selectors
+from apps.support.models import TEXT_LIMIT, Conversation, Desk, Turn
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import Conflict, DomainError, InvalidInput
+from rootstock.lanes import client, streams
+
+EMOTION_LANE = "support.emotion"
+REPLY_LANE = "support.reply"
+
+Tenant = Organisation | UUID
+
+
+@dataclass(slots=True, frozen=True)
+class Exchange:
+    """A customer's turn and the answer that is being generated for it."""
+
+    message: Turn
+    answer: Turn
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """How the generation of an answer ended, and by which versions."""
+
+    state: str
+    text: str
+    finish_reason: str
+    adapter: str = ""
+    fingerprint: str = ""
+    tokens: int = 0
+    first_token_ms: float | None = None
+    tokens_per_second: float | None = None
+
+
+def desk_ensure(*, organisation: Organisation) -> Desk:
+    """The organisation's desk, made with plain settings when there is none yet."""
+    with tenant(organisation) as owner:
+        desk, _ = Desk.objects.get_or_create(
+            organisation_id=owner,
+            defaults={
+                "name": organisation.name,
+                "greeting": f"Hello, I am the AI assistant of {organisation.name}. How can I help?",
+                "system_prompt": f"You are the AI assistant of {organisation.name}. Answer briefly and kindly.",
+            },
+        )
+        return desk
+
+
+def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
+    """Change the desk's settings. An adapter that does not exist is refused here, not at the next question."""
+    if changes.get("adapter"):
+        changes["adapter"] = selectors.adapter_reference(organisation, changes["adapter"])
+    desk = desk_ensure(organisation=organisation)
+    with tenant(organisation):
+        for name, value in changes.items():
+            setattr(desk, name, value)
+        desk.save(update_fields=list(changes))
+    return desk
+
+
+def conversation_start(*, organisation: Organisation, subject: str = "", customer: str = "") -> Conversation:
+    """Open a conversation. It begins with the desk's greeting, which says that an AI is speaking."""
+    desk = desk_ensure(organisation=organisation)
+    now = timezone.now()
+    with tenant(organisation) as owner:
+        conversation = Conversation.objects.create(
+            organisation_id=owner,
+            subject=subject.strip(),
+            customer=customer.strip(),
+            turn_count=1,
+            last_activity_at=now,
+        )
+        Turn.objects.create(
+            organisation_id=owner,
+            conversation=conversation,
+            number=1,
+            role=Turn.Role.ASSISTANT,
+            text=desk.greeting,
+            finish_reason="greeting",
+            finished_at=now,
+        )
+    return conversation
+
+
+def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conversation:
+    """Close a conversation; an answer in flight is stopped."""
+    with tenant(organisation):
+        conversation = selectors.conversation_locked(conversation_id)
+        conversation.state = Conversation.State.CLOSED
+        conversation.save(update_fields=["state"])
+        pending = list(conversation.turns.filter(state=Turn.State.PENDING).exclude(stream_id=""))
+    for answer in pending:
+        streams.cancel_stream(answer.stream_id)
+    return conversation
+
+
+def message_post(
+    *, organisation: Organisation, conversation_id: UUID, text: str, adapter: str = ""
+) -> Exchange:
+    """Store the customer's turn with its emotion and start the answer.
+
+    Everything that can be refused is refused before anything is stored: a caller that gets 429 or 503 may send
+    the same message again. The lanes are called outside of any transaction, so that no connection waits on a model.
+    """
+    text = _checked_text(text)
+    desk = desk_ensure(organisation=organisation)
+    _check_open(organisation, conversation_id)
+    reference = selectors.adapter_reference(organisation, adapter or desk.adapter)
+    [emotion] = client.call(EMOTION_LANE, [{"text": text}], organisation=organisation)
+    exchange = _exchange_create(organisation, conversation_id, text, emotion, reference)
+    try:
+        stream_id = client.open_stream(
+            REPLY_LANE, {"answer": str(exchange.answer.pk), "adapter": reference}, organisation=organisation
+        )
+    except DomainError:
+        _exchange_discard(organisation, exchange)
+        raise
+    _exchange_opened(organisation, exchange, stream_id)
+    return exchange
+
+
+def answer_stop(*, organisation: Tenant, conversation_id: UUID, message_id: UUID) -> Turn:
+    """Ask the worker to stop an answer. What was said so far is kept, as a cancelled turn."""
+    answer = selectors.answer_get(organisation, conversation_id, message_id)
+    if answer.state == Turn.State.PENDING and answer.stream_id:
+        streams.cancel_stream(answer.stream_id)
+    return answer
+
+
+def answer_finish(*, organisation: Tenant, answer_id: UUID, outcome: Outcome) -> bool:
+    """Store how an answer ended. Only the first call for an answer writes; the others return False."""
+    now = timezone.now()
+    with tenant(organisation):
+        changed = Turn.objects.filter(pk=answer_id, state=Turn.State.PENDING).update(
+            state=outcome.state,
+            text=outcome.text,
+            finish_reason=outcome.finish_reason,
+            adapter=outcome.adapter,
+            model_fingerprint=outcome.fingerprint,
+            tokens=outcome.tokens,
+            first_token_ms=outcome.first_token_ms,
+            tokens_per_second=outcome.tokens_per_second,
+            finished_at=now,
+        )
+        Conversation.objects.filter(turns=answer_id).update(last_activity_at=now)
+    return bool(changed)
+
+
+def answers_expire(*, organisation: Tenant, conversation_id: UUID | None = None) -> int:
+    """Mark answers whose worker died as failed: past their deadline nobody is writing them any more."""
+    with tenant(organisation):
+        lost = Turn.objects.filter(state=Turn.State.PENDING, deadline_at__lt=timezone.now())
+        if conversation_id is not None:
+            lost = lost.filter(conversation_id=conversation_id)
+        return lost.update(state=Turn.State.FAILED, finish_reason="lost", finished_at=timezone.now())
+
+
+def _checked_text(text: str) -> str:
+    cleaned = text.replace("\x00", "").strip()
+    if not cleaned:
+        raise InvalidInput.field("text", "must not be empty")
+    if len(cleaned) > TEXT_LIMIT:
+        raise InvalidInput.field(
+            "text", f"is {len(cleaned)} characters long; at most {TEXT_LIMIT} are accepted"
+        )
+    return cleaned
+
+
+def _check_open(organisation: Tenant, conversation_id: UUID) -> None:
+    answers_expire(organisation=organisation, conversation_id=conversation_id)
+    with tenant(organisation):
+        _refuse_unless_ready(selectors.conversation_locked(conversation_id))
+
+
+def _refuse_unless_ready(conversation: Conversation) -> None:
+    if conversation.state == Conversation.State.CLOSED:
+        raise Conflict("the conversation is closed; start a new one")
+    if conversation.turns.filter(state=Turn.State.PENDING).exists():
+        raise Conflict("the previous answer is still being written; wait for it or stop it")
+
+
+def _exchange_create(
+    organisation: Tenant, conversation_id: UUID, text: str, emotion: dict[str, Any], reference: str
+) -> Exchange:
+    now = timezone.now()
+    deadline = now + timedelta(seconds=settings.LANES[REPLY_LANE].deadline_s + 5)
+    with tenant(organisation) as owner:
+        conversation = selectors.conversation_locked(conversation_id)
+        _refuse_unless_ready(conversation)
+        common = {"organisation_id": owner, "conversation": conversation}
+        number = selectors.last_number(conversation) + 1
+        message = Turn.objects.create(
+            **common,
+            number=number,
+            role=Turn.Role.USER,
+            text=text,
+            finished_at=now,
+            emotion_scores=emotion["scores"],
+            emotion_label=emotion["label"],
+            emotion_group=emotion["group"],
+            emotion_level=emotion["level"],
+            emotion_intensity=emotion["intensity"],
+            adapter=emotion["adapter"],
+            model_fingerprint=emotion["fingerprint"],
+        )
+        answer = Turn.objects.create(
+            **common,
+            number=number + 1,
+            role=Turn.Role.ASSISTANT,
+            state=Turn.State.PENDING,
+            reply_to=message,
+            adapter=reference,
+            deadline_at=deadline,
+        )
+    return Exchange(message, answer)
+
+
+def _exchange_opened(organisation: Tenant, exchange: Exchange, stream_id: str) -> None:
+    """The worker has the answer: remember its stream, and show the new reading on the conversation."""
+    message, answer = exchange.message, exchange.answer
+    answer.stream_id = stream_id
+    with tenant(organisation):
+        Turn.objects.filter(pk=answer.pk).update(stream_id=stream_id)
+        conversation = selectors.conversation_locked(message.conversation_id)
+        before, level = conversation.last_level, message.emotion_level or 0.0
+        conversation.level_change = None if before is None else round(level - before, 4)
+        conversation.last_level = level
+        conversation.last_label = message.emotion_label
+        conversation.last_group = message.emotion_group
+        conversation.turn_count = answer.number
+        conversation.last_activity_at = timezone.now()
+        conversation.save()
+
+
+def _exchange_discard(organisation: Tenant, exchange: Exchange) -> None:
+    with tenant(organisation):
+        exchange.message.delete()  # the answer goes with it

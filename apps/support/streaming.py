@@ -1,0 +1,71 @@
+"""An answer on its way to the client."""
+
+import json
+from typing import Any
+
+from django.db import connection
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from apps.support import selectors, services
+from apps.support.models import Turn
+from apps.support.schemas import turn_out
+from rootstock.accounts.models import Organisation
+from rootstock.errors import DeadlineExceeded, NotFound, from_dict
+from rootstock.lanes import streams
+
+# The console's chips know three tones.
+TONES = {"upset": "negative", "neutral": "neutral", "positive": "positive"}
+
+
+def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) -> HttpResponseBase:
+    """Server-sent events of an answer: live, replayed while the stream is kept, and afterwards from the database."""
+    if answer.stream_id:
+        try:
+            return streams.sse_response(
+                answer.stream_id, organisation=organisation, last_event_id=last_event_id
+            )
+        except NotFound:
+            pass  # the stream is kept for minutes only; the stored turn is for good
+    return _stored(answer)
+
+
+def wait_for_answer(organisation: Organisation, answer: Turn) -> Turn:
+    """The finished answer. The handler's error is raised; so is DeadlineExceeded when the worker died."""
+    release_connection()
+    for event in streams.read_stream(answer.stream_id, organisation=organisation):
+        if event is not None and event.type == "error":
+            raise from_dict(event.data)
+        if event is None and answer.deadline_at and timezone.now() > answer.deadline_at:
+            services.answers_expire(organisation=organisation, conversation_id=answer.conversation_id)
+            raise DeadlineExceeded("the answer was not finished in time")
+    return selectors.answer_get(organisation, answer.conversation_id, answer.pk)
+
+
+def release_connection() -> None:
+    """Give this thread's database connection back to the pool, before a wait in which it is not needed."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def done_data(answer: Turn) -> dict[str, Any]:
+    """What the last event of a stream says: the stored turn."""
+    data: dict[str, Any] = json.loads(turn_out(answer).model_dump_json())
+    return data
+
+
+def emotion_data(message: Turn) -> dict[str, Any]:
+    """What the first event of a stream says: the reading of the turn that is answered, with a tone for its chip."""
+    return {
+        "turn": str(message.pk),
+        "label": message.emotion_label,
+        "group": message.emotion_group,
+        "level": message.emotion_level,
+        "tone": TONES.get(message.emotion_group, "neutral"),
+    }
+
+
+def _stored(answer: Turn) -> HttpResponse:
+    frame = f"event: done\ndata: {json.dumps(done_data(answer))}\n\n"
+    return HttpResponse(frame, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
