@@ -8,7 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-WEIGHTS = Path(__file__).parent / "weights"
+from models_zoo.fraud.card import WEIGHTS
+
+
 
 
 def main() -> int:
