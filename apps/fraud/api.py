@@ -58,7 +58,9 @@ def _parse(body: bytes) -> TransactionIn | list[TransactionIn]:
         raise InvalidInput.field("body", "is not JSON") from None
     many = isinstance(data, list)
     if many and not 1 <= len(data) <= MAX_LIST:
-        raise InvalidInput.field("transactions", f"must hold 1 to {MAX_LIST} payments; larger ones go to /batches")
+        raise InvalidInput.field(
+            "transactions", f"must hold 1 to {MAX_LIST} payments; larger ones go to /batches"
+        )
     try:
         return _MANY.validate_python(data) if many else _ONE.validate_python(data)
     except ValidationError as error:
@@ -68,7 +70,9 @@ def _parse(body: bytes) -> TransactionIn | list[TransactionIn]:
 def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     problems = [
-        FieldProblem(".".join(map(str, (*prefix, *one["loc"]))) or "body", one["msg"].removeprefix("Value error, "))
+        FieldProblem(
+            ".".join(map(str, (*prefix, *one["loc"]))) or "body", one["msg"].removeprefix("Value error, ")
+        )
         for one in found[:50]
     ]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

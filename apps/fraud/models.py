@@ -44,7 +44,9 @@ class Transaction(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "external_id"], name="one_payment_per_external_id"),
+            models.UniqueConstraint(
+                fields=["organisation", "external_id"], name="one_payment_per_external_id"
+            ),
             models.UniqueConstraint(fields=["organisation", "sequence"], name="one_payment_per_sequence"),
         ]
         indexes = [
@@ -82,4 +84,6 @@ class IdempotencyKey(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "key"], name="one_use_per_idempotency_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "key"], name="one_use_per_idempotency_key")
+        ]

@@ -33,7 +33,9 @@ ORDER BY wanted.place, event.sequence
 
 def payments(payloads: Sequence[dict[str, Any]]) -> Records:
     """PAYMENT [N] of lane payloads."""
-    return np.array([tuple(payload[name] for name in PAYMENT.names or ()) for payload in payloads], dtype=PAYMENT)
+    return np.array(
+        [tuple(payload[name] for name in PAYMENT.names or ()) for payload in payloads], dtype=PAYMENT
+    )
 
 
 def payments_between(organisation: UUID, after: int, last: int) -> Records:
@@ -43,7 +45,9 @@ def payments_between(organisation: UUID, after: int, last: int) -> Records:
     return payments(payloads_of(rows))
 
 
-def events_before(organisation: UUID, accounts: Iterable[int], before: Iterable[int], most: int) -> list[Records]:
+def events_before(
+    organisation: UUID, accounts: Iterable[int], before: Iterable[int], most: int
+) -> list[Records]:
     """For each account its last `most` events with sequence < before, oldest first: EVENT [n] each."""
     wanted = {"accounts": list(accounts), "before": list(before), "organisation": organisation, "most": most}
     found: list[list[tuple[Any, ...]]] = [[] for _ in wanted["accounts"]]  # type: ignore[attr-defined]

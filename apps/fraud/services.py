@@ -100,7 +100,11 @@ def batch_submit(
         waiting = [row.sequence for row in rows if not hasattr(row, "decision")]
         params = {"ranges": _ranges(sorted(waiting))}
         job = job_create(
-            organisation=organisation, kind=BATCH_KIND, params=params, total=len(waiting), created_by=created_by
+            organisation=organisation,
+            kind=BATCH_KIND,
+            params=params,
+            total=len(waiting),
+            created_by=created_by,
         )
         if key is not None:
             IdempotencyKey.objects.filter(pk=key.pk).update(job=job)

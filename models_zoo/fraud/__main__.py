@@ -11,13 +11,15 @@ from pathlib import Path
 from models_zoo.fraud.card import WEIGHTS
 
 
-
-
 def main() -> int:
     """Parse the command line and run it."""
     parser = argparse.ArgumentParser(prog="python -m models_zoo.fraud", description=__doc__)
-    command = parser.add_subparsers(required=True).add_parser("train", help="train and write weights and card")
-    command.add_argument("--out", type=Path, default=WEIGHTS, help="folder for model.safetensors and card.json")
+    command = parser.add_subparsers(required=True).add_parser(
+        "train", help="train and write weights and card"
+    )
+    command.add_argument(
+        "--out", type=Path, default=WEIGHTS, help="folder for model.safetensors and card.json"
+    )
     command.add_argument("--seed", type=int, default=7)
     command.add_argument("--epochs", type=int, default=None)
     arguments = parser.parse_args()

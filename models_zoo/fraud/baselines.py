@@ -12,22 +12,26 @@ COLUMN = {name: place for place, name in enumerate(NAMES)}
 
 
 def hand_rules(features: Floats) -> NDArray[np.float64]:
-    """Points [B] of seven rules an analyst would write: velocity, new payee, amount, pass-through, testing."""
+    """Points [B] of seven rules an analyst would write: new payee, pace, collecting, pass-through, testing."""
     value = {name: features[:, place] for name, place in COLUMN.items()}
-    new = value["pair_count"] == 0
+    stranger = (value["pair_count"] == 0) & (value["channel_instant"] > 0)
+    recent = (value["in_since"] >= 0) & (value["in_since"] < np.log1p(180))
     rules = (
-        (new & (value["out_ratio_max"] > 0.4)) * 2.0,
-        (value["out_new_24h"] >= 3) * 1.0,
-        (value["out_count_1h"] >= 3) * 1.0,
-        ((value["out_to_in_24h"] > -0.4) & (value["in_since"] >= 0) & (value["in_since"] < np.log1p(180))) * 2.0,
+        (stranger & (value["out_ratio_max"] > 0.4)) * 1.0,
+        (stranger & (value["out_new_24h"] >= 2)) * 1.0,
+        (stranger & (value["payee_in_payers_24h"] >= 3) & (value["payee_new_payers"] > 0.5)) * 2.0,
+        (stranger & (value["payee_out_count_24h"] >= 1) & (value["payee_out_to_in_24h"] > -0.7)) * 2.0,
+        (stranger & recent & (value["amount_to_in_24h"] > -0.7)) * 2.0,
         ((value["small_1h"] >= 2) & (value["channel_online"] > 0)) * 2.0,
-        (new & (value["payee_in_payers_24h"] >= 4) & (value["payee_out_count_24h"] >= 1)) * 2.0,
-        (value["night"] * new) * 1.0,
+        (stranger & (value["night"] > 0)) * 1.0,
     )
-    return np.sum([np.asarray(rule, np.float64) for rule in rules], axis=0)
+    points: NDArray[np.float64] = np.sum(rules, axis=0)
+    return points
 
 
-def learned(features: Floats, labels: NDArray[np.bool_], tests: list[Floats]) -> dict[str, list[NDArray[np.float64]]]:
+def learned(
+    features: Floats, labels: NDArray[np.bool_], tests: list[Floats]
+) -> dict[str, list[NDArray[np.float64]]]:
     """Scores of logistic regression and histogram boosting, fitted on [N, F], for each test [M, F]."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression

@@ -59,6 +59,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 NAMES = tuple(name for group in GROUPS.values() for name in group)
 
 Mask = NDArray[np.bool_]
+Column = NDArray[np.float64]
+Columns = dict[str, NDArray[np.float64]]
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,7 +85,8 @@ def _column(values: NDArray[np.generic]) -> NDArray[np.float64]:
 
 def _age(batch: Records, window: Records) -> NDArray[np.float64]:
     """Seconds [B, K] from each event to the payment, at least 0 (a late event may carry a later clock)."""
-    return np.maximum(_column(batch["time"]) - window["time"], 0.0)
+    age: NDArray[np.float64] = np.maximum(_column(batch["time"]) - window["time"], 0.0)
+    return age
 
 
 def _since(age: NDArray[np.float64], which: Mask) -> NDArray[np.float64]:
@@ -96,7 +99,8 @@ def _distinct(other: NDArray[np.int64], which: Mask) -> NDArray[np.float64]:
     """Number [B] of different counterparties among the events of `which` [B, K]."""
     same = (other[:, :, None] == other[:, None, :]) & which[:, None, :]
     earlier = np.tril(np.ones(same.shape[1:], bool), -1)
-    return (which & ~(same & earlier).any(axis=2)).sum(axis=1).astype(np.float64)
+    count: Column = (which & ~(same & earlier).any(axis=2)).sum(axis=1).astype(np.float64)
+    return count
 
 
 def first_seen(window: Records) -> Mask:
@@ -123,10 +127,11 @@ def _ratio(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.
 
 
 def _log_sum(values: NDArray[np.float32], which: Mask) -> NDArray[np.float64]:
-    return np.log1p((values * which).sum(axis=1, dtype=np.float64))
+    total: Column = np.log1p((values * which).sum(axis=1, dtype=np.float64))
+    return total
 
 
-def _calendar(batch: Records, payer: Records, out: Mask) -> dict[str, NDArray[np.float64]]:
+def _calendar(batch: Records, payer: Records, out: Mask) -> Columns:
     hour = (batch["time"] % DAY) / HOUR
     angle = hour * (2 * np.pi / 24)
     seen = (payer["time"] % DAY) * (2 * np.pi / DAY)
@@ -141,7 +146,7 @@ def _calendar(batch: Records, payer: Records, out: Mask) -> dict[str, NDArray[np
     }
 
 
-def _amounts(batch: Records, payer: Records, out: Mask) -> dict[str, NDArray[np.float64]]:
+def _amounts(batch: Records, payer: Records, out: Mask) -> Columns:
     amount = batch["amount"].astype(np.float64)
     count = np.maximum(out.sum(axis=1), 1)
     logs = np.log1p(payer["amount"])
@@ -160,7 +165,7 @@ def _amounts(batch: Records, payer: Records, out: Mask) -> dict[str, NDArray[np.
     }
 
 
-def _pace(batch: Records, payer: Records, age: NDArray[np.float64], out: Mask) -> dict[str, NDArray[np.float64]]:
+def _pace(batch: Records, payer: Records, age: NDArray[np.float64], out: Mask) -> Columns:
     counts = {f"out_count_{name}": (out & (age <= span)).sum(axis=1) for name, span in SPANS.items()}
     reach = np.where(out, age, 0.0).max(axis=1)
     usual = out.sum(axis=1) / np.maximum(reach / DAY, 1.0)
@@ -175,7 +180,7 @@ def _pace(batch: Records, payer: Records, age: NDArray[np.float64], out: Mask) -
     }
 
 
-def _spread(payer: Records, age: NDArray[np.float64], out: Mask) -> dict[str, NDArray[np.float64]]:
+def _spread(payer: Records, age: NDArray[np.float64], out: Mask) -> Columns:
     present = payer["sequence"] > 0
     return {
         "out_new_24h": (out & (age <= DAY) & first_seen(payer)).sum(axis=1),
@@ -186,7 +191,7 @@ def _spread(payer: Records, age: NDArray[np.float64], out: Mask) -> dict[str, ND
     }
 
 
-def _pair(batch: Records, payer: Records, payee: Records, age: NDArray[np.float64], out: Mask) -> dict[str, NDArray[np.float64]]:
+def _pair(batch: Records, payer: Records, payee: Records, age: Column, out: Mask) -> Columns:
     to_payee = payer["other"] == batch["payee"][:, None]
     inward = (payer["sequence"] > 0) & ~out
     met = (payer["other"][:, :, None] == payee["other"][:, None, :]) & (payer["sequence"] > 0)[:, :, None]
@@ -200,7 +205,7 @@ def _pair(batch: Records, payer: Records, payee: Records, age: NDArray[np.float6
     }
 
 
-def _pass_through(batch: Records, payer: Records, age: NDArray[np.float64], out: Mask) -> dict[str, NDArray[np.float64]]:
+def _pass_through(batch: Records, payer: Records, age: Column, out: Mask) -> Columns:
     inward = (payer["sequence"] > 0) & ~out
     day_in = inward & (age <= DAY)
     amount = batch["amount"].astype(np.float64)
@@ -219,7 +224,7 @@ def _pass_through(batch: Records, payer: Records, age: NDArray[np.float64], out:
     }
 
 
-def _payee(batch: Records, payee: Records) -> dict[str, NDArray[np.float64]]:
+def _payee(batch: Records, payee: Records) -> Columns:
     age = _age(batch, payee)
     present = payee["sequence"] > 0
     inward, out = present & (payee["outgoing"] == 0), present & (payee["outgoing"] == 1)
@@ -247,11 +252,13 @@ def tabular(near: Neighbourhood) -> Floats:
     batch, payer, payee = near.payment, near.payer, near.payee
     age = _age(batch, payer)
     out = (payer["sequence"] > 0) & (payer["outgoing"] == 1)
-    values: dict[str, NDArray[np.float64]] = {}
+    values: Columns = {}
     values |= _amounts(batch, payer, out) | _calendar(batch, payer, out)
     values |= {f"channel_{name}": (batch["channel"] == index) * 1.0 for index, name in enumerate(CHANNELS)}
     same_channel = (payer["channel"] == batch["channel"][:, None]) & out
     values["channel_share"] = same_channel.sum(axis=1) / np.maximum(out.sum(axis=1), 1)
     values |= _pace(batch, payer, age, out) | _spread(payer, age, out)
-    values |= _pair(batch, payer, payee, age, out) | _pass_through(batch, payer, age, out) | _payee(batch, payee)
+    values |= (
+        _pair(batch, payer, payee, age, out) | _pass_through(batch, payer, age, out) | _payee(batch, payee)
+    )
     return np.stack([values[name] for name in NAMES], axis=1).astype(np.float32)

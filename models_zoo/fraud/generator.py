@@ -159,7 +159,9 @@ class World:
                 new = self.chance(0.12)
                 shop = self.shops[int(self.rng.integers(len(self.shops)))] if new else self._favourite(person)
                 when = day * DAY + self.hour(person.hour)
-                yield Generated(when, person.account, shop.account, self.amount(shop.median, shop.spread), shop.channel)
+                yield Generated(
+                    when, person.account, shop.account, self.amount(shop.median, shop.spread), shop.channel
+                )
 
     def _favourite(self, person: Customer) -> Shop:
         place = min(int(self.rng.geometric(0.22)) - 1, len(person.shops) - 1)
@@ -189,7 +191,9 @@ class World:
 
     def _friends(self, person: Customer) -> Iterator[Generated]:
         for _ in range(int(self.rng.poisson(0.05 * (self.days - person.opened)))):
-            when = float(self.rng.uniform(person.opened, self.days)) * DAY // DAY * DAY + self.hour(person.hour + 3)
+            when = float(self.rng.uniform(person.opened, self.days)) * DAY // DAY * DAY + self.hour(
+                person.hour + 3
+            )
             channel = "instant" if self.chance(0.7) else "transfer"
             friend = person.friends[int(self.rng.integers(len(person.friends)))]
             yield Generated(when, person.account, friend, self.amount(28, 1.0), channel)
@@ -211,14 +215,18 @@ class World:
             yield Generated(moment, self.pick(self.customers).account, person.account, share, "instant")
         venue = self.pick(self.customers).account if self.chance(0.5) else self.shops[-1].account
         out = when + float(self.rng.uniform(1, 20)) * HOUR
-        yield Generated(out, person.account, venue, round(total * float(self.rng.uniform(0.8, 1.1)), 2), "instant")
+        yield Generated(
+            out, person.account, venue, round(total * float(self.rng.uniform(0.8, 1.1)), 2), "instant"
+        )
 
     def _spree(self, person: Customer, when: float) -> Iterator[Generated]:
         """Holiday or sales: many new shops within hours, some amounts large."""
         for _ in range(int(self.rng.integers(4, 10))):
             shop = self.shops[int(self.rng.integers(len(self.shops)))]
             when += float(self.rng.exponential(25)) * MINUTE
-            yield Generated(when, person.account, shop.account, self.amount(shop.median * 1.8, 0.8), shop.channel)
+            yield Generated(
+                when, person.account, shop.account, self.amount(shop.median * 1.8, 0.8), shop.channel
+            )
 
     def _trader(self, person: Customer, when: float) -> Iterator[Generated]:
         """Sells to strangers and empties the balance to savings or an exchange."""
@@ -241,7 +249,9 @@ class World:
         if self.chance(0.5):
             shop = self._favourite(person)
             soon = when + float(self.rng.exponential(40)) * MINUTE
-            yield Generated(soon, person.account, shop.account, self.amount(shop.median * 2, 0.7), shop.channel)
+            yield Generated(
+                soon, person.account, shop.account, self.amount(shop.median * 2, 0.7), shop.channel
+            )
 
     def _large(self, person: Customer, when: float) -> Iterator[Generated]:
         """A car, a gift, a builder: far above what the account usually pays, often to a new payee."""
@@ -255,7 +265,9 @@ class World:
         """A new home: deposit, movers, furniture to several new payees within two days."""
         for _ in range(int(self.rng.integers(3, 7))):
             when += float(self.rng.exponential(5)) * HOUR
-            yield Generated(when, person.account, self.pick(self.customers).account, self.amount(420, 0.9), "instant")
+            yield Generated(
+                when, person.account, self.pick(self.customers).account, self.amount(420, 0.9), "instant"
+            )
 
 
 SHOPS = (

@@ -36,9 +36,7 @@ class Graph:
 def event_inputs(near: Neighbourhood) -> Floats:
     """Inputs float32 [2, B, K, EVENT_INPUTS] of the events of both windows, zero where there is none."""
     batch = near.payment
-    return np.stack(
-        [_side(batch, near.payer, batch["payee"]), _side(batch, near.payee, batch["payer"])]
-    )
+    return np.stack([_side(batch, near.payer, batch["payee"]), _side(batch, near.payee, batch["payer"])])
 
 
 def _side(batch: Records, window: Records, partner: NDArray[np.int64]) -> Floats:

@@ -50,7 +50,7 @@ def threshold_at(labels: Labels, scores: Scores, precision: float) -> float:
 def calibration_error(labels: Labels, scores: Scores, bins: int = 10) -> float:
     """Expected calibration error over bins of equal count."""
     pieces = np.array_split(np.argsort(scores, kind="stable"), bins)
-    gaps = [abs(float(labels[piece].mean()) - float(scores[piece].mean())) * len(piece) for piece in pieces if len(piece)]
+    gaps = [abs(float(labels[piece].sum()) - float(scores[piece].sum())) for piece in pieces]
     return sum(gaps) / max(len(labels), 1)
 
 

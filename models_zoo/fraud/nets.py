@@ -11,11 +11,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import TransformerConv
 
+from models_zoo.fraud.events import Floats
 from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
 from models_zoo.fraud.graph import EVENT_INPUTS, NODE_INPUTS, Graph, event_inputs, graph
 
@@ -41,7 +41,7 @@ class Inputs:
         return Inputs.made(tabular(near), event_inputs(near), graph(near))
 
     @staticmethod
-    def made(features: np.ndarray, events: np.ndarray, links: Graph) -> Inputs:  # type: ignore[type-arg]
+    def made(features: Floats, events: Floats, links: Graph) -> Inputs:
         """Inputs from arrays computed before."""
         arrays = (features, events, links.nodes, links.source, links.target, links.edge)
         return Inputs(*(torch.from_numpy(array) for array in arrays))
@@ -173,9 +173,7 @@ class FraudNet(nn.Module):
         self.tabular = TabularEncoder(width)
         self.sequence = SequenceEncoder(width)
         self.graph = GraphEncoder(width)
-        self.head = nn.Sequential(
-            nn.Linear(3 * width, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 1)
-        )
+        self.head = nn.Sequential(nn.Linear(3 * width, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 1))
         self.side_heads = nn.ModuleList(nn.Linear(width, 1) for _ in PARTS)
         self.register_buffer("reference", torch.zeros(len(PARTS), width))
         self.register_buffer("platt", torch.tensor([1.0, 0.0]))
@@ -207,7 +205,9 @@ class FraudNet(nn.Module):
         mask = parts.new_tensor(coalitions)[:, None, :, None]
         mixed = mask * parts + (1 - mask) * self.reference
         worth = self.calibrated(self.fuse(mixed.flatten(0, 1))).view(len(coalitions), -1)
-        weights = parts.new_tensor([[_weight(coalition, part) for part in range(3)] for coalition in coalitions])
+        weights = parts.new_tensor(
+            [[_weight(coalition, part) for part in range(3)] for coalition in coalitions]
+        )
         return worth.T @ weights
 
 

@@ -44,6 +44,16 @@ def _times(log_ratio: float) -> str:
     return f"{np.exp(log_ratio):.1f} times"
 
 
+def _share(rank: float) -> str:
+    return "all" if rank >= 1 else f"{rank:.0%}"
+
+
+def _few(count: float) -> str:
+    return (
+        "no earlier payment" if count < 1 else f"only {count:.0f} earlier payment{'s' if count > 1 else ''}"
+    )
+
+
 PHRASES = (
     Phrase(
         "amount",
@@ -55,7 +65,7 @@ PHRASES = (
         "amount",
         "AMOUNT_ABOVE_USUAL",
         lambda v: v["out_rank"] >= 0.8,
-        lambda v: f"Amount is larger than {v['out_rank']:.0%} of this account's recent payments",
+        lambda v: f"Amount is larger than {_share(v['out_rank'])} of this account's recent payments",
     ),
     Phrase(
         "amount",
@@ -110,7 +120,7 @@ PHRASES = (
         "payer_spread",
         "SHORT_HISTORY",
         lambda v: v["payer_events"] <= 5,
-        lambda v: f"The paying account has only {v['payer_events']:.0f} earlier payments",
+        lambda v: f"The paying account has {_few(v['payer_events'])} on record",
     ),
     Phrase(
         "pair",
@@ -140,13 +150,15 @@ PHRASES = (
         "payee",
         "PAYEE_COLLECTS",
         lambda v: v["payee_in_payers_24h"] >= 3 and v["payee_new_payers"] > 0.5,
-        lambda v: f"The payee was paid by {v['payee_in_payers_24h']:.0f} accounts in the 24 h before, most of them new",
+        lambda v: (
+            f"The payee was paid by {v['payee_in_payers_24h']:.0f} accounts in the 24 h before, most of them new"
+        ),
     ),
     Phrase(
         "payee",
         "PAYEE_UNKNOWN",
         lambda v: v["payee_events"] <= 3,
-        lambda v: f"The payee has only {v['payee_events']:.0f} earlier payments on record",
+        lambda v: f"The payee has {_few(v['payee_events'])} on record",
     ),
     Phrase(
         "payee",
@@ -156,7 +168,10 @@ PHRASES = (
     ),
 )
 PART_REASONS = {
-    "sequence": ("SEQUENCE_PATTERN", "The order and timing of the accounts' last payments resemble known fraud"),
+    "sequence": (
+        "SEQUENCE_PATTERN",
+        "The order and timing of the accounts' last payments resemble known fraud",
+    ),
     "graph": ("NETWORK_PATTERN", "The network of accounts around payer and payee resembles known fraud"),
 }
 LEAST = 0.15

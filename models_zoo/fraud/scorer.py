@@ -56,7 +56,13 @@ class Scorer:
         logit = self.net.calibrated(self.net.fuse(parts))
         moved = logit[:, None] - self._without_groups(given.features, parts)
         shares = self.net.contributions(parts)
-        rows = zip(torch.sigmoid(logit).tolist(), given.features.tolist(), moved.tolist(), shares.tolist(), strict=True)
+        rows = zip(
+            torch.sigmoid(logit).tolist(),
+            given.features.tolist(),
+            moved.tolist(),
+            shares.tolist(),
+            strict=True,
+        )
         return [self._score(*row) for row in rows]
 
     def _without_groups(self, features: Tensor, parts: Tensor) -> Tensor:

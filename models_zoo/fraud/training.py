@@ -86,7 +86,9 @@ def fit(net: FraudNet, train: Stream, plan: Plan, report: Report) -> None:
             optimizer.step()
             schedule.step()
             total += loss.item()
-        report(f"epoch {epoch + 1}/{plan.epochs}: loss {total / len(order):.4f}, {time.monotonic() - started:.0f} s")
+        report(
+            f"epoch {epoch + 1}/{plan.epochs}: loss {total / len(order):.4f}, {time.monotonic() - started:.0f} s"
+        )
 
 
 def _loss(net: FraudNet, given: Inputs, labels: Tensor) -> Tensor:
@@ -180,7 +182,12 @@ def train(plan: Plan, folder: Path, report: Report) -> dict[str, Any]:
 
 
 def _write(
-    net: FraudNet, folder: Path, plan: Plan, thresholds: dict[str, float], figures: dict[str, Any], seconds: float
+    net: FraudNet,
+    folder: Path,
+    plan: Plan,
+    thresholds: dict[str, float],
+    figures: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"

@@ -117,4 +117,6 @@ def _card_testing(world: World) -> Iterator[Generated]:
     for _ in range(int(world.rng.integers(1, 5))):
         when += float(world.rng.exponential(8)) * MINUTE
         shop = resale[int(world.rng.integers(len(resale)))]
-        yield Generated(when, victim.account, shop.account, world.amount(shop.median * 2.2, 0.5), "online", CARD_TESTING)
+        yield Generated(
+            when, victim.account, shop.account, world.amount(shop.median * 2.2, 0.5), "online", CARD_TESTING
+        )
