@@ -1,0 +1,1 @@
+"""Fraud: payments scored on arrival, with reasons."""

@@ -1,0 +1,148 @@
+"""REST: score payments, submit batches, read decisions."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from ninja import Header, Router, Status
+from pydantic import TypeAdapter, ValidationError
+
+from apps.fraud import selectors, services
+from apps.fraud.models import Transaction
+from apps.fraud.schemas import (
+    BatchIn,
+    BatchOut,
+    EventOut,
+    TransactionDetailOut,
+    TransactionIn,
+    TransactionOut,
+    TransactionsOut,
+)
+from apps.fraud.services import NewTransaction
+from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.paging import Page, page_of
+
+router = Router(tags=["fraud"])
+MAX_LIST = 500
+_ONE = TypeAdapter(TransactionIn)
+_MANY = TypeAdapter(list[TransactionIn])
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        TransactionIn.model_json_schema(),
+                        {"type": "array", "maxItems": MAX_LIST, "items": TransactionIn.model_json_schema()},
+                    ]
+                }
+            }
+        },
+    }
+}
+IdempotencyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+def _new(one: TransactionIn) -> NewTransaction:
+    return NewTransaction(**one.model_dump())
+
+
+def _parse(body: bytes) -> TransactionIn | list[TransactionIn]:
+    """One transaction or a list of them, with the path of whatever is wrong."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidInput.field("body", "is not JSON") from None
+    many = isinstance(data, list)
+    if many and not 1 <= len(data) <= MAX_LIST:
+        raise InvalidInput.field(
+            "transactions", f"must hold 1 to {MAX_LIST} payments; larger ones go to /batches"
+        )
+    try:
+        return _MANY.validate_python(data) if many else _ONE.validate_python(data)
+    except ValidationError as error:
+        raise _refusal(error, ("transactions",) if many else ()) from None
+
+
+def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [
+        FieldProblem(
+            ".".join(map(str, (*prefix, *one["loc"]))) or "body", one["msg"].removeprefix("Value error, ")
+        )
+        for one in found[:50]
+    ]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems)
+
+
+@router.post(
+    "/transactions", response=TransactionOut | TransactionsOut, auth=scope("fraud:write"), openapi_extra=_BODY
+)
+def score_transactions(request: ApiRequest, idempotency_key: IdempotencyHeader = None) -> Any:
+    """Score one payment, or a list of up to 500. Sent again, a payment comes back with the decision it has."""
+    given = _parse(request.body)
+    many = isinstance(given, list)
+    rows = services.transactions_score(
+        organisation=request.auth.organisation,
+        given=[_new(one) for one in given] if isinstance(given, list) else [_new(given)],
+        idempotency_key=idempotency_key,
+        field=services.listed if many else services.alone,
+    )
+    return {"items": [TransactionOut.from_orm(row) for row in rows]} if many else rows[0]
+
+
+@router.post("/batches", response={202: BatchOut}, auth=scope("fraud:write"))
+def submit_batch(request: ApiRequest, payload: BatchIn, idempotency_key: IdempotencyHeader = None) -> Any:
+    """Store up to 20,000 payments and score them in a background job."""
+    batch = services.batch_submit(
+        organisation=request.auth.organisation,
+        given=[_new(one) for one in payload.transactions],
+        idempotency_key=idempotency_key,
+        created_by=request.auth.user,
+    )
+    return Status(202, batch)
+
+
+@router.get("/transactions", response=Page, auth=scope("fraud:read"))
+def list_transactions(
+    request: ApiRequest,
+    cursor: str | None = None,
+    limit: int = 50,
+    outcome: str | None = None,
+    min_score: float | None = None,
+    account: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> dict[str, Any]:
+    """Payments with their decisions, the last to arrive first. `account` matches payer or payee exactly."""
+    chosen = selectors.Filter(outcome, min_score, account, since, until)
+    rows, following = selectors.transactions_page(
+        organisation=request.auth.organisation, chosen=chosen, cursor=cursor, limit=limit
+    )
+    return page_of(rows, following, TransactionOut.from_orm)
+
+
+@router.get("/transactions/{uuid:transaction_id}", response=TransactionDetailOut, auth=scope("fraud:read"))
+def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]:
+    """One payment with its decision, its reasons, and what both accounts did before it."""
+    row = selectors.transaction_get(organisation=request.auth.organisation, transaction_id=transaction_id)
+    shown = TransactionOut.from_orm(row).model_dump()
+    histories = {
+        "payer_history": _events(selectors.history_before(row=row, account=row.payer_key)),
+        "payee_history": _events(selectors.history_before(row=row, account=row.payee_key)),
+    }
+    return shown | histories
+
+
+def _events(rows: list[Transaction]) -> list[EventOut]:
+    return [
+        EventOut(
+            **{name: getattr(row, name) for name in EventOut.model_fields if name != "outcome"},
+            outcome=row.decision.outcome if hasattr(row, "decision") else None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,74 @@
+"""What the worker runs for fraud: the scores of what has arrived, in one forward per organisation."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import redis
+import torch
+from django.db import close_old_connections
+
+from apps.fraud import records
+from apps.fraud.state import ValkeyHistory
+from models_zoo.fraud.events import EVENT, PAYMENT, WINDOW
+from models_zoo.fraud.features import Neighbourhood
+from models_zoo.fraud.scorer import Score, Scorer
+from rootstock.errors import DomainError
+from workers.handlers import LaneRequest
+
+if TYPE_CHECKING:
+    from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class ScoreHandler:
+    """Scores payments on the CPU. Histories live in Valkey and PostgreSQL, so any worker can take any payment."""
+
+    scorer: Scorer
+    redis: "redis.Redis"
+
+    def load(self, runtime: "Runtime") -> None:
+        """Load the weights and run once, so that the first payment does not wait for it."""
+        if set(runtime.groups) == {"score"}:
+            torch.set_num_threads(1)  # a payment's tensors are too small to share out
+        self.redis = runtime.redis
+        self.scorer = Scorer()
+        empty = np.zeros((1, WINDOW), EVENT)
+        self.scorer.score(Neighbourhood(np.ones(1, PAYMENT), empty, empty))
+
+    def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
+        """A score with contributions and reasons for each payment."""
+        results: list[dict[str, Any] | DomainError] = [{} for _ in batch]
+        places: dict[UUID, list[int]] = {}
+        for place, request in enumerate(batch):
+            places.setdefault(request.organisation_id, []).append(place)
+        try:
+            for organisation, own in places.items():
+                scores = self.score(organisation, [batch[place].payload for place in own])
+                for place, score in zip(own, scores, strict=True):
+                    results[place] = self._result(score)
+        finally:
+            close_old_connections()
+        return results
+
+    def score(self, organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[Score]:
+        """Scores of one organisation's payments, each seeing only what arrived before it."""
+        batch = records.payments(payloads)
+        history = ValkeyHistory(self.redis, organisation)
+        history.append(batch)
+        accounts = np.concatenate([batch["payer"], batch["payee"]])
+        windows = history.before(accounts, np.tile(batch["sequence"], 2))
+        return self.scorer.score(Neighbourhood(batch, *np.split(windows, 2)))
+
+    def _result(self, score: Score) -> dict[str, Any]:
+        return {
+            "score": score.probability,
+            "outcome": score.outcome,
+            "contributions": score.contributions,
+            "reasons": [asdict(reason) for reason in score.reasons],
+            "model": self.scorer.card.reference,
+        }

@@ -1,0 +1,89 @@
+"""Payments in the order of their arrival, and the one decision on each."""
+
+from django.db import models
+
+from rootstock.accounts.tenancy import TenantModel
+from rootstock.jobs.models import Job
+
+
+class Outcome(models.TextChoices):
+    """What a decision says should happen to the payment."""
+
+    APPROVE = "approve"
+    REVIEW = "review"
+    DECLINE = "decline"
+
+
+class IngestCounter(TenantModel):
+    """The last sequence an organisation has given out.
+
+    Its row stays locked until the payments that took numbers from it are committed, so sequences have no gaps
+    and become visible in their own order: whoever sees number n sees everything before n.
+    """
+
+    last = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation"], name="one_ingest_counter")]
+
+
+class Transaction(TenantModel):
+    """A payment as it arrived. The keys are keyed hashes of the accounts, for search and for the model."""
+
+    sequence = models.PositiveBigIntegerField()
+    external_id = models.CharField(max_length=100)
+    payer = models.CharField(max_length=64)
+    payee = models.CharField(max_length=64)
+    payer_key = models.BigIntegerField()
+    payee_key = models.BigIntegerField()
+    amount = models.DecimalField(max_digits=18, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    channel = models.CharField(max_length=16)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "external_id"], name="one_payment_per_external_id"
+            ),
+            models.UniqueConstraint(fields=["organisation", "sequence"], name="one_payment_per_sequence"),
+        ]
+        indexes = [
+            models.Index(fields=["organisation", "payer_key", "-sequence"], name="payments_of_payer"),
+            models.Index(fields=["organisation", "payee_key", "-sequence"], name="payments_of_payee"),
+        ]
+
+
+class Decision(TenantModel):
+    """What was decided on a payment, by which model and why. Written once, never changed."""
+
+    transaction = models.OneToOneField(Transaction, on_delete=models.CASCADE, related_name="decision")
+    sequence = models.PositiveBigIntegerField()
+    score = models.FloatField()
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    reasons = models.JSONField(default=list)
+    contributions = models.JSONField(default=dict)
+    model = models.CharField(max_length=80)
+    latency_ms = models.FloatField()
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "outcome", "-sequence"], name="decisions_by_outcome"),
+            models.Index(fields=["organisation", "-score"], name="decisions_by_score"),
+        ]
+
+
+class IdempotencyKey(TenantModel):
+    """A caller's Idempotency-Key with the hash of what came under it, and the job it started, if any."""
+
+    key = models.CharField(max_length=100)
+    request_hash = models.CharField(max_length=64)
+    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "key"], name="one_use_per_idempotency_key")
+        ]

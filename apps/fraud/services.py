@@ -1,0 +1,226 @@
+"""Writes: store payments in the order of their arrival, score them, and write each decision once."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from apps.fraud.models import Decision, IdempotencyKey, IngestCounter, Transaction
+from apps.fraud.payload import account_key, payloads_of
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import Conflict, DomainError, FieldProblem, InvalidInput
+from rootstock.jobs.models import Job
+from rootstock.jobs.services import job_create
+from rootstock.lanes import client
+
+LANE = "fraud.score"
+BATCH_KIND = "fraud.score_batch"
+_CONTENT = ("payer", "payee", "amount", "currency", "channel", "occurred_at")
+
+
+@dataclass(slots=True, frozen=True)
+class NewTransaction:
+    """A payment as a caller sent it, valid in itself."""
+
+    external_id: str
+    payer: str
+    payee: str
+    amount: Decimal
+    currency: str
+    channel: str
+    occurred_at: datetime
+
+
+@dataclass(slots=True, frozen=True)
+class Batch:
+    """What became of a batch: its job, and how many payments were new and how many known."""
+
+    job: Job
+    accepted: int
+    known: int
+
+
+Field = Callable[[int, str], str]
+
+
+def listed(index: int, name: str) -> str:
+    """Path of a field in a list of transactions."""
+    return f"transactions.{index}.{name}"
+
+
+def alone(index: int, name: str) -> str:
+    """Path of a field of a single transaction."""
+    return name
+
+
+def transactions_score(
+    *,
+    organisation: Organisation,
+    given: Sequence[NewTransaction],
+    idempotency_key: str | None = None,
+    field: Field = listed,
+) -> list[Transaction]:
+    """Store and score payments; sent again, they come back with the decision they have.
+
+    Raises Conflict for a known external id or Idempotency-Key with other content. When no worker answers, the
+    payments stay stored, and sending them again scores them in their old place.
+    """
+    with tenant(organisation):
+        _counter_lock(organisation)
+        _key_take(organisation, idempotency_key, given)
+        rows, _ = _store(organisation, given, field)
+    waiting = sorted((row for row in rows if not hasattr(row, "decision")), key=lambda row: row.sequence)
+    if waiting:
+        started = time.monotonic()
+        results = client.call(LANE, payloads_of(waiting), organisation=organisation)
+        latency = (time.monotonic() - started) * 1000
+        decisions_write(organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency)
+    return _in_order(organisation, [row.pk for row in rows])
+
+
+def batch_submit(
+    *,
+    organisation: Organisation,
+    given: Sequence[NewTransaction],
+    idempotency_key: str | None = None,
+    created_by: User | None = None,
+) -> Batch:
+    """Store payments and start the job that scores those without a decision. The same key gives the same job."""
+    with tenant(organisation):
+        _counter_lock(organisation)
+        key = _key_take(organisation, idempotency_key, given)
+        rows, new = _store(organisation, given, listed)
+        if key is not None and key.job is not None:
+            return Batch(key.job, new, len(rows) - new)
+        waiting = [row.sequence for row in rows if not hasattr(row, "decision")]
+        params = {"ranges": _ranges(sorted(waiting))}
+        job = job_create(
+            organisation=organisation,
+            kind=BATCH_KIND,
+            params=params,
+            total=len(waiting),
+            created_by=created_by,
+        )
+        if key is not None:
+            IdempotencyKey.objects.filter(pk=key.pk).update(job=job)
+    return Batch(job, new, len(rows) - new)
+
+
+def decisions_write(
+    *, organisation: UUID, rows: Sequence[Transaction], results: Sequence[dict[str, Any]], latency_ms: float
+) -> int:
+    """Write the decisions of payments that have none yet; a second writer changes nothing. Returns how many."""
+    decisions = [
+        Decision(
+            organisation_id=organisation,
+            transaction=row,
+            sequence=row.sequence,
+            latency_ms=round(latency_ms, 2),
+            **{name: result[name] for name in ("score", "outcome", "reasons", "contributions", "model")},
+        )
+        for row, result in zip(rows, results, strict=True)
+    ]
+    with tenant(organisation):
+        before = Decision.objects.filter(transaction__in=rows).count()
+        Decision.objects.bulk_create(decisions, ignore_conflicts=True)
+        return len(decisions) - before
+
+
+def _counter_lock(organisation: Organisation) -> None:
+    """One writer of an organisation at a time, until its transaction commits."""
+    IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
+    IngestCounter.objects.select_for_update().get(organisation=organisation)
+
+
+def _key_take(
+    organisation: Organisation, key: str | None, given: Sequence[NewTransaction]
+) -> IdempotencyKey | None:
+    """Remember what came under the key. Raises Conflict if something else had come under it."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 100:
+        raise InvalidInput.field("Idempotency-Key", "must have 1 to 100 characters")
+    wanted = sha256(repr([asdict(one) for one in given]).encode()).hexdigest()
+    taken, _ = IdempotencyKey.objects.select_related("job").get_or_create(
+        organisation=organisation, key=key, defaults={"request_hash": wanted}
+    )
+    if taken.request_hash != wanted:
+        raise Conflict("the Idempotency-Key was used before, with other content")
+    return taken
+
+
+def _store(
+    organisation: Organisation, given: Sequence[NewTransaction], field: Field
+) -> tuple[list[Transaction], int]:
+    """Rows of the payments, known or new, in the given order; and how many are new."""
+    _refuse_repeats(given, field)
+    ids = [one.external_id for one in given]
+    found = Transaction.objects.select_related("decision").filter(external_id__in=ids)
+    known = {row.external_id: row for row in found}
+    _refuse_changes(given, known, field)
+    fresh = [one for one in given if one.external_id not in known]
+    made = _create(organisation, fresh) if fresh else []
+    known |= {row.external_id: row for row in made}
+    return [known[one] for one in ids], len(made)
+
+
+def _create(organisation: Organisation, fresh: Sequence[NewTransaction]) -> list[Transaction]:
+    counter = IngestCounter.objects.get(organisation=organisation)
+    rows = [
+        Transaction(
+            organisation=organisation,
+            sequence=counter.last + place,
+            payer_key=account_key(organisation.pk, one.payer),
+            payee_key=account_key(organisation.pk, one.payee),
+            **asdict(one),
+        )
+        for place, one in enumerate(fresh, start=1)
+    ]
+    IngestCounter.objects.filter(pk=counter.pk).update(last=counter.last + len(rows))
+    return Transaction.objects.bulk_create(rows, batch_size=2000)
+
+
+def _refuse_repeats(given: Sequence[NewTransaction], field: Field) -> None:
+    first: dict[str, int] = {}
+    for index, one in enumerate(given):
+        if first.setdefault(one.external_id, index) != index:
+            raise InvalidInput.field(field(index, "external_id"), "appears twice in this request")
+
+
+def _refuse_changes(given: Sequence[NewTransaction], known: dict[str, Transaction], field: Field) -> None:
+    problems = [
+        FieldProblem(field(index, name), "differs from the payment stored under this external_id")
+        for index, one in enumerate(given)
+        if one.external_id in known
+        for name in _CONTENT
+        if getattr(one, name) != getattr(known[one.external_id], name)
+    ]
+    if problems:
+        raise Conflict(f"{problems[0].field}: {problems[0].reason}", errors=problems[:50])
+
+
+def _ranges(sequences: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as [first, last] runs."""
+    runs: list[list[int]] = []
+    for number in sequences:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return runs
+
+
+def _in_order(organisation: Organisation, ids: Sequence[UUID]) -> list[Transaction]:
+    with tenant(organisation):
+        found = Transaction.objects.select_related("decision").in_bulk(ids)
+    return [found[one] for one in ids]
+
+
+def first_error(results: Sequence[dict[str, Any] | DomainError]) -> DomainError | None:
+    """The first error among lane results."""
+    return next((result for result in results if isinstance(result, DomainError)), None)

@@ -1,0 +1,149 @@
+"""Account histories in Valkey: per account a sorted set of packed events by ingest sequence.
+
+`fraud:1:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
+`fraud:1:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 an empty member
+                                            that says "nothing is older than these"; trimming drops it first
+
+Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and put back. If the
+hash is gone, or the rings are far behind, a new epoch begins with no rings at all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import redis
+
+from apps.fraud import records
+from models_zoo.fraud.events import EVENT, WINDOW, Integers, Records, events_of, window_of
+
+CAPACITY = 96
+"""Events kept per account: more than the model reads, so that a payment scored a little late finds its past."""
+CATCH_UP = 2000
+"""Payments that one request reads from PostgreSQL to catch up; beyond it a new epoch is cheaper."""
+KEEP_S = 30 * 86_400
+FORMAT = 1
+"""Part of every key. Raise it when an event is packed otherwise, its amount's scale included."""
+_FOREVER = 2**62
+_BEGINNING = b""
+
+# Only the epoch that was read may be moved on, and only forward.
+_ADVANCE = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
+if tonumber(redis.call('HGET', KEYS[1], 'applied')) < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'applied', ARGV[2])
+end
+return 1
+"""
+# Another worker may have begun it meanwhile: the first one wins.
+_BEGIN = """
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] or redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'applied', ARGV[3])
+end
+return redis.call('HMGET', KEYS[1], 'epoch', 'applied')
+"""
+
+
+class ValkeyHistory:
+    """`models_zoo.fraud.history.History` of one organisation, for serving."""
+
+    def __init__(self, connection: "redis.Redis", organisation: UUID) -> None:
+        self._redis, self._organisation = connection, organisation
+        self._head = f"fraud:{FORMAT}:{organisation}"
+        self._epoch = ""
+
+    def append(self, batch: Records) -> None:
+        """Bring the rings up to the last of PAYMENT [N], missing payments before it included."""
+        last = int(batch["sequence"].max())
+        self._epoch, applied = self._state(last)
+        if applied >= last:
+            return
+        due = batch[batch["sequence"] > applied]
+        if len(np.unique(due["sequence"])) < last - applied:
+            due = records.payments_between(self._organisation, applied, last)
+        self._add(due)
+        self._redis.eval(_ADVANCE, 1, self._head, self._epoch, last)  # type: ignore[no-untyped-call]
+
+    def _state(self, last: int) -> tuple[str, int]:
+        epoch, applied = self._redis.hmget(self._head, ["epoch", "applied"])
+        if epoch is None or last - int(applied or 0) > CATCH_UP:
+            # What is stored up to here is in PostgreSQL and comes into the rings as accounts are asked for.
+            begun = (epoch or b"").decode(), uuid4().hex[:12], last
+            epoch, applied = self._redis.eval(_BEGIN, 1, self._head, *begun)  # type: ignore[no-untyped-call]
+        return epoch.decode(), int(applied or 0)
+
+    def _ring(self, account: int) -> str:
+        return f"{self._head}:{self._epoch}:{account & (2**64 - 1):016x}"
+
+    def _add(self, batch: Records) -> None:
+        accounts, events = events_of(batch)
+        rings: dict[int, dict[bytes, int]] = {}
+        for account, event in zip(accounts.tolist(), events, strict=True):
+            rings.setdefault(account, {})[event.tobytes()] = int(event["sequence"])
+        self._write(rings)
+
+    def _write(self, rings: dict[int, dict[bytes, int]]) -> None:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for account, members in rings.items():
+                ring = self._ring(account)
+                pipeline.zadd(ring, members)
+                pipeline.zremrangebyrank(ring, 0, -CAPACITY - 2)
+                pipeline.expire(ring, KEEP_S)
+            pipeline.execute()
+
+    def before(self, accounts: Integers, sequences: Integers) -> Records:
+        """EVENT [B, WINDOW] strictly before each sequence; call `append` with the payments first."""
+        pairs = np.stack([accounts, sequences], axis=1)
+        unique, place = np.unique(pairs, axis=0, return_inverse=True)
+        wanted = [(int(account), int(sequence)) for account, sequence in unique]
+        windows = self._read(wanted)
+        short = [index for index, window in enumerate(windows) if window is None]
+        for index, window in zip(short, self._rebuild([wanted[index] for index in short]), strict=True):
+            windows[index] = window
+        filled = np.stack([window for window in windows if window is not None])
+        return np.asarray(filled[place.reshape(-1)])
+
+    def _read(self, wanted: Sequence[tuple[int, int]]) -> list[Records | None]:
+        """The windows that the rings can give; None where a ring is missing or does not reach far enough."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for account, sequence in wanted:
+                pipeline.zrevrangebyscore(self._ring(account), f"({sequence}", "-inf", start=0, num=WINDOW)
+            found: list[list[bytes]] = pipeline.execute()
+        return [_window(members) for members in found]
+
+    def _rebuild(self, wanted: Sequence[tuple[int, int]]) -> list[Records]:
+        """Windows from PostgreSQL; rings that are missing come back whole."""
+        if not wanted:
+            return []
+        accounts = sorted({account for account, _ in wanted})
+        whole = records.events_before(self._organisation, accounts, [_FOREVER] * len(accounts), CAPACITY)
+        newest = dict(zip(accounts, whole, strict=True))
+        self._write({account: _members(events) for account, events in newest.items()})
+        exact = [pair for pair in wanted if not _reaches(newest[pair[0]], pair[1])]
+        older = records.events_before(
+            self._organisation, [account for account, _ in exact], [sequence for _, sequence in exact], WINDOW
+        )
+        read = dict(zip(exact, older, strict=True))
+        return [window_of(read.get(pair, _until(newest[pair[0]], pair[1]))) for pair in wanted]
+
+
+def _window(members: list[bytes]) -> Records | None:
+    """EVENT [WINDOW] of ring members, newest first, or None if older events may exist."""
+    complete = len(members) == WINDOW or _BEGINNING in members
+    packed = b"".join(reversed([member for member in members if member != _BEGINNING]))
+    return window_of(np.frombuffer(packed, EVENT)) if complete else None
+
+
+def _members(events: Records) -> dict[Any, int]:
+    members: dict[Any, int] = {event.tobytes(): int(event["sequence"]) for event in events}
+    return members | ({_BEGINNING: 0} if len(events) < CAPACITY else {})
+
+
+def _until(events: Records, sequence: int) -> Records:
+    return np.asarray(events[events["sequence"] < sequence])
+
+
+def _reaches(events: Records, sequence: int) -> bool:
+    """True if the newest events of an account hold its whole window before a sequence."""
+    return len(events) < CAPACITY or len(_until(events, sequence)) >= WINDOW
