@@ -271,3 +271,5 @@ JOB_KINDS: dict[str, JobKind] = {
 VERTICALS: dict[str, Vertical] = {
     "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
 }
+# The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
+DEMO_ADAPTATION = "apps.support.demo"

@@ -1,5 +1,7 @@
 """The course of the demo."""
 
+from importlib import import_module
+
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -18,7 +20,7 @@ def play(url: str, seeded: Seeded, show: Show) -> list[Row]:
             rows += import_string(vertical.demo)(api, show)
     show.heading("Adaptation")
     with DemoClient(url, seeded.tokens["support"]) as api:
-        part = import_string(settings.DEMO_ADAPTATION)
+        part = import_module(settings.DEMO_ADAPTATION)
         reference, row = adaptation.train(api, show, part.dataset(), part.TRAINING)
         rows += [row, *part.play_adapted(api, show, reference)]
     return rows
