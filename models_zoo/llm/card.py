@@ -28,7 +28,7 @@ Task = Literal["chat", "classification", "tagging"]
 
 
 class ModelError(Exception):
-    """A base or adapter on disk is not what it should be; the message names file, field and what was expected."""
+    """A base or adapter on disk is not what it should be; the message names file, field and expectation."""
 
 
 class AdapterError(ModelError):
@@ -147,7 +147,7 @@ def file_sha256(path: Path) -> str:
 
 
 def read_json(path: Path, limit: int = 1_000_000) -> dict[str, Any]:
-    """The JSON object in `path`. Raises `ModelError` when missing, larger than `limit` bytes, or not an object."""
+    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, or no object."""
     try:
         if path.stat().st_size > limit:
             raise ModelError(f"{path}: larger than {limit} bytes")
@@ -165,7 +165,7 @@ Record = TypeVar("Record")
 
 
 def record_from(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
-    """Build the dataclass `kind` from JSON values, naming any unknown, missing or mistyped field of `where`."""
+    """Build the dataclass `kind` from JSON values; errors name the unknown, missing or mistyped field."""
     hints = get_type_hints(kind)
     _refuse_unknown(values, hints, where)
     arguments = {name: _coerce(hints[name], value, f"{where}: {name}") for name, value in values.items()}

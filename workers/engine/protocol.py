@@ -16,7 +16,7 @@ def never() -> bool:
 
 
 class EngineError(Exception):
-    """The engine could not serve a request; the message says why. Unknown adapters are refused with this too."""
+    """The engine could not serve a request; the message says why. An unknown adapter is one reason."""
 
 
 class EngineBusy(EngineError):
@@ -29,7 +29,7 @@ class EngineTimeout(EngineError):
 
 @dataclass(slots=True, frozen=True)
 class Sampling:
-    """How tokens are chosen. `temperature` 0 is greedy; with a `seed` the same request gives the same text."""
+    """How tokens are chosen. `temperature` 0 is greedy; with a `seed` a request repeats its text."""
 
     max_tokens: int = 128
     temperature: float = 0.0
@@ -92,7 +92,7 @@ class EngineStats:
 
 
 class Engine(Protocol):
-    """Generate, classify and tag over one resident base and any of its adapters. All methods are thread-safe."""
+    """Generate, classify and tag over one base and any of its adapters. All methods are thread-safe."""
 
     fingerprint: str
 

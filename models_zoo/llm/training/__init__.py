@@ -1,8 +1,8 @@
 """LoRA training on the quantized base: `train_lora(spec)` yields events and leaves an adapter folder.
 
     from models_zoo.llm.training import TrainSpec, train_lora
-    for event in train_lora(TrainSpec(base=..., target=..., name="support-emotion", task="classification", train=...)):
-        ...
+    spec = TrainSpec(base=..., target=..., name="support-emotion", task="classification", train=...)
+    for event in train_lora(spec): ...
 
 Importing this package does not import torch; calling `train_lora` does.
 """
@@ -19,9 +19,9 @@ __all__ = ["TrainEvent", "TrainSpec", "read_spec", "train_lora"]
 def train_lora(spec: TrainSpec) -> Iterator[TrainEvent]:
     """Train one adapter as `spec` says and yield what happens.
 
-    Closing the iterator early stops the run and leaves nothing behind. Runs on CPU over the quantized weights and
-    on CUDA in bfloat16. Raises `ModelError` for a bad spec, base or data file (naming line and field) before the
-    first step. LoRA: Hu et al., 2021.
+    Closing the iterator early stops the run and leaves nothing behind. Runs on CPU over the quantized weights
+    and on CUDA in bfloat16. Raises `ModelError` for a bad spec, base or data file (naming line and field)
+    before the first step. LoRA: Hu et al., 2021.
     """
     from models_zoo.llm.training.loop import run
 

@@ -1,4 +1,4 @@
-"""The training API's data: what to train (`TrainSpec`) and what happens meanwhile (`TrainEvent`). Free of torch."""
+"""The training API's data: what to train (`TrainSpec`), what happens (`TrainEvent`). Free of torch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class TrainSpec:
     """One LoRA training run on a resident base. Everything here is recorded in the adapter's card.
 
     Data are JSON Lines files, one example a line, UTF-8:
-      chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+      chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}
       classification  {"text": "...", "labels": ["joy", ...]}      (exactly one label unless `multi_label`)
-      tagging         {"text": "...", "spans": [[start, end, "LABEL"], ...]}      (character offsets, no overlap)
+      tagging         {"text": "...", "spans": [[start, end, "LABEL"], ...]}      (characters, no overlap)
     """
 
     base: Path  # folder of the converted base
@@ -59,9 +59,7 @@ class TrainSpec:
     precision: Literal["float32", "float16"] = "float16"  # of the stored adapter
     licence: str = ""
     description: str = ""
-    data_note: dict[str, Any] = field(
-        default_factory=dict
-    )  # name, source, licence of the data: copied to the card
+    data_note: dict[str, Any] = field(default_factory=dict)  # of the data: name, source, licence
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,5 +102,5 @@ def read_spec(path: Path) -> TrainSpec:
 
 
 def spec_record(spec: TrainSpec) -> dict[str, Any]:
-    """The spec as JSON values for the card: paths shortened to their last part, so that no machine's layout leaks."""
+    """The spec as JSON values for the card; of paths only the last part, which names no machine's layout."""
     return {key: value.name if isinstance(value, Path) else value for key, value in asdict(spec).items()}

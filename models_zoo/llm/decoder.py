@@ -1,0 +1,145 @@
+"""The Llama decoder (Touvron et al., 2023), readable top to bottom, over frozen quantized or dense
+weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models_zoo.llm.attention import Attention
+from models_zoo.llm.card import BaseCard, BaseConfig, read_card
+from models_zoo.llm.format import BaseFile
+from models_zoo.llm.linear import DenseMatrix, Matrix
+from models_zoo.llm.packed import FUSED, fused, head_name, packed_linears
+from models_zoo.llm.quant import Q8Matrix
+
+# (layer, fused name, matrix, x [M, in]) -> [M, out]: where adapters and training graft onto the frozen
+# product
+Project = Callable[[int, str, Matrix, Tensor], Tensor]
+
+
+def base_only(layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
+    """The base without any adapter."""
+    return matrix(x)
+
+
+@dataclass(slots=True, frozen=True)
+class Layer:
+    """One block: norms float32 [H], linears fused as q|k|v and gate|up."""
+
+    attention_norm: Tensor
+    qkv: Matrix
+    output: Matrix
+    mlp_norm: Tensor
+    gate_up: Matrix
+    down: Matrix
+
+
+class Decoder:
+    """Hidden states and logits of a batch. Holds no state of any sequence."""
+
+    def __init__(
+        self, card: BaseCard, embedding: Q8Matrix, layers: list[Layer], norm: Tensor, head: Matrix
+    ) -> None:
+        self.card = card
+        self.config: BaseConfig = card.config
+        self.embedding = embedding
+        self.layers = layers
+        self.norm = norm
+        self.head = head
+        self.device = norm.device
+        self.dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        self._cosine, self._sine = rotary_table(self.config, self.device)
+
+    def hidden(
+        self, tokens: Tensor, positions: Tensor, attend: Attention, project: Project = base_only
+    ) -> Tensor:
+        """tokens, positions int64 [B, T] -> normalized last hidden states float32 [B, T, H]."""
+        batch, length = tokens.shape
+        x = self.embedding.rows_at(tokens)
+        cosine, sine = self._cosine[positions][:, :, None], self._sine[positions][:, :, None]
+        for index, layer in enumerate(self.layers):
+            flat = self._normalize(x, layer.attention_norm).view(batch * length, -1)
+            q, k, v = self._heads(project(index, "qkv", layer.qkv, flat), batch, length)
+            mixed = attend(index, rotate(q, cosine, sine), rotate(k, cosine, sine), v)
+            x = x + project(index, "output", layer.output, mixed.view(batch * length, -1)).view(x.shape)
+            flat = self._normalize(x, layer.mlp_norm).view(batch * length, -1)
+            gate, up = project(index, "gate_up", layer.gate_up, flat).chunk(2, dim=-1)
+            x = x + project(index, "down", layer.down, F.silu(gate) * up).view(x.shape)
+        return F.rms_norm(x, (self.config.hidden_size,), self.norm, self.config.norm_epsilon)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden [M, H] -> logits float32 [M, vocabulary]."""
+        return self.head(hidden).float()
+
+    def _normalize(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, (self.config.hidden_size,), weight, self.config.norm_epsilon).to(self.dtype)
+
+    def _heads(self, qkv: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        c = self.config
+        split = qkv.view(batch, length, c.heads + 2 * c.kv_heads, c.head_size)
+        first_value = c.heads + c.kv_heads
+        return split[:, :, : c.heads], split[:, :, c.heads : first_value], split[:, :, first_value:]
+
+
+def rotary_table(config: BaseConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine float32 [context, head_size / 2] of rotary position embedding (Su et al., 2021)."""
+    exponent = torch.arange(0, config.head_size, 2, dtype=torch.float32) / config.head_size
+    angle = torch.arange(config.context, dtype=torch.float32)[:, None] / config.rope_theta**exponent
+    return angle.cos().to(device), angle.sin().to(device)
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotate x [B, T, heads, D], whose halves are the pairs; cosine and sine [B, T, 1, D / 2]. Keeps x's
+    type."""
+    first, second = x.chunk(2, dim=-1)
+    turned = torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
+    return turned.to(x.dtype)
+
+
+def load_decoder(folder: Path, device: str = "cpu") -> Decoder:
+    """The base in `folder`, resident on `device`: packed int4 on "cpu", dense bfloat16 on "cuda".
+
+    Raises `ModelError` when the folder's files are missing or damaged.
+    """
+    card = read_card(folder)
+    file = BaseFile(folder, card)
+    place = torch.device(device)
+    if place.type == "cpu":
+        matrix, head = packed_linears(folder, card, file)
+        return _assemble(card, file, file.q8("embed_tokens"), matrix, head, place)
+
+    def dense(layer: int, name: str) -> Matrix:
+        return DenseMatrix(fused(file, layer, name).dequantize().to(place, torch.bfloat16))
+
+    source = file.q8("embed_tokens")
+    embedding = Q8Matrix(source.codes.to(place), source.scale.to(place))
+    tied = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
+    return _assemble(card, file, embedding, dense, DenseMatrix(tied), place)
+
+
+def _assemble(
+    card: BaseCard,
+    file: BaseFile,
+    embedding: Q8Matrix,
+    matrix: Callable[[int, str], Matrix],
+    head: Matrix,
+    device: torch.device,
+) -> Decoder:
+    def norm(name: str) -> Tensor:
+        return file.tensor(f"{name}.weight").to(device)
+
+    layers = [
+        Layer(
+            attention_norm=norm(f"layers.{index}.input_layernorm"),
+            mlp_norm=norm(f"layers.{index}.post_attention_layernorm"),
+            **{name: matrix(index, name) for name in FUSED},
+        )
+        for index in range(card.config.layers)
+    ]
+    return Decoder(card, embedding, layers, norm("norm"), head)

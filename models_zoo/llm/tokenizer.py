@@ -1,0 +1,201 @@
+"""Byte-level BPE with a chat template: `tokenizers` and jinja alone, so training machines need no more.
+
+The files written here are also what `transformers.AutoTokenizer` reads, offline.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+
+from models_zoo.llm.card import ModelError
+
+CONTROL_KIND = 3  # GGUF token type of control tokens
+DIGIT_SPLITTING = {
+    "smollm",
+    "starcoder",
+    "refact",
+    "command-r",
+}  # pre-tokenizers that cut numbers into digits
+# letters, digits, or one other character, with the white space before it: the units that tagging labels
+UNIT = re.compile(r"\s*(?:[^\W\d_]+|\d+|[^\s])")
+
+
+@dataclass(slots=True, frozen=True)
+class Unit:
+    """A word-like piece of a text: character offsets without leading space, and where its tokens begin."""
+
+    start: int
+    end: int
+    first_token: int
+    tokens: int
+
+
+class ChatTokenizer:
+    """The tokenizer of a base folder; thread-safe. Raises `ModelError` when its files cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._literal = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelError(f"{folder}: tokenizer cannot be read: {error}") from error
+        self._literal.encode_special_tokens = True
+        self._special = sorted(token.content for token in self._plain.get_added_tokens_decoder().values())
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        self._template = environment.from_string(settings.get("chat_template") or "")
+        self._special_values = {key: settings.get(key, "") for key in ("bos_token", "eos_token", "pad_token")}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text; the names of control tokens in it stay ordinary characters."""
+        ids: list[int] = self._literal.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of each text, in parallel."""
+        return [entry.ids for entry in self._literal.encode_batch(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, control tokens left out."""
+        text: str = self._plain.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def encode_units(self, text: str) -> tuple[list[int], list[Unit]]:
+        """Token ids of `text` cut so that no token crosses a unit, and the units."""
+        pieces = [(match.start(), match.group()) for match in UNIT.finditer(text)]
+        if not pieces:
+            return [], []
+        encoded = self._literal.encode_batch([piece for _, piece in pieces], add_special_tokens=False)
+        ids: list[int] = []
+        units = []
+        for (start, piece), entry in zip(pieces, encoded, strict=True):
+            inner = start + len(piece) - len(piece.lstrip())
+            units.append(Unit(inner, start + len(piece), len(ids), len(entry.ids)))
+            ids.extend(entry.ids)
+        return ids, units
+
+    def chat(self, messages: Sequence[Mapping[str, str]], reply: bool = True) -> list[int]:
+        """Token ids of a conversation, ending with the opening of the assistant's turn when `reply`.
+
+        Contents are data: the name of a control token inside one is encoded as characters, so no user can
+        open a turn of another role. Raises `ValueError` for a malformed message or one the template refuses.
+        """
+        _check_messages(messages)
+        if not any(name in message["content"] for message in messages for name in self._special):
+            return self._encode_rendered(self._render(messages, reply))
+        marked = [{**m, "content": f"\ue000{index}\ue001"} for index, m in enumerate(messages)]
+        ids: list[int] = []
+        for index, piece in enumerate(re.split("\ue000(\\d+)\ue001", self._render(marked, reply))):
+            ids += self.encode(messages[int(piece)]["content"]) if index % 2 else self._encode_rendered(piece)
+        return ids
+
+    def _encode_rendered(self, text: str) -> list[int]:
+        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _render(self, messages: Sequence[Mapping[str, str]], reply: bool) -> str:
+        try:
+            return self._template.render(
+                messages=list(messages), add_generation_prompt=reply, **self._special_values
+            )
+        except TemplateError as error:
+            raise ValueError(f"the chat template refuses these messages: {error}") from error
+
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of every token id; control tokens have none."""
+        alphabet = _byte_alphabet()
+        special = self._plain.get_added_tokens_decoder()
+        table = [b""] * self._plain.get_vocab_size()
+        for token, index in self._plain.get_vocab().items():
+            if index not in special:
+                table[index] = bytes(alphabet[character] for character in token)
+        return table
+
+
+class TextStream:
+    """Turns tokens into text as they come, holding back the bytes of an unfinished character.
+
+    What is still held back when the text ends is a cut character, and dropped.
+    """
+
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
+        self._bytes = tokenizer.token_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, token: int) -> str:
+        """The whole characters that `token` completes; may be empty."""
+        return self._decoder.decode(self._bytes[token])
+
+
+def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
+    if not messages:
+        raise ValueError("messages is empty, expected at least one")
+    for index, message in enumerate(messages):
+        if message.get("role") not in ("system", "user", "assistant"):
+            role = message.get("role")
+            raise ValueError(f"messages[{index}].role is {role!r}, expected system, user or assistant")
+        if not isinstance(message.get("content"), str):
+            raise ValueError(f"messages[{index}].content is not a string")
+
+
+def write_tokenizer(
+    folder: Path,
+    *,
+    tokens: Sequence[str],
+    kinds: Sequence[int],
+    merges: Sequence[str],
+    pre: str,
+    template: str,
+    begin: int,
+    end: int,
+    pad: int,
+) -> None:
+    """Write `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE vocabulary in GGUF's terms."""
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    tokenizer = Tokenizer(
+        models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=pairs)
+    )
+    steps: list[Any] = [pre_tokenizers.Digits(individual_digits=True)] if pre in DIGIT_SPLITTING else []
+    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    control = [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL_KIND]
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": tokens[begin],
+        "eos_token": tokens[end],
+        "pad_token": tokens[pad],
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 8192,
+        "chat_template": template,
+    }
+    text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's reversible map of printable characters to bytes (Radford et al., 2019)."""
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
+    shifted = [byte for byte in range(256) if byte not in printable]
+    alphabet = {chr(byte): byte for byte in printable}
+    alphabet.update({chr(256 + index): byte for index, byte in enumerate(shifted)})
+    return alphabet
