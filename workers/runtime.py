@@ -105,7 +105,7 @@ class Runtime:
         return results
 
     def _load_base(self) -> None:
-        from workers.engine import LocalEngine
+        from workers.engine.local import LocalEngine
 
         self.base = read_card(base_folder())
         self._engine = LocalEngine(

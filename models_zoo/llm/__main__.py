@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models_zoo.llm", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     convert = commands.add_parser("convert", help="make a base folder from a GGUF file, once")
-    convert.add_argument("--source", type=Path, required=True)
+    convert.add_argument("--source", type=Path, help="default: the demo base from its wheel")
     convert.add_argument("--target", type=Path, required=True)
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
@@ -31,10 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _convert(source: Path, target: Path) -> int:
-    from models_zoo.llm.format import convert_gguf
+def _convert(source: Path | None, target: Path) -> int:
+    from models_zoo.llm.format import convert_gguf, demo_gguf
 
-    card = convert_gguf(source, target)
+    card = convert_gguf(source or demo_gguf(), target)
     print(f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {target}")
     return 0
 

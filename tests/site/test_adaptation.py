@@ -1,0 +1,86 @@
+"""Training an adapter through the running site."""
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from rootstock.registry.services import adapter_folder
+from tests.site.test_killed_workers import job_when
+
+pytestmark = pytest.mark.slow
+
+LINES = b"".join(
+    json.dumps(
+        {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": "Forty-two."}]}
+    ).encode()
+    + b"\n"
+    for n in range(8)
+)
+
+
+@pytest.fixture
+def api(demo_client):
+    return demo_client("adapters:read", "adapters:write", "jobs:read", "jobs:write")
+
+
+def upload(api) -> str:
+    return api.ask("POST", "/datasets", expect=201, data={"name": "answers"}, files={"file": LINES})["id"]
+
+
+def start(api, **settings: Any) -> str:
+    body = {"name": "answers", "dataset_id": upload(api), "rank": 4, "batch_size": 4, **settings}
+    return api.ask("POST", "/adapters/train", expect=202, json=body)["id"]
+
+
+def child_of(site, name: str) -> psutil.Process:
+    """The training process below the trainer."""
+    for process in psutil.Process(site.supervisor.pid(name)).children(recursive=True):
+        if "workers.trainer.child" in process.cmdline():
+            return process
+    raise AssertionError("no training process")
+
+
+def test_it_works(api, committed_world) -> None:
+    ended = api.follow_job(start(api, epochs=2), lambda job: None)
+    adapter = api.ask("GET", f"/adapters/{ended['result']['adapter']}")
+    assert adapter["digest"] == ended["result"]["digest"]
+    assert adapter_folder(adapter["digest"]).is_dir()
+    events = api.ask("GET", f"/jobs/{ended['id']}/events")
+    assert [e["type"] for e in events if e["type"] != "evaluation"] == ["step"] * 4 + ["done"]
+    assert adapter["reference"] in [a["reference"] for a in api.ask("GET", "/adapters")["items"]]
+
+
+def test_cancel_ends_the_training_process(site, api) -> None:
+    job = start(api, epochs=50)
+    job_when(api, job, lambda j: j["done"] > 0)
+    child = child_of(site, "trainer")
+    api.ask("POST", f"/jobs/{job}/cancel")
+    job_when(api, job, lambda j: j["state"] == "cancelled")
+    assert not child.is_running()
+
+
+def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
+    job = start(api, epochs=4)
+    job_when(api, job, lambda j: j["done"] > 0)
+    child = child_of(site, "trainer")
+    os.kill(site.supervisor.pid("trainer"), signal.SIGKILL)
+    ended = job_when(api, job, lambda j: j["state"] in ("succeeded", "failed"), timeout_s=120)
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 2)
+    until = time.monotonic() + 5
+    while child.is_running() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not child.is_running(), "the first attempt's training process is still there"
+
+
+def test_killing_the_training_process_is_told(site, api) -> None:
+    job = start(api, epochs=50)
+    job_when(api, job, lambda j: j["done"] > 0)
+    child_of(site, "trainer").kill()
+    ended = job_when(api, job, lambda j: j["state"] == "failed")
+    assert ended["error"]["code"] == "training_failed"
+    assert "exit status -9" in ended["error"]["detail"]
