@@ -15,4 +15,4 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_logging(**kwargs: Any) -> None:
-    """Celery leaves logging alone when somebody answers this signal: LOGGING of the settings holds here too."""
+    """Celery leaves logging alone when this signal is answered: the settings hold in workers too."""

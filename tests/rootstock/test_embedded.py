@@ -18,6 +18,7 @@ import redis
 from rootstock import embedded
 from rootstock.embedded import place, postgres, valkey
 from rootstock.embedded.errors import EmbeddedError
+from rootstock.embedded.processes import is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -127,7 +128,7 @@ def test_stale_files_of_an_earlier_machine_do_not_matter(var: Path) -> None:
     where = place.find_place(var)
     stranger = f"{os.getpid()}\n{where.home / 'postgres'}\n1\n5432\n{where.run}\n\n0 0\nready\n"
     (where.home / "postgres" / "postmaster.pid").write_text(stranger)
-    (where.run / "valkey.pid").write_text(str(os.getpid()))
+    (where.home / "valkey.pid").write_text(str(os.getpid()))
     (where.run / "valkey.sock").write_text("no socket")
     embedded.ensure(var)
     assert set(servers(var)) == {"postgres", "valkey"}
@@ -135,8 +136,10 @@ def test_stale_files_of_an_earlier_machine_do_not_matter(var: Path) -> None:
 
 def test_a_server_without_its_socket_is_started_again(var: Path) -> None:
     services = embedded.ensure(var)
+    before = servers(var)
     shutil.rmtree(place.run_folder(var))
     embedded.ensure(var)
+    assert not any(is_alive(process) for process in before.values())
     assert redis.Redis.from_url(services.redis_url).ping()
     psycopg.connect(services.database_url).close()
 

@@ -11,7 +11,7 @@ import psutil
 from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.logs import last_line, rotate
 from rootstock.embedded.place import Place
-from rootstock.embedded.processes import end, find
+from rootstock.embedded.processes import end, find, users_of
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -21,7 +21,8 @@ def begin(place: Place) -> None:
     """Start the server unless it answers already. Returns before it is ready."""
     if is_ready(place):
         return
-    stop(place)  # alive without a socket
+    for process in users_of(place.home):  # alive without a socket
+        end(process, (signal.SIGTERM, signal.SIGKILL), STOP_TIMEOUT_S)
     _pid_file(place).unlink(missing_ok=True)
     rotate(_log(place))
     options = {
@@ -79,7 +80,7 @@ def _socket(place: Place) -> Path:
 
 
 def _pid_file(place: Place) -> Path:
-    return place.run / "valkey.pid"
+    return place.home / "valkey.pid"
 
 
 def _log(place: Place) -> Path:
