@@ -101,6 +101,14 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     )  # fmt: skip
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """403 for a form without a valid token."""
+    return _error(
+        request, 403, "forbidden", "This form has expired",
+        "It was open for too long, or was sent from another site. Go back, load the page again and repeat it.",
+    )  # fmt: skip
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
     """404."""
     return _error(

@@ -90,6 +90,12 @@ class EventLine:
     at: datetime
 
 
+def _told(data: dict[str, Any]) -> str:
+    """The event's fields in words; a flag is named when it is set."""
+    fields = ((key.replace("_", " "), value) for key, value in data.items() if value is not False)
+    return " · ".join(key if value is True else f"{key} {_shown(value)}" for key, value in fields)
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
@@ -104,7 +110,7 @@ def event_lines(events: Sequence[JobEvent]) -> list[EventLine]:
     return [
         EventLine(
             label=event.type.replace("_", " ").capitalize(),
-            text=" · ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in event.data.items()),
+            text=_told(event.data),
             tone=_TONES.get(event.type, "neutral"),
             at=event.at,
         )

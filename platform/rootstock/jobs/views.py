@@ -17,6 +17,7 @@ from rootstock.jobs.pages import JobPage, event_lines, loss_chart
 
 STOP_POLLING = 286  # htmx stops a polling element that is answered with this status
 PAGE = 50
+EVENTS = 5000  # of a long training: the curve needs all of them
 
 
 def _list(request: PageRequest) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def job_list_live(request: PageRequest) -> HttpResponse:
 
 def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
     job = JobPage(selectors.job_get(organisation=request.organisation, job_id=job_id))
-    events = selectors.job_events(organisation=request.organisation, job_id=job_id)
+    events = selectors.job_events(organisation=request.organisation, job_id=job_id, limit=EVENTS)
     return {
         "job": job,
         "events": event_lines(events),

@@ -1,0 +1,424 @@
+"""The console's pages, without a browser."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.test import Client, RequestFactory
+
+from rootstock.console import formats
+from rootstock.console.charts import Chart, Series
+from rootstock.console.templatetags import console as tags
+from rootstock.console.views import server_error
+from rootstock.jobs.models import JobEvent, JobState
+from rootstock.jobs.services import job_cancel, job_claim, job_create, job_finish, job_update
+from tests.fixtures.services import as_tenant
+from tests.fixtures.world import PASSWORD
+
+CONSOLE = Path(tags.__file__).parents[1]
+STATIC = CONSOLE / "static" / "console"
+PAGES = ["/", "/jobs/", "/adapters/", "/style/"]
+
+
+@pytest.fixture(autouse=True)
+def running(services):
+    """Pages read the workers' health from Valkey."""
+
+
+@pytest.fixture
+def browser(world):
+    return world.browser(world.owner)
+
+
+@pytest.fixture
+def job(world):
+    return job_create(
+        organisation=world.organisation,
+        kind="adapters.train",
+        params={"name": "tone"},
+        total=10,
+        created_by=world.owner,
+    )
+
+
+class Inline(HTMLParser):
+    """Collects what the page's policy would refuse, and controls without a name."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.ids: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        inline_script = tag == "script" and "src" not in given and given.get("type") != "application/json"
+        if tag == "style" or inline_script:
+            self.found.append(f"<{tag}>")
+        evaluated = ("style", "hx-on", "hx-vals", "hx-vars")
+        self.found += [f"{tag}[{n}]" for n in given if n in evaluated or re.match(r"on|hx-on:", n)]
+        if any(value and value.strip().startswith("javascript:") for value in given.values()):
+            self.found.append(f"{tag} javascript:")
+
+
+# --- signing in and out ---------------------------------------------------------------------------------------
+
+
+def test_it_works(world):
+    client = Client()
+    assert client.get("/").headers["Location"] == "/login/?next=/"
+    answer = client.post(
+        "/login/", {"username": world.owner.username, "password": PASSWORD, "next": "/jobs/"}
+    )
+    assert answer.headers["Location"] == "/jobs/"
+    page = client.get("/").content.decode()
+    assert world.organisation.name in page
+    assert client.post("/logout/").headers["Location"] == "/login/"
+    assert client.get("/").status_code == 302
+
+
+def test_a_wrong_password_is_explained(world):
+    page = Client().post("/login/", {"username": world.owner.username, "password": "wrong"})
+    assert page.status_code == 200
+    assert b"do not match an account" in page.content
+    assert b'role="alert"' in page.content
+
+
+def test_signing_in_leads_to_no_other_site(world):
+    form = {"username": world.owner.username, "password": PASSWORD, "next": "https://example.org/"}
+    assert Client().post("/login/", form).headers["Location"] == "/"
+
+
+def test_a_person_without_an_organisation_is_told(db):
+    from rootstock.accounts.services import user_create
+
+    page = Client(headers={"accept": "text/html"})
+    page.force_login(user_create(username="nobody-yet", password=PASSWORD))
+    answer = page.get("/")
+    assert answer.status_code == 403
+    assert b"belongs to no organisation" in answer.content
+
+
+# --- every page -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login/", "/nowhere/"])
+def test_pages_keep_the_policy(path, world, job):
+    client = Client() if path == "/login/" else world.browser(world.owner)
+    answer = client.get(path)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    found = Inline(answer.content.decode())
+    assert found.found == []
+    assert len(found.ids) == len(set(found.ids)), "an id is used twice"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_need_a_session(path, db):
+    assert Client().get(path).headers["Location"].startswith("/login/")
+
+
+def test_the_rail_shows_what_the_role_may_read(world):
+    from rootstock.accounts.models import Role
+    from rootstock.accounts.services import member_add, user_create
+
+    clinician = user_create(username=f"dr-{world.organisation.slug}", password=PASSWORD)
+    member_add(organisation=world.organisation, user=clinician, role=Role.CLINICIAN)
+    page = world.browser(clinician).get("/").content.decode()
+    assert 'href="/jobs/"' in page
+    assert 'href="/adapters/"' not in page
+
+
+@pytest.mark.parametrize(
+    ("cookie", "attribute"), [("dark", 'data-theme="dark"'), ("light", 'data-theme="light"')]
+)
+def test_the_chosen_theme_comes_from_the_server(browser, cookie, attribute):
+    browser.cookies["rootstock_theme"] = cookie
+    assert f'<html lang="en" {attribute}' in browser.get("/").content.decode()
+
+
+def test_an_unknown_theme_is_ignored(browser):
+    browser.cookies["rootstock_theme"] = '"><script>'
+    assert b"data-theme=" not in browser.get("/").content.split(b"<head>")[0]
+
+
+# --- organisations --------------------------------------------------------------------------------------------
+
+
+def test_switching_to_an_organisation_of_ones_own(world, browser):
+    from rootstock.accounts.models import Role
+    from rootstock.accounts.services import member_add
+
+    member_add(organisation=world.other, user=world.owner, role=Role.AUDITOR)
+    browser.post("/organisation/", {"organisation": str(world.other.pk)})
+    assert f"and what {world.other.name} has" in browser.get("/").content.decode()
+
+
+@pytest.mark.parametrize("wanted", ["", "not-an-id", "other"])
+def test_switching_elsewhere_is_refused(world, browser, wanted):
+    wanted = str(world.other.pk) if wanted == "other" else wanted
+    assert browser.post("/organisation/", {"organisation": wanted}).status_code == 403
+    assert f"and what {world.organisation.name} has" in browser.get("/").content.decode()
+
+
+# --- health ---------------------------------------------------------------------------------------------------
+
+
+def test_home_and_dot_say_what_the_workers_say(browser, valkey, monkeypatch):
+    from rootstock.lanes import health
+
+    worker = health.WorkerHealth(
+        name="language-1", groups=["language"], lanes={},
+        base={"name": "smollm2", "fingerprint": "ab", "bytes": 93_000_000},
+        adapters=[{"adapter": "tone@0123456789ab"}], engine=None, memory_bytes=400_000_000, started_at=0, seen_at=0,
+    )  # fmt: skip
+    monkeypatch.setattr("rootstock.console.selectors.snapshot", lambda: health.Health(True, [worker]))
+    monkeypatch.setattr("rootstock.lanes.health.settings.LANES", {})
+    page = browser.get("/").content.decode()
+    assert "tone@0123456789ab" in page
+    assert "88.7" in page
+    assert browser.get("/health/").json() == {"tone": "ok", "text": "1 worker up"}
+
+
+def test_no_worker_is_said_with_what_it_means(browser, monkeypatch):
+    from rootstock.lanes.health import Health
+
+    monkeypatch.setattr("rootstock.console.selectors.snapshot", lambda: Health(True, []))
+    assert browser.get("/health/").json() == {"tone": "error", "text": "No worker"}
+    assert b"refused with 503" in browser.get("/home/live/").content
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_listed_and_filtered(browser, job):
+    assert b"Train an adapter" in browser.get("/jobs/").content
+    assert b"Train an adapter" in browser.get("/jobs/?state=queued").content
+    assert b"Train an adapter" not in browser.get("/jobs/live/?state=failed").content
+
+
+def test_a_wrong_filter_is_a_page_too(world, job):
+    client = Client(headers={"accept": "text/html"})
+    client.force_login(world.owner)
+    answer = client.get("/jobs/?state=perhaps")
+    assert answer.status_code == 422
+    assert b"must be one of" in answer.content
+
+
+def test_a_job_follows_its_work(world, browser, job):
+    claimed = job_claim(organisation=world.organisation.pk, job_id=job.pk)
+    owner = {"organisation": world.organisation.pk, "job_id": job.pk, "fence": claimed.fence}
+    job_update(**owner, done=4, message="loss 1.2")
+    with as_tenant(world.organisation):
+        for step in (1, 2, 3):
+            JobEvent.objects.create(
+                organisation=world.organisation, job=job, type="step", data={"step": step, "loss": 2.5 / step}
+            )
+        JobEvent.objects.create(
+            organisation=world.organisation,
+            job=job,
+            type="evaluation",
+            data={"best": True, "metrics": {"score": 0.5}},
+        )
+    live = browser.get(f"/jobs/{job.pk}/live/")
+    assert live.status_code == 200
+    page = live.content.decode()
+    assert 'value="4" max="10"' in page
+    assert "loss 1.2" in page
+    assert "Training loss" in page
+    assert "best · metrics score 0.5" in page
+    job_finish(**owner, state=JobState.SUCCEEDED, result={"adapter": "tone@0123456789ab"})
+    last = browser.get(f"/jobs/{job.pk}/live/")
+    assert last.status_code == 286, "htmx polls on"
+    assert "tone@0123456789ab" in last.content.decode()
+
+
+def test_cancelling_from_the_page(world, browser, job):
+    assert b"Cancel job" in browser.get(f"/jobs/{job.pk}/").content
+    assert browser.post(f"/jobs/{job.pk}/cancel/").headers["Location"] == f"/jobs/{job.pk}/"
+    page = browser.get(f"/jobs/{job.pk}/").content
+    assert b"Cancelled" in page
+    assert b"Cancel job" not in page
+
+
+def test_cancelling_twice_is_explained(world, job):
+    job_cancel(organisation=world.organisation, job_id=job.pk)
+    client = Client(headers={"accept": "text/html"})
+    client.force_login(world.owner)
+    answer = client.post(f"/jobs/{job.pk}/cancel/")
+    assert answer.status_code == 409
+    assert b"already cancelled" in answer.content.lower()
+
+
+def test_an_auditor_looks_and_does_not_cancel(world, job):
+    auditor = world.browser(world.colleague)
+    assert b"Cancel job" not in auditor.get(f"/jobs/{job.pk}/").content
+    assert auditor.post(f"/jobs/{job.pk}/cancel/").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["", "live/"])
+def test_a_stranger_sees_no_job(world, job, path):
+    assert world.browser(world.stranger).get(f"/jobs/{job.pk}/{path}").status_code == 404
+    assert b"Train an adapter" not in world.browser(world.stranger).get("/jobs/").content
+
+
+def test_cancelling_needs_the_token(world, job):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.owner)
+    answer = client.post(f"/jobs/{job.pk}/cancel/")
+    assert answer.status_code == 403
+    assert b"This form has expired" in answer.content
+
+
+# --- errors ---------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_pages_with_the_request_id(browser):
+    answer = browser.get("/nowhere/")
+    assert answer.status_code == 404
+    assert answer.headers["X-Request-Id"] in answer.content.decode()
+
+
+def test_a_fault_of_ours_is_a_page_for_people_and_a_problem_for_programs():
+    page = server_error(RequestFactory().get("/"))
+    assert page.status_code == 500
+    assert b"Something broke on our side" in page.content
+    problem = server_error(RequestFactory().get("/api/v1/jobs"))
+    assert problem.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(problem.content)["code"] == "internal"
+
+
+# --- components -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("score", "level"),
+    [(0.0, "low"), (0.29, "low"), (0.3, "medium"), (0.6, "high"), (0.85, "critical"), (1.0, "critical")],
+)
+def test_risk_is_word_shape_and_colour(score, level):
+    html = tags.risk(score)
+    assert f'data-level="{level}"' in html
+    assert level.capitalize() in html
+    assert f"#{tags.RISK_ICONS[level]}" in html
+
+
+def test_a_note_is_escaped_and_its_entities_marked():
+    text = "<b>fever</b> & cough"
+    spans = [{"start": 14, "end": 20, "label": "symptom"}, {"start": 3, "end": 8, "label": "symptom"}]
+    html = tags.marked_note(text, spans)
+    assert "<b>" not in html
+    assert ">fever</mark>" in html
+    shown = re.sub(r"<[^>]+>", "", html).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert shown == text
+
+
+def test_overlapping_and_impossible_spans_lose_no_text():
+    spans = [
+        {"start": 0, "end": 5, "label": "a"},
+        {"start": 3, "end": 8, "label": "b"},
+        {"start": 6, "end": 99, "label": "c"},
+    ]
+    html = tags.marked_note("0123456789", spans)
+    assert re.sub(r"<[^>]+>", "", html) == "0123456789"
+    assert html.count("<mark") == 1
+
+
+def test_a_chart_and_its_table_show_the_same():
+    chart = Chart("c", "Chart", ["a", "b"], [Series("x", [1, None]), Series("y", [3, 4])])
+    assert chart.rows() == [("a", [1, 3]), ("b", [None, 4])]
+    assert [series["values"] for series in chart.spec()["series"]] == [[1, None], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.34, "340 ms"),
+        (4.25, "4.2 s"),
+        (42, "42 s"),
+        (59.9, "60 s"),
+        (245, "4 min 05 s"),
+        (11400, "3 h 10 min"),
+        (187200, "2 d 4 h"),
+    ],
+)
+def test_spans_of_time(seconds, text):
+    assert formats.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (9999, "9,999"),
+        (12.5, "12.50"),
+        (12_345, "12.3k"),
+        (12_000, "12k"),
+        (4_500_000, "4.5M"),
+        (-2e9, "-2B"),
+    ],
+)
+def test_large_numbers(value, text):
+    assert formats.abbreviated(value) == text
+
+
+def test_money_is_exact():
+    assert formats.money("1234567.10", "EUR") == "1,234,567.10\u00a0EUR"
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+def test_every_icon_in_use_is_in_the_sprite():
+    symbols = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (STATIC / "vendor/lucide/icons.svg").read_text()))
+    root = CONSOLE.parents[2]
+    templates = [
+        path for folder in ("platform", "apps") for path in (root / folder).rglob("templates/**/*.html")
+    ]
+    used = {name for path in templates for name in re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text())}
+    named = {name for path in templates for name in re.findall(r'symbol="([a-z0-9-]+)"', path.read_text())}
+    coded = (
+        set(tags.TONE_ICONS.values()) | set(tags.RISK_ICONS.values()) | {s[1] for s in tags.STATES.values()}
+    )
+    assert used | named | coded <= symbols
+
+
+def test_every_vendored_file_names_version_and_licence():
+    vendor = STATIC / "vendor"
+    listed = (vendor / "VENDOR.md").read_text()
+    for path in vendor.rglob("*.*"):
+        if path.suffix in (".js", ".svg", ".css"):
+            assert str(path.relative_to(vendor)) in listed
+            assert (path.parent / "LICENSE").exists()
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, two: str) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(two)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_contrast_of_text_is_enough(theme):
+    css = (STATIC / "console.css").read_text()
+    pairs = re.findall(r"--([a-z0-9-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", css)
+    token = {name: (light, dark)[theme] for name, light, dark in pairs}
+    grounds = ["bg", "surface", "surface-2"]
+    checked = [(text, ground) for text in ("text", "text-2", "text-3", "accent") for ground in grounds]
+    checked += [
+        (tone, ground)
+        for tone in ("ok", "warn", "error", "info", "high")
+        for ground in (f"{tone}-soft", "surface")
+    ]
+    checked += [("on-accent", "accent"), ("on-critical", "critical"), ("accent-strong", "accent-soft")]
+    checked += [("violet", "violet-soft"), ("text", "violet-soft"), ("error", "bg"), ("text-2", "surface-3")]
+    low = {pair: round(_contrast(*map(token.__getitem__, pair)), 2) for pair in checked}
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
