@@ -102,7 +102,6 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
-    "rootstock.console",
     "apps.support",
 ]
 MIDDLEWARE = [

@@ -1,7 +1,6 @@
 """The support desk with its real lanes and handlers, over an engine that says what the test tells it to."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.support import handlers
-from apps.support.handlers import EmotionHandler, ReplyHandler
 from models_zoo.emotion.labels import LABELS
 from models_zoo.llm.card import AdapterCard, write_card
 from rootstock.lanes import wire
@@ -110,13 +107,15 @@ def lanes(services, monkeypatch) -> None:
 @pytest.fixture
 def desk(lanes, committed_world, engine, tmp_path, monkeypatch) -> Iterator[Any]:
     """A world whose support lanes are served in this process by the real handlers."""
+    from apps.support import handlers
+
     write_card(
         AdapterCard("support-emotion", "classification", FINGERPRINT, labels=LABELS), tmp_path / "card.json"
     )
     monkeypatch.setattr(handlers, "EMOTION_FOLDER", tmp_path)
     monkeypatch.setattr(handlers, "ChatTokenizer", WordCount)
     runtime: Any = ScriptedRuntime(engine, tmp_path)
-    served = {"support.emotion": EmotionHandler(), "support.reply": ReplyHandler()}
+    served = {"support.emotion": handlers.EmotionHandler(), "support.reply": handlers.ReplyHandler()}
     consumers = [Consumer(name, settings.LANES[name], handler, "any") for name, handler in served.items()]
     for handler in served.values():
         handler.load(runtime)
@@ -138,11 +137,3 @@ def api(desk):
 def conversation(api) -> str:
     """The path of a fresh conversation."""
     return f"/support/conversations/{api.post('/support/conversations', {'subject': 'Parcel'}).json()['id']}"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
-    """Poll until true; fails the test otherwise."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.03)

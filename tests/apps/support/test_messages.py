@@ -7,8 +7,7 @@ from apps.support.models import TEXT_LIMIT, Turn
 from rootstock.accounts.tenancy import tenant
 from rootstock.ids import uuid7
 from rootstock.lanes import wire
-from tests.apps.support.conftest import wait_until
-from tests.apps.support.sse import events, text
+from tests.apps.support.helpers import events, text, wait_until
 
 
 def post(api, conversation, said, **more):

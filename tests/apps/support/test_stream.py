@@ -6,8 +6,7 @@ import pytest
 
 from rootstock.ids import uuid7
 from rootstock.lanes import wire
-from tests.apps.support.conftest import wait_until
-from tests.apps.support.sse import events, parse, text
+from tests.apps.support.helpers import events, parse, text, wait_until
 
 
 def post(api, conversation, said="Hello"):

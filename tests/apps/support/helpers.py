@@ -1,7 +1,8 @@
-"""Reading server-sent events of Django's test client."""
+"""Reading server-sent events of Django's test client, and waiting for what another thread does."""
 
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,3 +36,11 @@ def parse(chunks: Iterable[bytes]) -> Iterator[Event]:
 def text(found: Iterable[Event]) -> str:
     """What the token events say."""
     return "".join(event.data["text"] for event in found if event.type == "token")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    """Poll until true; fails the test otherwise."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.03)
