@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl
 from rootstock.demo import DemoClient, DemoFailure, Row, Show, Timings
 from rootstock.demo.client import ServerEvent
-
-from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl
 
 __all__ = ["TRAINING", "dataset", "play", "play_adapted"]
 

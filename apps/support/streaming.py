@@ -13,7 +13,8 @@ from apps.support.models import Turn
 from apps.support.schemas import turn_out
 from rootstock.accounts.models import Organisation
 from rootstock.errors import DeadlineExceeded, NotFound, from_dict
-from rootstock.lanes import streams
+from rootstock.lanes import client as lane_client
+from rootstock.lanes import streams, wire
 
 # The console's chips know three tones.
 TONES = {"upset": "negative", "neutral": "neutral", "positive": "positive"}
@@ -22,6 +23,8 @@ TONES = {"upset": "negative", "neutral": "neutral", "positive": "positive"}
 def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) -> HttpResponseBase:
     """Server-sent events of an answer: live, replayed while the stream is kept, and afterwards from the database."""
     if answer.stream_id:
+        if answer.state != Turn.State.PENDING and _is_last(answer.stream_id, last_event_id):
+            return HttpResponse(status=204)  # tells an EventSource that there is nothing to reconnect for
         try:
             return streams.sse_response(
                 answer.stream_id, organisation=organisation, last_event_id=last_event_id
@@ -64,6 +67,11 @@ def emotion_data(message: Turn) -> dict[str, Any]:
         "level": message.emotion_level,
         "tone": TONES.get(message.emotion_group, "neutral"),
     }
+
+
+def _is_last(stream_id: str, event_id: str) -> bool:
+    newest = lane_client.connection().xrevrange(wire.stream_key(stream_id), count=1)
+    return bool(newest) and newest[0][0].decode() == event_id
 
 
 def _stored(answer: Turn) -> HttpResponse:
