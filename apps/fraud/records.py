@@ -50,7 +50,12 @@ def events_before(
 ) -> list[Records]:
     """For each account its last `most` events with sequence < before, oldest first: EVENT [n] each."""
     keys = list(accounts)
-    wanted: dict[str, Any] = {"accounts": keys, "before": list(before), "organisation": organisation, "most": most}
+    wanted: dict[str, Any] = {
+        "accounts": keys,
+        "before": list(before),
+        "organisation": organisation,
+        "most": most,
+    }
     found: list[list[tuple[Any, ...]]] = [[] for _ in keys]
     with tenant(organisation), connection.cursor() as cursor:
         cursor.execute(_EVENTS.format(table=Transaction._meta.db_table), wanted)

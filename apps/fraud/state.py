@@ -49,7 +49,7 @@ return redis.call('HMGET', KEYS[1], 'epoch', 'applied')
 class ValkeyHistory:
     """`models_zoo.fraud.history.History` of one organisation, for serving."""
 
-    def __init__(self, connection: "redis.Redis", organisation: UUID) -> None:
+    def __init__(self, connection: "redis.Redis[bytes]", organisation: UUID) -> None:
         self._redis, self._organisation = connection, organisation
         self._head = f"fraud:{FORMAT}:{organisation}"
         self._epoch = ""
