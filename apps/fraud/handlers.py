@@ -29,7 +29,7 @@ class ScoreHandler:
     """Scores payments on the CPU. Histories live in Valkey and PostgreSQL, so any worker can take any payment."""
 
     scorer: Scorer
-    redis: "redis.Redis"
+    redis: "redis.Redis[bytes]"
 
     def load(self, runtime: "Runtime") -> None:
         """Load the weights and run once, so that the first payment does not wait for it."""

@@ -49,8 +49,14 @@ def events_before(
     organisation: UUID, accounts: Iterable[int], before: Iterable[int], most: int
 ) -> list[Records]:
     """For each account its last `most` events with sequence < before, oldest first: EVENT [n] each."""
-    wanted = {"accounts": list(accounts), "before": list(before), "organisation": organisation, "most": most}
-    found: list[list[tuple[Any, ...]]] = [[] for _ in wanted["accounts"]]  # type: ignore[attr-defined]
+    keys = list(accounts)
+    wanted: dict[str, Any] = {
+        "accounts": keys,
+        "before": list(before),
+        "organisation": organisation,
+        "most": most,
+    }
+    found: list[list[tuple[Any, ...]]] = [[] for _ in keys]
     with tenant(organisation), connection.cursor() as cursor:
         cursor.execute(_EVENTS.format(table=Transaction._meta.db_table), wanted)
         for place, sequence, time, amount, currency, channel, other, outgoing in cursor:

@@ -9,7 +9,6 @@ hash is gone, or the rings are far behind, a new epoch begins with no rings at a
 """
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -27,6 +26,8 @@ FORMAT = 1
 """Part of every key. Raise it when an event is packed otherwise, its amount's scale included."""
 _FOREVER = 2**62
 _BEGINNING = b""
+Members = dict[str | bytes, bytes | float | int | str]
+"""Ring members with their score, the ingest sequence; typed as the client library wants it."""
 
 # Only the epoch that was read may be moved on, and only forward.
 _ADVANCE = """
@@ -48,7 +49,7 @@ return redis.call('HMGET', KEYS[1], 'epoch', 'applied')
 class ValkeyHistory:
     """`models_zoo.fraud.history.History` of one organisation, for serving."""
 
-    def __init__(self, connection: "redis.Redis", organisation: UUID) -> None:
+    def __init__(self, connection: "redis.Redis[bytes]", organisation: UUID) -> None:
         self._redis, self._organisation = connection, organisation
         self._head = f"fraud:{FORMAT}:{organisation}"
         self._epoch = ""
@@ -78,12 +79,12 @@ class ValkeyHistory:
 
     def _add(self, batch: Records) -> None:
         accounts, events = events_of(batch)
-        rings: dict[int, dict[bytes, int]] = {}
+        rings: dict[int, Members] = {}
         for account, event in zip(accounts.tolist(), events, strict=True):
             rings.setdefault(account, {})[event.tobytes()] = int(event["sequence"])
         self._write(rings)
 
-    def _write(self, rings: dict[int, dict[bytes, int]]) -> None:
+    def _write(self, rings: dict[int, Members]) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:
             for account, members in rings.items():
                 ring = self._ring(account)
@@ -135,8 +136,8 @@ def _window(members: list[bytes]) -> Records | None:
     return window_of(np.frombuffer(packed, EVENT)) if complete else None
 
 
-def _members(events: Records) -> dict[Any, int]:
-    members: dict[Any, int] = {event.tobytes(): int(event["sequence"]) for event in events}
+def _members(events: Records) -> Members:
+    members: Members = {event.tobytes(): int(event["sequence"]) for event in events}
     return members | ({_BEGINNING: 0} if len(events) < CAPACITY else {})
 
 

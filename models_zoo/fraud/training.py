@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models_zoo.fraud import baselines, metrics
 from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
 from models_zoo.fraud.graph import event_inputs, graph
-from models_zoo.fraud.nets import FraudNet, Inputs
+from models_zoo.fraud.nets import PARTS, FraudNet, Inputs
 from models_zoo.fraud.worlds import WARM_UP, Stream, joined, stream, thinned
 
 Report = Callable[[str], None]
@@ -128,10 +128,12 @@ def calibrate(net: FraudNet, validation: Stream) -> NDArray[np.float64]:
     return torch.sigmoid(net.calibrated(torch.from_numpy(raw))).numpy().astype(np.float64)
 
 
-def probabilities(net: FraudNet, near: Neighbourhood) -> NDArray[np.float64]:
-    """Calibrated probability of fraud [N]."""
-    raw, _ = logits(net, near)
-    return torch.sigmoid(net.calibrated(torch.from_numpy(raw))).numpy().astype(np.float64)
+@torch.inference_mode()
+def probabilities(net: FraudNet, near: Neighbourhood) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Calibrated probability of fraud [N], and the logit that each part's own head gives [N, 3]."""
+    raw, parts = logits(net, near)
+    fused = torch.sigmoid(net.calibrated(torch.from_numpy(raw))).numpy().astype(np.float64)
+    return fused, net.side_logits(parts).numpy()
 
 
 def measure(net: FraudNet, split: Split) -> dict[str, Any]:
@@ -141,9 +143,12 @@ def measure(net: FraudNet, split: Split) -> dict[str, Any]:
     fitted = baselines.learned(tabular(split.train.near), split.train.labels, list(tables.values()))
     report: dict[str, Any] = {}
     for place, (name, one) in enumerate(tests.items()):
-        own = probabilities(net, one.near)
+        own, alone = probabilities(net, one.near)
         rows = {"network": metrics.figures(one.labels, own)}
         rows["network"] |= {"calibration_error": round(metrics.calibration_error(one.labels, own), 5)}
+        rows |= {
+            f"{part}_part_alone": metrics.figures(one.labels, alone[:, at]) for at, part in enumerate(PARTS)
+        }
         rows["hand_rules"] = metrics.figures(one.labels, baselines.hand_rules(tables[name]))
         rows |= {key: metrics.figures(one.labels, scores[place]) for key, scores in fitted.items()}
         report[name] = {"payments": len(one.labels), "frauds": int(one.labels.sum()), **rows}

@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
+    "apps.fraud",
     "apps.support",
 ]
 MIDDLEWARE = [
@@ -260,6 +261,7 @@ class Vertical:
 
 LANE_GROUPS = ("language", "score")
 LANES: dict[str, Lane] = {
+    "fraud.score": Lane("apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0),
     "support.emotion": Lane("apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0),
     "support.reply": Lane(
         "apps.support.handlers.ReplyHandler", "language", queue_limit=64, deadline_s=60.0, streams=True, threads=8
@@ -267,8 +269,10 @@ LANES: dict[str, Lane] = {
 }
 JOB_KINDS: dict[str, JobKind] = {
     "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
+    "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
 }
 VERTICALS: dict[str, Vertical] = {
+    "fraud": Vertical("Fraud", "apps.fraud.api.router", "apps.fraud.urls", "apps.fraud.demo.play"),
     "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
