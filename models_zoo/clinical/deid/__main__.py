@@ -1,8 +1,8 @@
 """Build the data and the training spec of the de-identification adapter, and measure an adapter.
 
-    python -m models_zoo.clinical.deid build --base var/models/smollm2-135m-instruct --target var/deid
-    python -m models_zoo.llm train var/deid/deid.toml
-    python -m models_zoo.clinical.deid measure --base ... --data var/deid --adapter var/deid/adapter
+python -m models_zoo.clinical.deid build --base var/models/smollm2-135m-instruct --target var/deid
+python -m models_zoo.llm train var/deid/deid.toml
+python -m models_zoo.clinical.deid measure --base ... --data var/deid --adapter var/deid/adapter
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from models_zoo.clinical.deid.labels import PRESIDIO
 PRESIDIO_FILE = Path("ehr_deid_presidio") / "synth_v2_dev.json.gz"
 PARTS = ("train", "validation", "test")
 
-# Presidio's slot -> ours, to fill its training templates anew. A template with any other slot is not refilled.
+# Presidio's slot -> ours, to fill its templates anew. One with any other slot is not refilled.
 _REFILL: Mapping[str, tuple[str, ...]] = {
     "PERSON": ("patient", "doctor", "given", "surname", "patient_upper"),
     "STREET_ADDRESS": ("street",),
@@ -57,7 +57,7 @@ AMOUNTS: Mapping[str, Amounts] = {
 
 
 def read_presidio(path: Path) -> list[tuple[str, Example]]:
-    """(masked text, example) of every sentence, with our labels. Raises OSError and ValueError as json does."""
+    """(masked text, example) of every sentence, with our labels. Raises OSError and ValueError."""
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         return [(item["masked"], _presidio_example(item)) for item in json.load(stream)]
 
@@ -79,7 +79,7 @@ def clinical(part: str, random: Random, amounts: Amounts) -> Iterator[Example]:
 
 def refilled(sentences: Iterable[tuple[str, Example]], random: Random, times: int) -> Iterator[Example]:
     """Presidio's templates filled with values of our own, `times` for each distinct template."""
-    for template, masked in sorted({(e.template, masked) for masked, e in sentences}):
+    for masked in sorted({masked for masked, _ in sentences}):
         ours = re.sub(r"\{\{(\w+)\}\}", lambda slot: _our_slot(slot.group(1), random), masked)
         if _fillable(ours):
             yield from (fill(ours, random) for _ in range(times))
@@ -111,7 +111,9 @@ def build(data: Path, target: Path, seed: int = 7, scale: float = 1.0) -> dict[s
 def write_jsonl(path: Path, examples: Iterable[Example]) -> int:
     """One {"text", "spans": [[start, end, label], ...]} a line; gives the number of lines."""
     lines = [
-        json.dumps({"text": e.text, "spans": [[x.start, x.end, x.label] for x in e.entities]}, ensure_ascii=False)
+        json.dumps(
+            {"text": e.text, "spans": [[x.start, x.end, x.label] for x in e.entities]}, ensure_ascii=False
+        )
         for e in examples
     ]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -151,4 +153,6 @@ def _recased(example: Example, random: Random) -> Example:
 
 
 def _scaled(amounts: Amounts, scale: float) -> Amounts:
-    return Amounts(max(20, int(amounts.sentences * scale)), max(5, int(amounts.notes * scale)), amounts.refills)
+    return Amounts(
+        max(20, int(amounts.sentences * scale)), max(5, int(amounts.notes * scale)), amounts.refills
+    )

@@ -24,7 +24,11 @@ def evaluate(data: Path, base: Path | None, adapter: Path | None) -> list[dict[s
     if base is not None and adapter is not None:
         tag = _adapter(base, adapter)
         detectors |= {"adapter": tag, "adapter+patterns": lambda examples: _both(tag, examples)}
-    return [_figures(name, detect, data / f"{which}.jsonl") for which in SETS for name, detect in detectors.items()]
+    return [
+        _figures(name, detect, data / f"{which}.jsonl")
+        for which in SETS
+        for name, detect in detectors.items()
+    ]
 
 
 def write_figures(adapter: Path, figures: Sequence[dict[str, Any]]) -> None:

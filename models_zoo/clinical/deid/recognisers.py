@@ -32,8 +32,8 @@ _DAY = r"(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 _YEAR = r"(?:19|20)\d{2}"
 _ID_WORDS = (
     r"MRN|M\.R\.N\.|medical record(?: number| no\.?)?|patient id|record(?: no\.?| number)?|acct|account"
-    r"|account number|visit id|encounter(?: id| no\.?)?|policy|member id|insurance id|group(?: no\.?| number)?"
-    r"|NHS(?: no\.?| number)?|SSN|serial(?: no\.?| number)?|specimen"
+    r"|account number|visit id|encounter(?: id| no\.?)?|policy|member id|insurance id"
+    r"|group(?: no\.?| number)?|NHS(?: no\.?| number)?|SSN|serial(?: no\.?| number)?|specimen"
     r"|licen[cs]e(?: no\.?| number)?|case(?: no\.?| number)|pathology no\.?"
 )
 # Letters, then groups of digits and letters of which each begins with a digit: "AB 123-456", "KX01346".
