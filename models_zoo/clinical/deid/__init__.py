@@ -1,0 +1,1 @@
+"""De-identification of clinical notes: data, recipe and weights of the tagging adapter."""
