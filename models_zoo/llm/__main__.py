@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             _convert(options.source, options.target) if options.command == "convert" else _train(options.spec)
         )
     except (ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 2
 
 
@@ -35,7 +35,9 @@ def _convert(source: Path | None, target: Path) -> int:
     from models_zoo.llm.format import convert_gguf, demo_gguf
 
     card = convert_gguf(source or demo_gguf(), target)
-    print(f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {target}")
+    sys.stdout.write(
+        f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {target}\n"
+    )
     return 0
 
 
@@ -45,7 +47,8 @@ def _train(path: Path) -> int:
 
     for event in train_lora(read_spec(path)):
         shown = {key: value for key, value in asdict(event).items() if value not in (None, {}, False)}
-        print(json.dumps(shown, default=str), flush=True)
+        sys.stdout.write(json.dumps(shown, default=str) + "\n")
+        sys.stdout.flush()
     return 0
 
 

@@ -170,7 +170,7 @@ Queued = TypeVar("Queued", bound=Entry)
 
 def _split(queue: deque[Queued], now: float) -> tuple[deque[Queued], list[Queued]]:
     kept: deque[Queued] = deque()
-    gone = []
+    gone: list[Queued] = []
     for entry in queue:
         over = entry.cancelled or (entry.deadline is not None and now >= entry.deadline)
         (gone if over else kept).append(entry)

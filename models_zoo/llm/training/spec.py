@@ -28,7 +28,8 @@ class TrainSpec:
     name: str
     task: Task
     train: Path
-    evaluation: Path | None = None
+    evaluation: Path | None = None  # decides which state is kept, and the thresholds
+    test: Path | None = None  # measured once, at the end, with what evaluation decided
     labels: tuple[str, ...] = ()  # empty: taken from the training data, sorted
     multi_label: bool = False
     bidirectional: bool | None = None  # None: False for chat, True for the two head tasks
@@ -95,7 +96,7 @@ def read_spec(path: Path) -> TrainSpec:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    for name in ("base", "target", "train", "evaluation"):
+    for name in ("base", "target", "train", "evaluation", "test"):
         if isinstance(values.get(name), str):
             values[name] = str(path.parent / values[name])
     return record_from(TrainSpec, values, where=str(path))

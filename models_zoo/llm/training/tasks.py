@@ -1,0 +1,181 @@
+"""The three tasks: how hidden states become a loss, and how good a state is on held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models_zoo.llm.attention import Attention, BidirectionalAttention, CausalAttention
+from models_zoo.llm.card import AdapterCard
+from models_zoo.llm.decoder import Decoder
+from models_zoo.llm.heads import PooledHead, TokenHead, build_head
+from models_zoo.llm.training.data import NO_TARGET, Example, batches
+from models_zoo.llm.training.graft import AnswerLoss, LoraParameters
+from models_zoo.llm.training.metrics import choose_thresholds, entity_scores, label_scores, multi_label_scores
+from models_zoo.llm.training.spec import TrainSpec
+
+EVALUATION_BATCH = 4  # times the training batch
+PAD_TO = 8  # attention kernels want lengths of this multiple
+
+
+class Student:
+    """The frozen decoder with what is being trained on it."""
+
+    def __init__(self, decoder: Decoder, spec: TrainSpec, card: AdapterCard) -> None:
+        self.decoder = decoder
+        self.card = card
+        self.device = decoder.device
+        self.lora = LoraParameters(decoder.config, spec, decoder.device)
+        head = build_head(card, decoder.config.hidden_size)
+        self.head = None if head is None else head.to(decoder.device)
+
+    def train(self, mode: bool) -> None:
+        """Dropout on or off."""
+        self.lora.train(mode)
+        if self.head is not None:
+            self.head.train(mode)
+
+    def hidden(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+        """Hidden states float32 [B, T, H] of the examples, right-padded, and bool [B, T], False at
+        padding."""
+        longest = -(-max(len(example.ids) for example in examples) // PAD_TO) * PAD_TO
+        pad = self.decoder.card.pad_token
+        rows = [example.ids + [pad] * (longest - len(example.ids)) for example in examples]
+        tokens = torch.tensor(rows).to(self.device, non_blocking=True)
+        lengths = torch.tensor([len(example.ids) for example in examples]).to(self.device, non_blocking=True)
+        keep = torch.arange(longest, device=self.device) < lengths[:, None]
+        attend: Attention = CausalAttention()
+        if self.card.bidirectional:
+            attend = BidirectionalAttention(keep, self.decoder.dtype)
+        positions = torch.arange(longest, device=self.device).expand(tokens.shape)
+        return self.decoder.hidden(tokens, positions, attend, self.lora.project), keep
+
+
+class ChatTask:
+    """Next-token cross-entropy on the assistant's turns."""
+
+    def __init__(self, student: Student, spec: TrainSpec) -> None:
+        self.student, self.spec = student, spec
+        self.thresholds: dict[str, float] = {}
+
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        return self._loss(examples, self.spec.label_smoothing)[0]
+
+    def _loss(self, examples: Sequence[Example], smoothing: float) -> tuple[Tensor, int]:
+        hidden, _ = self.student.hidden(examples)
+        rows = [
+            (row, column, target)
+            for row, example in enumerate(examples)
+            for column, target in enumerate(example.targets)
+            if target != NO_TARGET
+        ]
+        row, column, target = torch.tensor(rows, device=hidden.device).unbind(dim=1)
+        picked, head = hidden[row, column], self.student.decoder.head
+        loss: Tensor = AnswerLoss.apply(picked, target, head, smoothing)  # type: ignore[no-untyped-call]
+        return loss, len(rows)
+
+    def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
+        """Mean loss and perplexity of the answers' tokens."""
+        total, count = 0.0, 0
+        for indices in batches(examples, self.spec.batch_size):
+            loss, tokens = self._loss([examples[index] for index in indices], 0.0)
+            total, count = total + float(loss) * tokens, count + tokens
+        mean = total / count
+        return {"score": -mean, "loss": mean, "perplexity": float(torch.tensor(mean).exp())}
+
+
+class ClassificationTask:
+    """One label of many by cross-entropy, or several at once by binary cross-entropy."""
+
+    def __init__(self, student: Student, spec: TrainSpec, head: PooledHead) -> None:
+        self.student, self.spec, self.head = student, spec, head
+        self.labels = student.card.labels
+        self.thresholds: dict[str, float] = {}
+
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        logits, wanted = self._logits(examples), self._wanted(examples).to(self.student.device)
+        if self.spec.multi_label:
+            # a quarter of the sum over labels: about the size of a single label's cross-entropy
+            return F.binary_cross_entropy_with_logits(logits, wanted) * len(self.labels) / 4
+        return F.cross_entropy(logits, wanted.argmax(dim=1), label_smoothing=self.spec.label_smoothing)
+
+    def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
+        """F1 or accuracy; with `choose`, thresholds of several labels are chosen on these very examples."""
+        scores = torch.zeros(len(examples), len(self.labels))
+        for indices in batches(examples, self.spec.batch_size * EVALUATION_BATCH):
+            scores[indices] = self._logits([examples[index] for index in indices]).float().cpu()
+        wanted = self._wanted(examples)
+        if not self.spec.multi_label:
+            return label_scores(scores, wanted.argmax(dim=1))
+        probability = scores.sigmoid()
+        if choose:
+            thresholds = choose_thresholds(probability, wanted)
+            self.thresholds = dict(zip(self.labels, thresholds.tolist(), strict=True))
+        limits = torch.tensor([self.thresholds.get(label, 0.5) for label in self.labels])
+        return multi_label_scores(probability, wanted, limits)
+
+    def _logits(self, examples: Sequence[Example]) -> Tensor:
+        logits: Tensor = self.head(*self.student.hidden(examples))
+        return logits
+
+    def _wanted(self, examples: Sequence[Example]) -> Tensor:
+        """float32 [B, labels], one at the labels that hold."""
+        wanted = torch.zeros(len(examples), len(self.labels))
+        pairs = [(row, label) for row, example in enumerate(examples) for label in example.targets]
+        if pairs:
+            row, label = torch.tensor(pairs).unbind(dim=1)
+            wanted[row, label] = 1.0
+        return wanted
+
+
+class TaggingTask:
+    """Cross-entropy of each unit's BIO tag."""
+
+    def __init__(self, student: Student, spec: TrainSpec, head: TokenHead) -> None:
+        self.student, self.spec, self.head = student, spec, head
+        self.thresholds: dict[str, float] = {}
+
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        wanted = [tag for example in examples for tag in example.targets]
+        logits = self._logits(examples)
+        return F.cross_entropy(
+            logits, torch.tensor(wanted, device=logits.device), label_smoothing=self.spec.label_smoothing
+        )
+
+    def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
+        """Exact-match entity precision, recall and F1."""
+        found: dict[int, list[int]] = {}
+        for indices in batches(examples, self.spec.batch_size * EVALUATION_BATCH):
+            chosen = [examples[index] for index in indices]
+            tags = iter(self._logits(chosen).argmax(dim=-1).tolist())
+            for index in indices:
+                found[index] = [next(tags) for _ in examples[index].targets]
+        wanted_of: dict[int, list[int]] = {}
+        found_of: dict[int, list[int]] = {}
+        for index, example in enumerate(examples):
+            wanted_of.setdefault(example.document, []).extend(example.targets)
+            found_of.setdefault(example.document, []).extend(found[index])
+        return entity_scores(wanted_of, found_of)
+
+    def _logits(self, examples: Sequence[Example]) -> Tensor:
+        """[units, tags] of all units of all examples, in order."""
+        hidden, _ = self.student.hidden(examples)
+        places = [(row, position) for row, example in enumerate(examples) for position in example.positions]
+        row, position = torch.tensor(places, device=hidden.device).unbind(dim=1)
+        logits: Tensor = self.head(hidden[row, position])
+        return logits
+
+
+TrainingTask = ChatTask | ClassificationTask | TaggingTask
+
+
+def build_task(student: Student, spec: TrainSpec) -> TrainingTask:
+    """The task that the student's head is for."""
+    if isinstance(student.head, PooledHead):
+        return ClassificationTask(student, spec, student.head)
+    if isinstance(student.head, TokenHead):
+        return TaggingTask(student, spec, student.head)
+    return ChatTask(student, spec)
