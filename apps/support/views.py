@@ -39,7 +39,7 @@ def conversation_list(request: PageRequest) -> HttpResponse:
 @tenant_page(WRITE)
 def conversation_new(request: PageRequest) -> HttpResponse:
     """Start a conversation."""
-    form = NewConversation(request.POST or None)
+    form = NewConversation(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         started = services.conversation_start(organisation=request.organisation, **form.cleaned_data)
         return redirect("support:conversation", started.pk)

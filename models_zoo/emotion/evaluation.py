@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,13 @@ from models_zoo.emotion.labels import LABELS
 from models_zoo.emotion.predict import predict
 from models_zoo.emotion.thresholds import Probabilities, Targets, as_array, choose, macro_f1, targets
 from models_zoo.llm.card import ADAPTER_CARD_FILE, ModelError, read_adapter_card, write_card
+
+# How the shipped adapter was made; recorded in its card.
+COMMANDS = (
+    "python -m models_zoo.emotion dataset",
+    "python -m models_zoo.llm train models_zoo/emotion/spec.toml",
+    "python -m models_zoo.emotion thresholds var/emotion/adapter",
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,7 +55,8 @@ def settle_thresholds(setup: Setup) -> str:
     }
     card = read_adapter_card(setup.adapter)
     metrics = card.metrics | {name: round(value, 4) for name, value in figures.items()}
-    written = replace(card, thresholds=shrunk, metrics=metrics, created=card.created or _today())
+    training = card.training | {"commands": list(COMMANDS), **_device_name()}
+    written = replace(card, thresholds=shrunk, metrics=metrics, training=training)
     write_card(written, setup.adapter / ADAPTER_CARD_FILE)
     seconds = time.monotonic() - started
     return f"thresholds written: {', '.join(f'{k} {v:.3f}' for k, v in figures.items())}; {seconds:.0f} s"
@@ -100,5 +107,8 @@ def _targets(examples: Sequence[Example]) -> Targets:
     return targets([example.labels for example in examples], LABELS)
 
 
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
+def _device_name() -> dict[str, str]:
+    """The accelerator that trained, when the thresholds are settled on the same machine."""
+    import torch
+
+    return {"device_name": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}

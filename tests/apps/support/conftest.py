@@ -1,6 +1,7 @@
 """The support desk with its real lanes and handlers, over an engine that says what the test tells it to."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ class ScriptedEngine:
     ) -> Iterator[Chunk]:
         """The script, until cancelled."""
         self.asked.append(([dict(message) for message in messages], adapter))
+        time.sleep(0.04)  # as reading the prompt takes; the lane sends words that come quicker together
         for number, word in enumerate(self.words):
             while number and not self.gate.wait(0.02):
                 if cancelled():
@@ -98,6 +100,7 @@ def engine() -> ScriptedEngine:
 @pytest.fixture
 def lanes(services, monkeypatch) -> None:
     """The two lanes, served by nobody yet. Group `score`: their keys need no base model."""
+    monkeypatch.setattr("workers.lanes._POLL_S", 0.05)  # consumers that stop at once
     for name in ("support.emotion", "support.reply"):
         lane = replace(settings.LANES[name], group="score", threads=2)
         monkeypatch.setitem(settings.LANES, name, lane)

@@ -1,7 +1,10 @@
 // A conversation. Markup and events are agreed on the style page:
-// the form is posted and answers {"stream": url, "turn": id}; the stream sends
+// the form is posted and answers {"stream": url, "turn": id, "cancel": url to POST for Stop (optional)}; the stream sends
 //   token {"text"}   emotion {"turn", "label", "score", "tone"}   done {"finish_reason", "model", "adapter"}   error {"detail", "code"}
+// A `chat:done` event bubbles from the root after each answer, for parts of the page that change with it.
 import { follow, problemOf, StreamProblem } from "./stream.js";
+
+const ENDINGS = { length: "The answer reached its length limit.", cancelled: "Stopped." };
 
 class Chat {
   constructor(root) {
@@ -22,7 +25,8 @@ class Chat {
         this.form.requestSubmit();
       }
     });
-    this.stop?.addEventListener("click", () => this.abort?.abort());
+    this.cancel = root.dataset.cancel ?? "";
+    this.stop?.addEventListener("click", () => this.halt());
     this.log.scrollTop = this.log.scrollHeight;
     if (root.dataset.stream) this.answer(root.dataset.stream, this.add("assistant"));
   }
@@ -66,7 +70,8 @@ class Chat {
     try {
       const response = await fetch(this.form.action, { method: "POST", body, headers: { Accept: "application/json" } });
       if (!response.ok) throw await problemOf(response);
-      const { stream, turn } = await response.json();
+      const { stream, turn, cancel } = await response.json();
+      this.cancel = cancel ?? "";
       if (turn) this.user.dataset.turn = turn;
       await this.answer(stream, this.add("assistant"));
     } catch (error) {
@@ -75,6 +80,15 @@ class Chat {
       this.fail(this.user, error instanceof StreamProblem ? error : { message: "The server cannot be reached." }, "Not sent: ");
       this.busy(false);
     }
+  }
+
+  // With a cancel address the server stops and the stream tells how the answer was kept; without one, leaving is stopping.
+  async halt() {
+    if (!this.cancel) return this.abort?.abort();
+    this.say("Stopping…");
+    const token = this.form.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+    const response = await fetch(this.cancel, { method: "POST", headers: { "X-CSRFToken": token } }).catch(() => null);
+    if (!response?.ok) this.abort?.abort();
   }
 
   async answer(url, bubble) {
@@ -94,6 +108,7 @@ class Chat {
     } finally {
       this.busy(false);
       this.input.focus();
+      this.root.dispatchEvent(new CustomEvent("chat:done", { bubbles: true }));
     }
   }
 
@@ -111,7 +126,7 @@ class Chat {
     const target = turn ? this.log.querySelector(`[data-turn="${CSS.escape(String(turn))}"]`) : this.user;
     const template = this.root.querySelector("template[data-chat-emotion]");
     const slot = (target ?? this.user)?.querySelector("[data-meta]");
-    if (!slot || !template) return;
+    if (!slot || !template || slot.querySelector(".emotion")) return;
     const chip = template.content.firstElementChild.cloneNode(true);
     chip.dataset.tone = tone ?? "neutral";
     for (const picture of chip.querySelectorAll("[data-for]")) picture.hidden = picture.dataset.for !== chip.dataset.tone;
@@ -122,10 +137,10 @@ class Chat {
 
   finish(bubble, text, state, data = {}) {
     bubble.dataset.state = state;
-    this.say(text || (state === "length" ? "The answer reached its length limit." : ""));
+    this.say(text || ENDINGS[state] || "");
     for (const name of ["model", "adapter"]) {
       const slot = bubble.querySelector(`[data-ai-${name}]`);
-      if (slot && data[name]) slot.textContent = data[name];
+      if (slot && data[name]) slot.textContent = data[name].replace(/^([0-9a-f]{12})[0-9a-f]{52}$/, "$1");
     }
     const mark = bubble.querySelector("[data-ai]");
     if (mark) mark.hidden = false;
