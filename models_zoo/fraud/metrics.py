@@ -43,8 +43,8 @@ def recall_at(labels: Labels, scores: Scores, precision: float) -> float:
 def threshold_at(labels: Labels, scores: Scores, precision: float) -> float:
     """Lowest score from which on the precision is at least the given one; 1.0 if no score reaches it."""
     reached, _ = precision_recall(labels, scores)
-    good = np.sort(np.unique(scores))[::-1][: len(reached)][reached >= precision]
-    return float(good.min(initial=1.0))
+    good = np.unique(scores)[::-1][reached >= precision]
+    return float(good.min()) if len(good) else 1.0
 
 
 def calibration_error(labels: Labels, scores: Scores, bins: int = 10) -> float:

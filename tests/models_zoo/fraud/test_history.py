@@ -1,0 +1,139 @@
+"""Histories and features: what a payment may see, and that nothing later changes it."""
+
+import numpy as np
+import pytest
+
+from models_zoo.fraud.events import PAYMENT, WINDOW, events_of, payments
+from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
+from models_zoo.fraud.generator import as_payments, generate
+from models_zoo.fraud.graph import event_inputs, graph
+from models_zoo.fraud.history import MemoryHistory
+from models_zoo.fraud.worlds import replay
+
+DAY = 86_400.0
+
+
+def one(sequence=1, time=1e9, payer=1, payee=2, amount=10.0, channel=0):
+    """A payment as a tuple."""
+    return (sequence, time, payer, payee, amount, channel)
+
+
+def near(rows):
+    """The neighbourhoods of a stream of tuples."""
+    return replay(payments(rows))
+
+
+def feature(rows, name):
+    """A feature of the last payment of a stream."""
+    return float(tabular(near(rows))[-1, NAMES.index(name)])
+
+
+@pytest.fixture(scope="module")
+def stream():
+    return as_payments(generate(3, 120, 20))
+
+
+def test_it_works(stream):
+    whole = replay(stream)
+    features = tabular(whole)
+    assert features.shape == (len(stream), len(NAMES))
+    assert np.isfinite(features).all()
+    assert np.isfinite(event_inputs(whole.rows(slice(0, 300)))).all()
+
+
+def test_later_events_change_nothing(stream):
+    cut = len(stream) // 2
+    changed = stream.copy()
+    rng = np.random.default_rng(0)
+    changed["amount"][cut:] = rng.random(len(stream) - cut) * 5000
+    changed["payee"][cut:] = rng.permutation(changed["payee"][cut:])
+    changed["time"][cut:] += rng.random(len(stream) - cut) * DAY
+    before, after = replay(stream).rows(slice(0, cut)), replay(changed).rows(slice(0, cut))
+    assert np.array_equal(tabular(before), tabular(after))
+    assert np.array_equal(event_inputs(before), event_inputs(after))
+    ours, theirs = graph(before), graph(after)
+    assert np.array_equal(ours.nodes, theirs.nodes)
+    assert np.array_equal(ours.source, theirs.source)
+
+
+def test_earlier_events_do_change_something(stream):
+    """The causality test can fail: changing the past moves the features."""
+    cut = len(stream) // 2
+    changed = stream.copy()
+    changed["amount"][:cut] *= 7
+    assert not np.array_equal(tabular(replay(stream))[cut:], tabular(replay(changed))[cut:])
+
+
+def test_late_event_counts_from_its_arrival():
+    late = [one(1, 1e9), one(2, 1e9 + 60), one(3, 1e9 - DAY)]
+    assert feature(late[:2], "out_count_1h") == 1
+    assert feature([late[0], late[2]], "out_count_1h") == 1  # its clock is earlier, its arrival later
+
+
+def test_appending_twice_changes_nothing(stream):
+    once, twice = MemoryHistory(), MemoryHistory()
+    once.append(stream)
+    for batch in (stream[:900], stream[500:], stream):
+        twice.append(batch)
+    for side in ("payer", "payee"):
+        assert np.array_equal(
+            once.before(stream[side], stream["sequence"]), twice.before(stream[side], stream["sequence"])
+        )
+
+
+def test_window_is_strictly_before_and_right_aligned(stream):
+    whole = replay(stream)
+    filled = whole.payer["sequence"] > 0
+    assert (whole.payer["sequence"] < stream["sequence"][:, None]).all()
+    assert (np.diff(filled.astype(int), axis=1) >= 0).all()
+    assert filled.sum(axis=1).max() == WINDOW
+
+
+def test_unknown_account_and_empty_history_give_empty_windows(stream):
+    history = MemoryHistory()
+    assert not history.before(np.array([5]), np.array([9]))["sequence"].any()
+    history.append(stream)
+    assert not history.before(np.array([10**12]), np.array([10**6]))["sequence"].any()
+
+
+def test_a_payment_to_oneself_is_one_event():
+    accounts, events = events_of(payments([one(payer=7, payee=7)]))
+    assert accounts.tolist() == [7]
+    assert events["outgoing"].tolist() == [1]
+
+
+def test_velocity_and_spread():
+    burst = [one(n, 1e9 + 60 * n, payee=10 + n) for n in range(1, 5)]
+    assert feature(burst, "out_count_1h") == 3
+    assert feature(burst, "out_new_24h") == 3
+    assert feature(burst, "out_distinct_24h") == 3
+    assert feature(burst, "pair_count") == 0
+
+
+def test_pass_through():
+    quick = [one(1, 1e9, payer=5, payee=1, amount=800), one(2, 1e9 + 600, payer=1, payee=6, amount=780)]
+    assert feature(quick, "amount_to_in_24h") == pytest.approx(np.log(780 / 800), abs=1e-4)
+    assert feature(quick, "in_since") == pytest.approx(np.log1p(10), abs=1e-4)
+
+
+def test_amount_relative_to_own_history():
+    rows = [one(n, 1e9 + DAY * n, amount=20) for n in range(1, 9)] + [one(9, 1e9 + 9 * DAY, amount=200)]
+    assert feature(rows, "out_ratio_max") == pytest.approx(np.log(10), abs=1e-4)
+    assert feature(rows, "out_rank") == 1
+
+
+def test_an_account_that_both_sides_know_is_one_node():
+    rows = [one(1, payer=1, payee=9), one(2, payer=2, payee=9), one(3, payer=1, payee=2)]
+    links = graph(near(rows).rows(np.array([2])))
+    assert len(links.nodes) == 3
+    assert set(links.source.tolist()) == {2}
+
+
+def test_a_payment_between_the_two_links_them():
+    links = graph(near([one(1, payer=2, payee=1), one(2, payer=1, payee=2)]).rows(np.array([1])))
+    assert sorted(zip(links.source.tolist(), links.target.tolist(), strict=True)) == [(0, 1), (1, 0)]
+
+
+def test_packed_size_of_records():
+    assert PAYMENT.itemsize == 37
+    assert events_of(payments([one()]))[1].dtype.itemsize == 30
