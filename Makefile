@@ -1,7 +1,8 @@
 # Two commands: `make demo` shows Rootstock at work, `make test` tests it. Both install what they need.
 SHELL := bash
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := .venv/.installed
 export PYTHONPATH := platform:.
 
@@ -41,16 +42,18 @@ lock: ## resolve pyproject.toml into requirements.lock (needs uv)
 	  --generate-hashes --no-emit-package torch --no-header -o requirements.lock
 
 clean: ## remove the environment and everything under var/, the database with it
-	@! pgrep -f "$(CURDIR)/platform/rootstock/supervisor/guard_process.py" >/dev/null || { echo "Rootstock is running: stop it first"; exit 2; }
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache var
+	@! pgrep -f $(CURDIR)/platform/rootstock/supervisor/guard_process.py >/dev/null || { echo "stop Rootstock first"; exit 2; }
+	test ! -L var/services || rm -rf "$$(readlink -f var/services)"
+	rm -rf var .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # torch first and alone: TORCH_INDEX=https://download.pytorch.org/whl/cpu takes the small build without CUDA.
 $(INSTALLED): requirements.lock
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: install python3.11 and its venv, or say make PYTHON=/path/to/python3.11"; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11"; exit 2; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "cannot make .venv: is the package python3.11-venv installed?"; exit 2; }
-	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 is needed and $(PYTHON) is not: install it, or say make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv >/dev/null || \
+	  { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; } # Debian without python3.11-venv
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	$(PIP) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 .PHONY: help install demo up test check lint bench browser lock clean

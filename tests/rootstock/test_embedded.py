@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from rootstock import embedded
-from rootstock.embedded import place, postgres, valkey
+from rootstock.embedded import lifetime, place, postgres, valkey
 from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.processes import is_alive
 
@@ -39,7 +39,8 @@ def var() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="rootstock-test-"))
     folder.chmod(0o755)
     yield folder
-    embedded.stop(folder)
+    while folder in lifetime._uses:
+        embedded.stop(folder)
     shutil.rmtree(folder)
     shutil.rmtree(place.run_folder(folder), ignore_errors=True)
 
@@ -106,6 +107,15 @@ def test_a_second_user_shares_and_the_last_one_stops_them(var: Path) -> None:
     assert set(servers(var)) == {"postgres", "valkey"}
     kill(other)
     wait_until_gone(var)
+
+
+def test_within_a_process_each_use_counts(var: Path) -> None:
+    embedded.ensure(var)
+    embedded.ensure(var)
+    embedded.stop(var)
+    assert set(servers(var)) == {"postgres", "valkey"}
+    embedded.stop(var)
+    assert servers(var) == {}
 
 
 def test_data_survives_the_kill_of_every_process(var: Path) -> None:

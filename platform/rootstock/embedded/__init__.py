@@ -38,7 +38,10 @@ def urls(var: Path) -> Services:
 
 
 def ensure(var: Path) -> Services:
-    """Start the services under `var` or join the running ones; raises EmbeddedError with a plain reason."""
+    """Start the services under `var` or join the running ones, until as many calls of `stop`.
+
+    Raises EmbeddedError with a plain reason.
+    """
     from rootstock.embedded import lifetime
 
     lifetime.join(var)
@@ -46,7 +49,7 @@ def ensure(var: Path) -> Services:
 
 
 def stop(var: Path) -> None:
-    """Give up this process's use of the services; the last user stops them."""
+    """Give up one use of the services; the last user stops them."""
     from rootstock.embedded import lifetime
 
     lifetime.leave(var)

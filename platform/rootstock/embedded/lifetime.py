@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rootstock.embedded import postgres, valkey
@@ -19,18 +20,29 @@ from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.place import Place, find_place, make_var
 
 KEEPER = Path(__file__).parent / "keeper.py"
-_used: dict[Path, int] = {}  # this process's open lock files, by var
+
+
+@dataclass(slots=True)
+class Use:
+    """This process's use of the services of one `var`: its open lock file, and how often it asked for them."""
+
+    lock: int
+    times: int = 0
+
+
+_uses: dict[Path, Use] = {}
 
 
 def join(var: Path) -> None:
-    """Become a user of the services under `var`, starting what does not run."""
+    """Become a user of the services under `var`, starting what does not run. Each call needs its `leave`."""
     var = var.resolve()
     make_var(var)
     try:
-        if var not in _used:
-            _used[var] = _lock(var / "services.users", fcntl.LOCK_SH)
+        use = _uses.get(var) or Use(_lock(var / "services.users", fcntl.LOCK_SH))
     except OSError as error:
         raise EmbeddedError(f"cannot lock {error.filename or var}: {error.strerror}") from None
+    _uses[var] = use
+    use.times += 1
     try:
         with held(var / "services.start"):
             start(find_place(var))
@@ -43,9 +55,15 @@ def join(var: Path) -> None:
 def leave(var: Path) -> None:
     """Stop being a user. The last one stops the servers before this returns."""
     var = var.resolve()
-    if var not in _used:
+    use = _uses.get(var)
+    if use is None:
         return
-    users = _used.pop(var)
+    use.times -= 1
+    if use.times == 0:
+        _leave_for_good(var, _uses.pop(var).lock)
+
+
+def _leave_for_good(var: Path, users: int) -> None:
     try:
         if _try(users, fcntl.LOCK_EX):
             _stop_servers(find_place(var))

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from rootstock.operations.environment import environment
 from rootstock.operations.preflight import Refusal
 from rootstock.registry.base import base_card, base_folder
 
@@ -25,12 +26,13 @@ class Step:
     do: Callable[[], None]
 
 
-def prepare(say: Callable[[str], None], environment: Mapping[str, str]) -> None:
+def prepare(say: Callable[[str], object]) -> None:
     """Do the steps that are not done yet; raises Refusal when one cannot."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
-        Step("converting the base model", _has_base, lambda: _convert(environment)),
+        Step("collecting static files", _serves_sources, _collect),
+        Step("converting the base model", _has_base, _convert),
     ):
         if not step.is_done():
             say(step.says)
@@ -38,11 +40,15 @@ def prepare(say: Callable[[str], None], environment: Mapping[str, str]) -> None:
 
 
 def _is_migrated() -> bool:
-    executor = MigrationExecutor(connections["admin"])
     try:
-        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        executor = MigrationExecutor(connections["admin"])
+    except OperationalError as error:
+        raise Refusal(
+            f"cannot reach the database as its owner (DATABASE_ADMIN_URL): {error}".strip()
+        ) from None
     finally:
         connections["admin"].close()
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
 def _migrate() -> None:
@@ -50,21 +56,24 @@ def _migrate() -> None:
     connections["admin"].close()
 
 
+def _serves_sources() -> bool:
+    """Outside production the files are served from where they are written."""
+    return not settings.PRODUCTION
+
+
+def _collect() -> None:
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
 def _has_base() -> bool:
     return base_card() is not None
 
 
-def _convert(environment: Mapping[str, str]) -> None:
+def _convert() -> None:
     """In a process of its own: the supervisor never imports torch."""
     command = [sys.executable, "-m", "models_zoo.llm", "convert", "--target", str(base_folder())]
-    done = subprocess.run(
-        command,
-        cwd=settings.BASE_DIR,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    whole = {**os.environ, **environment()}
+    done = subprocess.run(command, env=whole, capture_output=True, text=True, check=False)
     if done.returncode or not _has_base():
         said = (done.stderr or done.stdout).strip().splitlines()
         raise Refusal(f"the base model could not be converted: {said[-1] if said else done.returncode}")

@@ -15,10 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from rootstock import embedded
 from rootstock.operations import preflight
+from rootstock.operations.environment import environment
 from rootstock.operations.preparation import prepare
 from rootstock.supervisor import Definition, Output, Ready, Supervisor, answers, says
 
-ROOT = Path(settings.BASE_DIR)
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no wait for workers elsewhere
 
 
@@ -81,22 +81,13 @@ def site(output: Output | None = None, say: Callable[[str], None] = print) -> It
         preflight.free_space(var)
         preflight.port_free(web.host, web.port)
         with _services(var, say):
-            prepare(say, environment())
+            prepare(say)
             try:
                 supervisor.start()
                 supervisor.wait_ready()
                 yield Site(web.url, supervisor, time.monotonic() - began)
             finally:
                 supervisor.stop()
-
-
-def environment() -> dict[str, str]:
-    """What every process of Rootstock needs in its environment, wherever it was started from."""
-    return {
-        "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}",
-        "DJANGO_SETTINGS_MODULE": "rootstock.settings",
-        "ROOTSTOCK_VAR": str(settings.VAR_DIR),
-    }
 
 
 @contextmanager
