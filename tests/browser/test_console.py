@@ -221,7 +221,7 @@ def test_cancelling_asks_first(page, committed_world):
 
 
 def test_a_lost_server_is_said_and_forgotten(page, watch, job):
-    watch.expected += ["ERR_FAILED", "Failed to load resource"]
+    watch.expected += ["ERR_FAILED", "Failed to load resource", "htmx:"]
     page.goto("/jobs/")
     page.route("**/jobs/live/**", lambda route: route.abort())
     expect(page.locator("[data-live-note]")).to_have_text("Reconnecting…")
@@ -230,7 +230,7 @@ def test_a_lost_server_is_said_and_forgotten(page, watch, job):
 
 
 def test_an_ended_session_leads_to_the_form(page, watch):
-    page.goto("/")
+    page.goto("/jobs/")
     page.context.clear_cookies()
     watch.expected += ["JSON"]
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

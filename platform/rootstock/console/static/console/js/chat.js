@@ -1,6 +1,7 @@
 // A conversation. Markup and events are agreed on the style page:
 // the form is posted and answers {"stream": url, "turn": id}; the stream sends
 //   token {"text"}   emotion {"turn", "label", "score", "tone"}   done {"finish_reason", "model", "adapter"}   error {"detail", "code"}
+import { within } from "./dom.js";
 import { follow, problemOf, StreamProblem } from "./stream.js";
 
 class Chat {
@@ -142,8 +143,7 @@ class Chat {
 }
 
 export function mountChats(root) {
-  const found = root.matches?.("[data-chat]") ? [root] : root.querySelectorAll("[data-chat]:not([data-mounted])");
-  for (const chat of found) {
+  for (const chat of within(root, "[data-chat]:not([data-mounted])")) {
     chat.dataset.mounted = "";
     new Chat(chat);
   }
