@@ -1,13 +1,20 @@
-"""A real Chromium. Every page is watched: an error in its console, a refused script or style fails the test."""
+"""A real Chromium against the real web process. Every page is watched: an error in its console, a refused script or
+style fails the test. Tests of pages that need workers ask for `site` too: both share the database and Valkey."""
 
 import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+
+from tests.fixtures.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -80,15 +87,43 @@ def open_context(chromium: Browser, watch: Watch) -> Iterator[Callable[..., Brow
     assert watch.unexpected() == []
 
 
+@pytest.fixture(scope="session")
+def web_url(django_db_setup: None) -> Iterator[str]:
+    """The web process alone, as `manage.py up` starts it; its output is in var/test/web.log."""
+    from rootstock.operations import stack
+
+    address = stack.Address("127.0.0.1", free_port())
+    web = next(process for process in stack.processes(address) if process.name == "web")
+    with (Path(settings.VAR_DIR) / "web.log").open("w") as log:
+        process = subprocess.Popen(web.command, env=os.environ | web.environment, stdout=log, stderr=log)
+        try:
+            _wait_for(f"{address.url}/healthz", process)
+            yield address.url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            httpx.get(url).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    pytest.fail(f"the web process did not answer; see {settings.VAR_DIR}/web.log")
+
+
 @pytest.fixture
-def sign_in(site: Any) -> Callable[[BrowserContext, Any], None]:
+def sign_in(web_url: str) -> Callable[[BrowserContext, Any], None]:
     """Puts a person's session into a context, without the form."""
 
     def put(context: BrowserContext, user: Any) -> None:
         client = Client()
         client.force_login(user)
         context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site.url}]
+            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": web_url}]
         )
 
     return put
@@ -96,12 +131,12 @@ def sign_in(site: Any) -> Callable[[BrowserContext, Any], None]:
 
 @pytest.fixture
 def page(
-    site: Any,
+    web_url: str,
     committed_world: Any,
     open_context: Callable[..., BrowserContext],
     sign_in: Callable[[BrowserContext, Any], None],
 ) -> Page:
     """A desktop page of the owner of `committed_world`; paths are relative to the site."""
-    context = open_context(base_url=site.url)
+    context = open_context(base_url=web_url)
     sign_in(context, committed_world.owner)
     return context.new_page()

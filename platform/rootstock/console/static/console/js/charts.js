@@ -1,5 +1,7 @@
 // Draws chart cards from the JSON beside them. ECharts is fetched only on a page that has one; without it, or without
 // scripts, the card shows its table.
+import { within } from "./dom.js";
+
 const TONES = ["accent", "info", "violet", "warn", "error", "ok"];
 let library;
 
@@ -105,7 +107,7 @@ async function mountChart(card) {
 }
 
 export function mountCharts(root) {
-  for (const card of root.querySelectorAll("[data-chart]:not([data-mounted])")) {
+  for (const card of within(root, "[data-chart]:not([data-mounted])")) {
     card.dataset.mounted = "";
     mountChart(card).catch((error) => console.warn(error.message));
   }

@@ -2,6 +2,7 @@
 // the form is posted and answers {"stream": url, "turn": id, "cancel": url to POST for Stop (optional)}; the stream sends
 //   token {"text"}   emotion {"turn", "label", "score", "tone"}   done {"finish_reason", "model", "adapter"}   error {"detail", "code"}
 // A `chat:done` event bubbles from the root after each answer, for parts of the page that change with it.
+import { within } from "./dom.js";
 import { follow, problemOf, StreamProblem } from "./stream.js";
 
 const ENDINGS = { length: "The answer reached its length limit.", cancelled: "Stopped." };
@@ -157,8 +158,7 @@ class Chat {
 }
 
 export function mountChats(root) {
-  const found = root.matches?.("[data-chat]") ? [root] : root.querySelectorAll("[data-chat]:not([data-mounted])");
-  for (const chat of found) {
+  for (const chat of within(root, "[data-chat]:not([data-mounted])")) {
     chat.dataset.mounted = "";
     new Chat(chat);
   }

@@ -1,4 +1,6 @@
 // Times in the viewer's zone, JSON in colour, copy buttons. All of it reads well without this too.
+import { within } from "./dom.js";
+
 const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const LONG = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const TOKENS = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b/g;
@@ -36,13 +38,13 @@ async function copy(button) {
 }
 
 export function mountText(root) {
-  root.querySelectorAll("time[data-local]").forEach(localTime);
-  for (const code of root.querySelectorAll("code[data-json]:not([data-coloured])")) {
+  within(root, "time[data-local]").forEach(localTime);
+  for (const code of within(root, "code[data-json]:not([data-coloured])")) {
     code.dataset.coloured = "";
     if (code.textContent.length < 100_000) colour(code);
   }
   if (!navigator.clipboard) return;
-  for (const button of root.querySelectorAll("[data-copy][hidden]")) {
+  for (const button of within(root, "[data-copy][hidden]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
