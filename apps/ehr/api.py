@@ -9,7 +9,17 @@ from ninja import Query, Router, Schema, Status
 
 from apps.ehr import selectors, services
 from apps.ehr.fhir.bundle import MAX_BYTES
-from apps.ehr.schemas import BundleOut, NoteOut, PatientOut, RiskOut, bundle_out, event_out, note_out, patient_out, risk_out
+from apps.ehr.schemas import (
+    BundleOut,
+    NoteOut,
+    PatientOut,
+    RiskOut,
+    bundle_out,
+    event_out,
+    note_out,
+    patient_out,
+    risk_out,
+)
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.errors import InvalidInput
 from rootstock.paging import Page
@@ -101,7 +111,9 @@ def get_notes(
     rows, following = selectors.notes_page(
         organisation=organisation, patient_id=patient_id, cursor=cursor, limit=limit
     )
-    texts = selectors.originals(organisation=organisation, note_ids=[row.pk for row in rows]) if original else {}
+    texts = (
+        selectors.originals(organisation=organisation, note_ids=[row.pk for row in rows]) if original else {}
+    )
     items: list[NoteOut] = [note_out(row, texts.get(row.pk)) for row in rows]
     return {"items": items, "next": following}
 

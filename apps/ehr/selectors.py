@@ -8,7 +8,16 @@ from uuid import UUID
 
 from django.db.models import F, Model, Prefetch, Q, QuerySet
 
-from apps.ehr.models import Event, EventKind, ImportedBundle, Note, NoteState, Patient, PatientIdentifier, RiskScore
+from apps.ehr.models import (
+    Event,
+    EventKind,
+    ImportedBundle,
+    Note,
+    NoteState,
+    Patient,
+    PatientIdentifier,
+    RiskScore,
+)
 from apps.ehr.scoring import MODEL
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -38,7 +47,12 @@ class Shown:
 
 
 def patient_page(
-    *, organisation: Organisation, cursor: str | None = None, limit: int = 50, identifier: str = "", band: str = ""
+    *,
+    organisation: Organisation,
+    cursor: str | None = None,
+    limit: int = 50,
+    identifier: str = "",
+    band: str = "",
 ) -> tuple[list[Shown], str | None]:
     """Patients by risk, highest first. `identifier` is a value or `system|value`, as in a FHIR search."""
     with tenant(organisation):
@@ -47,7 +61,9 @@ def patient_page(
             found = found.filter(pk__in=_owners(identifier))
         if band:
             found = found.filter(news2_rank__gte=0, risk_scores__in=_newest().filter(band=band))
-        keyed = _after(found, cursor, lambda rank, pk: Q(news2_rank__lt=int(rank)) | Q(news2_rank=int(rank), pk__lt=pk))
+        keyed = _after(
+            found, cursor, lambda rank, pk: Q(news2_rank__lt=int(rank)) | Q(news2_rank=int(rank), pk__lt=pk)
+        )
         rows, following = _page(keyed.order_by("-news2_rank", "-pk"), limit, lambda row: str(row.news2_rank))
         newest = {score.patient_id: score for score in _newest().filter(patient__in=rows)}
         return [Shown(row, newest.get(row.pk)) for row in rows], following
