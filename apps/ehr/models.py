@@ -81,7 +81,10 @@ class PatientIdentifier(TenantModel):
 
 
 class Resource(TenantModel):
-    """A FHIR resource as it was received; one that comes again under its key replaces it."""
+    """A FHIR resource as it was received; one that comes again under its key replaces it.
+
+    Keys are compared within one patient: two senders may both have an `Observation/1`.
+    """
 
     patient = models.ForeignKey(Patient, null=True, on_delete=models.CASCADE, related_name="resources")
     bundle = models.ForeignKey(ImportedBundle, on_delete=models.PROTECT, related_name="resources")
@@ -91,7 +94,11 @@ class Resource(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "type", "key"], name="ehr_one_resource_per_key")
+            models.UniqueConstraint(
+                fields=["organisation", "patient", "type", "key"],
+                nulls_distinct=False,
+                name="ehr_one_resource_per_key",
+            )
         ]
 
 

@@ -136,9 +136,8 @@ def _value(parameter: Parameter, sign: Sign) -> Any:
 def _consciousness(sign: Sign) -> Consciousness:
     answer = sign.text.split(" [")[0].strip().lower()
     if answer not in _WORDS:
-        raise ImplausibleValue(
-            f"consciousness: {answer or 'an empty answer'!r} is none of alert, confusion, voice, pain, unresponsive"
-        )
+        expected = "alert, confusion, voice, pain or unresponsive"
+        raise ImplausibleValue(f"consciousness: {answer or 'no answer'!r} is not {expected}")
     return _WORDS[answer]
 
 

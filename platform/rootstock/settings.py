@@ -103,6 +103,7 @@ INSTALLED_APPS = [
     "rootstock.console",
     "rootstock.operations",
     "apps.fraud",
+    "apps.ehr",
     "apps.support",
 ]
 MIDDLEWARE = [
@@ -261,6 +262,7 @@ class Vertical:
 
 LANE_GROUPS = ("language", "score")
 LANES: dict[str, Lane] = {
+    "ehr.deidentify": Lane("apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0),
     "fraud.score": Lane("apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0),
     "support.emotion": Lane("apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0),
     "support.reply": Lane(
@@ -268,10 +270,14 @@ LANES: dict[str, Lane] = {
     ),
 }
 JOB_KINDS: dict[str, JobKind] = {
+    "ehr.ingest": JobKind("apps.ehr.tasks.ingest", "general", "Read a FHIR Bundle"),
     "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
     "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
 }
 VERTICALS: dict[str, Vertical] = {
+    "ehr": Vertical(
+        "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
+    ),
     "fraud": Vertical("Fraud", "apps.fraud.api.router", "apps.fraud.urls", "apps.fraud.demo.play"),
     "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
 }

@@ -19,7 +19,7 @@ from models_zoo.clinical.deid.recipe import write_spec
 
 def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
-    return _build(chosen) if chosen.command == "build" else _measure(chosen)
+    return _build(chosen) if chosen.command == "build" else _patterns(chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,12 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--seed", type=int, default=7)
     making.add_argument("--scale", type=float, default=1.0, help="share of the generated examples, for a try")
     making.add_argument("--steps", type=int, help="stop after so many steps, for a try")
-    measuring = commands.add_parser("measure", help="recall and precision beside the patterns alone")
-    measuring.add_argument("--data", type=Path, required=True, help="folder that `build` wrote")
-    measuring.add_argument("--base", type=Path)
-    measuring.add_argument("--adapter", type=Path, help="left out: the patterns alone")
-    measuring.add_argument("--missed", type=int, default=0, help="also show so many that leaked")
-    measuring.add_argument("--card", action="store_true", help="write the figures into the adapter's card")
+    patterns = commands.add_parser("patterns", help="recall and precision of the patterns alone")
+    patterns.add_argument("--data", type=Path, required=True, help="folder that `build` wrote")
+    patterns.add_argument("--leaked", type=int, default=0, help="also show so many that leaked")
     return parser
 
 
@@ -49,19 +46,13 @@ def _build(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(chosen: argparse.Namespace) -> int:
-    # Presidio and torch are only needed here: building the data works without them.
-    from models_zoo.clinical.deid.evaluation import evaluate, write_figures
+def _patterns(chosen: argparse.Namespace) -> int:
+    # Presidio is only needed here: the data can be built where it is not installed.
+    from models_zoo.clinical.deid.evaluation import evaluate
 
-    if (chosen.adapter is None) != (chosen.base is None):
-        print("--adapter and --base belong together", file=sys.stderr)  # noqa: T201
-        return 2
-    figures = evaluate(chosen.data, chosen.base, chosen.adapter)
-    for record in figures:
-        missed = record.pop("missed")
-        _say(record | ({"leaked": missed[: chosen.missed]} if chosen.missed else {}))
-    if chosen.card and chosen.adapter:
-        write_figures(chosen.adapter, figures)
+    for record in evaluate(chosen.data):
+        leaked = record.pop("missed")[: chosen.leaked]
+        _say(record | ({"leaked": leaked} if leaked else {}))
     return 0
 
 

@@ -50,7 +50,7 @@ class Amounts:
 
 
 AMOUNTS: Mapping[str, Amounts] = {
-    "train": Amounts(sentences=3000, notes=3000, refills=5),
+    "train": Amounts(sentences=5000, notes=6000, refills=6),
     "validation": Amounts(sentences=200, notes=60, refills=0),
     "test": Amounts(sentences=400, notes=150, refills=0),
 }

@@ -1,4 +1,7 @@
-"""The adapter, the patterns, and both together, on templates that no training sentence was made from."""
+"""The adapter, the patterns, and both together, on templates that no training sentence was made from.
+
+The engine that tags is handed in, so that what is measured is what is served.
+"""
 
 from __future__ import annotations
 
@@ -14,49 +17,38 @@ from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
 from models_zoo.clinical.deid.scrub import Found
 
 SETS = ("test_presidio", "test_clinical")
+FIGURES = ("recall", "precision", "clean")
 
-Detect = Callable[[Sequence[Example]], list[list[Found]]]
+Detect = Callable[[Sequence[str]], list[list[Found]]]
 
 
-def evaluate(data: Path, base: Path | None, adapter: Path | None) -> list[dict[str, Any]]:
-    """Figures of every detector on every test set in `data`; without an adapter, of the patterns alone."""
+def evaluate(data: Path, tag: Detect | None = None) -> list[dict[str, Any]]:
+    """Figures of every detector on every test set in `data`; without `tag`, of the patterns alone."""
     detectors: dict[str, Detect] = {"patterns": _patterns}
-    if base is not None and adapter is not None:
-        tag = _adapter(base, adapter)
-        detectors |= {"adapter": tag, "adapter+patterns": lambda examples: _both(tag, examples)}
-    return [
-        _figures(name, detect, data / f"{which}.jsonl")
-        for which in SETS
-        for name, detect in detectors.items()
-    ]
+    if tag is not None:
+        detectors |= {"adapter": tag, "adapter+patterns": lambda texts: _both(tag, texts)}
+    return [_figures(name, find, data / f"{part}.jsonl") for part in SETS for name, find in detectors.items()]
 
 
 def write_figures(adapter: Path, figures: Sequence[dict[str, Any]]) -> None:
-    """Add the figures to the adapter's card, as `<detector> <set> <figure>`. Changes the adapter's digest."""
+    """Add the figures to the adapter's card, as `<set> <detector> <figure>`. Changes the adapter's digest."""
     from models_zoo.llm.card import ADAPTER_CARD_FILE, read_adapter_card, write_card
 
     card = read_adapter_card(adapter)
-    added = {
-        f"{f['detector']} {f['set']} {name}": round(f[name], 4)
-        for f in figures
-        for name in ("recall", "precision", "clean")
-    }
+    added = {f"{f['set']} {f['detector']} {name}": round(f[name], 4) for f in figures for name in FIGURES}
     write_card(replace(card, metrics={**card.metrics, **added}), adapter / ADAPTER_CARD_FILE)
 
 
 def _figures(name: str, detect: Detect, path: Path) -> dict[str, Any]:
-    examples = read_jsonl(path)
-    return {"set": path.stem, "detector": name, **asdict(measure(examples, detect(examples)))}
+    examples: list[Example] = read_jsonl(path)
+    found = detect([example.text for example in examples])
+    return {"set": path.stem, "detector": name, **asdict(measure(examples, found))}
 
 
-def _patterns(examples: Sequence[Example]) -> list[list[Found]]:
+def _patterns(texts: Sequence[str]) -> list[list[Found]]:
     using = recognisers()
-    return [list(find_patterns(example.text, using)) for example in examples]
+    return [list(find_patterns(text, using)) for text in texts]
 
 
-def _both(tag: Detect, examples: Sequence[Example]) -> list[list[Found]]:
-    return [a + b for a, b in zip(tag(examples), _patterns(examples), strict=True)]
-
-
-def _adapter(base: Path, adapter: Path) -> Detect:
-    raise NotImplementedError
+def _both(tag: Detect, texts: Sequence[str]) -> list[list[Found]]:
+    return [a + b for a, b in zip(tag(texts), _patterns(texts), strict=True)]

@@ -1,0 +1,71 @@
+"""What the language worker does for records: finding what identifies people in a note.
+
+Three detectors are joined: the tagging adapter on the shared base, pattern recognisers, and the identifiers that
+the structured record already holds. Without the adapter there is no answer at all.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models_zoo.clinical import deid
+from models_zoo.clinical.deid.known import Known, find_known
+from models_zoo.clinical.deid.recipe import NAME
+from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
+from models_zoo.clinical.deid.scrub import Found, Scrubbed, scrub
+from models_zoo.llm.card import ModelError
+from rootstock.errors import DomainError, InternalError, Unavailable
+from workers.engine.protocol import EngineError, Span
+from workers.handlers import LaneRequest
+
+if TYPE_CHECKING:
+    from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+FOLDER = Path(deid.__file__).parent / "adapter"
+
+
+class DeidentifyHandler:
+    """Payload {text, known: [{label, value}]} -> {text, redactions, model}."""
+
+    def load(self, runtime: "Runtime") -> None:
+        """Take the recognisers and the adapter. A worker without the adapter still serves its other lanes."""
+        self._runtime = runtime
+        self._recognisers = recognisers()
+        self._adapter = ""
+        try:
+            self._adapter = runtime.shipped_adapter(NAME, FOLDER)
+        except (ModelError, EngineError, DomainError) as problem:
+            log.error("de-identification is off, notes stay withheld: %s", problem)
+
+    def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
+        """One scrubbed text or error each."""
+        if not self._adapter:
+            return [Unavailable("the de-identification adapter is not loaded", retry_after=5) for _ in batch]
+        texts = [str(request.payload["text"]) for request in batch]
+        try:
+            tagged = self._runtime.engine.tag(texts, self._adapter)
+        except EngineError as problem:
+            return [Unavailable(f"de-identification: {problem}", retry_after=5) for _ in batch]
+        return [self._answer(request, spans) for request, spans in zip(batch, tagged, strict=True)]
+
+    def _answer(self, request: LaneRequest, spans: Sequence[Span]) -> dict[str, Any] | DomainError:
+        text = str(request.payload["text"])
+        known = [Known(item["label"], item["value"]) for item in request.payload.get("known", ())]
+        found = [Found(span.start, span.end, span.label, "adapter") for span in spans]
+        found += [*find_patterns(text, self._recognisers), *find_known(text, known)]
+        scrubbed = scrub(text, found)
+        if _survivors(scrubbed, known):
+            # Cannot happen while `scrub` is right; if it ever does, the note stays withheld.
+            return InternalError("an identifier of the record survived; the note stays withheld")
+        redactions = [asdict(redaction) for redaction in scrubbed.redactions]
+        return {"text": scrubbed.text, "redactions": redactions, "model": self._adapter}
+
+
+def _survivors(scrubbed: Scrubbed, known: Sequence[Known]) -> list[Found]:
+    """Identifiers of the record that are still in the text. A person named Date is not `[DATE]`."""
+    places = scrubbed.redactions
+    left = find_known(scrubbed.text, known)
+    return [found for found in left if not any(p.start <= found.start and found.end <= p.end for p in places)]

@@ -1,0 +1,77 @@
+"""Writes on records."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.ehr.fhir.bundle import ParsedBundle, check_bundle, load_json
+from apps.ehr.fhir.notes import text_problems, unread
+from apps.ehr.models import ImportedBundle, ImportState
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import Conflict, InvalidInput
+from rootstock.jobs.models import Job, JobState
+from rootstock.jobs.services import job_create
+
+KIND = "ehr.ingest"
+
+
+@dataclass(slots=True, frozen=True)
+class Accepted:
+    """A Bundle that is stored or on its way; `replayed` when it had been sent before."""
+
+    bundle: ImportedBundle
+    replayed: bool
+
+
+def bundle_import(*, organisation: Organisation, body: bytes, created_by: User | None = None) -> Accepted:
+    """Validate a Bundle, store it and queue the job that reads it.
+
+    The same Bundle again, by content or by Bundle.identifier, gives the first one back; if its job had failed,
+    a new job goes on with it. Raises InvalidInput (nothing is stored) and Conflict (same identifier, other content).
+    """
+    raw = load_json(body)
+    parsed = check_bundle(raw)
+    problems = [problem for entry in parsed.entries for problem in text_problems(entry)]
+    if problems:
+        raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems)
+    with tenant(organisation):
+        row, created = _find_or_create(organisation, parsed, raw)
+        if created or _was_given_up(row):
+            job = job_create(
+                organisation=organisation, kind=KIND, params={"bundle": str(row.pk)}, created_by=created_by
+            )
+            row.job_id = job.pk
+            row.save(update_fields=["job_id"])
+    return Accepted(row, replayed=not created)
+
+
+def _find_or_create(
+    organisation: Organisation, parsed: ParsedBundle, raw: dict[str, Any]
+) -> tuple[ImportedBundle, bool]:
+    if parsed.identifier:
+        same_name = ImportedBundle.objects.filter(identifier=parsed.identifier).first()
+        if same_name and same_name.digest != parsed.digest:
+            raise Conflict(f"identifier: {parsed.identifier} was sent before with other content")
+    return ImportedBundle.objects.get_or_create(
+        organisation_id=organisation.pk,
+        digest=parsed.digest,
+        defaults={
+            "identifier": parsed.identifier,
+            "type": parsed.type,
+            "content": raw,
+            "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
+        },
+    )
+
+
+def _unread(parsed: ParsedBundle) -> list[dict[str, str]]:
+    return [{"field": path, "reason": why} for entry in parsed.entries for path, why in unread(entry)]
+
+
+def _was_given_up(row: ImportedBundle) -> bool:
+    if row.state == ImportState.COMPLETE:
+        return False
+    job_id: UUID | None = row.job_id
+    state = Job.objects.filter(pk=job_id).values_list("state", flat=True).first()
+    return state in (None, JobState.FAILED, JobState.CANCELLED)
