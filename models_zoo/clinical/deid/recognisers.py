@@ -37,7 +37,7 @@ _ID_WORDS = (
     r"|licen[cs]e(?: no\.?| number)?|case(?: no\.?| number)|pathology no\.?"
 )
 # Letters, then groups of digits and letters of which each begins with a digit: "AB 123-456", "KX01346".
-_ID_VALUE = r"(?=[A-Z-]{0,6}[\s-]?\d)[A-Z]{0,6}[\s-]?\d[\dA-Z]*(?:[ -]\d[\dA-Z]*){0,4}"
+_ID_VALUE = r"(?=[A-Z\d])(?=[A-Z-]{0,6}[\s-]?\d)[A-Z]{0,6}[\s-]?\d[\dA-Z]*(?:[ -]\d[\dA-Z]*){0,4}"
 
 PATTERNS: dict[str, tuple[str, ...]] = {
     "EMAIL_ADDRESS": (r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*",),
