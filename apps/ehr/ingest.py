@@ -50,7 +50,8 @@ def store_resources(work: Ingest) -> None:
         (row.patient_id, row.type, row.key): row
         for row in Resource.objects.filter(type__in=types, key__in={e.key for e in work.bundle.entries})
     }
-    new, changed = [], []
+    new: list[Resource] = []
+    changed: list[Resource] = []
     for entry in work.bundle.entries:
         patient = work.patients.get(entry.subject or "")
         row = known.get((patient.pk if patient else None, entry.type, entry.key))
@@ -64,12 +65,12 @@ def store_resources(work: Ingest) -> None:
 
 def build_timeline(work: Ingest) -> None:
     """Events and notes of these resources, made anew."""
-    rows = [row for _, row in work.resources if row.patient_id]
-    Event.objects.filter(resource__in=rows).delete()
+    rows = [(row, row.patient) for _, row in work.resources if row.patient]
+    Event.objects.filter(resource__in=[row for row, _ in rows]).delete()
     resolve = _resolver(work)
-    events = [event for row in rows for event in _events(row, resolve)]
+    events = [event for row, patient in rows for event in _events(row, patient, resolve)]
     Event.objects.bulk_create(events, batch_size=1000)
-    written = sum(_write_notes(row) for row in rows)
+    written = sum(_write_notes(row, patient) for row, patient in rows)
     _last_seen(work.patients.values(), events)
     work.report |= {"events": len(events), "notes": written}
 
@@ -108,7 +109,7 @@ def complete(organisation: UUID, bundle_id: UUID) -> dict[str, Any]:
 
 
 def _store(organisation: UUID, row: ImportedBundle) -> None:
-    work = Ingest(organisation, row, check_bundle(row.content))
+    work = Ingest(organisation, row, check_bundle(row.content or {}))
     for step in STEPS:
         step(work)
     row.state, row.content, row.report = ImportState.STORED, None, {**row.report, **work.report}
@@ -132,10 +133,10 @@ def _resolver(work: Ingest) -> Callable[[str], Json | None]:
     return lambda reference: by_key.get(work.bundle.targets.get(reference, ""))
 
 
-def _events(row: Resource, resolve: Callable[[str], Json | None]) -> list[Event]:
+def _events(row: Resource, patient: Patient, resolve: Callable[[str], Json | None]) -> list[Event]:
     return [
         Event(
-            organisation_id=row.organisation_id, patient_id=row.patient_id, resource=row, kind=found.kind,
+            organisation_id=row.organisation_id, patient=patient, resource=row, kind=found.kind,
             time=found.time, until=found.until, code=found.code.code, display=found.code.display,
             number=found.number, unit=found.unit, text=found.text[:400],
         )
@@ -143,14 +144,14 @@ def _events(row: Resource, resolve: Callable[[str], Json | None]) -> list[Event]
     ]  # fmt: skip
 
 
-def _write_notes(row: Resource) -> int:
+def _write_notes(row: Resource, patient: Patient) -> int:
     """Notes whose text has not changed keep their de-identified form."""
     found = {text.part: text for text in free_text.free_texts(row.content)}
     known = {note.part: note for note in Note.objects.filter(resource=row)} if row.pk else {}
     Note.objects.filter(resource=row).exclude(part__in=found).delete()
     for part, text in found.items():
         note = known.get(part) or Note(
-            organisation_id=row.organisation_id, patient_id=row.patient_id, resource=row, part=part
+            organisation_id=row.organisation_id, patient=patient, resource=row, part=part
         )
         if note.original != text.text:
             note.original, note.text, note.redactions, note.state = text.text, "", [], NoteState.WITHHELD

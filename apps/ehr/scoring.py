@@ -39,10 +39,9 @@ def rank(score: RiskScore) -> int:
 def _signs(patient: Patient) -> list[vitals.Sign]:
     rows = Event.objects.filter(patient=patient, code__in=vitals.CODES, time__isnull=False)
     return [
-        vitals.Sign(time, code, number, unit, text)
-        for time, code, number, unit, text in rows.order_by("time", "id").values_list(
-            "time", "code", "number", "unit", "text"
-        )
+        vitals.Sign(row.time, row.code, row.number, row.unit, row.text)
+        for row in rows.order_by("time", "id")
+        if row.time
     ]
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from apps.ehr.fhir.bundle import ParsedBundle, check_bundle, load_json
 from apps.ehr.fhir.notes import text_problems, unread
@@ -72,6 +71,5 @@ def _unread(parsed: ParsedBundle) -> list[dict[str, str]]:
 def _was_given_up(row: ImportedBundle) -> bool:
     if row.state == ImportState.COMPLETE:
         return False
-    job_id: UUID | None = row.job_id
-    state = Job.objects.filter(pk=job_id).values_list("state", flat=True).first()
-    return state in (None, JobState.FAILED, JobState.CANCELLED)
+    job = Job.objects.filter(pk=row.job_id).first() if row.job_id else None
+    return job is None or job.state in (JobState.FAILED, JobState.CANCELLED)
