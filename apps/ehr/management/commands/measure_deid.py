@@ -30,7 +30,7 @@ class Command(BaseCommand):
         """Measure and print one line of JSON for each set and detector."""
         from apps.ehr.handlers import FOLDER
         from models_zoo.clinical.deid.evaluation import evaluate, write_figures
-        from workers.engine import LocalEngine
+        from workers.engine.local import LocalEngine
 
         folder: Path = options["adapter"] or FOLDER
         engine = LocalEngine(base_folder(), device="cpu", threads=2)
