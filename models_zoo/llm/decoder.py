@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ from models_zoo.llm.quant import Q8Matrix
 # (layer, fused name, matrix, x [M, in]) -> [M, out]: where adapters and training graft onto the frozen
 # product
 Project = Callable[[int, str, Matrix, Tensor], Tensor]
+
+Form = Literal["int4", "bfloat16"]
 
 
 def base_only(layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
@@ -41,10 +44,19 @@ class Layer:
 
 
 class Decoder:
-    """Hidden states and logits of a batch. Holds no state of any sequence."""
+    """Hidden states and logits of a batch. Holds no state of any sequence.
+
+    Linears and attention compute in `dtype`; the residual stream and the norms stay float32.
+    """
 
     def __init__(
-        self, card: BaseCard, embedding: Q8Matrix, layers: list[Layer], norm: Tensor, head: Matrix
+        self,
+        card: BaseCard,
+        embedding: Q8Matrix,
+        layers: list[Layer],
+        norm: Tensor,
+        head: Matrix,
+        dtype: torch.dtype,
     ) -> None:
         self.card = card
         self.config: BaseConfig = card.config
@@ -53,7 +65,7 @@ class Decoder:
         self.norm = norm
         self.head = head
         self.device = norm.device
-        self.dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        self.dtype = dtype
         self._cosine, self._sine = rotary_table(self.config, self.device)
 
     def hidden(
@@ -102,34 +114,33 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return turned.to(x.dtype)
 
 
-def load_decoder(folder: Path, device: str = "cpu") -> Decoder:
-    """The base in `folder`, resident on `device`: packed int4 on "cpu", dense bfloat16 on "cuda".
+def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None) -> Decoder:
+    """The base in `folder`, resident on `device` as packed "int4" (CPU alone) or dense "bfloat16".
 
-    Raises `ModelError` when the folder's files are missing or damaged.
+    Without `form`: int4 on "cpu", bfloat16 on "cuda". Raises `ModelError` when the folder's files are missing
+    or damaged.
     """
     card = read_card(folder)
     file = BaseFile(folder, card)
     place = torch.device(device)
-    if place.type == "cpu":
+    if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
         matrix, head = packed_linears(folder, card, file)
-        return _assemble(card, file, file.q8("embed_tokens"), matrix, head, place)
+        return _assemble(card, file, matrix, head, place, torch.float32)
 
     def dense(layer: int, name: str) -> Matrix:
         return DenseMatrix(fused(file, layer, name).dequantize().to(place, torch.bfloat16))
 
-    source = file.q8("embed_tokens")
-    embedding = Q8Matrix(source.codes.to(place), source.scale.to(place))
-    tied = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
-    return _assemble(card, file, embedding, dense, DenseMatrix(tied), place)
+    weight = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
+    return _assemble(card, file, dense, DenseMatrix(weight), place, torch.bfloat16)
 
 
 def _assemble(
     card: BaseCard,
     file: BaseFile,
-    embedding: Q8Matrix,
     matrix: Callable[[int, str], Matrix],
     head: Matrix,
     device: torch.device,
+    dtype: torch.dtype,
 ) -> Decoder:
     def norm(name: str) -> Tensor:
         return file.tensor(f"{name}.weight").to(device)
@@ -142,4 +153,6 @@ def _assemble(
         )
         for index in range(card.config.layers)
     ]
-    return Decoder(card, embedding, layers, norm("norm"), head)
+    source = file.q8("embed_tokens")
+    embedding = Q8Matrix(source.codes.to(device), source.scale.to(device))
+    return Decoder(card, embedding, layers, norm("norm"), head, dtype)

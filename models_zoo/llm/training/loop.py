@@ -154,7 +154,7 @@ class Trainer:
 
     def _evaluate(self) -> TrainEvent:
         metrics = self._measure(self.data.evaluation or [], choose=True)
-        best = self._best is None or metrics["score"] > self._best
+        best = self._best is None or metrics["score"] >= self._best  # of equals the longest trained
         if best:
             self._best, self._best_metrics = metrics["score"], metrics
             self._best_state = [parameter.detach().clone() for parameter in _parameters(self.student)]
