@@ -8,6 +8,7 @@ from django.http import QueryDict
 from apps.support.models import Conversation, Turn
 from apps.support.selectors import ConversationFilter
 from rootstock.console.charts import Chart, Series
+from rootstock.console.formats import risk_level
 
 # A change of the upset level smaller than this is noise of the reading.
 STEADY = 0.08
@@ -15,11 +16,12 @@ STEADY = 0.08
 
 @dataclass(slots=True, frozen=True)
 class Trend:
-    """Where the upset level is going, as word, tone and icon."""
+    """How upset the customer is (`level` colours the meter) and where that is going, as word, tone and icon."""
 
     word: str
     tone: str
     symbol: str
+    level: str = "low"
 
 
 @dataclass(slots=True, frozen=True)
@@ -31,17 +33,16 @@ class Filter:
     current: bool
 
 
-NONE = Trend("None yet", "neutral", "minus")
-
-
 def trend(conversation: Conversation) -> Trend:
     """The change of the upset level between the last two customer turns."""
-    change = conversation.level_change
+    change, level = conversation.level_change, risk_level(conversation.last_level or 0.0)
     if change is None:
-        return NONE
+        return Trend("None yet", "neutral", "minus", level)
     if abs(change) < STEADY:
-        return Trend("Steady", "neutral", "minus")
-    return Trend("Rising", "warn", "trending-up") if change > 0 else Trend("Falling", "ok", "trending-down")
+        return Trend("Steady", "neutral", "minus", level)
+    if change > 0:
+        return Trend("Rising", "warn", "trending-up", level)
+    return Trend("Falling", "ok", "trending-down", level)
 
 
 def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
@@ -57,7 +58,7 @@ def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
             Series("Upset level", [turn.emotion_level for turn in said], "high"),
             Series("Intensity", [turn.emotion_intensity for turn in said], "info"),
         ],
-        kind="area",
+        kind="bar",
         note="Read by AI from each customer turn. It changes the tone of answers, nothing else.",
         small=True,
         label_title="Turn",

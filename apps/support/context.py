@@ -12,7 +12,7 @@ from models_zoo.emotion.labels import group_of
 MESSAGE_OVERHEAD = 5
 
 _TONE = {
-    "upset": "The customer feels {label}. First acknowledge that in one calm sentence, then help.",
+    "upset": "The customer is upset ({label}). Begin by saying that you are sorry, then offer help.",
     "positive": "The customer feels {label}. Be warm.",
     "neutral": "",
 }

@@ -21,7 +21,7 @@ def turns(count: int) -> list[Said]:
 def test_it_works():
     messages = build_messages("Be brief.", "anger", turns(2), 1000, words)
     assert messages[0]["role"] == "system"
-    assert messages[0]["content"].startswith("Be brief. The customer feels anger.")
+    assert messages[0]["content"].startswith("Be brief. The customer is upset (anger).")
     assert [m["role"] for m in messages[1:]] == ["user", "assistant", "user"]
 
 

@@ -64,6 +64,8 @@ class Chat {
     const text = this.input.value.trim();
     if (!text || this.send.disabled) return;
     const body = new FormData(this.form);
+    this.posting = true;
+    this.stopped = false;
     this.user = this.add("user", text);
     this.input.value = "";
     this.busy(true);
@@ -74,8 +76,12 @@ class Chat {
       const { stream, turn, cancel } = await response.json();
       this.cancel = cancel ?? "";
       if (turn) this.user.dataset.turn = turn;
-      await this.answer(stream, this.add("assistant"));
+      this.posting = false;
+      const answered = this.answer(stream, this.add("assistant"));
+      if (this.stopped) this.halt();
+      await answered;
     } catch (error) {
+      this.posting = false;
       this.user.dataset.state = "failed";
       this.input.value = text;
       this.fail(this.user, error instanceof StreamProblem ? error : { message: "The server cannot be reached." }, "Not sent: ");
@@ -85,8 +91,10 @@ class Chat {
 
   // With a cancel address the server stops and the stream tells how the answer was kept; without one, leaving is stopping.
   async halt() {
-    if (!this.cancel) return this.abort?.abort();
+    this.stopped = true;
     this.say("Stopping…");
+    if (this.posting) return; // there is no answer to stop yet; `post` comes back to it
+    if (!this.cancel) return this.abort?.abort();
     const token = this.form.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
     const response = await fetch(this.cancel, { method: "POST", headers: { "X-CSRFToken": token } }).catch(() => null);
     if (!response?.ok) this.abort?.abort();
@@ -100,7 +108,7 @@ class Chat {
     try {
       await follow(url, {
         signal: this.abort.signal,
-        onState: (state) => (state === "open" ? this.say("Writing…") : this.say("Connection lost, reconnecting…", "warn")),
+        onState: (state) => (state === "open" ? this.say(this.stopped ? "Stopping…" : "Writing…") : this.say("Connection lost, reconnecting…", "warn")),
         onEvent: (event) => this.event(event, bubble),
       });
     } catch (error) {
@@ -145,6 +153,7 @@ class Chat {
     }
     const mark = bubble.querySelector("[data-ai]");
     if (mark) mark.hidden = false;
+    this.follow();
   }
 
   fail(bubble, error, prefix = "") {
