@@ -10,11 +10,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import django  # noqa: E402  (the environment first)
+from django.conf import settings  # noqa: E402
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
+django.setup()  # a folder's conftest may import models, and is read before pytest-django sets Django up
+
 pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
-
-
-def pytest_configure() -> None:
-    """Hash test passwords quickly."""
-    from django.conf import settings
-
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -41,6 +41,8 @@ class Consumer:
 
     def start(self) -> None:
         """Announce the lane and start taking requests."""
+        if self.lane.streams:
+            self._flusher = Flusher()
         self.redis.set(self.alive, 1, ex=wire.ALIVE_S)
         serve = self._serve_stream if self.lane.streams else self._serve_batch
         for index in range(self.lane.threads if self.lane.streams else 1):
@@ -122,7 +124,13 @@ class Consumer:
     def _serve_stream(self, raws: list[bytes]) -> None:
         item = wire.Item.decode(raws[0])
         token = request_id.set(item.request_id)
-        writer = StreamWriter(self.redis, item.call)
+        try:
+            with self._flusher.watching(StreamWriter(self.redis, item.call)) as writer:
+                self._write_events(item, writer)
+        finally:
+            request_id.reset(token)
+
+    def _write_events(self, item: wire.Item, writer: "StreamWriter") -> None:
         try:
             if item.deadline < time.time():
                 raise DeadlineExceeded("the request expired in the queue")
@@ -133,8 +141,6 @@ class Consumer:
         except Exception:
             log.exception("lane %s: the stream failed", self.name)
             writer.write("error", InternalError("the worker failed on this request").as_dict())
-        finally:
-            request_id.reset(token)
 
     def _events(self, item: wire.Item) -> Iterator[tuple[str, dict[str, Any]]]:
         handler = cast(StreamHandler, self.handler)
@@ -159,22 +165,34 @@ class CancelFlag:
 
 
 class StreamWriter:
-    """Writes events to the request's stream; tokens that come within 25 ms travel together."""
+    """Writes events to the request's stream; tokens that come within 25 ms travel together.
+
+    A held token is never older than that: `flush_due` is called by the lane's flusher thread.
+    """
 
     def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
         self._redis, self._key = connection, wire.stream_key(stream)
         self._text, self._written_at = "", 0.0
+        self._lock = threading.Lock()
 
     def write(self, kind: str, data: dict[str, Any]) -> None:
-        """Add an event; a `token` event may wait for the next one."""
-        if kind == "token":
-            self._text += data["text"]
-            if time.monotonic() - self._written_at < _COALESCE_S:
-                return
+        """Add an event; a `token` event may be held for a moment."""
+        with self._lock:
+            if kind == "token":
+                self._text += data["text"]
+                self._flush_if_due()
+            else:
+                self._flush()
+                self._add(kind, data)
+
+    def flush_due(self) -> None:
+        """Write what has been held long enough."""
+        with self._lock:
+            self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
+        if time.monotonic() - self._written_at >= _COALESCE_S:
             self._flush()
-            return
-        self._flush()
-        self._add(kind, data)
 
     def _flush(self) -> None:
         if self._text:
@@ -184,11 +202,40 @@ class StreamWriter:
     def _add(self, kind: str, data: dict[str, Any]) -> None:
         self._written_at = time.monotonic()
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xadd(
-                self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True
-            )
+            pipeline.xadd(self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True)
             pipeline.expire(self._key, wire.STREAM_TTL_S)
             pipeline.execute()
+
+
+class Flusher:
+    """One thread for all streams of a lane, asleep while there are none."""
+
+    def __init__(self) -> None:
+        self._writers: set[StreamWriter] = set()
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, name="flusher", daemon=True).start()
+
+    @contextlib.contextmanager
+    def watching(self, writer: StreamWriter) -> Iterator[StreamWriter]:
+        """Flush the writer's held tokens while the block runs."""
+        with self._changed:
+            self._writers.add(writer)
+            self._changed.notify()
+        try:
+            yield writer
+        finally:
+            with self._changed:
+                self._writers.discard(writer)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._writers)
+                writers = list(self._writers)
+            for writer in writers:
+                with contextlib.suppress(redis.RedisError):
+                    writer.flush_due()
+            time.sleep(_COALESCE_S)
 
 
 def _request(item: wire.Item) -> LaneRequest:

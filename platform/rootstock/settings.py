@@ -275,10 +275,10 @@ JOB_KINDS: dict[str, JobKind] = {
     "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
 }
 VERTICALS: dict[str, Vertical] = {
+    "fraud": Vertical("Fraud", "apps.fraud.api.router", "apps.fraud.urls", "apps.fraud.demo.play"),
     "ehr": Vertical(
         "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
     ),
-    "fraud": Vertical("Fraud", "apps.fraud.api.router", "apps.fraud.urls", "apps.fraud.demo.play"),
     "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.

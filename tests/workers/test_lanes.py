@@ -122,6 +122,15 @@ def test_resuming_neither_loses_nor_repeats(count) -> None:
     assert text.split() == [str(n) for n in range(40)]
 
 
+def test_a_token_is_not_held_back_by_a_pause_after_it(count) -> None:
+    stream = client.open_stream("test.count", {"upto": 3, "pause": 1.0}, organisation=ORGANISATION)
+    began = time.monotonic()
+    events = streams.read_stream(stream, organisation=ORGANISATION)
+    assert [next(events).data["text"] for _ in range(2)] == ["0 ", "1 "]
+    assert time.monotonic() - began < 1.8
+    streams.cancel_stream(stream)
+
+
 def test_another_organisation_cannot_read_a_stream(count) -> None:
     stream = client.open_stream("test.count", {"upto": 1}, organisation=ORGANISATION)
     with pytest.raises(NotFound):
