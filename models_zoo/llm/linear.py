@@ -13,6 +13,8 @@ from models_zoo.llm.quant import GROUP, Q4Matrix, Q8Matrix
 DEQUANTIZE_FROM_ROWS = 96
 INT8_HEAD_BELOW_ROWS = 64
 
+BLOCK_BYTES = GROUP // 2 + 4
+
 
 class Matrix(Protocol):
     """A frozen W [rows, columns]."""
@@ -46,14 +48,15 @@ class DenseMatrix:
 class BlockMatrix:
     """Group-32 int4 on CPU: packed for few rows, dequantized into one short-lived float32 scratch for many.
 
-    blocks uint8 [rows * columns / 32, 20]: 16 bytes of nibbles in column order, float16 scale, float16
-    minimum. packed: the int4 kernel's own layout and its bfloat16 (scale, zero) [columns / 32, rows, 2], or
-    None when this processor or torch build lacks a working kernel; then every product dequantizes.
+    blocks uint8 [rows, columns / 32, 20]: of each group 16 bytes of nibbles in column order, then its float16
+    scale and minimum. packed: the int4 kernel's own layout and its bfloat16 (scale, zero)
+    [columns / 32, rows, 2], or None when this processor or torch build lacks a working kernel; then every
+    product dequantizes.
     """
 
-    def __init__(self, rows: int, blocks: Tensor, packed: tuple[Tensor, Tensor] | None) -> None:
-        self.rows = rows
-        self.columns = blocks.shape[0] * GROUP // rows
+    def __init__(self, blocks: Tensor, packed: tuple[Tensor, Tensor] | None) -> None:
+        self.rows = blocks.shape[0]
+        self.columns = blocks.shape[1] * GROUP
         self.blocks = blocks
         self.packed = packed
 
@@ -67,7 +70,7 @@ class BlockMatrix:
         return product.float()  # type: ignore[no-any-return]
 
     def dense(self) -> Tensor:
-        return dequantize_blocks(self.blocks).view(self.rows, self.columns)
+        return dequantize_blocks(self.blocks.flatten(0, 1)).view(self.rows, self.columns)
 
 
 class Head:
@@ -93,7 +96,7 @@ def to_blocks(matrix: Q4Matrix) -> Tensor:
     codes = matrix.codes().view(-1, GROUP)
     nibbles = codes[:, 0::2] | (codes[:, 1::2] << 4)
     affine = torch.stack([matrix.scale.flatten(), matrix.minimum.flatten()], dim=1).view(torch.uint8)
-    return torch.cat([nibbles, affine], dim=1)
+    return torch.cat([nibbles, affine], dim=1).view(matrix.rows, -1, BLOCK_BYTES)
 
 
 def to_int4pack(matrix: Q4Matrix) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ def packed_linears(
 
 def _cache_key(card: BaseCard) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
-    parts = (card.fingerprint, torch.__version__, capability, _processor(), "layout 1")
+    parts = (card.fingerprint, torch.__version__, capability, _processor(), "layout 2")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -141,10 +141,8 @@ def _reader(tensors: dict[str, Tensor]) -> Callable[[int, str], BlockMatrix]:
 def _matrix(tensors: dict[str, Tensor], layer: int, name: str) -> BlockMatrix:
     prefix = f"{layer}.{name}"
     affine = tensors.get(f"{prefix}.affine")
-    blocks = tensors[f"{prefix}.blocks"]
     packed = None if affine is None else (tensors[f"{prefix}.int4"], affine)
-    rows = affine.shape[1] if affine is not None else -1
-    return BlockMatrix(rows, blocks, packed)
+    return BlockMatrix(tensors[f"{prefix}.blocks"], packed)
 
 
 def _head(tensors: dict[str, Tensor], file: BaseFile) -> Head:

