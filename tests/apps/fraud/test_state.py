@@ -194,10 +194,11 @@ def test_any_decision_can_be_recomputed_from_the_records(api, bank, runtime):
         rows = list(Transaction.objects.order_by("sequence"))
         decided = list(Decision.objects.order_by("sequence").values_list("score", flat=True))
     batch = records.payments(payloads_of(rows))
+    before = batch["sequence"].tolist()
     sides = [
         np.stack([
             state.window_of(found)
-            for found in records.events_before(bank.organisation.pk, batch[side].tolist(), batch["sequence"].tolist(), WINDOW)
+            for found in records.events_before(bank.organisation.pk, batch[side].tolist(), before, WINDOW)
         ])
         for side in ("payer", "payee")
     ]  # fmt: skip
