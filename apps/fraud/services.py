@@ -80,9 +80,9 @@ def transactions_score(
     payments stay stored, and sending them again scores them in their old place.
     """
     with tenant(organisation):
-        _counter_lock(organisation)
+        counter = _counter_lock(organisation)
         _key_take(organisation, idempotency_key, given)
-        stored = _store(organisation, given, field)
+        stored = _store(counter, given, field)
     waiting = sorted(stored.waiting, key=lambda row: row.sequence)
     if waiting:
         started = time.monotonic()
@@ -101,9 +101,9 @@ def batch_submit(
 ) -> Batch:
     """Store payments and start the job that scores those without a decision. The same key gives the same job."""
     with tenant(organisation):
-        _counter_lock(organisation)
+        counter = _counter_lock(organisation)
         key = _key_take(organisation, idempotency_key, given)
-        stored = _store(organisation, given, listed)
+        stored = _store(counter, given, listed)
         known = len(stored.rows) - stored.new
         if key is not None and key.job is not None:
             return Batch(key.job, stored.new, known)
@@ -123,8 +123,8 @@ def batch_submit(
 
 def decisions_write(
     *, organisation: UUID, rows: Sequence[Transaction], results: Sequence[dict[str, Any]], latency_ms: float
-) -> int:
-    """Write the decisions of payments that have none yet; a second writer changes nothing. Returns how many."""
+) -> None:
+    """Write the decisions of payments that have none yet; a second writer changes nothing."""
     decisions = [
         Decision(
             organisation_id=organisation,
@@ -136,15 +136,16 @@ def decisions_write(
         for row, result in zip(rows, results, strict=True)
     ]
     with tenant(organisation):
-        before = Decision.objects.filter(transaction__in=rows).count()
         Decision.objects.bulk_create(decisions, ignore_conflicts=True)
-        return len(decisions) - before
 
 
-def _counter_lock(organisation: Organisation) -> None:
+def _counter_lock(organisation: Organisation) -> IngestCounter:
     """One writer of an organisation at a time, until its transaction commits."""
-    IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
-    IngestCounter.objects.select_for_update().get(organisation=organisation)
+    locked = IngestCounter.objects.select_for_update().filter(organisation=organisation)
+    if (counter := locked.first()) is None:
+        IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
+        counter = locked.get()
+    return counter
 
 
 def _key_take(
@@ -164,7 +165,7 @@ def _key_take(
     return taken
 
 
-def _store(organisation: Organisation, given: Sequence[NewTransaction], field: Field) -> Stored:
+def _store(counter: IngestCounter, given: Sequence[NewTransaction], field: Field) -> Stored:
     """Rows of the payments, known or new."""
     _refuse_repeats(given, field)
     ids = [one.external_id for one in given]
@@ -173,19 +174,19 @@ def _store(organisation: Organisation, given: Sequence[NewTransaction], field: F
     _refuse_changes(given, known, field)
     undecided = [row for row in known.values() if not hasattr(row, "decision")]
     fresh = [one for one in given if one.external_id not in known]
-    made = _create(organisation, fresh) if fresh else []
+    made = _create(counter, fresh) if fresh else []
     known |= {row.external_id: row for row in made}
     return Stored([known[one] for one in ids], undecided + made, len(made))
 
 
-def _create(organisation: Organisation, fresh: Sequence[NewTransaction]) -> list[Transaction]:
-    counter = IngestCounter.objects.get(organisation=organisation)
+def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
+    organisation = counter.organisation_id
     rows = [
         Transaction(
-            organisation=organisation,
+            organisation_id=organisation,
             sequence=counter.last + place,
-            payer_key=account_key(organisation.pk, one.payer),
-            payee_key=account_key(organisation.pk, one.payee),
+            payer_key=account_key(organisation, one.payer),
+            payee_key=account_key(organisation, one.payee),
             **asdict(one),
         )
         for place, one in enumerate(fresh, start=1)

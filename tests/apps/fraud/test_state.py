@@ -37,8 +37,8 @@ def made():
 def stored(bank, made):
     """PAYMENT [N] of the stream, stored in the bank."""
     with tenant(bank.organisation):
-        IngestCounter.objects.create(organisation=bank.organisation)
-        rows = _store(bank.organisation, made, listed).rows
+        counter = IngestCounter.objects.create(organisation=bank.organisation)
+        rows = _store(counter, made, listed).rows
     return records.payments(payloads_of(rows))
 
 
