@@ -1,6 +1,6 @@
 """`make bench`'s figures of fraud: how well the shipped weights rank, on generated worlds and on AMLSim.
 
-    python tests/bench/fraud_quality.py [--quick]
+    PYTHONPATH=platform:. python tests/bench/fraud_quality.py [--quick]
 
 Generated: a world that neither training nor the card has seen, beside the simple baselines of the card.
 AMLSim (public, `ROOTSTOCK_DATA`/fraud_amlsim_20k): the same network trained anew on its first 60 % of time and
@@ -17,8 +17,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 import numpy as np
 import torch
@@ -82,7 +80,9 @@ def amlsim(folder: Path, epochs: int) -> dict[str, float]:
     test = whole.between(0.75 * end, end)
     plan = Plan(epochs=epochs)
     part = thinned(train, 0.2, plan.seed)
-    say(f"AMLSim: {len(part.labels)} training rows, {int(part.labels.sum())} frauds; {int(test.labels.sum())} in test")
+    say(
+        f"AMLSim: {len(part.labels)} training rows, {int(part.labels.sum())} frauds; {int(test.labels.sum())} in test"
+    )
     torch.manual_seed(plan.seed)
     net = FraudNet()
     fit(net, part, plan, say)
@@ -91,7 +91,10 @@ def amlsim(folder: Path, epochs: int) -> dict[str, float]:
     table = tabular(test.near)
     learned = baselines.learned(tabular(part.near), part.labels, [table])
     found = {"network": scores} | {name: values[0] for name, values in learned.items()}
-    shown = {f"amlsim_{name}_ap": round(metrics.average_precision(test.labels, one), 4) for name, one in found.items()}
+    shown = {
+        f"amlsim_{name}_ap": round(metrics.average_precision(test.labels, one), 4)
+        for name, one in found.items()
+    }
     return shown | {
         "amlsim_network_auc": round(metrics.roc_auc(test.labels, scores), 4),
         "amlsim_base_rate": round(float(test.labels.mean()), 4),
