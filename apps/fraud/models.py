@@ -50,8 +50,8 @@ class Transaction(TenantModel):
             models.UniqueConstraint(fields=["organisation", "sequence"], name="one_payment_per_sequence"),
         ]
         indexes = [
-            models.Index(fields=["organisation", "payer_key", "-sequence"], name="payments_of_payer"),
-            models.Index(fields=["organisation", "payee_key", "-sequence"], name="payments_of_payee"),
+            models.Index(fields=["organisation", "payer_key", "sequence"], name="payments_of_payer"),
+            models.Index(fields=["organisation", "payee_key", "sequence"], name="payments_of_payee"),
         ]
 
 

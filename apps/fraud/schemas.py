@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Schema
@@ -93,12 +93,7 @@ class TransactionOut(Schema):
     channel: str
     occurred_at: datetime
     received_at: datetime
-    decision: DecisionOut | None
-
-    @staticmethod
-    def resolve_decision(row: Any) -> Any:
-        """None where the payment has no decision yet."""
-        return getattr(row, "decision", None)
+    decision: DecisionOut | None = None
 
 
 class TransactionsOut(Schema):

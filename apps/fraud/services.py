@@ -45,6 +45,15 @@ class Batch:
     known: int
 
 
+@dataclass(slots=True, frozen=True)
+class Stored:
+    """Rows in the order given, those of them without a decision, and how many are new."""
+
+    rows: list[Transaction]
+    waiting: list[Transaction]
+    new: int
+
+
 Field = Callable[[int, str], str]
 
 
@@ -71,16 +80,16 @@ def transactions_score(
     payments stay stored, and sending them again scores them in their old place.
     """
     with tenant(organisation):
-        _counter_lock(organisation)
+        counter = _counter_lock(organisation)
         _key_take(organisation, idempotency_key, given)
-        rows, _ = _store(organisation, given, field)
-    waiting = sorted((row for row in rows if not hasattr(row, "decision")), key=lambda row: row.sequence)
+        stored = _store(counter, given, field)
+    waiting = sorted(stored.waiting, key=lambda row: row.sequence)
     if waiting:
         started = time.monotonic()
         results = client.call(LANE, payloads_of(waiting), organisation=organisation)
         latency = (time.monotonic() - started) * 1000
         decisions_write(organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency)
-    return _in_order(organisation, [row.pk for row in rows])
+    return _in_order(organisation, [row.pk for row in stored.rows])
 
 
 def batch_submit(
@@ -92,13 +101,14 @@ def batch_submit(
 ) -> Batch:
     """Store payments and start the job that scores those without a decision. The same key gives the same job."""
     with tenant(organisation):
-        _counter_lock(organisation)
+        counter = _counter_lock(organisation)
         key = _key_take(organisation, idempotency_key, given)
-        rows, new = _store(organisation, given, listed)
+        stored = _store(counter, given, listed)
+        known = len(stored.rows) - stored.new
         if key is not None and key.job is not None:
-            return Batch(key.job, new, len(rows) - new)
-        waiting = [row.sequence for row in rows if not hasattr(row, "decision")]
-        params = {"ranges": _ranges(sorted(waiting))}
+            return Batch(key.job, stored.new, known)
+        waiting = sorted(row.sequence for row in stored.waiting)
+        params = {"ranges": _ranges(waiting)}
         job = job_create(
             organisation=organisation,
             kind=BATCH_KIND,
@@ -108,13 +118,13 @@ def batch_submit(
         )
         if key is not None:
             IdempotencyKey.objects.filter(pk=key.pk).update(job=job)
-    return Batch(job, new, len(rows) - new)
+    return Batch(job, stored.new, known)
 
 
 def decisions_write(
     *, organisation: UUID, rows: Sequence[Transaction], results: Sequence[dict[str, Any]], latency_ms: float
-) -> int:
-    """Write the decisions of payments that have none yet; a second writer changes nothing. Returns how many."""
+) -> None:
+    """Write the decisions of payments that have none yet; a second writer changes nothing."""
     decisions = [
         Decision(
             organisation_id=organisation,
@@ -126,15 +136,16 @@ def decisions_write(
         for row, result in zip(rows, results, strict=True)
     ]
     with tenant(organisation):
-        before = Decision.objects.filter(transaction__in=rows).count()
         Decision.objects.bulk_create(decisions, ignore_conflicts=True)
-        return len(decisions) - before
 
 
-def _counter_lock(organisation: Organisation) -> None:
+def _counter_lock(organisation: Organisation) -> IngestCounter:
     """One writer of an organisation at a time, until its transaction commits."""
-    IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
-    IngestCounter.objects.select_for_update().get(organisation=organisation)
+    locked = IngestCounter.objects.select_for_update().filter(organisation=organisation)
+    if (counter := locked.first()) is None:
+        IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
+        counter = locked.get()
+    return counter
 
 
 def _key_take(
@@ -154,29 +165,28 @@ def _key_take(
     return taken
 
 
-def _store(
-    organisation: Organisation, given: Sequence[NewTransaction], field: Field
-) -> tuple[list[Transaction], int]:
-    """Rows of the payments, known or new, in the given order; and how many are new."""
+def _store(counter: IngestCounter, given: Sequence[NewTransaction], field: Field) -> Stored:
+    """Rows of the payments, known or new."""
     _refuse_repeats(given, field)
     ids = [one.external_id for one in given]
     found = Transaction.objects.select_related("decision").filter(external_id__in=ids)
     known = {row.external_id: row for row in found}
     _refuse_changes(given, known, field)
+    undecided = [row for row in known.values() if not hasattr(row, "decision")]
     fresh = [one for one in given if one.external_id not in known]
-    made = _create(organisation, fresh) if fresh else []
+    made = _create(counter, fresh) if fresh else []
     known |= {row.external_id: row for row in made}
-    return [known[one] for one in ids], len(made)
+    return Stored([known[one] for one in ids], undecided + made, len(made))
 
 
-def _create(organisation: Organisation, fresh: Sequence[NewTransaction]) -> list[Transaction]:
-    counter = IngestCounter.objects.get(organisation=organisation)
+def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
+    organisation = counter.organisation_id
     rows = [
         Transaction(
-            organisation=organisation,
+            organisation_id=organisation,
             sequence=counter.last + place,
-            payer_key=account_key(organisation.pk, one.payer),
-            payee_key=account_key(organisation.pk, one.payee),
+            payer_key=account_key(organisation, one.payer),
+            payee_key=account_key(organisation, one.payee),
             **asdict(one),
         )
         for place, one in enumerate(fresh, start=1)

@@ -1,14 +1,14 @@
 """Account histories in Valkey: per account a sorted set of packed events by ingest sequence.
 
 `fraud:1:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
-`fraud:1:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 an empty member
+`fraud:1:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
                                             that says "nothing is older than these"; trimming drops it first
 
 Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and put back. If the
 hash is gone, or the rings are far behind, a new epoch begins with no rings at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -24,8 +24,9 @@ CATCH_UP = 2000
 KEEP_S = 30 * 86_400
 FORMAT = 1
 """Part of every key. Raise it when an event is packed otherwise, its amount's scale included."""
-_FOREVER = 2**62
-_BEGINNING = b""
+_BEGINNING = b"\x00"
+Pair = tuple[int, int]
+"""An account and the sequence before which its events are wanted."""
 Members = dict[str | bytes, bytes | float | int | str]
 """Ring members with their score, the ingest sequence; typed as the client library wants it."""
 
@@ -44,6 +45,14 @@ if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] or redis.call('EXISTS', KEYS[
 end
 return redis.call('HMGET', KEYS[1], 'epoch', 'applied')
 """
+# One string for each ring, newest event first: thousands of small replies would cost more to parse than to find.
+_READ = """
+local found = {}
+for i = 1, #KEYS do
+  found[i] = table.concat(redis.call('ZREVRANGEBYSCORE', KEYS[i], '(' .. ARGV[i + 1], '-inf', 'LIMIT', 0, ARGV[1]))
+end
+return found
+"""
 
 
 class ValkeyHistory:
@@ -52,18 +61,19 @@ class ValkeyHistory:
     def __init__(self, connection: "redis.Redis[bytes]", organisation: UUID) -> None:
         self._redis, self._organisation = connection, organisation
         self._head = f"fraud:{FORMAT}:{organisation}"
-        self._epoch = ""
+        self._epoch, self._applied = "", 0
 
     def append(self, batch: Records) -> None:
         """Bring the rings up to the last of PAYMENT [N], missing payments before it included."""
         last = int(batch["sequence"].max())
-        self._epoch, applied = self._state(last)
-        if applied >= last:
+        self._epoch, self._applied = self._state(last)
+        if self._applied >= last:
             return
-        due = batch[batch["sequence"] > applied]
-        if len(np.unique(due["sequence"])) < last - applied:
-            due = records.payments_between(self._organisation, applied, last)
+        due = batch[batch["sequence"] > self._applied]
+        if len(np.unique(due["sequence"])) < last - self._applied:
+            due = records.payments_between(self._organisation, self._applied, last)
         self._add(due)
+        self._applied = last
         self._redis.eval(_ADVANCE, 1, self._head, self._epoch, last)  # type: ignore[no-untyped-call]
 
     def _state(self, last: int) -> tuple[str, int]:
@@ -105,35 +115,56 @@ class ValkeyHistory:
         filled = np.stack([window for window in windows if window is not None])
         return np.asarray(filled[place.reshape(-1)])
 
-    def _read(self, wanted: Sequence[tuple[int, int]]) -> list[Records | None]:
+    def _read(self, wanted: Sequence[Pair]) -> list[Records | None]:
         """The windows that the rings can give; None where a ring is missing or does not reach far enough."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for account, sequence in wanted:
-                pipeline.zrevrangebyscore(self._ring(account), f"({sequence}", "-inf", start=0, num=WINDOW)
-            found: list[list[bytes]] = pipeline.execute()
-        return [_window(members) for members in found]
+        rings = [self._ring(account) for account, _ in wanted]
+        found: list[bytes] = self._redis.eval(  # type: ignore[no-untyped-call]
+            _READ, len(rings), *rings, WINDOW, *(sequence for _, sequence in wanted)
+        )
+        return [_window(packed) for packed in found]
 
-    def _rebuild(self, wanted: Sequence[tuple[int, int]]) -> list[Records]:
-        """Windows from PostgreSQL; rings that are missing come back whole."""
+    def _rebuild(self, wanted: Sequence[Pair]) -> list[Records]:
+        """Windows from PostgreSQL; rings that are missing come back whole.
+
+        A ring may hold nothing older than a gap, so it is filled up to what is applied: later payments are added
+        to it as they are applied, by whoever applies them.
+        """
         if not wanted:
             return []
         accounts = sorted({account for account, _ in wanted})
-        whole = records.events_before(self._organisation, accounts, [_FOREVER] * len(accounts), CAPACITY)
-        newest = dict(zip(accounts, whole, strict=True))
+        newest = self._load(dict.fromkeys(accounts, self._applied + 1), CAPACITY)
         self._write({account: _members(events) for account, events in newest.items()})
-        exact = [pair for pair in wanted if not _reaches(newest[pair[0]], pair[1])]
-        older = records.events_before(
-            self._organisation, [account for account, _ in exact], [sequence for _, sequence in exact], WINDOW
+        behind = {pair for pair in wanted if not _reaches(newest[pair[0]], pair[1], CAPACITY)}
+        return [window_of(window) for window in self._windows(wanted, newest, behind)]
+
+    def _windows(
+        self, wanted: Sequence[Pair], newest: dict[int, Records], behind: set[Pair]
+    ) -> Iterator[Records]:
+        """Each pair's events, for pairs far behind the head read anew: once per account, then pair by pair."""
+        latest = dict(sorted(behind))  # the highest sequence of each account
+        most = WINDOW + len(behind)
+        older = self._load(latest, most)
+        for account, sequence in wanted:
+            if (account, sequence) not in behind:
+                yield _until(newest[account], sequence)
+            elif _reaches(older[account], sequence, most):
+                yield _until(older[account], sequence)
+            else:
+                yield self._load({account: sequence}, WINDOW)[account]
+
+    def _load(self, before: dict[int, int], most: int) -> dict[int, Records]:
+        found = (
+            records.events_before(self._organisation, before.keys(), before.values(), most) if before else []
         )
-        read = dict(zip(exact, older, strict=True))
-        return [window_of(read.get(pair, _until(newest[pair[0]], pair[1]))) for pair in wanted]
+        return dict(zip(before, found, strict=True))
 
 
-def _window(members: list[bytes]) -> Records | None:
-    """EVENT [WINDOW] of ring members, newest first, or None if older events may exist."""
-    complete = len(members) == WINDOW or _BEGINNING in members
-    packed = b"".join(reversed([member for member in members if member != _BEGINNING]))
-    return window_of(np.frombuffer(packed, EVENT)) if complete else None
+def _window(packed: bytes) -> Records | None:
+    """EVENT [WINDOW] of a ring's packed events, newest first; None if older events may exist."""
+    count, beginning = divmod(len(packed), EVENT.itemsize)
+    if count < WINDOW and not beginning:
+        return None
+    return window_of(np.frombuffer(packed, EVENT, count)[::-1])
 
 
 def _members(events: Records) -> Members:
@@ -145,6 +176,6 @@ def _until(events: Records, sequence: int) -> Records:
     return np.asarray(events[events["sequence"] < sequence])
 
 
-def _reaches(events: Records, sequence: int) -> bool:
-    """True if the newest events of an account hold its whole window before a sequence."""
-    return len(events) < CAPACITY or len(_until(events, sequence)) >= WINDOW
+def _reaches(events: Records, sequence: int, most: int) -> bool:
+    """True if an account's last `most` events hold the whole window before a sequence."""
+    return len(events) < most or len(_until(events, sequence)) >= WINDOW

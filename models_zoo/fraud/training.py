@@ -183,10 +183,10 @@ def train(plan: Plan, folder: Path, report: Report) -> dict[str, Any]:
     figures = measure(net, split)
     if not beats_baselines(figures):
         raise RuntimeError(f"not shipped, no better than its simple baselines: {json.dumps(figures)}")
-    return _write(net, folder, plan, thresholds, figures, time.monotonic() - started)
+    return write(net, folder, plan, thresholds, figures, time.monotonic() - started)
 
 
-def _write(
+def write(
     net: FraudNet,
     folder: Path,
     plan: Plan,
@@ -194,6 +194,7 @@ def _write(
     figures: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
+    """Write weights and card into a folder; returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     save_file({name: value.contiguous() for name, value in net.state_dict().items()}, weights)

@@ -78,11 +78,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['organisation', 'payer_key', '-sequence'], name='payments_of_payer'),
+            index=models.Index(fields=['organisation', 'payer_key', 'sequence'], name='payments_of_payer'),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['organisation', 'payee_key', '-sequence'], name='payments_of_payee'),
+            index=models.Index(fields=['organisation', 'payee_key', 'sequence'], name='payments_of_payee'),
         ),
         migrations.AddConstraint(
             model_name='transaction',

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models_zoo.fraud.events import PAYMENT, WINDOW, events_of, payments
-from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
+from models_zoo.fraud.features import NAMES, tabular
 from models_zoo.fraud.generator import as_payments, generate
 from models_zoo.fraud.graph import event_inputs, graph
 from models_zoo.fraud.history import MemoryHistory

@@ -62,7 +62,9 @@ def test_contributions_add_up_to_the_logit(scorer, unseen):
 def test_a_score_does_not_depend_on_its_batch(scorer, unseen):
     alone = [scorer.score(unseen.near.rows(np.array([place])))[0] for place in range(5)]
     together = scorer.score(unseen.near.rows(slice(0, 40)))[:5]
-    assert [one.probability for one in alone] == pytest.approx([one.probability for one in together], abs=1e-5)
+    assert [one.probability for one in alone] == pytest.approx(
+        [one.probability for one in together], abs=1e-5
+    )
 
 
 def test_frauds_come_with_reasons_and_shares(scorer, unseen):
@@ -105,10 +107,15 @@ def test_changed_weights_are_refused(tmp_path):
 
 def test_outcomes_follow_the_thresholds():
     card = read_card()
-    assert [card.outcome(score) for score in (0.0, card.review, card.decline)] == ["approve", "review", "decline"]
+    assert [card.outcome(score) for score in (0.0, card.review, card.decline)] == [
+        "approve",
+        "review",
+        "decline",
+    ]
 
 
 def test_what_the_web_process_imports_is_free_of_torch():
     modules = ("generator", "metrics", "events", "features", "card", "history")
-    code = f"import sys; {'; '.join(f'import models_zoo.fraud.{name}' for name in modules)}; sys.exit('torch' in sys.modules)"
+    imports = "; ".join(f"import models_zoo.fraud.{name}" for name in modules)
+    code = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

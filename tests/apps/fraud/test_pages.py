@@ -1,0 +1,111 @@
+"""The pages under /fraud/."""
+
+import pytest
+
+from tests.apps.fraud.conftest import body
+
+pytestmark = pytest.mark.usefixtures("runtime")
+
+
+@pytest.fixture
+def sent(api):
+    """Some usual payments and a burst."""
+    usual = [body(n, payee=f"SHOP-{n % 3}") for n in range(1, 7)]
+    burst = [
+        body(n, payee="MULE-1", payer=f"V-{n}", amount="900.00", channel="instant") for n in range(7, 12)
+    ]
+    return api.post("/fraud/transactions", usual + burst).json()["items"]
+
+
+@pytest.fixture
+def browser(bank):
+    return bank.browser(bank.owner)
+
+
+def page(browser, path="/fraud/"):
+    response = browser.get(path, headers={"accept": "text/html"})
+    return response, response.content.decode()
+
+
+def test_it_works(browser, sent):
+    response, html = page(browser)
+    assert response.status_code == 200
+    assert all(item["external_id"] in html for item in sent)
+    assert "Main reason" in html
+    assert "900.00" in html
+
+
+def test_empty_says_what_to_do(browser):
+    _, html = page(browser)
+    assert "No payments yet" in html
+    assert "/api/v1/fraud/transactions" in html
+
+
+def test_filters_and_their_empty_state(browser, sent):
+    _, html = page(browser, "/fraud/?account=V-8")
+    assert "p-8" in html
+    assert ">p-7<" not in html
+    _, html = page(browser, "/fraud/?account=nobody")
+    assert "No payment fits" in html
+    outcome = sent[-1]["decision"]["outcome"]
+    _, html = page(browser, f"/fraud/?outcome={outcome}")
+    assert sent[-1]["external_id"] in html
+
+
+@pytest.mark.parametrize(
+    "query", ["min_score=high", "outcome=maybe", "cursor=x", "min_score=7", "min_score=nan"]
+)
+def test_bad_filters_are_said(browser, query):
+    response, html = page(browser, f"/fraud/?{query}")
+    assert response.status_code == 422
+    assert query.split("=")[0] in html
+
+
+def test_paging(browser, api):
+    api.post("/fraud/transactions", [body(n) for n in range(1, 61)])
+    _, html = page(browser)
+    assert 'rel="next"' in html
+    _, older = page(browser, "/fraud/?cursor=11")
+    assert ">p-10<" in older
+    assert ">p-11<" not in older
+
+
+def test_one_payment(browser, sent):
+    _, html = page(browser, f"/fraud/{sent[-1]['id']}/")
+    for part in (
+        "Why",
+        "What raised the score",
+        "This payment",
+        "Accounts around this payment",
+        "<svg",
+        "fraud@",
+    ):
+        assert part in html
+    assert sent[-1]["decision"]["reasons"][0]["text"] in html
+    assert "V-7" in html  # an earlier payer of the same payee
+
+
+def test_a_first_payment(browser, sent):
+    _, html = page(browser, f"/fraud/{sent[0]['id']}/")
+    assert "No earlier payment" in html
+
+
+def test_nothing_is_markup(browser, api):
+    nasty = "<script>alert(1)</script>"
+    sent = api.post("/fraud/transactions", body(payee=nasty, external_id=nasty)).json()
+    for path in ("/fraud/", f"/fraud/{sent['id']}/"):
+        _, html = page(browser, path)
+        assert nasty not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_others_see_nothing(bank, sent):
+    stranger = bank.browser(bank.stranger)
+    response, html = page(stranger)
+    assert response.status_code == 200
+    assert "No payments yet" in html
+    assert page(stranger, f"/fraud/{sent[0]['id']}/")[0].status_code == 404
+
+
+def test_signing_in_is_needed(client):
+    assert client.get("/fraud/").status_code == 302

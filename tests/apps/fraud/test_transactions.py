@@ -1,0 +1,216 @@
+"""POST /api/v1/fraud/transactions."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from apps.fraud.models import Decision, Transaction
+from rootstock.accounts.tenancy import tenant
+from tests.apps.fraud.conftest import body
+
+pytestmark = pytest.mark.usefixtures("runtime")
+PATH = "/fraud/transactions"
+
+
+def problems(response):
+    """Field to reason of a refusal."""
+    assert response["content-type"] == "application/problem+json"
+    return {one["field"]: one["reason"] for one in response.json()["errors"]}
+
+
+def test_it_works(api):
+    response = api.post(PATH, body())
+    assert response.status_code == 200
+    found = response.json()
+    assert found["sequence"] == 1
+    decision = found["decision"]
+    assert 0 <= decision["score"] <= 1
+    assert decision["outcome"] in ("approve", "review", "decline")
+    assert set(decision["contributions"]) == {"tabular", "sequence", "graph"}
+    assert decision["model"].startswith("fraud@")
+    assert decision["latency_ms"] > 0
+
+
+def test_a_list_comes_back_in_its_order(api):
+    response = api.post(PATH, [body(n) for n in (3, 1, 2)])
+    items = response.json()["items"]
+    assert [item["external_id"] for item in items] == ["p-3", "p-1", "p-2"]
+    assert [item["sequence"] for item in items] == [1, 2, 3]
+    assert all(item["decision"] for item in items)
+
+
+def test_a_burst_to_strangers_scores_higher_than_habit(api):
+    habit = [body(n, occurred_at=f"2026-03-{n:02d}T12:00:00Z") for n in range(1, 15)]
+    usual = api.post(PATH, habit).json()["items"][-1]["decision"]["score"]
+    burst = [
+        body(
+            100 + n,
+            payee=f"MULE-{n}",
+            amount="850.00",
+            channel="instant",
+            occurred_at=f"2026-03-15T03:0{n}:00Z",
+        )
+        for n in range(6)
+    ]
+    last = api.post(PATH, burst).json()["items"][-1]["decision"]
+    assert last["score"] > 100 * usual
+    assert last["outcome"] != "approve"
+    assert last["reasons"]
+
+
+def test_sent_again_it_has_the_same_decision(api, bank):
+    first = api.post(PATH, body()).json()
+    assert api.post(PATH, body()).json() == first
+    assert api.post(PATH, [body(), body(2)]).json()["items"][0] == first
+    with tenant(bank.organisation):
+        assert Decision.objects.count() == 2
+
+
+def test_sent_again_in_another_form_it_is_the_same(api):
+    first = api.post(PATH, body(amount="12.50")).json()
+    again = api.post(PATH, body(amount=12.5, occurred_at="2026-03-02T10:01:00+01:00"))
+    assert again.json() == first
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("amount", "12.51"), ("payee", "X"), ("currency", "GBP"), ("channel", "cash"),
+     ("occurred_at", "2026-03-02T09:00:00Z")],
+)  # fmt: skip
+def test_same_id_with_other_content_is_a_conflict(api, field, value):
+    api.post(PATH, body())
+    response = api.post(PATH, body(**{field: value}))
+    assert response.status_code == 409
+    assert list(problems(response)) == [field]
+
+
+def test_conflict_in_a_list_names_its_index_and_stores_nothing(api, bank):
+    api.post(PATH, body())
+    response = api.post(PATH, [body(2), body(1, amount="1.00")])
+    assert response.status_code == 409
+    assert list(problems(response)) == ["transactions.1.amount"]
+    with tenant(bank.organisation):
+        assert Transaction.objects.count() == 1
+
+
+def test_idempotency_key_with_other_content_is_a_conflict(api):
+    first = api.post(PATH, body(), **{"Idempotency-Key": "k1"})
+    assert api.post(PATH, body(), **{"Idempotency-Key": "k1"}).json() == first.json()
+    response = api.post(PATH, body(2), **{"Idempotency-Key": "k1"})
+    assert response.status_code == 409
+    assert "Idempotency-Key" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"amount": "0"}, "amount"),
+        ({"amount": "-3"}, "amount"),
+        ({"amount": "1.234"}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"amount": "Infinity"}, "amount"),
+        ({"amount": "1e13"}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"currency": "eur"}, "currency"),
+        ({"currency": "XXX"}, "currency"),
+        ({"channel": "pigeon"}, "channel"),
+        ({"payer": ""}, "payer"),
+        ({"payer": "   "}, "payer"),
+        ({"payee": "a\x00b"}, "payee"),
+        ({"payee": "x" * 65}, "payee"),
+        ({"external_id": ""}, "external_id"),
+        ({"external_id": "x" * 101}, "external_id"),
+        ({"occurred_at": "2026-03-02T09:00:00"}, "occurred_at"),
+        ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"occurred_at": "1969-01-01T00:00:00Z"}, "occurred_at"),
+        ({"occurred_at": "2999-01-01T00:00:00Z"}, "occurred_at"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_bad_fields_are_named(api, changes, field):
+    response = api.post(PATH, body(**changes))
+    assert response.status_code == 422
+    assert list(problems(response)) == [field]
+
+
+def test_a_missing_field_is_named(api):
+    given = body()
+    del given["payee"]
+    assert list(problems(api.post(PATH, given))) == ["payee"]
+
+
+def test_bad_fields_in_a_list_carry_their_index(api, bank):
+    response = api.post(PATH, [body(1), body(2, channel="pigeon"), body(3), body(4, amount="-1")])
+    assert response.status_code == 422
+    assert list(problems(response)) == ["transactions.1.channel", "transactions.3.amount"]
+    with tenant(bank.organisation):
+        assert not Transaction.objects.exists()
+
+
+def test_the_same_id_twice_in_a_list_is_refused(api):
+    response = api.post(PATH, [body(1), body(2), body(1)])
+    assert response.status_code == 422
+    assert list(problems(response)) == ["transactions.2.external_id"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_what_is_not_json_is_refused(api, raw):
+    response = api.post(PATH, raw)
+    assert response.status_code == 422
+    assert "body" in problems(response)
+
+
+@pytest.mark.parametrize("given", [3, "payment", None, True])
+def test_what_is_no_payment_is_refused(api, given):
+    assert api.post(PATH, given).status_code == 422
+
+
+@pytest.mark.parametrize("count", [0, 501])
+def test_lists_have_a_size(api, count):
+    response = api.post(PATH, [body(n) for n in range(count)])
+    assert response.status_code == 422
+    assert "transactions" in problems(response)
+
+
+def test_scope_is_needed(bank):
+    assert bank.api("fraud:read").post(PATH, body()).status_code == 403
+
+
+def test_organisations_number_their_own_payments(bank, api):
+    other = bank.api("fraud:write", "fraud:read", organisation=bank.other)
+    first, theirs = api.post(PATH, body()).json(), other.post(PATH, body(amount="999.00")).json()
+    assert (first["sequence"], theirs["sequence"]) == (1, 1)
+    assert api.get(f"{PATH}/{theirs['id']}").status_code == 404
+
+
+def test_at_the_same_time_each_gets_its_own_number(bank):
+    """Concurrent senders, some of them sending the same payment: no gap, no double, one decision each."""
+    from django.db import connection
+
+    key, gate = bank.key("fraud:write"), threading.Barrier(4)
+
+    def send(sender: int) -> None:
+        from tests.fixtures.world import Api
+
+        gate.wait()
+        client = Api(key)
+        for number in range(10):
+            assert client.post(PATH, body(number * 2 + sender % 2)).status_code == 200
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, range(4)))
+    with tenant(bank.organisation):
+        assert sorted(Transaction.objects.values_list("sequence", flat=True)) == list(range(1, 21))
+        assert Decision.objects.count() == 20
+
+
+def test_amounts_far_apart_are_exact(api):
+    sent = ["0.01", "999999999999.99"]
+    items = api.post(PATH, [body(n, amount=amount) for n, amount in enumerate(sent)]).json()["items"]
+    assert [item["amount"] for item in items] == sent
+
+
+def test_a_payment_to_oneself_scores(api):
+    assert api.post(PATH, body(payee="GB29-0001")).json()["decision"]
