@@ -28,8 +28,8 @@ lint: install ## style, types, layers, templates, migrations
 	$(BIN)/ruff format --check
 	$(BIN)/mypy platform/rootstock apps models_zoo workers
 	$(BIN)/lint-imports
-	$(BIN)/djlint --check --lint platform apps
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/djlint --quiet --lint platform apps
+	$(BIN)/python -m rootstock.embedded manage.py makemigrations --check --dry-run
 
 bench: install ## the measurements that README shows
 	$(BIN)/pytest tests/bench -s
