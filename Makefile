@@ -27,7 +27,7 @@ lint: install ## style, types, layers, templates, migrations
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy platform/rootstock apps models_zoo workers
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint --quiet --lint platform apps
 	$(BIN)/python -m rootstock.embedded manage.py makemigrations --check --dry-run
 
