@@ -32,7 +32,7 @@ lint: install ## style, types, layers, templates, migrations
 	$(BIN)/python -m rootstock.embedded manage.py makemigrations --check --dry-run
 
 bench: install ## the measurements that README shows
-	$(BIN)/pytest tests/bench -s
+	@for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit; done
 
 browser: install # a Chromium for the browser tests, or a plain word that they will be skipped
 	@$(BIN)/python tests/chromium.py
