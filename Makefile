@@ -27,12 +27,12 @@ lint: install ## style, types, layers, templates, migrations
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy platform/rootstock apps models_zoo workers
-	$(BIN)/lint-imports
-	$(BIN)/djlint --check --lint platform apps
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint --quiet --lint platform apps
+	$(BIN)/python -m rootstock.embedded manage.py makemigrations --check --dry-run
 
 bench: install ## the measurements that README shows
-	$(BIN)/pytest tests/bench -s
+	@for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit; done
 
 browser: install # a Chromium for the browser tests, or a plain word that they will be skipped
 	@$(BIN)/python tests/chromium.py

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.chromium import find, why_missing
 from tests.fixtures.processes import free_port
 
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,15 +31,14 @@ DESKTOP = {"width": 1440, "height": 900}
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium where it is there, else Playwright's own; without either the browser tests are skipped."""
+    """One that is there, see tests/chromium.py; without one the browser tests are skipped and say why."""
     # Playwright's loop runs in this thread; Django would take that for an async view and refuse its database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
-        path = str(CHROMIUM) if CHROMIUM.exists() else None
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        except Error as error:
-            pytest.skip(f"no Chromium to drive (apt-get install chromium): {error.message.splitlines()[0]}")
+        path = find()
+        if path is None:
+            pytest.skip(why_missing())
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 

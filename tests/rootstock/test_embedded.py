@@ -208,3 +208,10 @@ def test_a_closed_checkout_places_the_data_where_the_servers_can_reach(
         assert closed.stat().st_mode & 0o777 == 0o700
     finally:
         embedded.stop(closed)
+
+
+def test_a_command_runs_beside_the_services(var: Path) -> None:
+    command = [sys.executable, "-m", "rootstock.embedded", "-c", "import sys; sys.exit(3)"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "platform"), "ROOTSTOCK_VAR": str(var)}
+    assert subprocess.run(command, env=environment, check=False).returncode == 3
+    assert servers(var) == {}

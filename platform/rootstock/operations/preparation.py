@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
@@ -28,6 +29,7 @@ class Step:
 
 def prepare(say: Callable[[str], object]) -> None:
     """Do the steps that are not done yet; raises Refusal when one cannot."""
+    _reach_valkey()
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
@@ -39,12 +41,23 @@ def prepare(say: Callable[[str], object]) -> None:
             step.do()
 
 
+def _reach_valkey() -> None:
+    try:
+        redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5).ping()
+    except (redis.RedisError, ValueError) as error:
+        raise Refusal(f"cannot reach Valkey (REDIS_URL): {_first(error)}") from None
+
+
+def _first(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
 def _is_migrated() -> bool:
     try:
         executor = MigrationExecutor(connections["admin"])
     except OperationalError as error:
         raise Refusal(
-            f"cannot reach the database as its owner (DATABASE_ADMIN_URL): {error}".strip()
+            f"cannot reach the database as its owner (DATABASE_ADMIN_URL): {_first(error)}"
         ) from None
     finally:
         connections["admin"].close()

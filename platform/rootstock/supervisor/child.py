@@ -14,7 +14,7 @@ from rootstock.supervisor.output import Output
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
-STABLE_AFTER_S = 30.0  # a process that ran this long has not crashed at its start
+STABLE_AFTER_S = 30.0  # what was ready and ran this long has not crashed at its start
 KEPT_LINES = 200
 
 
@@ -96,8 +96,8 @@ class Child:
         self._start_later(f"ended with {signal.Signals(-status).name if status < 0 else f'status {status}'}")
 
     def _start_later(self, what: str) -> None:
-        lived = time.monotonic() - self._started_at
-        self.crashes = 1 if lived > STABLE_AFTER_S else self.crashes + 1
+        proven = self.ready and time.monotonic() - self._started_at > STABLE_AFTER_S
+        self.crashes = 1 if proven else self.crashes + 1
         delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (self.crashes - 1))
         self.ready, self._process = False, None
         self._start_again_at = time.monotonic() + delay

@@ -16,7 +16,7 @@ from rootstock.supervisor.output import Output
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 10.0
-HOPELESS_CRASHES = 3
+HOPELESS_CRASHES = 2
 
 
 class Supervisor:

@@ -1,0 +1,58 @@
+"""`manage.py up` where it cannot start: one plain line and exit code 2, never a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.fixtures.processes import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+def up(var: Path, **environment: str) -> str:
+    """What it says on its way out."""
+    whole = {"PATH": os.environ["PATH"], "ROOTSTOCK_VAR": str(var), **environment}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up"], cwd=ROOT, env=whole, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    assert "ROOTSTOCK_VAR: cannot write /proc/rootstock" in up(Path("/proc/rootstock"))
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000"])
+def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
+    assert f"ROOTSTOCK_PORT='{port}': expected a number" in up(tmp_path, ROOTSTOCK_PORT=port)
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        said = up(tmp_path, ROOTSTOCK_PORT=str(listener.getsockname()[1]))
+    assert f"(process {os.getpid()}): set ROOTSTOCK_PORT to another" in said
+
+
+def test_an_external_valkey_that_does_not_answer(tmp_path: Path) -> None:
+    external = {"DATABASE_URL": NOBODY, "DATABASE_ADMIN_URL": NOBODY, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    assert "cannot reach Valkey (REDIS_URL)" in up(tmp_path, ROOTSTOCK_PORT=str(free_port()), **external)
+
+
+def test_an_external_database_that_does_not_answer(tmp_path: Path, services: None) -> None:
+    external = {"DATABASE_URL": NOBODY, "DATABASE_ADMIN_URL": NOBODY, "REDIS_URL": settings.REDIS_URL}
+    said = up(tmp_path, ROOTSTOCK_PORT=str(free_port()), **external)
+    assert "cannot reach the database as its owner (DATABASE_ADMIN_URL)" in said
+
+
+def test_a_setting_that_is_no_number(tmp_path: Path) -> None:
+    assert "ROOTSTOCK_DB_POOL='many': expected a whole number" in up(tmp_path, ROOTSTOCK_DB_POOL="many")
