@@ -146,6 +146,7 @@ class Chat {
 
   finish(bubble, text, state, data = {}) {
     bubble.dataset.state = state;
+    if (data.text) bubble.querySelector("[data-text]").textContent = data.text; // the whole answer, as it was kept
     this.say(text || ENDINGS[state] || "");
     for (const name of ["model", "adapter"]) {
       const slot = bubble.querySelector(`[data-ai-${name}]`);
