@@ -115,6 +115,7 @@ class Chat {
       if (this.abort.signal.aborted) this.finish(bubble, "Stopped", "stopped");
       else this.fail(bubble, error);
     } finally {
+      if (bubble.dataset.state === "streaming") this.finish(bubble, "", "done"); // nothing was left to read
       this.busy(false);
       this.input.focus();
       this.root.dispatchEvent(new CustomEvent("chat:done", { bubbles: true }));
