@@ -94,7 +94,7 @@ def test_pages_fit_and_keep_the_policy(
     context = open_context(base_url=web_url, viewport=viewport, color_scheme=scheme)
     sign_in(context, committed_world.owner)
     page = context.new_page()
-    for path in [*PAGES, f"/jobs/{job.pk}/"]:
+    for path in [*PAGES, "/api/v1/docs", f"/jobs/{job.pk}/"]:
         page.goto(path)
         expect(page.locator("[data-health]")).to_have_attribute("data-tone", re.compile("ok|warn|error"))
         if path == "/style/":
