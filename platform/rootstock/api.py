@@ -8,6 +8,7 @@ from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from rootstock.console.reference import ReferencePage
 from rootstock.errors import DomainError, FieldProblem, NotFound, problem, problem_of
 from rootstock.jobs.api import router as jobs_router
 from rootstock.registry.api import router as registry_router
@@ -20,6 +21,7 @@ api = NinjaAPI(
     version="1",
     description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json.",
     docs_url="/docs",
+    docs=ReferencePage(),
 )
 
 

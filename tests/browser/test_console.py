@@ -94,7 +94,7 @@ def test_pages_fit_and_keep_the_policy(
     context = open_context(base_url=web_url, viewport=viewport, color_scheme=scheme)
     sign_in(context, committed_world.owner)
     page = context.new_page()
-    for path in [*PAGES, f"/jobs/{job.pk}/"]:
+    for path in [*PAGES, "/api/v1/docs", f"/jobs/{job.pk}/"]:
         page.goto(path)
         expect(page.locator("[data-health]")).to_have_attribute("data-tone", re.compile("ok|warn|error"))
         if path == "/style/":
@@ -246,7 +246,7 @@ def _events(*events: tuple[str, str, dict]) -> str:
 
 def _chat(page, answers: list) -> list:
     """A page with the chat component whose stream answers with `answers` in turn; returns the headers seen."""
-    context = {"post_url": "/chat-test/post/"}
+    context = {"post_url": "/chat-test/post/", "csrf_token": "token-of-the-test"}
     chat = render_to_string("console/components/chat.html", context)
     page.goto("/style/")
     page.evaluate(
@@ -256,12 +256,18 @@ def _chat(page, answers: list) -> list:
     )
     seen: list = []
     page.route(
-        "**/chat-test/post/", lambda route: route.fulfill(json={"stream": "/chat-test/stream/", "turn": "t1"})
+        "**/chat-test/post/",
+        lambda route: route.fulfill(
+            json={"stream": "/chat-test/stream/", "turn": "t1", "cancel": "/chat-test/cancel/"}
+        ),
     )
+
+    page.route("**/chat-test/cancel/", lambda route: route.fulfill(status=202, json={}))
 
     def stream(route):
         seen.append(route.request.headers)
         answer = answers[min(len(seen), len(answers)) - 1]
+        answer = answer() if callable(answer) else answer
         if isinstance(answer, str):
             route.fulfill(body=answer, content_type="text/event-stream")
         else:
@@ -305,6 +311,23 @@ def test_a_refused_answer_says_why(page, watch):
     expect(answer).to_have_attribute("data-state", "failed")
     expect(answer).to_contain_text("the lane is full")
     expect(answer).to_contain_text("0197abcd")
+
+
+def test_stopping_tells_the_server_and_keeps_what_was_said(page):
+    cancelled = []
+    done = _events(("2-0", "done", {"finish_reason": "cancelled", "text": "One moment"}))
+    _chat(page, [_events(("1-0", "token", {"text": "One moment "})), lambda: done if cancelled else ""])
+    page.on("request", lambda request: cancelled.append(1) if "cancel" in request.url else None)
+    page.evaluate("document.addEventListener('chat:done', () => (window.chatDone = true))")
+    page.get_by_role("textbox", name="Message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".bubble[data-from=assistant] [data-text]")).to_have_text("One moment ")
+    with page.expect_request("**/chat-test/cancel/") as asked:
+        page.get_by_role("button", name="Stop").click()
+    assert asked.value.method == "POST"
+    assert "x-csrftoken" in asked.value.headers
+    expect(page.locator(".bubble[data-from=assistant]")).to_have_attribute("data-state", "cancelled")
+    page.wait_for_function("window.chatDone")
 
 
 def test_an_error_within_the_stream_ends_it(page):

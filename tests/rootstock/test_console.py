@@ -105,7 +105,7 @@ def test_a_person_without_an_organisation_is_told(db):
 # --- every page -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/login/", "/nowhere/"])
+@pytest.mark.parametrize("path", [*PAGES, "/api/v1/docs", "/login/", "/nowhere/"])
 def test_pages_keep_the_policy(path, world, job):
     client = Client() if path == "/login/" else world.browser(world.owner)
     answer = client.get(path)
@@ -274,6 +274,47 @@ def test_cancelling_needs_the_token(world, job):
     assert b"This form has expired" in answer.content
 
 
+# --- the API's reference ---------------------------------------------------------------------------------------
+
+
+def test_the_reference_tells_every_operation_with_its_scope(db):
+    from rootstock.api import api
+
+    page = Client().get("/api/v1/docs").content.decode()
+    for path, methods in api.get_openapi_schema()["paths"].items():
+        for method in methods:
+            assert f'<span class="method" data-method="{method.upper()}">' in page
+            assert f'<code class="strong">{path}</code>' in page
+    row = page[page.index("/api/v1/jobs/{job_id}/cancel") :]
+    assert '<span class="tag end">jobs:write</span>' in row[:300]
+
+
+def test_the_reference_reads_nested_and_alternative_bodies():
+    from rootstock.console.reference import Field, Reference
+
+    line = {"type": "object", "title": "Line", "properties": {"amount": {"type": "number", "minimum": 0}}}
+    order = {
+        "type": "object",
+        "title": "Order",
+        "required": ["lines"],
+        "properties": {"lines": {"type": "array", "items": {"$ref": "#/components/schemas/Line"}}},
+    }
+    body = {"oneOf": [{"$ref": "#/components/schemas/Order"}, {"type": "array", "items": order}]}
+    operation = {"operationId": "make", "requestBody": {"content": {"application/json": {"schema": body}}}}
+    document = {
+        "paths": {"/orders": {"post": operation}},
+        "components": {"schemas": {"Order": order, "Line": line}},
+    }
+    [section] = Reference(document, {"make": "orders:write"}).sections()
+    [told] = section.operations
+    assert told.scope == "orders:write"
+    assert told.bodies[0].shape == "Order or list of Order"
+    assert told.bodies[0].fields == [
+        Field("lines", "list of Line", True, ""),
+        Field("lines.amount", "number", False, "at least 0"),
+    ]
+
+
 # --- errors ---------------------------------------------------------------------------------------------------
 
 
@@ -363,6 +404,10 @@ def test_spans_of_time(seconds, text):
 )
 def test_large_numbers(value, text):
     assert formats.abbreviated(value) == text
+
+
+def test_code_marks_escape():
+    assert tags.code_marks("<i> `a<b` &") == "&lt;i&gt; <code>a&lt;b</code> &amp;"
 
 
 def test_money_is_exact():

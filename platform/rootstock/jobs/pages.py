@@ -121,6 +121,7 @@ def event_lines(events: Sequence[JobEvent]) -> list[EventLine]:
 def loss_chart(events: Sequence[JobEvent]) -> Chart | None:
     """The training curve, thinned to what a screen can show; None for jobs that report no loss."""
     steps = [event.data for event in events if event.type == "step" and event.data.get("loss") is not None]
+    steps.sort(key=lambda step: step["step"])  # ids of one millisecond are in no order
     if len(steps) < 2:
         return None
     steps = steps[:: -(-len(steps) // CHART_POINTS)]

@@ -246,6 +246,16 @@ def amount(value: Decimal | float | None, currency: str = "") -> SafeString | st
 
 
 @register.filter
+def code_marks(text: str) -> SafeString:
+    """Text with its `back-ticked` parts as code; everything is escaped."""
+    pieces = text.split("`")
+    marked = (
+        (format_html("<code>{}</code>", piece) if index % 2 else piece) for index, piece in enumerate(pieces)
+    )
+    return format_html_join("", "{}", ((piece,) for piece in marked))
+
+
+@register.filter
 def percent(value: float | None, digits: int = 0) -> str:
     """0.57 as 57 %."""
     return formats.NONE if value is None else formats.percentage(value, digits)

@@ -54,7 +54,7 @@ function option(spec, colours) {
   return {
     animation: false,
     textStyle: text,
-    grid: { left: 8, right: 12, top: legend ? 32 : 14, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 24, top: legend ? 32 : 14, bottom: 4, containLabel: true },
     legend: legend ? { top: 0, left: 4, itemWidth: 18, itemHeight: 8, textStyle: text } : undefined,
     // Drawn on the canvas: an HTML tooltip would need inline styles, which the page's policy refuses.
     tooltip: {

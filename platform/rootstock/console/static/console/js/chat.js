@@ -115,6 +115,7 @@ class Chat {
       if (this.abort.signal.aborted) this.finish(bubble, "Stopped", "stopped");
       else this.fail(bubble, error);
     } finally {
+      if (bubble.dataset.state === "streaming") this.finish(bubble, "", "done"); // nothing was left to read
       this.busy(false);
       this.input.focus();
       this.root.dispatchEvent(new CustomEvent("chat:done", { bubbles: true }));
@@ -146,6 +147,7 @@ class Chat {
 
   finish(bubble, text, state, data = {}) {
     bubble.dataset.state = state;
+    if (data.text) bubble.querySelector("[data-text]").textContent = data.text; // the whole answer, as it was kept
     this.say(text || ENDINGS[state] || "");
     for (const name of ["model", "adapter"]) {
       const slot = bubble.querySelector(`[data-ai-${name}]`);

@@ -67,6 +67,7 @@ export async function follow(url, { onEvent, onState, signal }) {
       const response = await fetch(url, { headers, signal, cache: "no-store" });
       if (!response.ok && response.status < 500) throw await problemOf(response);
       if (!response.ok) throw new TypeError(`The server answered ${response.status}.`);
+      if (response.status === 204) return; // all of it had been read before
       onState("open");
       for await (const event of parse(response.body)) {
         failures = 0;
