@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from models_zoo.llm.tokenizer import ChatTokenizer
-
 from apps.support import selectors, services
 from apps.support.context import build_messages
 from apps.support.models import Turn
@@ -17,7 +15,8 @@ from apps.support.streaming import done_data, emotion_data, release_connection
 from models_zoo import emotion
 from models_zoo.emotion import labels
 from models_zoo.llm.card import read_adapter_card
-from rootstock.errors import DeadlineExceeded, DomainError, InternalError, Unavailable
+from models_zoo.llm.tokenizer import ChatTokenizer
+from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.registry.base import base_folder
 from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
@@ -26,6 +25,8 @@ from workers.runtime import Runtime
 EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
 # Greedy answers of a small base run in circles without it; more than this and it avoids its own facts.
 REPETITION_PENALTY = 1.1
+# Of one customer turn: half of the engine's context, so that prompt, history and answer fit beside it.
+MESSAGE_TOKENS = 1024
 
 
 class EmotionHandler:
@@ -36,15 +37,26 @@ class EmotionHandler:
         self._engine = runtime.engine
         self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
         self._thresholds = read_adapter_card(EMOTION_FOLDER).thresholds
+        self._tokenizer = ChatTokenizer(base_folder())
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
-        """One forward for the whole batch."""
-        rows = self._engine.classify([str(request.payload["text"]) for request in batch], self._adapter)
-        return [self._reading(scores) for scores in rows]
+        """One forward for the whole batch. A text of more tokens than an answer can be written to is refused
+        here, where the tokenizer is, before anything is stored."""
+        texts = [str(request.payload["text"]) for request in batch]
+        tokens = [len(self._tokenizer.encode(text)) for text in texts]
+        short = [text for text, count in zip(texts, tokens, strict=True) if count <= MESSAGE_TOKENS]
+        rows = iter(self._engine.classify(short, self._adapter) if short else [])
+        return [
+            self._reading(next(rows)) if count <= MESSAGE_TOKENS else _too_long(count) for count in tokens
+        ]
 
     def _reading(self, scores: dict[str, float]) -> dict[str, Any]:
         reading = labels.read(scores, self._thresholds)
         return {**reading.as_dict(), "adapter": self._adapter, "fingerprint": self._engine.fingerprint}
+
+
+def _too_long(tokens: int) -> InvalidInput:
+    return InvalidInput.field("text", f"is {tokens} tokens long; at most {MESSAGE_TOKENS} are accepted")
 
 
 @dataclass(slots=True)
@@ -107,6 +119,7 @@ class ReplyHandler:
         engine, speech = self._runtime.engine, Speech()
         try:
             task = selectors.reply_task(request.organisation_id, answer_id)
+            release_connection()
             yield "emotion", emotion_data(task.message)
             for chunk in self._chunks(request, task, cancelled):
                 speech.take(chunk)

@@ -103,6 +103,13 @@ def reply_task(organisation: Organisation | UUID, answer_id: UUID) -> ReplyTask:
         return ReplyTask(Desk.objects.get(), answer.reply_to, turns)
 
 
+def counts(organisation: Organisation | UUID) -> dict[str, int]:
+    """Open conversations, and those of them whose customer was upset at last."""
+    with tenant(organisation):
+        found = Conversation.objects.filter(state=Conversation.State.OPEN)
+        return {"open": found.count(), "upset": found.filter(last_group="upset").count()}
+
+
 def last_number(conversation: Conversation) -> int:
     """The number of the newest turn; 0 when there is none."""
     return conversation.turns.aggregate(last=Max("number"))["last"] or 0

@@ -279,7 +279,13 @@ VERTICALS: dict[str, Vertical] = {
     "ehr": Vertical(
         "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
     ),
-    "support": Vertical("Support", "apps.support.api.router", "apps.support.urls", "apps.support.demo.play"),
+    "support": Vertical(
+        "Support",
+        "apps.support.api.router",
+        "apps.support.urls",
+        "apps.support.demo.play",
+        "apps.support.overview.tiles",
+    ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
 DEMO_ADAPTATION = "apps.support.demo"

@@ -13,7 +13,6 @@ from django.conf import settings
 from models_zoo.emotion.labels import LABELS
 from models_zoo.llm.card import AdapterCard, write_card
 from rootstock.lanes import wire
-from rootstock.registry.selectors import adapter_by_reference
 from workers.engine.protocol import Chunk, Sampling
 from workers.lanes import Consumer
 
@@ -79,6 +78,8 @@ class ScriptedRuntime:
 
     def adapter(self, organisation_id: Any, reference: str) -> str:
         """The reference, if the organisation has it."""
+        from rootstock.registry.selectors import adapter_by_reference
+
         return adapter_by_reference(organisation=organisation_id, reference=reference).reference
 
 

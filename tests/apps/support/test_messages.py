@@ -80,6 +80,16 @@ def test_a_text_that_is_too_long_is_refused_and_nothing_is_stored(api, conversat
     assert len(api.get(conversation).json()["turns"]) == 1
 
 
+def test_a_text_of_too_many_tokens_is_refused_and_nothing_is_stored(api, conversation):
+    answer = post(api, conversation, "a " * 1025)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "text", "reason": "is 1025 tokens long; at most 1024 are accepted"}
+    ]
+    assert len(api.get(conversation).json()["turns"]) == 1
+    assert post(api, conversation, "a " * 1024, stream=False).status_code == 201
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"text": 7}', b'{"text": "a", "temprature": 1}', b"{}"])
 def test_a_body_that_does_not_fit_is_a_problem(api, conversation, body):
     answer = api.post(f"{conversation}/messages", body)

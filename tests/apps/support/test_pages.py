@@ -52,6 +52,12 @@ def test_a_closed_conversation_has_no_composer(browser, path):
     assert "data-chat" not in re.sub(r"data-chat-\w+", "", page)
 
 
+def test_the_home_page_counts_open_conversations(browser, path):
+    page = html(browser.get("/"))
+    assert "Open conversations" in page
+    assert "Upset at last" in page
+
+
 def test_starting_one_leads_to_its_page(browser):
     answer = browser.post("/support/new", {"subject": "Invoice"})
     assert answer.status_code == 302
