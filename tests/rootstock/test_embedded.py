@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -33,16 +34,39 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def var() -> Iterator[Path]:
-    """A fresh folder that the servers' user can reach, unlike pytest's own."""
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that the servers' user can reach, unlike pytest's own; the servers in it are stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="rootstock-test-"))
     folder.chmod(0o755)
     yield folder
     while folder in lifetime._uses:
         embedded.stop(folder)
     shutil.rmtree(folder)
-    shutil.rmtree(place.run_folder(folder), ignore_errors=True)
+
+
+@pytest.fixture
+def fresh() -> Iterator[Path]:
+    """A `var` where nothing has ever run."""
+    with reachable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def used() -> Iterator[Path]:
+    """A `var` whose servers have run and were stopped."""
+    with reachable_folder() as folder:
+        embedded.ensure(folder)
+        embedded.stop(folder)
+        yield folder
+
+
+@pytest.fixture
+def var(used: Path) -> Iterator[Path]:
+    """A copy of the used one, which spares making a new cluster for each test."""
+    with reachable_folder() as folder:
+        subprocess.run(["cp", "-a", str(used / "services"), str(folder)], check=True)
+        yield folder
 
 
 def holder(var: Path) -> "subprocess.Popen[str]":
@@ -74,9 +98,9 @@ def wait_until_gone(var: Path) -> None:
         time.sleep(0.05)
 
 
-def test_it_works(var: Path) -> None:
-    services = embedded.ensure(var)
-    assert services == embedded.urls(var)
+def test_it_works(fresh: Path) -> None:
+    services = embedded.ensure(fresh)
+    assert services == embedded.urls(fresh)
     with psycopg.connect(services.database_url) as connection:
         version, user = connection.execute("select version(), current_user").fetchone() or ("", "")
     assert version.startswith("PostgreSQL 18")
@@ -154,14 +178,14 @@ def test_a_server_without_its_socket_is_started_again(var: Path) -> None:
     psycopg.connect(services.database_url).close()
 
 
-def test_an_interrupted_creation_is_thrown_away(var: Path) -> None:
-    unfinished = place.find_place(var).home / "postgres.new"
+def test_an_interrupted_creation_is_thrown_away(fresh: Path) -> None:
+    unfinished = place.find_place(fresh).home / "postgres.new"
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18\n")
-    psycopg.connect(embedded.ensure(var).database_url).close()
+    psycopg.connect(embedded.ensure(fresh).database_url).close()
 
 
-def test_two_checkouts_run_side_by_side(var: Path, tmp_path: Path) -> None:
+def test_two_checkouts_run_side_by_side(var: Path) -> None:
     beside = var / "beside"
     mine, theirs = embedded.ensure(var), embedded.ensure(beside)
     redis.Redis.from_url(mine.redis_url).set("whose", "mine")
@@ -180,16 +204,26 @@ def test_the_keeper_ends_with_the_last_user(var: Path) -> None:
     wait_until_gone(var)
 
 
-def test_a_folder_of_somebody_else_is_refused(var: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named() -> None:
     with pytest.raises(EmbeddedError, match="cannot create /proc/nowhere"):
         embedded.ensure(Path("/proc/nowhere"))
 
 
+@as_root
+def test_a_sockets_folder_of_somebody_else_is_refused(fresh: Path) -> None:
+    folder = place.run_folder(fresh)
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(EmbeddedError, match=f"{folder} belongs to"):
+        embedded.ensure(fresh)
+    folder.rmdir()
+
+
 @not_as_root
-def test_no_write_permission_is_said_plainly(var: Path) -> None:
-    var.chmod(0o555)
+def test_no_write_permission_is_said_plainly(fresh: Path) -> None:
+    fresh.chmod(0o555)
     with pytest.raises(EmbeddedError, match="no permission to write"):
-        embedded.ensure(var)
+        embedded.ensure(fresh)
 
 
 @as_root

@@ -8,6 +8,7 @@ holds it: whoever comes meanwhile waits, and then starts them afresh.
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ def start(place: Place) -> None:
 
 def keep(var: Path) -> None:
     """The keeper's whole life: wait until nobody uses the services, then stop them."""
+    if not (var / "services").exists():  # removed before this process came to run
+        return
     place = find_place(var)
     with held(var / "services.keeper"), held(var / "services.users"):
         _stop_servers(place)
@@ -119,6 +122,7 @@ def _ensure_keeper(var: Path) -> None:
 def _stop_servers(place: Place) -> None:
     valkey.stop(place)
     postgres.stop(place)
+    shutil.rmtree(place.run, ignore_errors=True)
 
 
 def _try(descriptor: int, mode: int) -> bool:
