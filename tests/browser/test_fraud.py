@@ -1,0 +1,48 @@
+"""The fraud pages in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.apps.fraud.conftest import body, runtime  # noqa: F401  (a fixture)
+from tests.browser.conftest import DESKTOP, PHONE, TABLET
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("runtime")]
+
+
+@pytest.fixture
+def sent(committed_world):
+    """Usual payments and a burst from the same account to strangers."""
+    usual = [body(n, payee=f"SHOP-{n % 3}") for n in range(1, 40)]
+    burst = [body(n, payee=f"MULE-{n}", amount="900.00", channel="instant") for n in range(60, 80)]
+    api = committed_world.api("fraud:write", "fraud:read")
+    return api.post("/fraud/transactions", usual + burst).json()["items"]
+
+
+def test_from_the_list_to_the_reasons(page, sent):
+    page.goto("/fraud/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Payments")
+    label = {"review": "For review", "decline": "Declined"}[sent[-1]["decision"]["outcome"]]
+    page.get_by_label("Filter by outcome").get_by_role("link", name=label).click()
+    expect(page.locator("tbody tr").first).to_contain_text(label)
+    page.locator("tbody tr a").first.click()
+    expect(page.locator("ol.reasons li").first).to_be_visible()
+    expect(page.get_by_role("img", name="accounts: the payer, the payee")).to_be_visible()
+    expect(page.locator("ul.parts li")).to_have_count(3)
+
+
+def test_paging_and_account_filter(page, sent):
+    page.goto("/fraud/")
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("tbody tr")).to_have_count(len(sent) - 50)
+    page.get_by_role("searchbox", name="Account").fill("SHOP-1")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody tr")).to_have_count(13)
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])
+def test_nothing_is_wider_than_the_screen(page, sent, size):
+    page.set_viewport_size(size)
+    for path in ("/fraud/", f"/fraud/{sent[-1]['id']}/"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
