@@ -4,9 +4,8 @@ Fail closed: a note keeps the state `withheld` until the worker has answered for
 to weaker means when the model is away; the job is tried again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,8 @@ from django.utils import timezone
 
 from apps.ehr.fhir import notes as free_text
 from apps.ehr.models import ImportedBundle, Note, NoteState, Resource
+from models_zoo.clinical.deid.known import Known, survivors
+from models_zoo.clinical.deid.scrub import Redaction, Scrubbed
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
@@ -25,35 +26,64 @@ DEADLINE_S = 120.0
 
 
 def run(job: JobHandle, bundle: ImportedBundle) -> None:
-    """De-identify what the Bundle brought. Raises the lane's Unavailable, Busy or DeadlineExceeded."""
+    """De-identify what the Bundle brought, patient by patient.
+
+    Raises the lane's Unavailable, Busy or DeadlineExceeded; the patients before that are done.
+    """
     organisation = bundle.organisation_id
     waiting = _waiting(organisation, bundle.pk)
-    done = 0
-    job.progress(done, len(waiting), "Removing identifiers from notes", force=True)
-    for batch in _batches(waiting):
-        notes_deidentify(organisation, batch)
-        done += len(batch)
-        job.progress(done, len(waiting), "Removing identifiers from notes", force=True)
+    done, total = 0, sum(len(ids) for ids in waiting.values())
+    job.progress(done, total, "Removing identifiers from notes", force=True)
+    for ids in waiting.values():
+        notes_deidentify(organisation, ids)
+        done += len(ids)
+        job.progress(done, total, "Removing identifiers from notes", force=True)
 
 
 def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID]) -> None:
-    """De-identify these notes; those that are done are left alone."""
+    """De-identify one patient's notes; those that are done are left alone.
+
+    A name that the model was sure of in one note is then looked for in the patient's others: a relative is
+    introduced in one place and merely mentioned in the next.
+    """
     with tenant(organisation):
         notes = list(
             Note.objects.filter(pk__in=note_ids, state=NoteState.WITHHELD).select_related("resource")
         )
-        payloads = [{"text": note.original, "known": _known(note)} for note in notes]
+        payloads: list[dict[str, Any]] = [{"text": note.original, "known": _known(note)} for note in notes]
     # No transaction stays open while the worker reads.
-    answers = client.call(LANE, payloads, organisation=organisation, deadline_s=DEADLINE_S)
+    answers = _read(organisation, payloads)
+    names = [Known("NAME", name) for name in sorted({name for answer in answers for name in answer["names"]})]
+    again = [index for index, answer in enumerate(answers) if survivors(_scrubbed(answer), names)]
+    for index in again:
+        payloads[index]["known"] += [asdict(name) for name in names]
+    for index, answer in zip(again, _read(organisation, [payloads[index] for index in again]), strict=True):
+        answers[index] = answer
     with tenant(organisation):
         for note, answer in zip(notes, answers, strict=True):
             _keep(note, answer)
 
 
-def _waiting(organisation: UUID, bundle_id: UUID) -> list[UUID]:
+def _read(organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The worker's answers, asked for in parts that its queue takes."""
+    answers: list[dict[str, Any]] = []
+    for start in range(0, len(payloads), BATCH):
+        part = payloads[start : start + BATCH]
+        answers += client.call(LANE, part, organisation=organisation, deadline_s=DEADLINE_S)
+    return answers
+
+
+def _scrubbed(answer: dict[str, Any]) -> Scrubbed:
+    return Scrubbed(answer["text"], tuple(Redaction(**redaction) for redaction in answer["redactions"]))
+
+
+def _waiting(organisation: UUID, bundle_id: UUID) -> dict[UUID, list[UUID]]:
     with tenant(organisation):
-        notes = Note.objects.filter(resource__bundle_id=bundle_id, state=NoteState.WITHHELD)
-        return list(notes.order_by("id").values_list("pk", flat=True))
+        notes = Note.objects.filter(resource__bundle_id=bundle_id, state=NoteState.WITHHELD).order_by("pk")
+        waiting: dict[UUID, list[UUID]] = {}
+        for pk, patient_id in notes.values_list("pk", "patient_id"):
+            waiting.setdefault(patient_id, []).append(pk)
+        return waiting
 
 
 def _keep(note: Note, answer: dict[str, Any]) -> None:
@@ -77,9 +107,3 @@ def _known(note: Note) -> list[dict[str, str]]:
     )
     found = [identifier for patient in mine for identifier in free_text.identifiers(patient, others)]
     return [asdict(identifier) for identifier in dict.fromkeys(found)]
-
-
-def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
-    remaining = iter(ids)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch

@@ -16,9 +16,10 @@ HOSPITAL = "St Brannoc Hospital"
 MRN_SYSTEM = "urn:oid:2.16.840.1.113883.19.5"
 ROUNDS = 6
 _NAMES = (
-    ("Marguerite", "Halloran"), ("Tobias", "Wrenfield"), ("Oluwaseun", "Bankole"), ("Ingeborg", "Tveit"),
-    ("Rafael", "Quintanilha"), ("Meera", "Chandrasekaran"), ("Cormac", "Delahunty"), ("Yelena", "Morozova"),
-    ("Hamish", "Abercrombie"), ("Noor", "Al-Rashid"), ("Lieselotte", "Brandt"), ("Kofi", "Asante"),
+    ("Marguerite", "Halloran", "female"), ("Tobias", "Wrenfield", "male"), ("Oluwaseun", "Bankole", "male"),
+    ("Ingeborg", "Tveit", "female"), ("Rafael", "Quintanilha", "male"), ("Meera", "Chandrasekaran", "female"),
+    ("Cormac", "Delahunty", "male"), ("Yelena", "Morozova", "female"), ("Hamish", "Abercrombie", "male"),
+    ("Noor", "Al-Rashid", "female"), ("Lieselotte", "Brandt", "female"), ("Kofi", "Asante", "male"),
 )  # fmt: skip
 _DOCTORS = ("Philippa Greystoke", "Anders Holmquist", "Ruth Okonkwo", "Julian Castellano", "Wei Ling Tan")
 _RELATIVES = ("Beatrice", "Leonard", "Samira", "Dominic", "Henrike", "Callum")
@@ -74,7 +75,7 @@ def case(index: int, now: datetime | None = None) -> Case:
 
 
 def _person(index: int, random: Random) -> Person:
-    given, family = _NAMES[index % len(_NAMES)]
+    given, family, sex = _NAMES[index % len(_NAMES)]
     digits = [random.randint(0, 9) for _ in range(20)]
     return Person(
         given=given,
@@ -89,7 +90,7 @@ def _person(index: int, random: Random) -> Person:
         relative=random.choice(_RELATIVES),
         relative_phone="01632 960" + "".join(str(d) for d in digits[13:16]),
         employer=random.choice(_EMPLOYERS),
-        sex=random.choice(("female", "male")),
+        sex=sex,
     )
 
 
@@ -181,7 +182,8 @@ class _Builder:
         """Earlier rounds differ a little; the last one is the scenario's own."""
         if back == 0 or isinstance(reading.value, str) or reading.code == "3151-8":
             return reading
-        value = round(reading.value * (1 + self._random.uniform(-0.01, 0.01) * back), 1)
+        digits = 1 if reading.unit in ("Cel", "[degF]", "kPa") else 0
+        value = round(reading.value * (1 + self._random.uniform(-0.01, 0.01) * back), digits)
         value = min(value, 100.0) if reading.unit == "%" else value
         return Reading(reading.code, reading.display, value, reading.unit, reading.points)
 
@@ -288,9 +290,10 @@ def _admission(p: Person, s: Scenario, at: datetime) -> str:
     return f"""{HOSPITAL}
 Patient: {p.name}    DOB: {p.birth:%d/%m/%Y}    MRN: {p.mrn}
 
-{p.given} {p.family} is a {years}-year-old admitted on {at:%-d %B %Y} with {s.condition[1].lower()}. {he} lives at
-{p.street}, {p.town}, {p.postcode}, and used to work for {p.employer}. History of Parkinson's disease and
-Crohn's disease; Babinski sign negative. A Foley catheter was placed. Started on {s.medication[1]}.
+{p.given} {p.family} is a {years}-year-old admitted on {at:%-d %B %Y} with {s.condition[1].lower()}. \
+{he} lives at {p.street}, {p.town}, {p.postcode}, and used to work for {p.employer}. \
+History of Parkinson's disease and Crohn's disease; Babinski sign negative. A Foley catheter was placed. \
+Started on {s.medication[1]}.
 Next of kin is {p.relative} {p.family}, who can be reached on {p.relative_phone}.
 Creatinine 1.4 mg/dL, lactate 2.1 mmol/L, ejection fraction 55 %.
 

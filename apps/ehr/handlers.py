@@ -5,16 +5,18 @@ the structured record already holds. Without the adapter there is no answer at a
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models_zoo.clinical import deid
-from models_zoo.clinical.deid.known import Known, find_known
+from models_zoo.clinical.deid.known import Known, find_known, survivors
+from models_zoo.clinical.deid.labels import Label
 from models_zoo.clinical.deid.recipe import NAME
 from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
-from models_zoo.clinical.deid.scrub import Found, Scrubbed, scrub
+from models_zoo.clinical.deid.scrub import Found, scrub
 from models_zoo.llm.card import ModelError
 from rootstock.errors import DomainError, InternalError, Unavailable
 from workers.engine.protocol import EngineError, Span
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FOLDER = Path(deid.__file__).parent / "adapter"
+SURE = 0.9
 
 
 class DeidentifyHandler:
-    """Payload {text, known: [{label, value}]} -> {text, redactions, model}."""
+    """Payload {text, known: [{label, value}]} -> {text, redactions, model, names}.
+
+    `names` are those that the adapter was sure of: the caller looks for them in the person's other notes.
+    """
 
     def load(self, runtime: "Runtime") -> None:
         """Take the recognisers and the adapter. A worker without the adapter still serves its other lanes."""
@@ -57,15 +63,16 @@ class DeidentifyHandler:
         found = [Found(span.start, span.end, span.label, "adapter") for span in spans]
         found += [*find_patterns(text, self._recognisers), *find_known(text, known)]
         scrubbed = scrub(text, found)
-        if _survivors(scrubbed, known):
+        if survivors(scrubbed, known):
             # Cannot happen while `scrub` is right; if it ever does, the note stays withheld.
             return InternalError("an identifier of the record survived; the note stays withheld")
         redactions = [asdict(redaction) for redaction in scrubbed.redactions]
-        return {"text": scrubbed.text, "redactions": redactions, "model": self._adapter}
+        names = sorted({word for span in spans for word in _names(text, span)})
+        return {"text": scrubbed.text, "redactions": redactions, "model": self._adapter, "names": names}
 
 
-def _survivors(scrubbed: Scrubbed, known: Sequence[Known]) -> list[Found]:
-    """Identifiers of the record that are still in the text. A person named Date is not `[DATE]`."""
-    places = scrubbed.redactions
-    left = find_known(scrubbed.text, known)
-    return [found for found in left if not any(p.start <= found.start and found.end <= p.end for p in places)]
+def _names(text: str, span: Span) -> list[str]:
+    """Words of a name that are worth looking for elsewhere; a doubtful span may be a drug or a sign."""
+    if span.label != Label.NAME or span.score < SURE:
+        return []
+    return [word for word in re.findall(r"[^\W\d_]{3,}", text[span.start : span.end]) if word[0].isupper()]

@@ -106,12 +106,13 @@ def badge(risk: RiskScore | None) -> Badge:
         return Badge("neutral", "Not scored", "no vital signs")
     if risk.not_applicable:
         return Badge("neutral", "Not applicable", risk.not_applicable)
-    missing = len(risk.missing)
-    least = "at least " if missing and risk.band != "high" else ""
-    text = f"{BAND_WORDS[risk.band]} · {least}{risk.total}"
-    return Badge(
-        BAND_TONES[risk.band], text, f"{missing} of 7 inputs missing" if missing else "all inputs measured"
-    )
+    word, missing = BAND_WORDS[risk.band], len(risk.missing)
+    if not missing:
+        return Badge(BAND_TONES[risk.band], f"{word} · {risk.total}", "all inputs measured")
+    # A low band that rests on missing inputs is no all-clear and is not shown in its colour.
+    tone = BAND_TONES[risk.band] if risk.band in ("medium", "high") else "neutral"
+    text = f"{word} · {risk.total}" if risk.band == "high" else f"{word} or higher · {risk.total}+"
+    return Badge(tone, text, f"{missing} of 7 inputs missing")
 
 
 def age(patient: Patient, today: date | None = None) -> str:
@@ -187,9 +188,8 @@ def note_view(note: Note) -> NoteView:
         spans.append({"start": len(text), "end": len(text) + len(REMOVED), "label": redaction["label"]})
         text, at = text + REMOVED, redaction["end"]
     labels = [redaction["label"] for redaction in note.redactions]
-    return NoteView(
-        note, True, text + note.text[at:], spans, [(name, labels.count(name)) for name in sorted(set(labels))]
-    )
+    counts = [(name.lower(), labels.count(name)) for name in sorted(set(labels))]
+    return NoteView(note, True, text + note.text[at:], spans, counts)
 
 
 def event_tone(event: Event) -> str:

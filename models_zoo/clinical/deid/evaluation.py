@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from models_zoo.clinical.deid.dataset import read_jsonl
-from models_zoo.clinical.deid.generate import Example
 from models_zoo.clinical.deid.measure import measure
 from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
 from models_zoo.clinical.deid.scrub import Found
@@ -24,10 +23,7 @@ Detect = Callable[[Sequence[str]], list[list[Found]]]
 
 def evaluate(data: Path, tag: Detect | None = None) -> list[dict[str, Any]]:
     """Figures of every detector on every test set in `data`; without `tag`, of the patterns alone."""
-    detectors: dict[str, Detect] = {"patterns": _patterns}
-    if tag is not None:
-        detectors |= {"adapter": tag, "adapter+patterns": lambda texts: _both(tag, texts)}
-    return [_figures(name, find, data / f"{part}.jsonl") for part in SETS for name, find in detectors.items()]
+    return [figures for part in SETS for figures in _of_set(data / f"{part}.jsonl", tag)]
 
 
 def write_figures(adapter: Path, figures: Sequence[dict[str, Any]]) -> None:
@@ -39,16 +35,20 @@ def write_figures(adapter: Path, figures: Sequence[dict[str, Any]]) -> None:
     write_card(replace(card, metrics={**card.metrics, **added}), adapter / ADAPTER_CARD_FILE)
 
 
-def _figures(name: str, detect: Detect, path: Path) -> dict[str, Any]:
-    examples: list[Example] = read_jsonl(path)
-    found = detect([example.text for example in examples])
-    return {"set": path.stem, "detector": name, **asdict(measure(examples, found))}
+def _of_set(path: Path, tag: Detect | None) -> list[dict[str, Any]]:
+    examples = read_jsonl(path)
+    texts = [example.text for example in examples]
+    found = {"patterns": _patterns(texts)}
+    if tag is not None:
+        tagged = tag(texts)
+        both = [a + b for a, b in zip(tagged, found["patterns"], strict=True)]
+        found |= {"adapter": tagged, "adapter+patterns": both}
+    return [
+        {"set": path.stem, "detector": name, **asdict(measure(examples, stretches))}
+        for name, stretches in found.items()
+    ]
 
 
 def _patterns(texts: Sequence[str]) -> list[list[Found]]:
     using = recognisers()
     return [list(find_patterns(text, using)) for text in texts]
-
-
-def _both(tag: Detect, texts: Sequence[str]) -> list[list[Found]]:
-    return [a + b for a, b in zip(tag(texts), _patterns(texts), strict=True)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from models_zoo.clinical.deid.labels import Label
-from models_zoo.clinical.deid.scrub import Found
+from models_zoo.clinical.deid.scrub import Found, Scrubbed
 
 
 def _split(text: str) -> list[str]:
@@ -45,6 +45,13 @@ def find_known(text: str, identifiers: Sequence[Known]) -> Iterator[Found]:
         for pattern in _patterns(known):
             for match in pattern.finditer(text):
                 yield Found(match.start(), match.end(), known.label, "record")
+
+
+def survivors(scrubbed: Scrubbed, identifiers: Sequence[Known]) -> list[Found]:
+    """Identifiers that are still in a scrubbed text. Of a person named Date, `[DATE]` is no trace."""
+    places = scrubbed.redactions
+    left = find_known(scrubbed.text, identifiers)
+    return [found for found in left if not any(p.start <= found.start and found.end <= p.end for p in places)]
 
 
 def _patterns(known: Known) -> Iterator[re.Pattern[str]]:
