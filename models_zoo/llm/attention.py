@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -64,8 +65,8 @@ class KeyValueCache:
         self, config: BaseConfig, slots: int, length: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         shape = (config.layers, slots, config.kv_heads, length, config.head_size)
-        self.keys = torch.empty(shape, dtype=dtype, device=device)
-        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.keys = _zeros(shape, dtype, device)
+        self.values = _zeros(shape, dtype, device)
         self.slots = slots
         self.length = length
 
@@ -74,6 +75,16 @@ class KeyValueCache:
         contiguous."""
         for cache in (self.keys, self.values):
             cache[:, target, :, :tokens] = cache[:, source, :, :tokens]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros, because what lies beyond a sequence's end is masked by weight 0, and 0 times NaN is NaN.
+
+    On CPU they come from numpy, which leaves untouched pages to the system; torch would write them all.
+    """
+    if device.type != "cpu" or dtype != torch.float32:
+        return torch.zeros(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.zeros(shape, dtype=np.float32))
 
 
 class PrefillAttention:

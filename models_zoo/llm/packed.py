@@ -28,6 +28,7 @@ FUSED = {
     "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
     "down": ("mlp.down_proj",),
 }
+ALIGNMENT = 64  # bytes
 SELF_TEST_ERROR = 0.02  # relative; bfloat16 in and out gives about 0.004
 
 
@@ -58,7 +59,7 @@ def packed_linears(
 
 def _cache_key(card: BaseCard) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
-    parts = (card.fingerprint, torch.__version__, capability, _processor(), "layout 2")
+    parts = (card.fingerprint, torch.__version__, capability, _processor(), "layout 3")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -73,7 +74,7 @@ def _processor() -> str:
 def _cached(path: Path) -> dict[str, Tensor] | None:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return {name: _aligned(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return None
 
@@ -97,11 +98,27 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(exist_ok=True)
-        save_file(tensors, partial)
+        save_file(tensors, partial, metadata={"padding": ""})
+        missing = -_data_start(partial) % ALIGNMENT
+        save_file(tensors, partial, metadata={"padding": " " * missing})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         logger.warning("packed weights are not cached: %s", error)
         partial.unlink(missing_ok=True)
+
+
+def _data_start(path: Path) -> int:
+    """Where a safetensors file's header ends."""
+    with path.open("rb") as stream:
+        return 8 + int.from_bytes(stream.read(8), "little")
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """The tensor where the kernels can read it: torch's int8 product crashes on data that is not aligned.
+
+    What `_save` wrote is aligned as it is mapped, and nothing is copied.
+    """
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
 def _self_test(tensors: dict[str, Tensor], card: BaseCard, file: BaseFile) -> bool:

@@ -80,6 +80,8 @@ class ChatTokenizer:
         ids: list[int] = []
         units = []
         for (start, piece), entry in zip(pieces, encoded, strict=True):
+            if not entry.ids:  # a character whose bytes the vocabulary lacks
+                continue
             inner = start + len(piece) - len(piece.lstrip())
             units.append(Unit(inner, start + len(piece), len(ids), len(entry.ids)))
             ids.extend(entry.ids)

@@ -76,6 +76,14 @@ def test_prefill_then_decode_equals_reading_at_once(decoder: Decoder, lengths: t
             assert relative(hidden[row, 0], expected) < 0.02
 
 
+def test_a_fresh_cache_is_zero() -> None:
+    """What is masked still gets multiplied: NaN in memory never written made every reply nonsense."""
+    for dtype in (torch.float32, torch.bfloat16):
+        cache = KeyValueCache(CONFIG, slots=2, length=20, dtype=dtype, device=torch.device("cpu"))
+        assert not cache.keys.any()
+        assert not cache.values.any()
+
+
 @torch.inference_mode()
 def test_moving_a_slot_keeps_its_sequence(decoder: Decoder) -> None:
     cache = KeyValueCache(CONFIG, slots=2, length=20, dtype=torch.float32, device=torch.device("cpu"))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.card import ModelError, read_card
 from models_zoo.llm.decoder import load_decoder
@@ -83,6 +85,20 @@ def test_a_damaged_cache_is_made_again(base: TinyBase, tmp_path: Path) -> None:
     cached.write_bytes(sound[:-5000] + bytes(5000))  # a wrong head or layer: only the self-test can tell
     load_decoder(folder)
     assert cached.read_bytes() == sound
+
+
+def test_cached_weights_are_mapped_where_kernels_can_read_them(base: TinyBase, tmp_path: Path) -> None:
+    """torch's int8 product reads with aligned loads: a misaligned mapping ended the process."""
+    folder = copy_of(base, tmp_path)
+    load_decoder(folder)
+    (cached,) = (folder / "packed").iterdir()
+    with safe_open(cached, framework="pt") as file:
+        assert all(file.get_tensor(name).data_ptr() % 64 == 0 for name in file.keys())  # noqa: SIM118
+    tensors = load_file(cached)
+    save_file(tensors, cached, metadata={"odd": "x" * 8})  # as another writer might leave it
+    head = load_decoder(folder).head
+    for _ in range(3):
+        assert torch.isfinite(head(torch.randn(4, 128))).all()
 
 
 def test_equal_weights_have_equal_fingerprints(base: TinyBase, tmp_path: Path) -> None:

@@ -74,8 +74,11 @@ def _tensors(random: torch.Generator) -> dict[str, torch.Tensor]:
     tensors = {
         "embed_tokens.codes": torch.randint(-127, 128, (320, 128), generator=random).to(torch.int8),
         "embed_tokens.scale": (torch.rand(320, 4, generator=random) * 0.02 + 0.005).half(),
+        "lm_head.codes": torch.randint(-127, 128, (320, 128), generator=random).to(torch.int8),
+        "lm_head.scale": (torch.rand(320, 4, generator=random) * 0.002 + 0.002).half(),
         "norm.weight": torch.rand(128, generator=random) + 0.5,
     }
+    tensors["lm_head.scale"][97:259] /= 50  # half bytes and control characters are hardly ever said
     for layer in range(CONFIG.layers):
         for norm in ("input_layernorm", "post_attention_layernorm"):
             tensors[f"layers.{layer}.{norm}.weight"] = torch.rand(128, generator=random) + 0.5
@@ -104,12 +107,12 @@ def in_transformers(base: TinyBase) -> torch.nn.Module:
         max_position_embeddings=c.context,
         rms_norm_eps=c.norm_epsilon,
         rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta},
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         attn_implementation="eager",
     )
     model = LlamaForCausalLM(config).eval().requires_grad_(False)
     state = {"model.embed_tokens.weight": file.q8("embed_tokens").dequantize()}
-    state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    state["lm_head.weight"] = file.q8("lm_head").dequantize()
     state["model.norm.weight"] = file.tensor("norm.weight")
     for layer in range(c.layers):
         prefix = f"layers.{layer}"
