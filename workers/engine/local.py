@@ -27,6 +27,7 @@ from workers.engine.runner import Runner
 from workers.engine.scheduler import Limits
 
 CANCEL_POLL = 0.05  # seconds between looks at `cancelled` while no token comes
+READ_AHEAD = 32  # windows of one call that wait at once
 TOKENS_OF_A_STEP = {"cpu": 512, "cuda": 8192}
 CONTEXT = 2048
 
@@ -181,12 +182,17 @@ class LocalEngine:
     def _read(
         self, adapter: str, texts: list[tuple[list[int], list[Window]]]
     ) -> list[list[list[list[float]]]]:
-        """The rows of every window of every text."""
+        """The rows of every window of every text. A large call is fed in bit by bit, leaving others their turn."""
         readings = [
             [Reading(ids=ids[window.start : window.stop], adapter=adapter) for window in cut]
             for ids, cut in texts
         ]
-        self._loop.submit([reading for group in readings for reading in group])
+        flat = [reading for group in readings for reading in group]
+        for start in range(0, len(flat), READ_AHEAD):
+            piece = flat[start : start + READ_AHEAD]
+            self._loop.submit(piece)
+            for reading in piece:
+                reading.result.exception()  # waits; an error is raised below
         return [[reading.result.result() for reading in group] for group in readings]
 
 

@@ -187,6 +187,13 @@ def test_tag_long_texts_in_windows(desk: Desk) -> None:
     assert desk.engine.stats().texts > 3  # the long one took several windows
 
 
+def test_a_call_may_be_larger_than_the_queue(desk: Desk) -> None:
+    desk.engine.load("class", desk.folders["class"])
+    texts = [f"text {n}" for n in range(100)]  # the queue holds 32
+    results = desk.engine.classify(texts, "class")
+    assert results[97] == pytest.approx(desk.engine.classify([texts[97]], "class")[0], abs=1e-4)
+
+
 def test_reading_and_writing_at_once(desk: Desk) -> None:
     desk.engine.load("class", desk.folders["class"])
     with ThreadPoolExecutor(6) as pool:
