@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.fraud.models import Decision, IdempotencyKey, IngestCounter, Transaction
 from apps.fraud.payload import account_key, payloads_of
 from rootstock.accounts.models import Organisation, User
@@ -20,6 +22,8 @@ from rootstock.lanes import client
 
 LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
+SECONDS_EACH = 0.01
+"""Added to the lane's deadline for each payment of a list."""
 _CONTENT = ("payer", "payee", "amount", "currency", "channel", "occurred_at")
 
 
@@ -86,7 +90,8 @@ def transactions_score(
     waiting = sorted(stored.waiting, key=lambda row: row.sequence)
     if waiting:
         started = time.monotonic()
-        results = client.call(LANE, payloads_of(waiting), organisation=organisation)
+        deadline = settings.LANES[LANE].deadline_s + SECONDS_EACH * len(waiting)
+        results = client.call(LANE, payloads_of(waiting), organisation=organisation, deadline_s=deadline)
         latency = (time.monotonic() - started) * 1000
         decisions_write(organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency)
     return _in_order(organisation, [row.pk for row in stored.rows])

@@ -127,6 +127,13 @@ def test_known_payments_are_not_scored_again(api, bank):
     assert api.get(f"/fraud/transactions/{first['id']}").json()["decision"] == first["decision"]
 
 
+def test_a_batch_of_known_payments_alone_has_nothing_to_do(api, bank):
+    api.post("/fraud/transactions", [body(1), body(2)])
+    found = submit(api, [1, 2]).json()
+    assert (found["accepted"], found["known"]) == (0, 2)
+    assert run(bank, found["job"]["id"]).result == {"payments": 0, "outcomes": {}}
+
+
 def test_the_same_key_gives_the_same_job(api, bank):
     first = submit(api, [1, 2], **{"Idempotency-Key": "night-1"}).json()
     again = submit(api, [1, 2], **{"Idempotency-Key": "night-1"})

@@ -1,5 +1,7 @@
 """Histories in Valkey answer as the in-memory ones do, whatever happened to the rings."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -155,9 +157,12 @@ def test_two_workers_in_turn(history, stored, expected, bank, valkey):
 
 def test_keys_hold_no_account(history, stored, valkey, bank):
     serve(history, stored[:200])
-    raw = b" ".join(valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
-    assert raw
-    assert not any(f"a{number}:".encode() in raw for number in range(200))
+    keys = [key.decode() for key in valkey.scan_iter(f"fraud:*{bank.organisation.pk}*")]
+    assert len(keys) > 50
+    form = rf"fraud:1:{bank.organisation.pk}(:[0-9a-f]{{12}}:[0-9a-f]{{16}})?"
+    assert all(re.fullmatch(form, key) for key in keys)
+    hashed = {account_key(bank.organisation.pk, f"a{number}") & (2**64 - 1) for number in range(2000)}
+    assert {int(key.rpartition(":")[2], 16) for key in keys if key.count(":") == 4} <= hashed
 
 
 def test_account_keys_differ_between_organisations(bank):
