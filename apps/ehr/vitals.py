@@ -35,13 +35,21 @@ CODES: Mapping[str, Parameter] = {
     "LOINC//8310-5": Parameter.TEMPERATURE,
     "LOINC//8331-1": Parameter.TEMPERATURE,
     "LOINC//3151-8": Parameter.OXYGEN,
-    "LOINC//3150-6": Parameter.OXYGEN,
+    "LOINC//3150-0": Parameter.OXYGEN,
     "SNOMED//371825009": Parameter.OXYGEN,
     "SNOMED//722742002": Parameter.OXYGEN,
     "LOINC//67775-7": Parameter.CONSCIOUSNESS,
     "LOINC//80288-4": Parameter.CONSCIOUSNESS,
+    # As the United Kingdom's profiles code them.
+    "SNOMED//86290005": Parameter.RESPIRATION,
+    "SNOMED//431314004": Parameter.SATURATION,
+    "SNOMED//271649006": Parameter.SYSTOLIC,
+    "SNOMED//364075005": Parameter.PULSE,
+    "SNOMED//386725007": Parameter.TEMPERATURE,
+    "SNOMED//1104441000000107": Parameter.CONSCIOUSNESS,
 }
-_FLOW, _FRACTION, _ON_AIR = "LOINC//3151-8", "LOINC//3150-6", "SNOMED//722742002"
+_FLOW, _FRACTION = "LOINC//3151-8", "LOINC//3150-0"
+_ON_AIR, _NO = "SNOMED//722742002", "SNOMED//373067005"
 _WORDS: Mapping[str, Consciousness] = {
     "alert": Consciousness.ALERT,
     "mentally alert": Consciousness.ALERT,
@@ -52,6 +60,7 @@ _WORDS: Mapping[str, Consciousness] = {
     "verbal": Consciousness.VOICE,
     "voice": Consciousness.VOICE,
     "responds to voice": Consciousness.VOICE,
+    "response to voice": Consciousness.VOICE,
     "responds to verbal stimuli": Consciousness.VOICE,
     "painful": Consciousness.PAIN,
     "pain": Consciousness.PAIN,
@@ -142,14 +151,19 @@ def _consciousness(sign: Sign) -> Consciousness:
 
 
 def _oxygen(sign: Sign) -> bool:
+    """A flow, a fraction, or a finding that is there (or answered yes or no)."""
+    if sign.code == _FRACTION:
+        return _quantity(sign, "%") > 21
+    if sign.code == _FLOW or sign.unit:
+        return _quantity(sign, "L/min") > 0
+    stated = sign.number != 0 if sign.number is not None else not sign.text.endswith(f"[{_NO}]")
+    return stated != (sign.code == _ON_AIR)
+
+
+def _quantity(sign: Sign, unit: str) -> Decimal:
     if sign.number is None:
         raise ImplausibleValue("supplemental_oxygen: has no value")
-    quantity = Quantity(Decimal(str(sign.number)), sign.unit)
-    if sign.code == _FLOW:
-        return convert(quantity, "L/min") > 0
-    if sign.code == _FRACTION:
-        return convert(quantity, "%") > 21
-    return bool(sign.number) != (sign.code == _ON_AIR)
+    return convert(Quantity(Decimal(str(sign.number)), sign.unit), unit)
 
 
 def _shown(parameter: Parameter, value: Any, sign: Sign) -> dict[str, Any]:

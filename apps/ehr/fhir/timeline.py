@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.ehr.fhir.values import SYSTEMS, Code, Json, code_of, codes, until, when
+from apps.ehr.fhir.values import SYSTEMS, Code, Json, code_of, codes, observed_code, until, when
 
 BIRTH, DEATH = Code("MEDS_BIRTH", "Born"), Code("MEDS_DEATH", "Died")
 WITHDRAWN = ("entered-in-error", "cancelled")
@@ -57,7 +57,7 @@ def _observation_kind(resource: Json) -> str:
 
 
 def _measured(kind: str, time: datetime | None, part: Json) -> Happening:
-    code = code_of(part.get("code"))
+    code = observed_code(part.get("code"))
     quantity = part.get("valueQuantity")
     if isinstance(quantity, Mapping):
         number = quantity.get("value")

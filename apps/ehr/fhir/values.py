@@ -44,6 +44,11 @@ def code_of(concept: Json | None) -> Code:
     return next(codes(concept), Code(f"TEXT//{text}"[:200], text[:300]))
 
 
+def observed_code(concept: Json | None) -> Code:
+    """The LOINC coding where there is one, whatever the sender's order: measurements compare by it."""
+    return next((code for code in codes(concept) if code.code.startswith("LOINC//")), code_of(concept))
+
+
 def instant(value: str | None) -> datetime | None:
     """A FHIR date, dateTime or instant; a partial date is its first moment, in UTC. None if there is none."""
     if not value:

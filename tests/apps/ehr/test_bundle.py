@@ -203,6 +203,17 @@ def test_components_are_events_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_measurements_go_by_loinc_whatever_comes_first() -> None:
+    both = [{"system": "urn:house", "code": "P"}, {"system": "http://loinc.org", "code": "8867-4"}]
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": both},
+        "valueInteger": 70,
+    }
+    assert [event.code.code for event in happenings(observation, lambda reference: None)] == ["LOINC//8867-4"]
+
+
 def test_the_record_gives_its_identifiers_away() -> None:
     made = case(0)
     resources = {e["resource"]["resourceType"]: e["resource"] for e in made.bundle["entry"]}

@@ -61,15 +61,18 @@ def test_a_value_that_cannot_be_read_is_missing_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "number", "unit", "points"),
+    ("code", "number", "unit", "text", "points"),
     [
-        ("LOINC//3151-8", 0, "L/min", 0), ("LOINC//3151-8", 2, "L/min", 2), ("LOINC//3150-6", 21, "%", 0),
-        ("LOINC//3150-6", 0.4, "1", 2), ("SNOMED//371825009", 1, "", 2), ("SNOMED//371825009", 0, "", 0),
-        ("SNOMED//722742002", 1, "", 0),
+        ("LOINC//3151-8", 0, "L/min", "", 0), ("LOINC//3151-8", 2, "L/min", "", 2), ("LOINC//3150-0", 21, "%", "", 0),
+        ("LOINC//3150-0", 0.4, "1", "", 2), ("SNOMED//371825009", 1, "", "true", 2),
+        ("SNOMED//371825009", 0, "", "false", 0), ("SNOMED//371825009", 4, "L/min", "", 2),
+        ("SNOMED//371825009", None, "", "", 2), ("SNOMED//371825009", None, "", "No [SNOMED//373067005]", 0),
+        ("SNOMED//371825009", None, "", "Yes [SNOMED//373066001]", 2), ("SNOMED//722742002", None, "", "", 0),
+        ("SNOMED//722742002", 0, "", "false", 2),
     ],
 )  # fmt: skip
-def test_oxygen_in_its_forms(code: str, number: float, unit: str, points: int) -> None:
-    [scored] = score_sets([sign(code, number, unit)], None)
+def test_oxygen_in_its_forms(code: str, number: float | None, unit: str, text: str, points: int) -> None:
+    [scored] = score_sets([sign(code, number, unit, text)], None)
     assert scored.score.points == {"supplemental_oxygen": points}
 
 

@@ -194,3 +194,22 @@ def test_patterns_need_no_network_and_no_spacy_model() -> None:
     )
     assert "no network" not in done.stderr
     assert json.loads(done.stdout) == [wanted or text for text, wanted in cases.items()]
+
+
+def test_the_shipped_adapter_says_what_it_is() -> None:
+    from models_zoo.clinical.deid.recipe import NAME
+    from models_zoo.llm.card import CONTENT_FILES, read_adapter_card
+
+    folder = Path(sys.modules["models_zoo.clinical.deid.recipe"].__file__ or "").parent / "adapter"
+    assert sum((folder / name).stat().st_size for name in CONTENT_FILES) <= 4_000_000
+    card = read_adapter_card(folder)
+    assert (card.name, card.task, card.bidirectional, set(card.labels)) == (
+        NAME,
+        "tagging",
+        True,
+        set(LABELS),
+    )
+    assert card.licence == "Apache-2.0"
+    for part in ("test_presidio", "test_clinical"):
+        ours, patterns = (card.metrics[f"{part} {name} recall"] for name in ("adapter+patterns", "patterns"))
+        assert ours > 0.95 > patterns
