@@ -202,7 +202,9 @@ class StreamWriter:
     def _add(self, kind: str, data: dict[str, Any]) -> None:
         self._written_at = time.monotonic()
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xadd(self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True)
+            pipeline.xadd(
+                self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True
+            )
             pipeline.expire(self._key, wire.STREAM_TTL_S)
             pipeline.execute()
 

@@ -264,10 +264,19 @@ class Vertical:
 LANE_GROUPS = ("language", "score")
 LANES: dict[str, Lane] = {
     "ehr.deidentify": Lane("apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0),
-    "fraud.score": Lane("apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0),
-    "support.emotion": Lane("apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0),
+    "fraud.score": Lane(
+        "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
+    ),
+    "support.emotion": Lane(
+        "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0
+    ),
     "support.reply": Lane(
-        "apps.support.handlers.ReplyHandler", "language", queue_limit=64, deadline_s=60.0, streams=True, threads=8
+        "apps.support.handlers.ReplyHandler",
+        "language",
+        queue_limit=64,
+        deadline_s=60.0,
+        streams=True,
+        threads=8,
     ),
 }
 JOB_KINDS: dict[str, JobKind] = {

@@ -16,7 +16,9 @@ LINE = json.dumps(GOOD).encode()
 def upload(world, content: bytes, name: str = "desk"):
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    return world.api("adapters:write").upload("/datasets", name=name, file=SimpleUploadedFile("a.jsonl", content))
+    return world.api("adapters:write").upload(
+        "/datasets", name=name, file=SimpleUploadedFile("a.jsonl", content)
+    )
 
 
 def test_it_works(world) -> None:

@@ -16,7 +16,12 @@ pytestmark = pytest.mark.slow
 
 LINES = b"".join(
     json.dumps(
-        {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": "Forty-two."}]}
+        {
+            "messages": [
+                {"role": "user", "content": f"Question {n}?"},
+                {"role": "assistant", "content": "Forty-two."},
+            ]
+        }
     ).encode()
     + b"\n"
     for n in range(8)

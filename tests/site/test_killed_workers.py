@@ -49,7 +49,9 @@ def kill(site: Any, name: str) -> int:
     return int(pid)
 
 
-def test_killing_the_worker_loses_no_payment_and_scores_none_twice(site, demo_client, committed_world) -> None:
+def test_killing_the_worker_loses_no_payment_and_scores_none_twice(
+    site, demo_client, committed_world
+) -> None:
     api = demo_client("fraud:read", "fraud:write", "jobs:read")
     sent = api.ask("POST", "/fraud/batches", expect=202, json={"transactions": payments(PAYMENTS)})
     job_id = sent["job"]["id"]

@@ -24,9 +24,7 @@ def play(url: str, seeded: Seeded, show: Show) -> list[Row]:
     return rows
 
 
-def _part(
-    label: str, run: Callable[[DemoClient, Show], list[Row]], api: DemoClient, show: Show
-) -> list[Row]:
+def _part(label: str, run: Callable[[DemoClient, Show], list[Row]], api: DemoClient, show: Show) -> list[Row]:
     show.heading(label)
     try:
         return run(api, show)
