@@ -81,7 +81,7 @@ def _check_score(one: Case, risk: dict[str, Any]) -> None:
 
 
 def _check_notes(one: Case, notes: list[dict[str, Any]], checked: Checked) -> None:
-    if len(notes) != 3 or any(note["state"] != "ready" for note in notes):
+    if len(notes) < 3 or any(note["state"] != "ready" for note in notes):
         raise DemoFailure(f"{one.person.name}: {len(notes)} notes, not all of them de-identified")
     if any(note["original"] is not None for note in notes):
         raise DemoFailure("a note's original was shown to a key without the scope ehr:identified")
