@@ -34,6 +34,9 @@ lint: install ## style, types, layers, templates, migrations
 bench: install ## the measurements that README shows
 	@for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit; done
 
+pictures: browser ## the pictures of README, from a running `make up` that `make demo` has filled
+	$(BIN)/python tests/browser/pictures.py
+
 browser: install # a Chromium for the browser tests, or a plain word that they will be skipped
 	@$(BIN)/python tests/chromium.py
 
@@ -56,5 +59,5 @@ $(INSTALLED): requirements.lock
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
-.PHONY: help install demo up test check lint bench browser lock clean
+.PHONY: help install demo up test check lint bench pictures browser lock clean
 .DEFAULT_GOAL := help
