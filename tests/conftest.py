@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
-VAR = Path(os.environ.get("ROOTSTOCK_TEST_VAR", ROOT / "var" / "test")).resolve()
+# Two processes share the suite (pytest-xdist); each has services of its own.
+VAR = ROOT / "var" / f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 os.environ["ROOTSTOCK_VAR"] = str(VAR)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("ROOTSTOCK_JOB_LEASE_S", "3")  # what a killed worker held is taken up quickly
 
 import django  # noqa: E402  (the environment first)
 from django.conf import settings  # noqa: E402
@@ -17,3 +21,11 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 django.setup()  # a folder's conftest may import models, and is read before pytest-django sets Django up
 
 pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the whole site go to one process, first: the site is started once, and they take longest."""
+    with_site = [item for item in items if "site" in getattr(item, "fixturenames", ())]
+    for item in with_site:
+        item.add_marker(pytest.mark.xdist_group("site"))
+    items[:] = with_site + [item for item in items if item not in set(with_site)]

@@ -191,11 +191,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "general"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
+JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
 CELERY_BEAT_SCHEDULE = {
     "reap-expired-jobs": {
         "task": "rootstock.jobs.tasks.reap_jobs",
-        "schedule": 5.0,
-        "options": {"expires": 5},
+        "schedule": JOB_LEASE_S / 3,
+        "options": {"expires": JOB_LEASE_S / 3},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",

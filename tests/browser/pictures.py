@@ -7,8 +7,8 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in ("platform", ".")]
 
-from rootstock.demo.seed import ADMINISTRATOR, PASSWORD
-from tests.chromium import find
+from rootstock.demo.seed import ADMINISTRATOR, PASSWORD  # noqa: E402  (the source roots first)
+from tests.chromium import find  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 ORGANISATIONS = {"fraud": "Kestrel Bank", "ehr": "St Brannoc Hospital", "support": "Larkfield Support"}

@@ -14,7 +14,7 @@ from rootstock.demo import DemoClient
 from rootstock.jobs.models import FINAL_STATES
 
 pytestmark = pytest.mark.slow
-PAYMENTS = 4000
+PAYMENTS = 3000
 
 
 def payments(count: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from rootstock.accounts.models import Organisation
@@ -16,7 +17,7 @@ from rootstock.jobs import services
 from rootstock.jobs.models import Job, JobEvent, JobState
 
 log = logging.getLogger(__name__)
-HEARTBEAT_S = 4.0
+HEARTBEAT_S = settings.JOB_LEASE_S / 4
 _PROGRESS_EVERY_S = 0.3
 
 

@@ -19,7 +19,7 @@ from rootstock.jobs.models import FINAL_STATES, Job, JobState
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=settings.JOB_LEASE_S)
 MAX_ATTEMPTS = 5
 _REDISPATCH_AFTER = timedelta(seconds=60)
 
