@@ -19,13 +19,18 @@ from django.conf import settings  # noqa: E402
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
 django.setup()  # a folder's conftest may import models, and is read before pytest-django sets Django up
+del os.environ[
+    "DJANGO_SETTINGS_MODULE"
+]  # or pytest-django would read the settings before this file in a child process
 
 pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the whole site go to one process, first: the site is started once, and they take longest."""
-    with_site = [item for item in items if "site" in getattr(item, "fixturenames", ())]
+    from tests.fixtures.processes import uses_site
+
+    with_site = [item for item in items if uses_site(item)]
     for item in with_site:
         item.add_marker(pytest.mark.xdist_group("site"))
-    items[:] = with_site + [item for item in items if item not in set(with_site)]
+    items.sort(key=lambda item: not uses_site(item))

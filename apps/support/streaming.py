@@ -23,7 +23,7 @@ TONES = {"upset": "negative", "neutral": "neutral", "positive": "positive"}
 def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) -> HttpResponseBase:
     """Server-sent events of an answer: live, replayed while the stream is kept, and afterwards from the database."""
     if answer.stream_id:
-        if answer.state != Turn.State.PENDING and _is_last(answer.stream_id, last_event_id):
+        if _is_end(answer.stream_id, last_event_id):
             return HttpResponse(status=204)  # tells an EventSource that there is nothing to reconnect for
         try:
             return streams.sse_response(
@@ -69,9 +69,10 @@ def emotion_data(message: Turn) -> dict[str, Any]:
     }
 
 
-def _is_last(stream_id: str, event_id: str) -> bool:
-    newest = lane_client.connection().xrevrange(wire.stream_key(stream_id), count=1)
-    return bool(newest) and newest[0][0].decode() == event_id
+def _is_end(stream_id: str, event_id: str) -> bool:
+    """Whether this event is the final one. The turn's state cannot tell: it is stored before `done` is sent."""
+    [newest] = lane_client.connection().xrevrange(wire.stream_key(stream_id), count=1) or [(b"", {})]
+    return newest[0].decode() == event_id and newest[1][b"type"].decode() in streams.FINAL_TYPES
 
 
 def _stored(answer: Turn) -> HttpResponse:

@@ -1,13 +1,19 @@
 """The pictures of README: `python tests/browser/pictures.py` beside a running `make up` that `make demo` has filled."""
 
+import os
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in ("platform", ".")]
 
-from rootstock.demo.seed import ADMINISTRATOR, PASSWORD  # noqa: E402  (the source roots first)
+import django  # noqa: E402  (the source roots first)
+
+django.setup()
+
+from rootstock.demo.seed import ADMINISTRATOR, PASSWORD  # noqa: E402
 from tests.chromium import find  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"

@@ -51,12 +51,12 @@ def child_of(site, name: str) -> psutil.Process:
 
 
 def test_it_works(api, committed_world) -> None:
-    ended = api.follow_job(start(api, epochs=2), lambda job: None)
+    ended = api.follow_job(start(api, epochs=1), lambda job: None)
     adapter = api.ask("GET", f"/adapters/{ended['result']['adapter']}")
     assert adapter["digest"] == ended["result"]["digest"]
     assert adapter_folder(adapter["digest"]).is_dir()
     events = api.ask("GET", f"/jobs/{ended['id']}/events")
-    assert [e["type"] for e in events if e["type"] != "evaluation"] == ["step"] * 4 + ["done"]
+    assert [e["type"] for e in events if e["type"] != "evaluation"] == ["step"] * 2 + ["done"]
     assert adapter["reference"] in [a["reference"] for a in api.ask("GET", "/adapters")["items"]]
 
 
@@ -70,7 +70,7 @@ def test_cancel_ends_the_training_process(site, api) -> None:
 
 
 def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
-    job = start(api, epochs=4)
+    job = start(api, epochs=2)
     job_when(api, job, lambda j: j["done"] > 0)
     child = child_of(site, "trainer")
     os.kill(site.supervisor.pid("trainer"), signal.SIGKILL)
