@@ -37,7 +37,7 @@ def trend(conversation: Conversation) -> Trend:
     """The change of the upset level between the last two customer turns."""
     change, level = conversation.level_change, risk_level(conversation.last_level or 0.0)
     if change is None:
-        return Trend("None yet", "neutral", "minus", level)
+        return Trend("No trend yet", "neutral", "minus", level)
     if abs(change) < STEADY:
         return Trend("Steady", "neutral", "minus", level)
     if change > 0:
