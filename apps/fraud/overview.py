@@ -2,7 +2,7 @@
 
 from apps.fraud.selectors import outcome_totals
 from rootstock.accounts.models import Organisation
-from rootstock.console.formats import abbreviated
+from rootstock.console.formats import abbreviated, percentage
 from rootstock.console.tiles import Tile
 
 
@@ -19,7 +19,7 @@ def tiles(*, organisation: Organisation) -> list[Tile]:
             tone="warn" if totals.review else "ok", url="/fraud/?outcome=review",
         ),
         Tile(
-            "Payments declined", f"{totals.decline:,}", note=f"{totals.decline / scored:.1%} of all",
+            "Payments declined", f"{totals.decline:,}", note=f"{percentage(totals.decline / scored, 1)} of all",
             symbol="octagon-alert", url="/fraud/?outcome=decline",
         ),
     ]  # fmt: skip

@@ -55,11 +55,12 @@ function lineAxis(series) {
   if (!values.length) return {};
   const least = Math.min(...values);
   const most = Math.max(...values);
-  const span = Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) / 10) || 1;
+  const whole = values.every(Number.isInteger);
+  const span = Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) / 10, whole ? 4 : 0) || 1;
   const raw = span / 4;
   const power = 10 ** Math.floor(Math.log10(raw));
   const round = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999) * power;
-  const interval = values.every(Number.isInteger) ? Math.max(1, Math.round(round)) : round;
+  const interval = whole ? Math.max(1, Math.round(round)) : round;
   const middle = (least + most) / 2;
   const tidy = (value) => Number(value.toPrecision(12)); // 0.1 + 0.2
   const min = tidy(Math.floor((middle - span / 2) / interval + 1e-9) * interval);
@@ -89,7 +90,7 @@ function option(spec, colours) {
       type: "category",
       data: spec.labels,
       boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
-      axisLabel: { ...text, hideOverlap: true },
+      axisLabel: { ...text, hideOverlap: true, ...(spec.labels.some((label) => label.length > 6) && { alignMinLabel: "left", alignMaxLabel: "right" }) },
       axisLine: { lineStyle: { color: colours.line } },
       axisTick: { show: false },
     },
