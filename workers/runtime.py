@@ -22,7 +22,7 @@ from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
 from rootstock.registry.selectors import adapter_by_reference
 from rootstock.registry.services import adapter_folder
-from workers.engine.protocol import Engine
+from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
 
@@ -46,6 +46,7 @@ class Runtime:
         self._engine: Engine | None = None
         self._adapters_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
+        self._shipped: set[str] = set()
         self._stopped = threading.Event()
         self._started_at = time.time()
 
@@ -89,7 +90,9 @@ class Runtime:
 
     def shipped_adapter(self, name: str, folder: Path) -> str:
         """Load an adapter that ships with Rootstock; returns its `name@digest`."""
-        return self._ensure_loaded(adapter_reference(name, folder), folder)
+        reference = adapter_reference(name, folder)
+        self._shipped.add(reference)
+        return self._ensure_loaded(reference, folder)
 
     def run_lane(self, lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]]) -> list[Any]:
         """The lane's handler for bulk work in this process: results or DomainErrors, in order."""
@@ -141,12 +144,15 @@ class Runtime:
             "groups": list(self.groups),
             "lanes": waiting,
             "base": _base_state(self.base) if self.base else None,
-            "adapters": [asdict(found) for found in engine.adapters()] if engine else [],
+            "adapters": [self._residency(found) for found in engine.adapters()] if engine else [],
             "engine": asdict(engine.stats()) if engine else None,
             "memory_bytes": psutil.Process().memory_info().rss,
             "started_at": self._started_at,
             "seen_at": time.time(),
         }
+
+    def _residency(self, found: AdapterResidency) -> dict[str, Any]:
+        return asdict(found) | {"shipped": found.adapter in self._shipped}
 
 
 def current() -> Runtime:

@@ -6,8 +6,10 @@ from rootstock.console.tiles import Tile
 
 
 def tiles(*, organisation: Organisation) -> list[Tile]:
-    """Patients, those at high risk, notes that nobody can read yet."""
+    """Patients, those at high risk, notes that nobody can read yet; nothing before the first patient."""
     found = counts(organisation=organisation)
+    if not found["patients"]:
+        return []
     high, withheld = found["high"], found["withheld"]
     return [
         Tile("Patients", f"{found['patients']:,}", symbol="stethoscope", url="/ehr/"),

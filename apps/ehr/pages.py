@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.http import QueryDict
 from django.utils import timezone
 
 from apps.ehr.models import Event, EventKind, Note, NoteState, Patient, RiskScore
 from apps.ehr.selectors import Shown
 from models_zoo.clinical.news2 import MEASURED, Parameter
 from rootstock.console.charts import Chart, Series
+from rootstock.console.lists import Filter
 
 BAND_WORDS = {"low": "Low", "low_medium": "Low–medium", "medium": "Medium", "high": "High"}
 BAND_TONES = {"low": "ok", "low_medium": "info", "medium": "warn", "high": "error"}
@@ -82,15 +82,6 @@ class NoteView:
     text: str
     spans: list[dict[str, Any]]
     counts: list[tuple[str, int]]
-
-
-@dataclass(slots=True, frozen=True)
-class Filter:
-    """One chip of a filter bar."""
-
-    label: str
-    query: str
-    current: bool
 
 
 def board_row(shown: Shown) -> BoardRow:
@@ -214,12 +205,3 @@ def band_filters(band: str) -> list[Filter]:
     """The chips above the ward board."""
     bands = [Filter(word, f"band={name}", band == name) for name, word in reversed(BAND_WORDS.items())]
     return [Filter("All", "", not band), *bands]
-
-
-def next_url(query: QueryDict, cursor: str | None) -> str:
-    """The address of the next page; empty on the last one."""
-    if not cursor:
-        return ""
-    following = query.copy()
-    following["cursor"] = cursor
-    return f"?{following.urlencode()}"

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from apps.ehr import pages, selectors
 from apps.ehr.selectors import Shown, TimelineFilter
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.console.lists import next_url
 
 READ = "ehr:read"
 
@@ -27,7 +28,7 @@ def ward_board(request: PageRequest) -> HttpResponse:
         "filters": pages.band_filters(band),
         "identifier": identifier,
         "band": band,
-        "next_url": pages.next_url(request.GET, following),
+        "next_url": next_url(request.GET, following),
     }
     return render(request, "ehr/board.html", context)
 
@@ -61,7 +62,7 @@ def timeline_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         "events": [(event, pages.event_tone(event), pages.event_value(event)) for event in events],
         "filters": pages.kind_filters(kind),
         "kind": kind,
-        "next_url": pages.next_url(request.GET, following),
+        "next_url": next_url(request.GET, following),
     }
     return render(request, "ehr/timeline.html", context)
 
@@ -80,7 +81,7 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
     context = _header(shown, "notes") | {
         "notes": views,
         "waiting": not all(view.ready for view in views),
-        "next_url": pages.next_url(request.GET, following),
+        "next_url": next_url(request.GET, following),
     }
     part = request.headers.get("HX-Request") == "true"
     return render(request, "ehr/notes_live.html" if part else "ehr/notes.html", context)

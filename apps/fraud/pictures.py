@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 640, 320
 MOST = 9
 _CENTRES = {"payer": (230.0, 160.0), "payee": (410.0, 160.0)}
 _REACH = 118.0
+# Above and below the payment's own line, which stays free.
+_BETWEEN = ((320.0, 60.0), (320.0, 260.0), (320.0, 20.0))
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,9 +57,8 @@ def picture(row: Transaction, payer: Sequence[Transaction], payee: Sequence[Tran
         "payer": _counterparties(row, row.payer_key, payer),
         "payee": _counterparties(row, row.payee_key, payee),
     }
-    shared = [name for name in near["payer"] if name in near["payee"]][:3]
-    places = {name: (320.0, 60.0 + 200.0 * place) for place, name in enumerate(shared[:2])}
-    places |= dict.fromkeys(shared[2:], (320.0, 160.0))
+    shared = [name for name in near["payer"] if name in near["payee"]][: len(_BETWEEN)]
+    places = dict(zip(shared, _BETWEEN, strict=False))
     nodes = [Node(x, y, name, "shared") for name, (x, y) in places.items()]
     edges, left_out = [], 0
     for side, found in near.items():

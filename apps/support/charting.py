@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.http import QueryDict
-
 from apps.support.models import Conversation, Turn
 from apps.support.selectors import ConversationFilter
 from rootstock.console.charts import Chart, Series
 from rootstock.console.formats import risk_level
+from rootstock.console.lists import Filter
 
 # A change of the upset level smaller than this is noise of the reading.
 STEADY = 0.08
@@ -24,20 +23,11 @@ class Trend:
     level: str = "low"
 
 
-@dataclass(slots=True, frozen=True)
-class Filter:
-    """One chip of the filter bar."""
-
-    label: str
-    query: str
-    current: bool
-
-
 def trend(conversation: Conversation) -> Trend:
     """The change of the upset level between the last two customer turns."""
     change, level = conversation.level_change, risk_level(conversation.last_level or 0.0)
     if change is None:
-        return Trend("None yet", "neutral", "minus", level)
+        return Trend("No trend yet", "neutral", "minus", level)
     if abs(change) < STEADY:
         return Trend("Steady", "neutral", "minus", level)
     if change > 0:
@@ -75,12 +65,3 @@ def filters(wanted: ConversationFilter) -> list[Filter]:
         Filter("Neutral", "group=neutral", wanted.group == "neutral"),
         Filter("Positive", "group=positive", wanted.group == "positive"),
     ]
-
-
-def next_url(query: QueryDict, cursor: str | None) -> str:
-    """The address of the next page; empty on the last one."""
-    if not cursor:
-        return ""
-    following = query.copy()
-    following["cursor"] = cursor
-    return f"?{following.urlencode()}"

@@ -6,8 +6,10 @@ from rootstock.console.tiles import Tile
 
 
 def tiles(*, organisation: Organisation) -> list[Tile]:
-    """Open conversations, and how many of them were upset at last."""
+    """Open conversations, and how many of them were upset at last; nothing before the first one."""
     found = counts(organisation)
+    if not found["all"]:
+        return []
     upset = found["upset"]
     return [
         Tile("Open conversations", f"{found['open']:,}", symbol="messages-square", url="/support/?state=open"),

@@ -104,10 +104,11 @@ def reply_task(organisation: Organisation | UUID, answer_id: UUID) -> ReplyTask:
 
 
 def counts(organisation: Organisation | UUID) -> dict[str, int]:
-    """Open conversations, and those of them whose customer was upset at last."""
+    """All conversations, the open ones, and those of them whose customer was upset at last."""
     with tenant(organisation):
         found = Conversation.objects.filter(state=Conversation.State.OPEN)
-        return {"open": found.count(), "upset": found.filter(last_group="upset").count()}
+        upset = found.filter(last_group="upset").count()
+        return {"all": Conversation.objects.count(), "open": found.count(), "upset": upset}
 
 
 def last_number(conversation: Conversation) -> int:

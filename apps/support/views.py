@@ -12,6 +12,7 @@ from apps.support.models import TEXT_LIMIT, Conversation, Turn
 from apps.support.streaming import TONES
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.console.lists import next_url
 
 READ, WRITE = "support:read", "support:write"
 
@@ -31,7 +32,7 @@ def conversation_list(request: PageRequest) -> HttpResponse:
         "conversations": [(row, TONES.get(row.last_group, "neutral"), charting.trend(row)) for row in rows],
         "wanted": wanted,
         "filters": charting.filters(wanted),
-        "next_url": charting.next_url(request.GET, following),
+        "next_url": next_url(request.GET, following),
     }
     return render(request, "support/conversation_list.html", context)
 

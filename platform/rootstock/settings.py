@@ -287,7 +287,13 @@ JOB_KINDS: dict[str, JobKind] = {
     "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
 }
 VERTICALS: dict[str, Vertical] = {
-    "fraud": Vertical("Fraud", "apps.fraud.api.router", "apps.fraud.urls", "apps.fraud.demo.play"),
+    "fraud": Vertical(
+        "Fraud",
+        "apps.fraud.api.router",
+        "apps.fraud.urls",
+        "apps.fraud.demo.play",
+        "apps.fraud.overview.tiles",
+    ),
     "ehr": Vertical(
         "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
     ),

@@ -22,7 +22,7 @@ ORGANISATIONS = {"fraud": "Kestrel Bank", "ehr": "St Brannoc Hospital", "support
 
 def sign_in(page: Page, base: str) -> None:
     page.goto(f"{base}/login/")
-    page.get_by_label("Username").fill(ADMINISTRATOR)
+    page.get_by_label("User name").fill(ADMINISTRATOR)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{base}/")

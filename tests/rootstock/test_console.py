@@ -174,12 +174,17 @@ def test_home_and_dot_say_what_the_workers_say(browser, valkey, monkeypatch):
     worker = health.WorkerHealth(
         name="language-1", groups=["language"], lanes={},
         base={"name": "smollm2", "fingerprint": "ab", "bytes": 93_000_000},
-        adapters=[{"adapter": "tone@0123456789ab"}], engine=None, memory_bytes=400_000_000, started_at=0, seen_at=0,
+        adapters=[
+            {"adapter": "tone@0123456789ab", "shipped": True},
+            {"adapter": "neighbours-secret@ba9876543210", "shipped": False},
+        ], engine=None, memory_bytes=400_000_000, started_at=0, seen_at=0,
     )  # fmt: skip
     monkeypatch.setattr("rootstock.console.selectors.snapshot", lambda: health.Health(True, [worker]))
     monkeypatch.setattr("rootstock.lanes.health.settings.LANES", {})
     page = browser.get("/").content.decode()
     assert "tone@0123456789ab" in page
+    assert "neighbours-secret" not in page
+    assert "1 of other organisations" in page
     assert "88.7" in page
     assert browser.get("/health/").json() == {"tone": "ok", "text": "1 worker up"}
 
@@ -355,6 +360,15 @@ def test_a_note_is_escaped_and_its_entities_marked():
     assert ">fever</mark>" in html
     shown = re.sub(r"<[^>]+>", "", html).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     assert shown == text
+
+
+def test_a_kind_of_entity_has_the_same_colour_in_every_note():
+    alone = tags.marked_note("Jo", [{"start": 0, "end": 2, "label": "NAME"}])
+    after = tags.marked_note("1 May Jo", [
+        {"start": 0, "end": 5, "label": "DATE"}, {"start": 6, "end": 8, "label": "NAME"},
+    ])  # fmt: skip
+    hue = re.search(r'data-label="NAME" data-hue="(\d)"', alone).group()
+    assert hue in after
 
 
 def test_overlapping_and_impossible_spans_lose_no_text():

@@ -119,7 +119,9 @@ def tenant_page(
             if membership is None:
                 raise Forbidden("your account belongs to no organisation; ask an administrator to invite you")
             if scope and scope not in ROLE_SCOPES[membership.role]:
-                raise Forbidden(f"your role does not include {SCOPES[scope].lower()}")
+                raise Forbidden(
+                    f"your role may not {SCOPES[scope][0].lower()}{SCOPES[scope][1:]}; an administrator can change that"
+                )
             return view(cast(PageRequest, request), *args, **kwargs)
 
         return wrapped

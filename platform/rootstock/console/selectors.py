@@ -15,6 +15,7 @@ from rootstock.console.tiles import Tile
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
+from rootstock.registry.selectors import own_references
 
 TONES = {"ok": "ok", "degraded": "warn", "down": "error"}
 
@@ -64,10 +65,21 @@ def lane_depths(health: Health) -> list[LaneDepth]:
     ]
 
 
-def resident_adapters(health: Health | None = None) -> set[str]:
+def resident_adapters(health: Health) -> set[str]:
     """References of the adapters that some worker holds in memory."""
-    workers = (health or snapshot()).workers
-    return {str(adapter["adapter"]) for worker in workers for adapter in worker.adapters}
+    return {str(adapter["adapter"]) for worker in health.workers for adapter in worker.adapters}
+
+
+def shipped_adapters(health: Health) -> list[dict[str, Any]]:
+    """The resident adapters that come with Rootstock, each once."""
+    found = {a["adapter"]: a for worker in health.workers for a in worker.adapters if a.get("shipped")}
+    return [found[reference] for reference in sorted(found)]
+
+
+def adapters_told(worker: WorkerHealth, own: set[str]) -> tuple[list[str], int]:
+    """The adapters in a worker that an organisation may know by name, and how many others' there are."""
+    told = [str(a["adapter"]) for a in worker.adapters if a.get("shipped") or a["adapter"] in own]
+    return told, len(worker.adapters) - len(told)
 
 
 def _served_note(health: Health) -> str:
@@ -118,8 +130,10 @@ def home(membership: Membership) -> dict[str, Any]:
     health, scopes = snapshot(), ROLE_SCOPES[membership.role]
     may_see_jobs = "jobs:read" in scopes
     jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if may_see_jobs else []
+    own = own_references(organisation=membership.organisation_id, references=resident_adapters(health))
     return {
         "health": health,
+        "workers": [(worker, *adapters_told(worker, own)) for worker in health.workers],
         "health_tone": TONES[health.state],
         "health_text": health_text(health),
         "tiles": health_tiles(health),

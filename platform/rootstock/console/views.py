@@ -14,6 +14,7 @@ from rootstock.console import selectors
 from rootstock.console.forms import SignInForm
 from rootstock.console.style_examples import examples
 from rootstock.errors import Forbidden, problem
+from rootstock.lanes.health import snapshot
 from rootstock.registry.selectors import adapters_page, bases
 
 
@@ -62,11 +63,13 @@ def organisation_switch(request: PageRequest) -> HttpResponse:
 def adapters(request: PageRequest) -> HttpResponse:
     """Bases that are served and the adapters grafted onto them."""
     found, following = adapters_page(organisation=request.organisation, cursor=request.GET.get("cursor"))
+    health = snapshot()
     context = {
         "bases": bases(),
         "adapters": found,
         "next": following,
-        "resident": selectors.resident_adapters(),
+        "resident": selectors.resident_adapters(health),
+        "shipped": selectors.shipped_adapters(health),
     }
     return render(request, "console/adapters.html", context)
 

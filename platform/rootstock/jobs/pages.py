@@ -1,5 +1,6 @@
 """Jobs and their events as the pages show them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from rootstock.jobs.models import Job, JobEvent, JobState
 
 TIMELINE_EVENTS = 40
 CHART_POINTS = 400
+_EMPTY: tuple[Any, ...] = (None, "", {}, [])
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TONES = {"done": "ok", "evaluation": "info", "warning": "warn", "error": "error"}
 
 
@@ -91,12 +94,15 @@ class EventLine:
 
 
 def _told(data: dict[str, Any]) -> str:
-    """The event's fields in words; a flag is named when it is set."""
-    fields = ((key.replace("_", " "), value) for key, value in data.items() if value is not False)
+    """The event's fields in words; a flag is named when it is set, what is empty is left out."""
+    told = ((key, value) for key, value in data.items() if value is not False and value not in _EMPTY)
+    fields = ((key.replace("_", " "), value) for key, value in told)
     return " · ".join(key if value is True else f"{key} {_shown(value)}" for key, value in fields)
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value[:12]
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):

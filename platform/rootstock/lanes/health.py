@@ -18,7 +18,7 @@ class WorkerHealth:
     groups: list[str]
     lanes: dict[str, int]  # lane -> items waiting
     base: dict[str, Any] | None  # name, fingerprint, bytes, form, device
-    adapters: list[dict[str, Any]]
+    adapters: list[dict[str, Any]]  # adapter, task, slot, bytes, …; shipped: not one of an organisation's own
     engine: dict[str, Any] | None
     memory_bytes: int
     started_at: float

@@ -25,6 +25,13 @@ def adapters_page(
         return take_page(AdapterVersion.objects.select_related("base"), cursor=cursor, limit=limit)
 
 
+def own_references(*, organisation: Organisation | UUID, references: set[str]) -> set[str]:
+    """Those of the references that are the organisation's own adapters."""
+    names = {reference.partition("@")[0] for reference in references}
+    with tenant(organisation):
+        return {version.reference for version in AdapterVersion.objects.filter(name__in=names)} & references
+
+
 def adapter_by_reference(
     *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
 ) -> AdapterVersion:

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
@@ -59,6 +60,12 @@ EMOTIONS = {
         ),
     ),
 }
+
+# One colour for a kind of entity in every note; other labels get one by their checksum.
+ENTITY_HUES = {
+    "name": 1, "id": 2, "date": 3, "age": 3, "organisation": 4, "contact": 5, "location": 6,
+    "symptom": 2, "medication": 4, "condition": 6,
+}  # fmt: skip
 
 
 class SpanLike(Protocol):
@@ -179,14 +186,12 @@ def emotion(label: str, score: float | None = None, tone: str = "") -> SafeStrin
 @register.simple_tag
 def marked_note(text: str, spans: Sequence[SpanLike | Mapping[str, Any]]) -> SafeString:
     """A note with its entities marked. Spans are character offsets; one that overlaps an earlier is left out."""
-    hues: dict[str, int] = {}
     pieces: list[SafeString | str] = []
     position = 0
     for start, end, label in sorted(_span(span) for span in spans):
         if start < position or end > len(text):
             continue
-        hue = hues.setdefault(label, len(hues) % 6 + 1)
-        pieces += [text[position:start], _entity(text[start:end], label, hue)]
+        pieces += [text[position:start], _entity(text[start:end], label)]
         position = end
     pieces.append(text[position:])
     return format_html(
@@ -200,7 +205,8 @@ def _span(span: SpanLike | Mapping[str, Any]) -> tuple[int, int, str]:
     return span.start, span.end, span.label
 
 
-def _entity(text: str, label: str, hue: int) -> SafeString:
+def _entity(text: str, label: str) -> SafeString:
+    hue = ENTITY_HUES.get(label.lower()) or zlib.crc32(label.lower().encode()) % 6 + 1
     return format_html('<mark class="entity" data-label="{}" data-hue="{}">{}</mark>', label, hue, text)
 
 

@@ -42,10 +42,30 @@ function seriesOption(series, index, kind, colours) {
     lineStyle: { width: 1.75, color: colour, type: index % 3 === 1 ? "dashed" : index % 3 === 2 ? "dotted" : "solid" },
     areaStyle: kind === "area" ? { color: colour, opacity: 0.12 } : undefined,
     barMaxWidth: 28,
-    showSymbol: false,
+    showSymbol: series.values.length <= 12, // few points: show that they are measurements
     symbolSize: 5,
     connectNulls: false,
   };
+}
+
+// A line's axis does not start at 0, yet a wobble must not look like a cliff: it spans at least a tenth of the values'
+// size, ends on round figures, and counts in whole ones where the values are whole.
+function lineAxis(series) {
+  const values = series.flatMap((one) => one.values).filter((value) => value != null);
+  if (!values.length) return {};
+  const least = Math.min(...values);
+  const most = Math.max(...values);
+  const whole = values.every(Number.isInteger);
+  const span = Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) / 10, whole ? 4 : 0) || 1;
+  const raw = span / 4;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const round = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999) * power;
+  const interval = whole ? Math.max(1, Math.round(round)) : round;
+  const middle = (least + most) / 2;
+  const tidy = (value) => Number(value.toPrecision(12)); // 0.1 + 0.2
+  const min = tidy(Math.floor((middle - span / 2) / interval + 1e-9) * interval);
+  const max = tidy(Math.ceil((middle + span / 2) / interval - 1e-9) * interval);
+  return { min: least >= 0 ? Math.max(0, min) : min, max: max > min ? max : min + interval, interval };
 }
 
 function option(spec, colours) {
@@ -70,11 +90,11 @@ function option(spec, colours) {
       type: "category",
       data: spec.labels,
       boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
-      axisLabel: { ...text, hideOverlap: true },
+      axisLabel: { ...text, hideOverlap: true, ...(spec.labels.some((label) => label.length > 6) && { alignMinLabel: "left", alignMaxLabel: "right" }) },
       axisLine: { lineStyle: { color: colours.line } },
       axisTick: { show: false },
     },
-    yAxis: { type: "value", scale: spec.kind === "line", axisLabel: text, splitLine: { lineStyle: { color: colours.line } } },
+    yAxis: { type: "value", ...(spec.kind === "line" ? lineAxis(spec.series) : {}), axisLabel: text, splitLine: { lineStyle: { color: colours.line } } },
     series: spec.series.map((series, index) => seriesOption(series, index, spec.kind, colours)),
   };
 }

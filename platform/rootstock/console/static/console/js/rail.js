@@ -9,7 +9,7 @@ export function startRail() {
     rail.toggleAttribute("data-open", open);
     scrim.toggleAttribute("data-open", open);
     opener.setAttribute("aria-expanded", String(open));
-    document.getElementById("main").inert = open;
+    for (const behind of document.querySelectorAll("main, .topbar")) behind.inert = open;
     if (open) rail.querySelector("a.rail-link")?.focus();
     else opener.focus();
   };
