@@ -24,6 +24,7 @@ _POLL_S = 0.5
 _COALESCE_S = 0.025
 _CANCEL_EVERY_S = 0.1
 _RETRY_S = 0.5
+_SHOW_WORKING_S = 1.0
 
 
 class Consumer:
@@ -36,7 +37,7 @@ class Consumer:
         self.redis = wire.connect()
         # A Celery task may run the same handler: one batch at a time owns its models.
         self.lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._away = threading.Event(), False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -64,10 +65,13 @@ class Consumer:
         while not self._stop.is_set():
             try:
                 raws = self._take()
+                self._away = False
                 if raws:
                     serve(raws)
             except redis.RedisError:
-                log.warning("lane %s: Valkey is away", self.name)
+                if not self._away:
+                    self._away = True
+                    log.warning("lane %s: Valkey is away", self.name)
                 self._stop.wait(_RETRY_S)
             except Exception:
                 log.exception("lane %s: a batch was lost to a fault", self.name)
@@ -81,7 +85,7 @@ class Consumer:
         return [popped[1], *cast("list[bytes]", rest or [])]
 
     def _serve_batch(self, raws: list[bytes]) -> None:
-        items, now = [wire.Item.decode(raw) for raw in raws], time.time()
+        items, now = _decoded(raws), time.time()
         live = [item for item in items if item.deadline > now]
         token = request_id.set(live[0].request_id if live else "-")
         try:
@@ -122,7 +126,10 @@ class Consumer:
             pipeline.execute()
 
     def _serve_stream(self, raws: list[bytes]) -> None:
-        item = wire.Item.decode(raws[0])
+        for item in _decoded(raws):
+            self._serve_one(item)
+
+    def _serve_one(self, item: wire.Item) -> None:
         token = request_id.set(item.request_id)
         try:
             with self._flusher.watching(StreamWriter(self.redis, item.call)) as writer:
@@ -172,7 +179,8 @@ class StreamWriter:
 
     def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
         self._redis, self._key = connection, wire.stream_key(stream)
-        self._text, self._written_at = "", 0.0
+        self._working = wire.working_key(stream)
+        self._text, self._written_at, self._shown_at = "", 0.0, 0.0
         self._lock = threading.Lock()
 
     def write(self, kind: str, data: dict[str, Any]) -> None:
@@ -186,9 +194,16 @@ class StreamWriter:
                 self._add(kind, data)
 
     def flush_due(self) -> None:
-        """Write what has been held long enough."""
+        """Write what has been held long enough, and show about once a second that the stream is being written."""
         with self._lock:
             self._flush_if_due()
+        if time.monotonic() - self._shown_at > _SHOW_WORKING_S:
+            self._shown_at = time.monotonic()
+            self._redis.set(self._working, 1, ex=wire.WORKING_S)
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        self._redis.delete(self._working)
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._written_at >= _COALESCE_S:
@@ -220,6 +235,7 @@ class Flusher:
     @contextlib.contextmanager
     def watching(self, writer: StreamWriter) -> Iterator[StreamWriter]:
         """Flush the writer's held tokens while the block runs."""
+        writer.flush_due()
         with self._changed:
             self._writers.add(writer)
             self._changed.notify()
@@ -228,6 +244,7 @@ class Flusher:
         finally:
             with self._changed:
                 self._writers.discard(writer)
+            writer.close()
 
     def _run(self) -> None:
         while True:
@@ -238,6 +255,17 @@ class Flusher:
                 with contextlib.suppress(redis.RedisError):
                     writer.flush_due()
             time.sleep(_COALESCE_S)
+
+
+def _decoded(raws: list[bytes]) -> list[wire.Item]:
+    """The items that can be read: one that cannot must not take the others with it."""
+    items = []
+    for raw in raws:
+        try:
+            items.append(wire.Item.decode(raw))
+        except (ValueError, TypeError):
+            log.error("an item that is none was dropped (%d bytes)", len(raw))
+    return items
 
 
 def _request(item: wire.Item) -> LaneRequest:

@@ -158,12 +158,20 @@ def answer_finish(*, organisation: Tenant, answer_id: UUID, outcome: Outcome) ->
 
 
 def answers_expire(*, organisation: Tenant, conversation_id: UUID | None = None) -> int:
-    """Mark answers whose worker died as failed: past their deadline nobody is writing them any more."""
+    """Mark answers that nobody is writing any more as failed: their worker died, or their deadline has passed."""
     with tenant(organisation):
-        lost = Turn.objects.filter(state=Turn.State.PENDING, deadline_at__lt=timezone.now())
+        pending = Turn.objects.filter(state=Turn.State.PENDING)
         if conversation_id is not None:
-            lost = lost.filter(conversation_id=conversation_id)
-        return lost.update(state=Turn.State.FAILED, finish_reason="lost", finished_at=timezone.now())
+            pending = pending.filter(conversation_id=conversation_id)
+        lost = [turn.pk for turn in pending if _is_lost(turn)]
+        return Turn.objects.filter(pk__in=lost, state=Turn.State.PENDING).update(
+            state=Turn.State.FAILED, finish_reason="lost", finished_at=timezone.now()
+        )
+
+
+def _is_lost(turn: Turn) -> bool:
+    overdue = turn.deadline_at is not None and turn.deadline_at < timezone.now()
+    return overdue or bool(turn.stream_id and streams.is_abandoned(turn.stream_id))
 
 
 def _checked_text(text: str) -> str:

@@ -25,6 +25,8 @@ def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) 
     if answer.stream_id:
         if _is_end(answer.stream_id, last_event_id):
             return HttpResponse(status=204)  # tells an EventSource that there is nothing to reconnect for
+        if answer.state != Turn.State.PENDING and streams.is_abandoned(answer.stream_id):
+            return _stored(answer)  # its worker died: no final event will come
         try:
             return streams.sse_response(
                 answer.stream_id, organisation=organisation, last_event_id=last_event_id

@@ -158,10 +158,54 @@ def test_a_reader_that_leaves_and_stays_away_stops_the_work(count, committed, mo
     assert count.handler.stopped_at is not None
 
 
-def test_bad_event_ids_are_refused(count) -> None:
+@pytest.mark.parametrize("event_id", ["$; drop", "²", "9" * 23 + "-1", "1-2-3", "-1"])
+def test_bad_event_ids_are_refused(count, event_id) -> None:
     stream = client.open_stream("test.count", {"upto": 1}, organisation=ORGANISATION)
     with pytest.raises(InvalidInput, match="Last-Event-ID"):
-        streams.read_stream(stream, organisation=ORGANISATION, last_event_id="$; drop")
+        streams.read_stream(stream, organisation=ORGANISATION, last_event_id=event_id)
+
+
+def test_a_stream_whose_worker_died_ends_with_an_error(lanes) -> None:
+    connection = wire.connect()
+    connection.set("alive:test.count:any", 1, ex=5)
+    stream = client.open_stream("test.count", {"upto": 1}, organisation=ORGANISATION)
+    connection.xadd(wire.stream_key(stream), {"type": "token", "data": '{"text": "so"}'})
+    events = [e for e in streams.read_stream(stream, organisation=ORGANISATION) if e]
+    assert [(e.type, e.data.get("code")) for e in events] == [("token", None), ("error", "unavailable")]
+
+
+def test_a_request_that_nobody_takes_in_time_is_given_up(lanes) -> None:
+    wire.connect().set("alive:test.count:any", 1, ex=5)
+    stream = client.open_stream("test.count", {"upto": 1}, organisation=ORGANISATION, deadline_s=0.5)
+    assert not streams.is_abandoned(stream)
+    assert [e.type for e in streams.read_stream(stream, organisation=ORGANISATION) if e] == ["error"]
+
+
+def test_a_slow_stream_is_not_taken_for_a_dead_one(count, monkeypatch) -> None:
+    stream = client.open_stream("test.count", {"upto": 2, "pause": 2.5}, organisation=ORGANISATION)
+    events = [e for e in streams.read_stream(stream, organisation=ORGANISATION) if e]
+    assert [e.type for e in events] == ["token", "token", "done"]
+
+
+def test_a_worker_that_goes_away_is_noticed_before_the_deadline(lanes) -> None:
+    wire.connect().set("alive:test.echo:any", 1, px=500)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="gone"):
+        client.call("test.echo", [{}], organisation=ORGANISATION, deadline_s=30)
+    assert time.monotonic() - began < 5
+
+
+def test_an_item_that_is_none_does_not_take_others_with_it(lanes) -> None:
+    connection = wire.connect()
+    good = wire.Item("beside", 0, ORGANISATION, time.time() + 9, "-", {"n": 1})
+    connection.rpush("lane:test.echo:any", b"[]", good.encode(), b"\xff")
+    consumer = Consumer("test.echo", ECHO, Echo(), "any")
+    consumer.start()
+    try:
+        raw = connection.blpop(["reply:beside"], timeout=5)
+    finally:
+        consumer.stop()
+    assert wire.decode_reply(raw[1])[1]["echo"] == {"n": 1}
 
 
 json_values = st.recursive(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import redis
@@ -23,6 +23,9 @@ for i = 3, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return #ARGV - 2
 """
+
+
+_LOOK_S = 1.0
 
 
 @cache
@@ -55,7 +58,8 @@ def open_stream(
     """Start a streamed answer; returns the id that `lanes.streams` reads it by."""
     stream_id, deadline = uuid4().hex, time.time() + (deadline_s or settings.LANES[lane].deadline_s)
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
-    connection().set(wire.owner_key(stream_id), str(organisation_id), ex=wire.STREAM_TTL_S)
+    with wire.reachable():
+        connection().set(wire.owner_key(stream_id), f"{organisation_id} {deadline}", ex=wire.STREAM_TTL_S)
     _admit(lane, _items(stream_id, [payload], organisation, deadline, stream=True))
     return stream_id
 
@@ -78,10 +82,8 @@ def _items(
 def _admit(lane: str, items: list[bytes]) -> None:
     limit, generation = settings.LANES[lane].queue_limit, generation_of(lane)
     keys = [wire.queue_key(lane, generation), wire.alive_key(lane, generation)]
-    try:
+    with wire.reachable():
         admitted = connection().eval(_ADMIT, 2, *keys, limit, 600, *items)  # type: ignore[no-untyped-call]
-    except redis.RedisError:
-        raise Unavailable("the queue is not reachable", retry_after=2) from None
     if admitted == -1:
         raise Unavailable(f"no worker serves {lane} now", retry_after=2)
     if admitted == -2:
@@ -89,15 +91,11 @@ def _admit(lane: str, items: list[bytes]) -> None:
 
 
 def _collect(lane: str, call_id: str, wanted: int, deadline: float) -> list[dict[str, Any]]:
-    key = wire.reply_key(call_id)
     results: list[dict[str, Any]] = [{} for _ in range(wanted)]
     missing = wanted
     while missing:
-        remaining = deadline - time.time()
-        popped = connection().blpop([key], timeout=remaining) if remaining > 0.001 else None
-        if popped is None:
-            raise DeadlineExceeded(f"{lane} did not answer in time", retry_after=1)
-        raws = [popped[1], *(connection().lpop(key, missing) or [])] if missing > 1 else [popped[1]]
+        with wire.reachable():
+            raws = _replies(lane, wire.reply_key(call_id), missing, deadline)
         for raw in raws:
             index, result, error = wire.decode_reply(raw)
             if error is not None:
@@ -105,3 +103,16 @@ def _collect(lane: str, call_id: str, wanted: int, deadline: float) -> list[dict
             results[index] = result or {}
         missing -= len(raws)
     return results
+
+
+def _replies(lane: str, key: str, missing: int, deadline: float) -> list[bytes]:
+    """The replies that are there, at least one. Waits in slices, so that a worker's death is noticed."""
+    alive = wire.alive_key(lane, generation_of(lane))
+    while (remaining := deadline - time.time()) > 0.001:
+        popped = connection().blpop([key], timeout=min(remaining, _LOOK_S))
+        if popped is not None:
+            rest = connection().lpop(key, missing - 1) if missing > 1 else None
+            return [popped[1], *cast("list[bytes]", rest or [])]
+        if not connection().exists(alive):
+            raise Unavailable(f"the worker that serves {lane} is gone", retry_after=2)
+    raise DeadlineExceeded(f"{lane} did not answer in time", retry_after=1)

@@ -1,6 +1,7 @@
 """Read a stream of events: in Python, or as server-sent events with resume."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from django.db import connection as database
 from django.http import StreamingHttpResponse
 
 from rootstock.accounts.models import Organisation
-from rootstock.errors import InvalidInput, NotFound
+from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
 
 FINAL_TYPES = ("done", "error")
 _HEARTBEAT_S = 10.0
 _BLOCK_MS = 1000
+_EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,10 +44,23 @@ def read_stream(
 
 def check_stream(stream_id: str, *, organisation: Organisation | UUID) -> None:
     """Raise NotFound unless the organisation may read the stream."""
-    owner = connection().get(wire.owner_key(stream_id))
+    with wire.reachable():
+        raw = connection().get(wire.owner_key(stream_id))
     wanted = organisation if isinstance(organisation, UUID) else organisation.pk
-    if owner is None or owner.decode() != str(wanted):
+    if raw is None or raw.decode().split()[0] != str(wanted):
         raise NotFound("no such stream, or it has ended a while ago")
+
+
+def is_abandoned(stream_id: str) -> bool:
+    """Whether nobody will write the rest: the worker died, or none took the request in time."""
+    with wire.reachable():
+        owner, working = connection().mget(wire.owner_key(stream_id), wire.working_key(stream_id))
+        newest = connection().xrevrange(wire.stream_key(stream_id), count=1)
+    if working is not None:
+        return False
+    if newest:
+        return newest[0][1][b"type"].decode() not in FINAL_TYPES
+    return owner is None or float(owner.decode().split()[1]) < time.time()
 
 
 def cancel_stream(stream_id: str) -> None:
@@ -54,8 +69,7 @@ def cancel_stream(stream_id: str) -> None:
 
 
 def _checked_id(last_event_id: str) -> str:
-    head, _, tail = (last_event_id or "0").partition("-")
-    if not (head.isdigit() and (tail.isdigit() or not tail)):
+    if not _EVENT_ID.fullmatch(last_event_id or "0"):
         raise InvalidInput.field("Last-Event-ID", "is not an event id of this stream")
     return last_event_id or "0"
 
@@ -64,15 +78,17 @@ def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
     quiet_since, key = time.monotonic(), wire.stream_key(stream_id)
     while True:
         answer = connection().xread({key: last}, block=_BLOCK_MS, count=100)
-        if not answer and not connection().exists(wire.owner_key(stream_id)):
-            yield StreamEvent(last, "error", {"code": "gone", "detail": "the stream has expired"})
-            return
         for raw_id, fields in answer[0][1] if answer else ():
             last, quiet_since = raw_id.decode(), time.monotonic()
             event = StreamEvent(last, fields[b"type"].decode(), json.loads(fields[b"data"]))
             yield event
             if event.type in FINAL_TYPES:
                 return
+        if not answer and is_abandoned(stream_id):
+            yield StreamEvent(
+                last, "error", Unavailable("the worker stopped before the answer was finished").as_dict()
+            )
+            return
         if time.monotonic() - quiet_since > _HEARTBEAT_S:
             quiet_since = time.monotonic()
             yield None

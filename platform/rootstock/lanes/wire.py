@@ -3,11 +3,13 @@
 `lane:<name>:<generation>`        list of items; the generation is the base model's fingerprint
 `alive:<name>:<generation>`       exists while a worker serves the lane
 `reply:<call>`                    list of replies of one call
-`stream:<id>`                     Redis stream of one request's events
+`stream:<id>`                     Redis stream of one request's events, with keys of its own beside it
 `worker:<name>`                   what a worker process says of itself
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,11 +17,23 @@ from uuid import UUID
 import redis
 from django.conf import settings
 
+from rootstock.errors import Unavailable
+
 ALIVE_S = 4
 REPLY_TTL_S = 60
 STREAM_TTL_S = 900
+WORKING_S = 5
 # A reader that left may come back with Last-Event-ID; only then is the work given up.
 RECONNECT_GRACE_S = 5.0
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Raises Unavailable when Valkey does not answer in the block."""
+    try:
+        yield
+    except redis.RedisError:
+        raise Unavailable("the queue is not reachable", retry_after=2) from None
 
 
 def connect() -> "redis.Redis[bytes]":
@@ -58,8 +72,13 @@ def left_key(stream: str) -> str:
 
 
 def owner_key(stream: str) -> str:
-    """The organisation that may read a stream."""
-    return f"stream:{stream}:organisation"
+    """The organisation that may read a stream, and until when (Unix seconds) it must have begun to answer."""
+    return f"stream:{stream}:owner"
+
+
+def working_key(stream: str) -> str:
+    """Exists while a worker is writing a stream, and ends soon after that worker has died."""
+    return f"stream:{stream}:working"
 
 
 @dataclass(slots=True, frozen=True)
