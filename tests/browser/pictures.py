@@ -18,6 +18,7 @@ from tests.chromium import find  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 ORGANISATIONS = {"fraud": "Kestrel Bank", "ehr": "St Brannoc Hospital", "support": "Larkfield Support"}
+AREAS = {"fraud": "fraud/?outcome=decline", "ehr": "ehr/", "support": "support/"}
 
 
 def sign_in(page: Page, base: str) -> None:
@@ -48,13 +49,10 @@ def main(base: str) -> None:
         for area, organisation in ORGANISATIONS.items():
             page.goto(f"{base}/")
             choose(page, organisation)
-            page.goto(f"{base}/{area}/")
-            save(page, area)
+            page.goto(f"{base}/{AREAS[area]}")
             page.locator("main table a, main .card a").first.click()
             page.wait_for_load_state("networkidle")
             save(page, f"{area}-detail")
-        page.goto(f"{base}/")
-        save(page, "home")
         browser.close()
 
 
