@@ -6,8 +6,10 @@ the structured record already holds. Without the adapter there is no answer at a
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,6 @@ from models_zoo.clinical import deid
 from models_zoo.clinical.deid.known import Known, find_known, survivors
 from models_zoo.clinical.deid.labels import Label
 from models_zoo.clinical.deid.recipe import NAME
-from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
 from models_zoo.clinical.deid.scrub import Found, scrub
 from models_zoo.llm.card import ModelError
 from rootstock.errors import DomainError, InternalError, Unavailable
@@ -39,7 +40,8 @@ class DeidentifyHandler:
     def load(self, runtime: "Runtime") -> None:
         """Take the recognisers and the adapter. A worker without the adapter still serves its other lanes."""
         self._runtime = runtime
-        self._recognisers = recognisers()
+        # Presidio takes seconds to import: meanwhile the worker already serves its other lanes.
+        self._patterns = ThreadPoolExecutor(1, "presidio").submit(_patterns)
         self._adapter = ""
         try:
             self._adapter = runtime.shipped_adapter(NAME, FOLDER)
@@ -61,7 +63,7 @@ class DeidentifyHandler:
         text = str(request.payload["text"])
         known = [Known(item["label"], item["value"]) for item in request.payload.get("known", ())]
         found = [Found(span.start, span.end, span.label, "adapter") for span in spans]
-        found += [*find_patterns(text, self._recognisers), *find_known(text, known)]
+        found += [*self._patterns.result()(text), *find_known(text, known)]
         scrubbed = scrub(text, found)
         if survivors(scrubbed, known):
             # Cannot happen while `scrub` is right; if it ever does, the note stays withheld.
@@ -69,6 +71,12 @@ class DeidentifyHandler:
         redactions = [asdict(redaction) for redaction in scrubbed.redactions]
         names = sorted({word for span in spans for word in _names(text, span)})
         return {"text": scrubbed.text, "redactions": redactions, "model": self._adapter, "names": names}
+
+
+def _patterns() -> Callable[[str], Iterable[Found]]:
+    from models_zoo.clinical.deid.recognisers import find_patterns, recognisers
+
+    return partial(find_patterns, using=recognisers())
 
 
 def _names(text: str, span: Span) -> list[str]:

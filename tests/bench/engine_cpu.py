@@ -9,7 +9,6 @@ touches all alike; a rate is the batch over the median step. The last line is on
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -27,6 +26,7 @@ from models_zoo.llm.format import convert_gguf
 from models_zoo.llm.lora import LoraWeights, target_shape
 from models_zoo.llm.tokenizer import ChatTokenizer, TextStream
 from models_zoo.llm.training.spec import ALL_TARGETS
+from tests.bench.report import Bar, report
 from workers.engine.protocol import Sampling
 from workers.engine.requests import Generation, StopFilter
 from workers.engine.runner import Runner
@@ -35,12 +35,12 @@ CONTEXT = 192
 RANK = 16
 CASES = ((1, 0), (1, 1), (4, 0), (4, 1), (4, 4), (16, 0), (16, 1), (16, 16))
 # ratios, which hold under load; the transformers peer has no adapters
-BARS = {
-    "speedup_b1": 1.5,
-    "speedup_b4": 1.5,
-    "speedup_b16": 1.0,
-    "adapters_16_share": 0.5,
-}
+BARS = (
+    Bar("speedup_b1", ">=", 1.5),
+    Bar("speedup_b4", ">=", 1.5),
+    Bar("speedup_b16", ">=", 1.0),
+    Bar("adapters_16_share", ">=", 0.5),
+)
 Step = Callable[[], object]
 
 
@@ -153,9 +153,7 @@ def main() -> None:
     for batch in (1, 4, 16):
         metrics[f"speedup_b{batch}"] = round(rate[f"b{batch}_a0"] / rate[f"transformers_b{batch}"], 2)
     metrics["adapters_16_share"] = round(rate["b16_a16"] / rate["b16_a0"], 2)
-    for name, value in metrics.items():
-        print(f"{name:22} {value:8}")
-    print(json.dumps({"bench": "engine_cpu", "metrics": metrics, "bars": BARS}))
+    report("engine_cpu", metrics, BARS)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rootstock import embedded
+from tests.bench.report import Bar, report
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"ready in ([\d.]+) s")
@@ -26,18 +27,20 @@ def main() -> None:
     var = Path(tempfile.mkdtemp(prefix="rootstock-bench-"))
     var.chmod(0o755)
     try:
-        rows = [
-            ("PostgreSQL and Valkey, first start", seconds(lambda: embedded.ensure(var))),
-            ("PostgreSQL and Valkey, stop", seconds(lambda: embedded.stop(var))),
-            ("PostgreSQL and Valkey, second start", seconds(lambda: embedded.ensure(var))),
-        ]
+        metrics = {
+            "services_first_start_s": seconds(lambda: embedded.ensure(var)),
+            "services_stop_s": seconds(lambda: embedded.stop(var)),
+            "services_second_start_s": seconds(lambda: embedded.ensure(var)),
+        }
         embedded.stop(var)
-        rows += [("make up, first start", up(var)), ("make up, second start", up(var))]
+        metrics |= {"up_first_start_s": up(var), "up_second_start_s": up(var)}
     finally:
         shutil.rmtree(var)
-    print(f"| start, {os.cpu_count()} cores | seconds |\n|---|---|")
-    for what, took in rows:
-        print(f"| {what} | {took:.2f} |")
+    report(
+        "start",
+        {name: round(took, 2) for name, took in metrics.items()},
+        [Bar("up_second_start_s", "<=", 15.0)],
+    )
 
 
 def seconds(action: Callable[[], object]) -> float:
