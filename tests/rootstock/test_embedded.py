@@ -249,3 +249,16 @@ def test_a_command_runs_beside_the_services(var: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "platform"), "ROOTSTOCK_VAR": str(var)}
     assert subprocess.run(command, env=environment, check=False).returncode == 3
     assert servers(var) == {}
+
+
+def test_the_log_of_a_failing_statement_holds_no_values(var: Path) -> None:
+    services = embedded.ensure(var)
+    with psycopg.connect(services.database_admin_url, autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE people (name text CHECK (length(name) < 3))")
+        with pytest.raises(psycopg.errors.CheckViolation, match="Planted"):
+            connection.execute("INSERT INTO people VALUES (%s)", ["Jane Planted"])
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("INSERT INTO people VALUES ('Jane Planted')")
+    log = (var / "services" / "postgres.log").read_text()
+    assert 'violates check constraint "people_name_check"' in log
+    assert "Planted" not in log
