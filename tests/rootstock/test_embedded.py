@@ -262,3 +262,44 @@ def test_the_log_of_a_failing_statement_holds_no_values(var: Path) -> None:
     log = (var / "services" / "postgres.log").read_text()
     assert 'violates check constraint "people_name_check"' in log
     assert "Planted" not in log
+
+
+def test_killed_servers_are_healed(var: Path) -> None:
+    services = embedded.ensure(var)
+    assert embedded.heal(var) == []
+    home = lifetime._uses[var].place
+    assert home
+    for server in (postgres._postmaster(home), valkey._server(home)):
+        assert server
+        server.kill()
+        while is_alive(server):
+            time.sleep(0.01)
+    assert embedded.heal(var) == ["PostgreSQL", "Valkey"]
+    with psycopg.connect(services.database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert redis.Redis.from_url(services.redis_url).ping()
+    assert embedded.heal(var) == []
+
+
+def test_a_var_that_nobody_uses_is_not_healed(var: Path) -> None:
+    assert embedded.heal(var) == []
+
+
+def test_the_site_s_watch_heals_and_says_so_in_one_line(var: Path) -> None:
+    from rootstock.operations import stack
+
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.setattr(stack, "HEAL_EVERY_S", 0.1)
+        with stack._services(var, said.append):
+            home = lifetime._uses[var].place
+            assert home
+            server = valkey._server(home)
+            assert server
+            server.kill()
+            until = time.monotonic() + 20
+            while len(said) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert valkey.is_ready(home)
+    assert said[1:] == ["Valkey had ended; started again"]

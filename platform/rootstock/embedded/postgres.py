@@ -73,6 +73,11 @@ def is_ready(place: Place) -> bool:
         return probe.connect_ex(str(place.run / ".s.PGSQL.5432")) == 0
 
 
+def is_alive(place: Place) -> bool:
+    """Whether the server's process is there, ready or not."""
+    return _postmaster(place) is not None
+
+
 def stop(place: Place) -> None:
     """Shut the server down: connections are cut, nothing committed is lost."""
     server = _postmaster(place)
