@@ -59,7 +59,7 @@ _services = embedded.urls(VAR_DIR)
 REDIS_URL = os.environ.get("REDIS_URL") or _services.redis_url
 
 
-def _database(variable: str, default: str) -> dict[str, object]:
+def _database(variable: str, default: str, **options: object) -> dict[str, object]:
     try:
         parts = conninfo_to_dict(os.environ.get(variable) or default)
     except ProgrammingError as error:
@@ -71,17 +71,18 @@ def _database(variable: str, default: str) -> dict[str, object]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": str(parts.pop("port", "")),
-        "OPTIONS": parts,
+        "OPTIONS": {**parts, **options},  # sslmode and the like from the URL are kept
     }
 
 
 DATABASES = {
     # The application's role: no superuser, no BYPASSRLS. Row-level security holds for every query of it.
-    "default": _database("DATABASE_URL", _services.database_url)
-    | {
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 0, "max_size": _integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 10}},
-    },
+    "default": _database(
+        "DATABASE_URL",
+        _services.database_url,
+        pool={"min_size": 0, "max_size": _integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 3},
+    )
+    | {"CONN_HEALTH_CHECKS": True},
     # The owner of the tables: migrations only.
     "admin": _database("DATABASE_ADMIN_URL", _services.database_admin_url),
 }
@@ -212,7 +213,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "rootstock.logs.LineFormatter",
+            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
+        }
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
     },

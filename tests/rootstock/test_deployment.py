@@ -97,3 +97,9 @@ def test_the_image_and_the_makefile_install_the_same_torch() -> None:
     }
     assert len(set.union(*versions.values())) == 1
     assert all(versions.values())
+
+
+def test_the_database_logs_no_values() -> None:
+    from rootstock.embedded.postgres import DISCREET
+
+    assert {f"{key}={value}" for key, value in DISCREET.items()} <= set(SERVICES["postgres"]["command"])

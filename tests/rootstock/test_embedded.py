@@ -249,3 +249,57 @@ def test_a_command_runs_beside_the_services(var: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "platform"), "ROOTSTOCK_VAR": str(var)}
     assert subprocess.run(command, env=environment, check=False).returncode == 3
     assert servers(var) == {}
+
+
+def test_the_log_of_a_failing_statement_holds_no_values(var: Path) -> None:
+    services = embedded.ensure(var)
+    with psycopg.connect(services.database_admin_url, autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE people (name text CHECK (length(name) < 3))")
+        with pytest.raises(psycopg.errors.CheckViolation, match="Planted"):
+            connection.execute("INSERT INTO people VALUES (%s)", ["Jane Planted"])
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("INSERT INTO people VALUES ('Jane Planted')")
+    log = (var / "services" / "postgres.log").read_text()
+    assert 'violates check constraint "people_name_check"' in log
+    assert "Planted" not in log
+
+
+def test_killed_servers_are_healed(var: Path) -> None:
+    services = embedded.ensure(var)
+    assert embedded.heal(var) == []
+    home = lifetime._uses[var].place
+    assert home
+    for server in (postgres._postmaster(home), valkey._server(home)):
+        assert server
+        server.kill()
+        while is_alive(server):
+            time.sleep(0.01)
+    assert embedded.heal(var) == ["PostgreSQL", "Valkey"]
+    with psycopg.connect(services.database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert redis.Redis.from_url(services.redis_url).ping()
+    assert embedded.heal(var) == []
+
+
+def test_a_var_that_nobody_uses_is_not_healed(var: Path) -> None:
+    assert embedded.heal(var) == []
+
+
+def test_the_site_s_watch_heals_and_says_so_in_one_line(var: Path) -> None:
+    from rootstock.operations import stack
+
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.setattr(stack, "HEAL_EVERY_S", 0.1)
+        with stack._services(var, said.append):
+            home = lifetime._uses[var].place
+            assert home
+            server = valkey._server(home)
+            assert server
+            server.kill()
+            until = time.monotonic() + 20
+            while len(said) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert valkey.is_ready(home)
+    assert said[1:] == ["Valkey had ended; started again"]

@@ -9,17 +9,23 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from rootstock import embedded
 from tests.fixtures.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
-def up(var: Path, **environment: str) -> str:
+def up(var: Path, command: str = "up", **environment: str) -> str:
     """What it says on its way out."""
     whole = {"PATH": os.environ["PATH"], "ROOTSTOCK_VAR": str(var), **environment}
     done = subprocess.run(
-        [sys.executable, "manage.py", "up"], cwd=ROOT, env=whole, capture_output=True, text=True, check=False
+        [sys.executable, "manage.py", command],
+        cwd=ROOT,
+        env=whole,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -52,6 +58,29 @@ def test_an_external_database_that_does_not_answer(tmp_path: Path, services: Non
     external = {"DATABASE_URL": NOBODY, "DATABASE_ADMIN_URL": NOBODY, "REDIS_URL": settings.REDIS_URL}
     said = up(tmp_path, ROOTSTOCK_PORT=str(free_port()), **external)
     assert "cannot reach the database as its owner (DATABASE_ADMIN_URL)" in said
+
+
+COMMANDS = pytest.mark.parametrize("command", ["up", "demo", "prepare"])
+
+
+@COMMANDS
+def test_the_application_s_database_that_does_not_answer(
+    tmp_path: Path, services: None, command: str
+) -> None:
+    external = {
+        "DATABASE_URL": NOBODY,
+        "DATABASE_ADMIN_URL": embedded.urls(settings.VAR_DIR).database_admin_url,
+        "REDIS_URL": settings.REDIS_URL,
+    }
+    said = up(tmp_path, command, ROOTSTOCK_PORT=str(free_port()), **external)
+    assert "cannot reach the database (DATABASE_URL)" in said
+
+
+@COMMANDS
+def test_one_database_url_without_the_other(tmp_path: Path, services: None, command: str) -> None:
+    external = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/db", "REDIS_URL": settings.REDIS_URL}
+    said = up(tmp_path, command, ROOTSTOCK_PORT=str(free_port()), **external)
+    assert "DATABASE_URL is set and DATABASE_ADMIN_URL is not: set both" in said
 
 
 def test_a_setting_that_is_no_number(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """PostgreSQL 18 (with pgvector) and Valkey 9 from Python wheels, for a machine that has neither.
 
 `urls()` only computes where they listen; `ensure()` starts what does not run yet and keeps it running as
-long as any process that called it lives. A keeper process stops the servers when the last of them is gone,
-however it ended: callers hold a shared file lock, which the kernel drops even after `kill -9`.
+long as any process that called it lives; `heal()` starts again what was killed. A keeper process stops the
+servers when the last user is gone, however it ended: callers hold a shared file lock, which the kernel drops
+even after `kill -9`.
 
 Everything listens on unix sockets in a private folder named after `var`, so two checkouts never meet.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.place import run_folder
 
-__all__ = ["EmbeddedError", "Services", "ensure", "stop", "urls"]
+__all__ = ["EmbeddedError", "Services", "ensure", "heal", "stop", "urls"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,6 +47,13 @@ def ensure(var: Path) -> Services:
 
     lifetime.join(var)
     return urls(var)
+
+
+def heal(var: Path) -> list[str]:
+    """Start again what has died under a user of `var`, and name it. Cheap when nothing has; raises EmbeddedError."""
+    from rootstock.embedded import lifetime
+
+    return lifetime.heal(var)
 
 
 def stop(var: Path) -> None:

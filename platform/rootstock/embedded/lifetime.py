@@ -29,6 +29,7 @@ class Use:
 
     lock: int
     times: int = 0
+    place: Place | None = None
 
 
 _uses: dict[Path, Use] = {}
@@ -46,11 +47,22 @@ def join(var: Path) -> None:
     use.times += 1
     try:
         with held(var / "services.start"):
-            start(find_place(var))
+            use.place = find_place(var)
+            start(use.place)
             _ensure_keeper(var)
     except BaseException:
         leave(var)
         raise
+
+
+def heal(var: Path) -> list[str]:
+    """Start again the servers whose process is gone; one that is only slow to answer is left alone."""
+    use = _uses.get(var.resolve())
+    if use is None or use.place is None or not (dead := _dead(use.place)):
+        return []
+    with held(var.resolve() / "services.start"):
+        start(find_place(var))
+    return dead
 
 
 def leave(var: Path) -> None:
@@ -75,6 +87,11 @@ def _leave_for_good(var: Path, users: int) -> None:
                 pass
     finally:
         os.close(users)
+
+
+def _dead(place: Place) -> list[str]:
+    servers = (("PostgreSQL", postgres), ("Valkey", valkey))
+    return [name for name, server in servers if not server.is_alive(place)]
 
 
 def start(place: Place) -> None:

@@ -18,12 +18,19 @@ from rootstock.embedded.place import Place
 from rootstock.embedded.processes import end, find, users_of
 
 BOOTSTRAP = Path(__file__).parent / "sql" / "bootstrap.sql"
+# A failing statement holds what people wrote: the log names the fault and neither statement nor row.
+DISCREET = {
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length_on_error": "0",
+}
 OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "jit": "off",
     "timezone": "UTC",
+    **DISCREET,
 }
 START_TIMEOUT_S = 30.0
 APPEAR_TIMEOUT_S = 3.0  # until its pid file must be there
@@ -64,6 +71,11 @@ def is_ready(place: Place) -> bool:
         return False
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(place.run / ".s.PGSQL.5432")) == 0
+
+
+def is_alive(place: Place) -> bool:
+    """Whether the server's process is there, ready or not."""
+    return _postmaster(place) is not None
 
 
 def stop(place: Place) -> None:

@@ -68,6 +68,11 @@ def is_ready(place: Place) -> bool:
         return False
 
 
+def is_alive(place: Place) -> bool:
+    """Whether the server's process is there, ready or not."""
+    return _server(place) is not None
+
+
 def stop(place: Place) -> None:
     """Shut the server down after it has written its append-only file."""
     server = _server(place)

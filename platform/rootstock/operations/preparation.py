@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import redis
 from django.conf import settings
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from rootstock.operations.environment import environment
@@ -29,7 +30,10 @@ class Step:
 
 def prepare(say: Callable[[str], object]) -> None:
     """Do the steps that are not done yet; raises Refusal when one cannot."""
+    _both_database_urls()
     _reach_valkey()
+    _reach_database("admin", "the database as its owner (DATABASE_ADMIN_URL)")
+    _reach_database("default", "the database (DATABASE_URL)")
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
@@ -48,6 +52,25 @@ def _reach_valkey() -> None:
         raise Refusal(f"cannot reach Valkey (REDIS_URL): {_first(error)}") from None
 
 
+def _both_database_urls() -> None:
+    names = ("DATABASE_URL", "DATABASE_ADMIN_URL")
+    missing = [name for name in names if not os.environ.get(name)]
+    if len(missing) == 1:
+        given = names[1 - names.index(missing[0])]
+        raise Refusal(
+            f"{given} is set and {missing[0]} is not: set both, or neither for the embedded database"
+        )
+
+
+def _reach_database(alias: str, what: str) -> None:
+    """One connection beside the pool, which would log and try again instead of saying what is wrong."""
+    parameters = {"connect_timeout": 5, **connections[alias].get_connection_params()}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.Error as error:
+        raise Refusal(f"cannot reach {what}: {_first(error)}") from None
+
+
 def _first(error: Exception) -> str:
     return str(error).splitlines()[0]
 
@@ -55,10 +78,6 @@ def _first(error: Exception) -> str:
 def _is_migrated() -> bool:
     try:
         executor = MigrationExecutor(connections["admin"])
-    except OperationalError as error:
-        raise Refusal(
-            f"cannot reach the database as its owner (DATABASE_ADMIN_URL): {_first(error)}"
-        ) from None
     finally:
         connections["admin"].close()
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())

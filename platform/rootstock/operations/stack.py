@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,15 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from rootstock import embedded
+from rootstock.embedded import EmbeddedError
 from rootstock.operations import preflight
 from rootstock.operations.environment import environment
 from rootstock.operations.preparation import prepare
 from rootstock.supervisor import Definition, Output, Ready, Supervisor, answers, says
 
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no wait for workers elsewhere
+
+HEAL_EVERY_S = 2.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -98,10 +102,29 @@ def _services(var: Path, say: Callable[[str], None]) -> Iterator[None]:
         return
     say(f"starting PostgreSQL and Valkey in {var}")
     embedded.ensure(var)
+    left = threading.Event()
+    healer = threading.Thread(target=_heal_until, args=(left, var, say), name="healer", daemon=True)
+    healer.start()
     try:
         yield
     finally:
+        left.set()
+        healer.join()
         embedded.stop(var)
+
+
+def _heal_until(left: threading.Event, var: Path, say: Callable[[str], None]) -> None:
+    """Every two seconds: start again an embedded service that was killed."""
+    told = ""
+    while not left.wait(HEAL_EVERY_S):
+        try:
+            names = embedded.heal(var)
+            trouble = f"{' and '.join(names)} had ended; started again" if names else ""
+        except (EmbeddedError, OSError) as error:
+            trouble = f"an embedded service has ended and does not start: {error}"
+        if trouble and trouble != told:
+            say(trouble)
+        told = trouble
 
 
 @contextmanager

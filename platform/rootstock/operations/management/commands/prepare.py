@@ -16,4 +16,4 @@ class Command(BaseCommand):
         try:
             prepare(self.stdout.write)
         except Refusal as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(str(error), returncode=2) from None
