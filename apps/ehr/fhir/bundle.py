@@ -14,6 +14,7 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
+from rootstock.edge import bracketed, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 
 Json = dict[str, Any]
@@ -82,13 +83,10 @@ def parse_bundle(body: bytes) -> ParsedBundle:
 
 
 def load_json(body: bytes) -> Json:
-    """A JSON object of at most MAX_BYTES. Raises InvalidInput."""
+    """A JSON object of at most MAX_BYTES. Raises InvalidInput, and BadBody for what is not JSON."""
     if len(body) > MAX_BYTES:
         raise InvalidInput.field("Bundle", f"is {len(body)} bytes; at most {MAX_BYTES} are taken")
-    try:
-        value = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput.field("Bundle", f"is not JSON: {str(error)[:120]}") from None
+    value = json_of(body, bracketed)
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         raise InvalidInput.field("resourceType", "must be Bundle")
     return value
@@ -283,7 +281,3 @@ def _refuse(problems: list[FieldProblem]) -> None:
 def _stop_at_limit(problems: list[FieldProblem]) -> None:
     if len(problems) >= MAX_PROBLEMS:
         _refuse(problems)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
