@@ -43,10 +43,16 @@ SUBJECT: Mapping[str, str] = {
 _OBSERVED = {
     "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown",
 }  # fmt: skip
-STATUSES: Mapping[str, frozenset[str]] = {
-    "Observation": frozenset(_OBSERVED),
-    "DiagnosticReport": frozenset(_OBSERVED | {"partial", "appended"}),
-    "DocumentReference": frozenset({"current", "superseded", "entered-in-error"}),
+_ENCOUNTER = {
+    "planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled", "entered-in-error",
+    "unknown",
+}  # fmt: skip
+REQUIRED_CODES: Mapping[str, tuple[str, frozenset[str]]] = {
+    "Patient": ("gender", frozenset({"male", "female", "other", "unknown"})),
+    "Encounter": ("status", frozenset(_ENCOUNTER)),
+    "Observation": ("status", frozenset(_OBSERVED)),
+    "DiagnosticReport": ("status", frozenset(_OBSERVED | {"partial", "appended"})),
+    "DocumentReference": ("status", frozenset({"current", "superseded", "entered-in-error"})),
 }
 
 
@@ -126,10 +132,10 @@ def digest_of(bundle: Json) -> str:
 def resource_problems(resource: Json, path: str) -> list[FieldProblem]:
     """What `fhir.resources` finds wrong with a resource of a type in READ."""
     kind = resource["resourceType"]
-    allowed = STATUSES.get(kind)
+    member, allowed = REQUIRED_CODES.get(kind, ("", frozenset()))
     problems = []
-    if allowed and isinstance(resource.get("status"), str) and resource["status"] not in allowed:
-        problems.append(FieldProblem(f"{path}.status", f"must be one of {', '.join(sorted(allowed))}"))
+    if member and isinstance(resource.get(member), str) and resource[member] not in allowed:
+        problems.append(FieldProblem(f"{path}.{member}", f"must be one of {', '.join(sorted(allowed))}"))
     try:
         get_fhir_model_class(kind).model_validate(resource)
     except ValidationError as error:

@@ -114,6 +114,25 @@ def test_problems_are_named_by_path() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "member"),
+    [
+        ("Patient", "gender"),
+        ("Encounter", "status"),
+        ("Observation", "status"),
+        ("DocumentReference", "status"),
+    ],
+)
+@pytest.mark.parametrize("code", ["done", "Male", ""])
+def test_required_codes_are_of_their_list(kind: str, member: str, code: str) -> None:
+    value = bundle()
+    place = index_of(value, kind)
+    value["entry"][place]["resource"][member] = code
+    with pytest.raises(InvalidInput) as caught:
+        parse(value)
+    assert f"entry[{place}].resource.{member}" in fields(caught)
+
+
 def test_references_must_lead_somewhere() -> None:
     value = bundle()
     place = index_of(value, "Observation")
@@ -245,7 +264,7 @@ def test_any_damage_is_refused_or_read_but_never_a_fault(path: tuple[Any, ...], 
     place[path[-1]] = value
     try:
         parsed = parse(damaged)
-    except InvalidInput:
+    except (InvalidInput, BadBody):
         return
     for entry in parsed.entries:
         list(text_problems(entry))
