@@ -138,3 +138,21 @@ def test_methods_that_are_not_there(api, path, allowed) -> None:
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/support/nothing/here", "/api/v2/"])
 def test_addresses_that_are_not_there(path, db) -> None:
     is_problem(Client().get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "text/html"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("image/png", "text/html"),
+        ("application/json", "application/problem+json"),
+        ("application/json, text/plain, */*;q=0.1", "application/problem+json"),
+        ("application/problem+json", "application/problem+json"),
+    ],
+)
+def test_a_page_answers_a_program_only_if_it_asks_for_json(world, accept, kind) -> None:
+    client = world.browser(world.colleague)
+    answer = client.get(f"/jobs/{uuid7()}/", headers={"accept": accept})
+    assert answer.status_code == 404
+    assert answer["Content-Type"].split(";")[0] == kind
