@@ -1,6 +1,5 @@
 """REST: score payments, submit batches, read decisions."""
 
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from apps.fraud.schemas import (
 )
 from apps.fraud.services import NewTransaction
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.edge import dotted, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.paging import Page, page_of
 
@@ -50,12 +50,13 @@ def _new(one: TransactionIn) -> NewTransaction:
     return NewTransaction(**one.model_dump())
 
 
+def _listed(path: str, part: str | int) -> str:
+    return dotted(path or ("transactions" if isinstance(part, int) else ""), part)
+
+
 def _parse(body: bytes) -> TransactionIn | list[TransactionIn]:
     """One transaction or a list of them, with the path of whatever is wrong."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidInput.field("body", "is not JSON") from None
+    data = json_of(body, _listed)
     many = isinstance(data, list)
     if many and not 1 <= len(data) <= MAX_LIST:
         raise InvalidInput.field(

@@ -42,7 +42,7 @@ def desk_change(request: ApiRequest, body: DeskIn) -> DeskOut:
 
 @router.post("/conversations", response={201: ConversationDetail}, auth=scope("support:write"))
 def conversation_create(request: ApiRequest, body: ConversationIn) -> Status[ConversationDetail]:
-    """Open a conversation. Its first turn is the greeting, which says that an AI answers."""
+    """Open a conversation. Its first turn says that an AI answers, then the greeting."""
     organisation = request.auth.organisation
     started = services.conversation_start(
         organisation=organisation, subject=body.subject, customer=body.customer

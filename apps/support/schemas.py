@@ -1,13 +1,15 @@
 """The REST bodies of the support vertical."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from apps.support.models import Conversation, Desk, Turn
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Emotion(Schema):
@@ -107,9 +109,11 @@ class DeskIn(Schema):
     """A change of the desk's settings; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str | None = Field(None, min_length=1, max_length=80)
-    greeting: str | None = Field(None, min_length=1, max_length=500)
-    system_prompt: str | None = Field(None, min_length=1, max_length=2_000)
+    name: Annotated[_Text, Field(max_length=80)] | None = None
+    greeting: Annotated[_Text, Field(max_length=500)] | None = Field(
+        None, description="Said after the fixed sentence that an AI answers, which no setting removes"
+    )
+    system_prompt: Annotated[_Text, Field(max_length=2_000)] | None = None
     adapter: str | None = Field(None, max_length=160)
     context_tokens: int | None = Field(None, ge=128, le=4_096)
     answer_tokens: int | None = Field(None, ge=8, le=512)

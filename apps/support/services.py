@@ -17,6 +17,9 @@ from rootstock.lanes import client, streams
 
 EMOTION_LANE = "support.emotion"
 REPLY_LANE = "support.reply"
+# Begins every conversation, whatever the desk's greeting says: people are told that they talk to a machine
+# (Regulation (EU) 2024/1689, Article 50(1)).
+DISCLOSURE = "You are talking to an AI assistant."
 
 Tenant = Organisation | UUID
 
@@ -50,7 +53,7 @@ def desk_ensure(*, organisation: Organisation) -> Desk:
             organisation_id=owner,
             defaults={
                 "name": organisation.name,
-                "greeting": f"Hello, I am the AI assistant of {organisation.name}. How can I help?",
+                "greeting": f"Hello and welcome to {organisation.name}. How can I help?",
                 "system_prompt": f"You are the AI assistant of {organisation.name}. Answer briefly and kindly.",
             },
         )
@@ -70,7 +73,7 @@ def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
 
 
 def conversation_start(*, organisation: Organisation, subject: str = "", customer: str = "") -> Conversation:
-    """Open a conversation. It begins with the desk's greeting, which says that an AI is speaking."""
+    """Open a conversation. It begins by saying that an AI is speaking; the desk's greeting follows."""
     desk = desk_ensure(organisation=organisation)
     now = timezone.now()
     with tenant(organisation) as owner:
@@ -86,7 +89,7 @@ def conversation_start(*, organisation: Organisation, subject: str = "", custome
             conversation=conversation,
             number=1,
             role=Turn.Role.ASSISTANT,
-            text=desk.greeting,
+            text=f"{DISCLOSURE} {desk.greeting}",
             finish_reason="greeting",
             finished_at=now,
         )

@@ -3,13 +3,25 @@
 import logging
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from rootstock.console.reference import ReferencePage
-from rootstock.errors import DomainError, FieldProblem, NotFound, problem, problem_of
+from rootstock.edge import EdgeParser
+from rootstock.errors import (
+    BadBody,
+    DomainError,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    problem,
+    problem_of,
+)
 from rootstock.jobs.api import router as jobs_router
 from rootstock.registry.api import router as registry_router
 
@@ -22,6 +34,7 @@ api = NinjaAPI(
     description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json.",
     docs_url="/docs",
     docs=ReferencePage(),
+    parser=EdgeParser(),
 )
 
 
@@ -39,7 +52,9 @@ def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """The framework refused, for example a body that is not JSON."""
+    """The framework refused; what our own parser said of the body is the cause."""
+    if isinstance(error.__cause__, DomainError):
+        return problem_of(request, error.__cause__)
     return problem(request, error.status_code, "bad_request", str(error.message))
 
 
@@ -50,6 +65,25 @@ def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpRes
     first = f"{problems[0].field}: {problems[0].reason}" if problems else "invalid"
     more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
     return problem(request, 422, "invalid_input", first + more, problems)
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """The body is larger than is read into memory."""
+    return problem_of(request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken"))
+
+
+@api.exception_handler(SuspiciousOperation)
+def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+    """Django refuses to read it, for example a form with too many fields."""
+    return problem_of(request, BadBody.because("cannot be read"))
+
+
+@api.exception_handler(DataError)
+def on_data_error(request: HttpRequest, error: DataError) -> HttpResponse:
+    """The net below every check: a value that its column cannot hold. The database's words may quote it."""
+    log.warning("%s %s: DataError", request.method, request.path)
+    return problem_of(request, InvalidInput("a value cannot be stored"))
 
 
 @api.exception_handler(Exception)

@@ -50,6 +50,25 @@ class InvalidInput(DomainError):
         return cls(f"{field}: {reason}", errors=[FieldProblem(field, reason)])
 
 
+class BadBody(DomainError):
+    """The body cannot be read at all."""
+
+    code = "bad_request"
+    http_status = 400
+
+    @classmethod
+    def because(cls, reason: str) -> "BadBody":
+        """What is wrong with the body."""
+        return cls(f"body: {reason}", errors=[FieldProblem("body", reason)])
+
+
+class TooLarge(DomainError):
+    """The request is larger than this server takes."""
+
+    code = "too_large"
+    http_status = 413
+
+
 class Unauthorized(DomainError):
     """No valid credentials came with the request."""
 
@@ -113,7 +132,8 @@ class InternalError(DomainError):
 _BY_CODE: dict[str, type[DomainError]] = {
     kind.code: kind
     for kind in (
-        InvalidInput, Unauthorized, Forbidden, NotFound, Conflict, Busy, Unavailable, DeadlineExceeded, InternalError
+        InvalidInput, BadBody, TooLarge, Unauthorized, Forbidden, NotFound, Conflict, Busy, Unavailable,
+        DeadlineExceeded, InternalError,
     )
 }  # fmt: skip
 

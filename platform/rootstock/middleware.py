@@ -55,6 +55,12 @@ class DomainErrorMiddleware:
         """Answer for a domain error; leave every other exception to Django."""
         if not isinstance(error, DomainError):
             return None
-        if "text/html" in request.headers.get("Accept", ""):
-            return render(request, "console/error.html", {"error": error}, status=error.http_status)
-        return problem_of(request, error)
+        if _for_a_program(request):
+            return problem_of(request, error)
+        return render(request, "console/error.html", {"error": error}, status=error.http_status)
+
+
+def _for_a_program(request: HttpRequest) -> bool:
+    """The API's callers, and who asks for JSON before HTML; `*/*` is what browsers send for many things."""
+    preferred = request.get_preferred_type(["text/html", "application/problem+json", "application/json"])
+    return request.path.startswith("/api/") or (preferred or "").endswith("json")

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,13 +12,21 @@ from django.core.exceptions import ImproperlyConfigured
 def local_secret(path: Path) -> str:
     """The secret in `path`, written there (readable by the owner alone) on first use."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _publish(path, secrets.token_urlsafe(48))
         return path.read_text()
     except OSError as error:
         raise ImproperlyConfigured(f"ROOTSTOCK_VAR: cannot write {path}: {error.strerror}") from None
-    value = secrets.token_urlsafe(48)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(value)
-    return value
+
+
+def _publish(path: Path, value: str) -> None:
+    """Whole or not at all: of two first starts one wins, and nobody reads a file that is still empty."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(value)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)

@@ -30,7 +30,14 @@ def test_it_works(world) -> None:
 
 
 def test_the_same_content_is_the_same_data_set(world) -> None:
-    assert upload(world, LINE).json()["id"] == upload(world, LINE, name="again").json()["id"]
+    first, again = upload(world, LINE), upload(world, LINE, name="again")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    elsewhere = world.api("adapters:write", organisation=world.other)
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    answer = elsewhere.upload("/datasets", name="theirs", file=SimpleUploadedFile("a.jsonl", LINE))
+    assert answer.status_code == 201
 
 
 @pytest.mark.parametrize(

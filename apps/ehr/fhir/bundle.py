@@ -14,6 +14,7 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
+from rootstock.edge import bracketed, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 
 Json = dict[str, Any]
@@ -42,10 +43,16 @@ SUBJECT: Mapping[str, str] = {
 _OBSERVED = {
     "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown",
 }  # fmt: skip
-STATUSES: Mapping[str, frozenset[str]] = {
-    "Observation": frozenset(_OBSERVED),
-    "DiagnosticReport": frozenset(_OBSERVED | {"partial", "appended"}),
-    "DocumentReference": frozenset({"current", "superseded", "entered-in-error"}),
+_ENCOUNTER = {
+    "planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled", "entered-in-error",
+    "unknown",
+}  # fmt: skip
+REQUIRED_CODES: Mapping[str, tuple[str, frozenset[str]]] = {
+    "Patient": ("gender", frozenset({"male", "female", "other", "unknown"})),
+    "Encounter": ("status", frozenset(_ENCOUNTER)),
+    "Observation": ("status", frozenset(_OBSERVED)),
+    "DiagnosticReport": ("status", frozenset(_OBSERVED | {"partial", "appended"})),
+    "DocumentReference": ("status", frozenset({"current", "superseded", "entered-in-error"})),
 }
 
 
@@ -82,13 +89,10 @@ def parse_bundle(body: bytes) -> ParsedBundle:
 
 
 def load_json(body: bytes) -> Json:
-    """A JSON object of at most MAX_BYTES. Raises InvalidInput."""
+    """A JSON object of at most MAX_BYTES. Raises InvalidInput, and BadBody for what is not JSON."""
     if len(body) > MAX_BYTES:
         raise InvalidInput.field("Bundle", f"is {len(body)} bytes; at most {MAX_BYTES} are taken")
-    try:
-        value = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput.field("Bundle", f"is not JSON: {str(error)[:120]}") from None
+    value = json_of(body, bracketed)
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         raise InvalidInput.field("resourceType", "must be Bundle")
     return value
@@ -128,10 +132,10 @@ def digest_of(bundle: Json) -> str:
 def resource_problems(resource: Json, path: str) -> list[FieldProblem]:
     """What `fhir.resources` finds wrong with a resource of a type in READ."""
     kind = resource["resourceType"]
-    allowed = STATUSES.get(kind)
+    member, allowed = REQUIRED_CODES.get(kind, ("", frozenset()))
     problems = []
-    if allowed and isinstance(resource.get("status"), str) and resource["status"] not in allowed:
-        problems.append(FieldProblem(f"{path}.status", f"must be one of {', '.join(sorted(allowed))}"))
+    if member and isinstance(resource.get(member), str) and resource[member] not in allowed:
+        problems.append(FieldProblem(f"{path}.{member}", f"must be one of {', '.join(sorted(allowed))}"))
     try:
         get_fhir_model_class(kind).model_validate(resource)
     except ValidationError as error:
@@ -283,7 +287,3 @@ def _refuse(problems: list[FieldProblem]) -> None:
 def _stop_at_limit(problems: list[FieldProblem]) -> None:
     if len(problems) >= MAX_PROBLEMS:
         _refuse(problems)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

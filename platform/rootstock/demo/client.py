@@ -35,12 +35,13 @@ class DemoClient(httpx.Client):
             trust_env=False,
         )
 
-    def ask(self, method: str, path: str, *, expect: int = 200, **arguments: Any) -> Any:
-        """The JSON answer. Raises DemoFailure unless the status is `expect`."""
+    def ask(self, method: str, path: str, *, expect: int | tuple[int, ...] = 200, **arguments: Any) -> Any:
+        """The JSON answer. Raises DemoFailure unless the status is `expect`, or one of them."""
+        wanted = (expect,) if isinstance(expect, int) else expect
         response = self.request(method, f"/api/v1{path}", **arguments)
-        if response.status_code != expect:
+        if response.status_code not in wanted:
             raise DemoFailure(
-                f"{method} {path}: expected {expect}, got {response.status_code}: {_detail(response)}"
+                f"{method} {path}: expected {wanted[0]}, got {response.status_code}: {_detail(response)}"
             )
         return response.json()
 

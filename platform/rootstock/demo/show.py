@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+PIPED_WIDTH = 120
+
 
 @dataclass(slots=True, frozen=True)
 class Row:
@@ -56,8 +58,11 @@ class Show:
     """Prints the demo's course. On a terminal progress renews one line; elsewhere it prints a line now and then."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._live, self._last = sys.stdout.isatty(), 0.0
+        self._live, self._last, self._said = sys.stdout.isatty(), 0.0, ""
+        plain = Console(highlight=False)
+        # Into a pipe rich would take 80 columns, where the table's words break within themselves.
+        width = None if self._live else max(plain.width, PIPED_WIDTH)
+        self._console = plain if width is None else Console(highlight=False, width=width)
 
     def heading(self, text: str) -> None:
         """A part of the demo begins."""
@@ -75,11 +80,13 @@ class Show:
             return
         self._last = now
         of = f"{done:,} of {total:,}" if total else f"{done:,}"
+        line = f"  {text} {of}"
         if self._live:
-            sys.stdout.write(f"\r\033[K  {text} {of}")
+            sys.stdout.write(f"\r\033[K{line}")
             sys.stdout.flush()
-        else:
-            self._console.print(f"  {text} {of}", markup=False)
+        elif line != self._said:
+            self._said = line
+            self._console.print(line, markup=False)
 
     def table(self, rows: Sequence[Row]) -> None:
         """The end: what, how many, how quick, with which outcome."""

@@ -85,13 +85,16 @@ def list_datasets(request: ApiRequest, cursor: str | None = None, limit: int = 5
     return page_of(rows, following, DatasetOut.from_orm)
 
 
-@router.post("/datasets", response={201: DatasetOut}, auth=scope("adapters:write"))
+@router.post("/datasets", response={201: DatasetOut, 200: DatasetOut}, auth=scope("adapters:write"))
 def create_dataset(request: ApiRequest, name: Form[str], file: File[UploadedFile]) -> Status[Dataset]:
-    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file."""
+    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+
+    201 with the new data set. 200 when the same bytes had been uploaded before, under whatever name: the answer
+    is the data set that is there, with the name it has.
+    """
     content = file.read(MAX_BYTES + 1)
-    return Status(
-        201, services.dataset_create(organisation=request.auth.organisation, name=name, content=content)
-    )
+    row, created = services.dataset_create(organisation=request.auth.organisation, name=name, content=content)
+    return Status(201 if created else 200, row)
 
 
 @router.get("/adapters", response=Page, auth=scope("adapters:read"))

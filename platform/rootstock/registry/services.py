@@ -23,19 +23,18 @@ from rootstock.registry.models import AdapterVersion, Dataset
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 
 
-def dataset_create(*, organisation: Organisation, name: str, content: bytes) -> Dataset:
-    """Store a chat data set. The same content again gives the row that is there."""
+def dataset_create(*, organisation: Organisation, name: str, content: bytes) -> tuple[Dataset, bool]:
+    """Store a chat data set. The same content again, by whatever name, gives the row that is there, and False."""
     _check_name(name)
     rows = check_chat_lines(content)
     digest = hashlib.sha256(content).hexdigest()
     _store(dataset_path(organisation.pk, digest), content)
     with tenant(organisation):
-        row, _ = Dataset.objects.get_or_create(
+        return Dataset.objects.get_or_create(
             organisation=organisation,
             sha256=digest,
             defaults={"name": name, "task": "chat", "rows": rows, "bytes": len(content)},
         )
-    return row
 
 
 def dataset_path(organisation_id: UUID, digest: str) -> Path:

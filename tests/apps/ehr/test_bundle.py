@@ -15,7 +15,7 @@ from apps.ehr.fhir.bundle import MAX_BYTES, MAX_ENTRIES, parse_bundle
 from apps.ehr.fhir.notes import free_texts, identifiers, text_problems
 from apps.ehr.fhir.timeline import happenings
 from apps.ehr.generator import case
-from rootstock.errors import InvalidInput
+from rootstock.errors import BadBody, InvalidInput
 
 SYNTHEA = Path(os.environ["ROOTSTOCK_DATA"]) / "ehr_synthea_r4" / "bundles.zip"
 
@@ -72,11 +72,12 @@ def test_digest_ignores_white_space_and_order() -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        (b"", "Bundle"),
-        (b"{", "Bundle"),
-        (b"\xff\xfe", "Bundle"),
-        (b"[" * 100_000, "Bundle"),
-        (b'{"resourceType": "Bundle", "x": NaN}', "Bundle"),
+        (b"", "body"),
+        (b"{", "body"),
+        (b"\xff\xfe", "body"),
+        (b"[" * 100_000, "body"),
+        (b'{"resourceType": "Bundle", "x": NaN}', "body"),
+        (b'{"resourceType": "Bundle", "entry": [{"resource": {"id": "\\u0000"}}]}', "entry[0].resource.id"),
         (b"[]", "resourceType"),
         (b'{"resourceType": "Patient"}', "resourceType"),
         (b'{"resourceType": "Bundle", "type": "message"}', "type"),
@@ -89,7 +90,7 @@ def test_digest_ignores_white_space_and_order() -> None:
     ],
 )
 def test_what_is_no_bundle(body: bytes, field: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises((InvalidInput, BadBody)) as caught:
         parse_bundle(body)
     assert fields(caught) == [field]
 
@@ -111,6 +112,25 @@ def test_problems_are_named_by_path() -> None:
         f"entry[{first + 2}].resource.code",
         f"entry[{first + 3}].request.method",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"),
+    [
+        ("Patient", "gender"),
+        ("Encounter", "status"),
+        ("Observation", "status"),
+        ("DocumentReference", "status"),
+    ],
+)
+@pytest.mark.parametrize("code", ["done", "Male", ""])
+def test_required_codes_are_of_their_list(kind: str, member: str, code: str) -> None:
+    value = bundle()
+    place = index_of(value, kind)
+    value["entry"][place]["resource"][member] = code
+    with pytest.raises(InvalidInput) as caught:
+        parse(value)
+    assert f"entry[{place}].resource.{member}" in fields(caught)
 
 
 def test_references_must_lead_somewhere() -> None:
@@ -244,7 +264,7 @@ def test_any_damage_is_refused_or_read_but_never_a_fault(path: tuple[Any, ...], 
     place[path[-1]] = value
     try:
         parsed = parse(damaged)
-    except InvalidInput:
+    except (InvalidInput, BadBody):
         return
     for entry in parsed.entries:
         list(text_problems(entry))

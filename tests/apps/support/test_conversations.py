@@ -97,10 +97,23 @@ def patch(api, body):
 
 
 def test_the_desk_can_be_changed(api):
-    assert "AI" in api.get("/support/desk").json()["greeting"]
     changed = patch(api, {"name": "Larkfield", "answer_tokens": 64}).json()
     assert (changed["name"], changed["answer_tokens"]) == ("Larkfield", 64)
     assert api.get("/support/desk").json() == changed
+
+
+@pytest.mark.parametrize("field", ["name", "greeting", "system_prompt"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "\u00a0"])
+def test_a_desk_has_no_blank_texts(api, field, text):
+    answer = patch(api, {field: text})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"].split(".")[0] == field
+
+
+def test_no_greeting_removes_that_an_ai_answers(api):
+    assert patch(api, {"greeting": "Hello, Kim speaking."}).json()["greeting"] == "Hello, Kim speaking."
+    text = start(api)["turns"][0]["text"]
+    assert text == "You are talking to an AI assistant. Hello, Kim speaking."
 
 
 def test_a_desk_cannot_take_an_adapter_that_is_not_there(api):

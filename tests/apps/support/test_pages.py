@@ -40,7 +40,7 @@ def test_the_list_names_the_conversation(browser, path):
 
 def test_a_conversation_shows_the_greeting_and_a_composer(browser, path):
     page = html(browser.get(path))
-    assert "I am the AI assistant" in page
+    assert "You are talking to an AI assistant" in page
     assert "data-chat-form" in page
     assert "Emotion over turns" not in page
 

@@ -1,0 +1,131 @@
+"""The edge of the API: how large a request may be, what its JSON and its strings may hold, and which errors
+never reach an endpoint."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.datastructures import MultiValueDict
+from ninja.parser import Parser
+
+from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, problem, problem_of
+
+API_PREFIX = "/api/"
+MAX_PROBLEMS = 50
+# PostgreSQL stores neither NUL nor half of a surrogate pair; JSON can spell both.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_REASON = "holds a NUL character or half of a surrogate pair, which cannot be stored"
+
+Join = Callable[[str, str | int], str]
+
+
+def dotted(path: str, part: str | int) -> str:
+    """`transactions.3.payer`: how the API names fields."""
+    return f"{path}.{part}" if path else str(part)
+
+
+def bracketed(path: str, part: str | int) -> str:
+    """`entry[3].resource`: how FHIR names elements."""
+    return f"{path}[{part}]" if isinstance(part, int) else dotted(path, part)
+
+
+def refuse_unstorable(value: Any, path: str = "", join: Join = dotted) -> None:
+    """Raise InvalidInput with the path of every string within `value` that no database column can hold."""
+    problems = [FieldProblem(found or "body", _REASON) for found in _unstorable(value, path, join)]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems[:MAX_PROBLEMS])
+
+
+def _unstorable(value: Any, path: str, join: Join) -> Iterator[str]:
+    waiting = [(path, value)]  # a list instead of recursion: JSON may nest as deep as Python's stack
+    while waiting:
+        place, found = waiting.pop()
+        if isinstance(found, str) and _UNSTORABLE.search(found):
+            yield place
+        elif isinstance(found, dict):
+            if any(_UNSTORABLE.search(name) for name in found):
+                yield place
+            waiting += [(join(place, name), inner) for name, inner in reversed(found.items())]
+        elif isinstance(found, list):
+            waiting += [(join(place, at), inner) for at, inner in reversed([*enumerate(found)])]
+
+
+def json_of(body: bytes, join: Join = dotted) -> Any:
+    """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings."""
+    try:
+        text = body.decode()
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
+        raise BadBody.because(f"is not JSON: {reason}") from None
+    if _MAY_BE_UNSTORABLE.search(text):  # what is not escaped is UTF-8 without control characters by now
+        refuse_unstorable(value, join=join)
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+class EdgeParser(Parser):
+    """django-ninja's reading of bodies, queries and forms, with the checks above."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """The JSON body."""
+        return cast(dict[str, Any], json_of(request.body))
+
+    def parse_querydict(
+        self, data: MultiValueDict[str, Any], list_fields: list[str], request: HttpRequest
+    ) -> dict[str, Any]:
+        """A query or a form."""
+        found: dict[str, Any] = super().parse_querydict(data, list_fields, request)
+        refuse_unstorable(found)
+        return found
+
+
+class ApiEdgeMiddleware:
+    """Requests to the API that are too large, and methods that are not there, are answered by problem+json."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(API_PREFIX):
+            return self.get_response(request)
+        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return problem_of(
+                request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken")
+            )
+        response = self.get_response(request)
+        return _not_allowed(request, response) if response.status_code == 405 else response
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+        """A page's address with a NUL in it finds nothing; of the API, `EdgeParser` names the parameter."""
+        if not request.path.startswith(API_PREFIX) and any("\x00" in v for v in _query_values(request)):
+            raise BadRequest("the address holds a NUL character")
+
+
+def _length(request: HttpRequest) -> int:
+    given = request.META.get("CONTENT_LENGTH") or "0"
+    return int(given) if given.isdecimal() else 0
+
+
+def _query_values(request: HttpRequest) -> Iterator[str]:
+    for name, values in request.GET.lists():
+        yield name
+        yield from values
+
+
+def _not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    allowed = response.headers.get("Allow", "")
+    answer = problem(
+        request, 405, "method_not_allowed", f"{request.method} is not possible here; use {allowed}"
+    )
+    answer["Allow"] = allowed
+    return answer
