@@ -9,7 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from rootstock.console.reference import ReferencePage
-from rootstock.errors import DomainError, FieldProblem, NotFound, problem, problem_of
+from rootstock.errors import AWAY, DomainError, FieldProblem, NotFound, problem, problem_of, unavailable
 from rootstock.jobs.api import router as jobs_router
 from rootstock.registry.api import router as registry_router
 
@@ -29,6 +29,15 @@ api = NinjaAPI(
 def on_domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     """A service refused."""
     return problem_of(request, error)
+
+
+def on_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The database or Valkey is away."""
+    return problem_of(request, unavailable(error))
+
+
+for _kind in AWAY:
+    api.exception_handler(_kind)(on_away)
 
 
 @api.exception_handler(Http404)

@@ -107,5 +107,7 @@ class Supervisor:
             if self._hurry.wait(0.02):
                 break
         for child in children:
+            if not child.ended():
+                self._output.line(child.definition.name, "did not end when asked; killed")
             child.kill()
         guard.sweep(self._var, patience_s=1.0)
