@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -78,8 +79,8 @@ class Runtime:
         """Close the lanes, finish what is in hand, free the device."""
         self._stopped.set()
         self.redis.delete(f"worker:{self.name}")
-        for consumer in self._consumers.values():
-            consumer.stop()
+        with ThreadPoolExecutor() as pool:  # side by side: each waits for its own threads
+            list(pool.map(lambda consumer: consumer.stop(), self._consumers.values()))
         if self._engine is not None:
             self._engine.close()
 

@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from rootstock.console.reference import ReferencePage
 from rootstock.edge import EdgeParser
 from rootstock.errors import (
+    AWAY,
     BadBody,
     DomainError,
     FieldProblem,
@@ -21,6 +22,7 @@ from rootstock.errors import (
     TooLarge,
     problem,
     problem_of,
+    unavailable,
 )
 from rootstock.jobs.api import router as jobs_router
 from rootstock.registry.api import router as registry_router
@@ -42,6 +44,15 @@ api = NinjaAPI(
 def on_domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     """A service refused."""
     return problem_of(request, error)
+
+
+def on_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The database or Valkey is away."""
+    return problem_of(request, unavailable(error))
+
+
+for _kind in AWAY:
+    api.exception_handler(_kind)(on_away)
 
 
 @api.exception_handler(Http404)

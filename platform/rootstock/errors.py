@@ -3,11 +3,17 @@
 Services raise `DomainError`; the API, the pages and the tasks all map it here. Retry decisions read `.permanent`.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import redis
+from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
+from psycopg_pool import PoolTimeout
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,6 +117,15 @@ class Unavailable(DomainError):
     code = "unavailable"
     http_status = 503
     permanent = False
+
+
+AWAY = (OperationalError, PoolTimeout, redis.RedisError)  # the database or Valkey does not answer
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """What a caller is told of one of AWAY; the log has its class, and nobody its message."""
+    log.warning("a service is away: %s.%s", type(error).__module__, type(error).__qualname__)
+    return Unavailable("a service behind this one is away for a moment", retry_after=2)
 
 
 class DeadlineExceeded(DomainError):

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from rootstock.errors import DomainError, problem_of
+from rootstock.errors import AWAY, DomainError, problem_of, unavailable
 from rootstock.ids import uuid7
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -42,6 +42,14 @@ class RequestIdMiddleware:
         return response
 
 
+def error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The page for a domain error, with Retry-After where the reader should wait."""
+    page = render(request, "console/error.html", {"error": error}, status=error.http_status)
+    if error.retry_after is not None:
+        page["Retry-After"] = str(max(1, round(error.retry_after)))
+    return page
+
+
 class DomainErrorMiddleware:
     """A `DomainError` that leaves a page's view becomes an error page, or problem+json for a program."""
 
@@ -52,12 +60,14 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer for a domain error; leave every other exception to Django."""
+        """Answer for a domain error or a service that is away; leave every other exception to Django."""
+        if isinstance(error, AWAY):
+            error = unavailable(error)
         if not isinstance(error, DomainError):
             return None
         if _for_a_program(request):
             return problem_of(request, error)
-        return render(request, "console/error.html", {"error": error}, status=error.http_status)
+        return error_page(request, error)
 
 
 def _for_a_program(request: HttpRequest) -> bool:

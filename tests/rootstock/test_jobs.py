@@ -233,3 +233,20 @@ def test_every_kind_has_a_queue_that_some_process_serves() -> None:
         "adaptation",
         "general",
     }
+
+
+def test_the_reaper_sends_a_queued_job_again_only_where_nothing_waits(job, valkey, monkeypatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(services.app, "send_task", lambda *a, args, **k: sent.append(args[1]))
+    queue = settings.JOB_KINDS[job.kind].queue
+    with tenant(job.organisation_id):
+        Job.objects.filter(pk=job.pk).update(dispatched_at=timezone.now() - timedelta(seconds=90))
+    valkey.rpush(queue, "somebody's")
+    try:
+        services.jobs_reap()
+        assert str(job.pk) not in sent
+    finally:
+        valkey.delete(queue)
+    services.jobs_reap()
+    services.jobs_reap()
+    assert sent.count(str(job.pk)) == 1

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,12 +108,16 @@ def test_a_process_that_never_gets_ready_is_named(tmp_path: Path) -> None:
 
 
 def test_stopping_ends_deaf_processes_and_their_children(tmp_path: Path) -> None:
-    with Supervisor(tmp_path, [program("deaf", PARENT + DEAF)], Output(io.StringIO())) as supervisor:
+    stream = io.StringIO()
+    definitions = [program("deaf", PARENT + DEAF), program("docile", SLEEPER)]
+    with Supervisor(tmp_path, definitions, Output(stream)) as supervisor:
         supervisor.start()
         supervisor.wait_ready(20)
-        wait_for(lambda: len(guard.marked(tmp_path)) == 2, "its child did not start")
-        supervisor.hurry()
+        wait_for(lambda: len(guard.marked(tmp_path)) == 3, "its child did not start")
+        threading.Timer(1.0, supervisor.hurry).start()
     assert guard.marked(tmp_path) == []
+    assert "deaf       │ did not end when asked; killed\n" in stream.getvalue()
+    assert "docile     │ did not end" not in stream.getvalue()
 
 
 def test_only_one_runs_at_a_time(tmp_path: Path) -> None:

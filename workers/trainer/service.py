@@ -1,8 +1,12 @@
 """One adaptation job: write the child's spec, follow its events, register what it made."""
 
+import fcntl
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +20,8 @@ from rootstock.registry.selectors import dataset_get
 from rootstock.registry.services import adapter_register, dataset_path
 from workers.trainer.child import Child
 
+SCRATCH = ".training-"
+
 
 class TrainingFailed(DomainError):
     """The training process ended without an adapter."""
@@ -25,15 +31,45 @@ class TrainingFailed(DomainError):
 
 def train(job: JobHandle) -> dict[str, Any]:
     """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns."""
-    Path(settings.ADAPTERS_DIR).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".training-", dir=settings.ADAPTERS_DIR) as scratch:
-        folder = Path(scratch) / "adapter"
-        spec = Path(scratch) / "spec.json"
+    with _scratch(Path(settings.ADAPTERS_DIR)) as scratch:
+        folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder)))
         with Child(spec) as child:
             done = _follow(job, child)
         version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
     return {"adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds")}
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """A folder for one training, after removing those of killed trainers.
+
+    A trainer holds a lock on its folder: unlike a pid it means the same in every container, and the kernel drops it
+    however the trainer ends. The lock on `root` keeps a sweep from meeting a folder that is not locked yet.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with _locked(root):
+            _sweep(root)
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH, dir=root))
+            stack.enter_context(_locked(Path(scratch)))
+        yield Path(scratch)
+
+
+def _sweep(root: Path) -> None:
+    for left in root.glob(f"{SCRATCH}*"):
+        with suppress(OSError), _locked(left, fcntl.LOCK_NB):
+            shutil.rmtree(left)
+
+
+@contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _spec(job: JobHandle, folder: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The shell's own pages."""
 
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from rootstock.accounts.middleware import SESSION_KEY
 from rootstock.console import selectors
 from rootstock.console.forms import SignInForm
 from rootstock.console.style_examples import examples
-from rootstock.errors import Forbidden, problem
+from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
+from rootstock.middleware import error_page
 from rootstock.registry.selectors import adapters_page, bases
 
 
@@ -81,8 +83,12 @@ def style(request: PageRequest) -> HttpResponse:
     return render(request, "console/style.html", examples())
 
 
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/v1/"))
+
+
 def _error(request: HttpRequest, status: int, code: str, title: str, text: str) -> HttpResponse:
-    if request.path.startswith(("/api/", "/v1/")):
+    if _is_api(request):
         return problem(request, status, code, text)
     context: dict[str, Any] = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
     return render(request, "console/error.html", context, status=status)
@@ -121,7 +127,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500."""
+    """500, or 503 where a middleware found the database away: no `process_exception` sees that one."""
+    error = sys.exc_info()[1]
+    if isinstance(error, AWAY):
+        found = unavailable(error)
+        return problem_of(request, found) if _is_api(request) else error_page(request, found)
     return _error(
         request, 500, "internal", "Something broke on our side",
         "It is logged under the number below. What you had saved before is kept; try again in a moment.",

@@ -1,10 +1,12 @@
 """Writes on jobs: create, cancel, claim, renew, finish, and give back what a dead worker left."""
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
@@ -16,6 +18,7 @@ from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.celery import app
 from rootstock.errors import Conflict, NotFound
 from rootstock.jobs.models import FINAL_STATES, Job, JobState
+from rootstock.lanes import wire
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +146,22 @@ def jobs_reap() -> int:
         set_local("rootstock.system", "reaper")
         found = list(Job.objects.filter(expired | lost)[:200])
         set_local("rootstock.system", "")
-    return sum(_reap(job) for job in found)
+    empty = _empty_queues({job.kind for job in found if job.state == JobState.QUEUED})
+    return sum(
+        _reap(job)
+        for job in found
+        if job.state == JobState.RUNNING or settings.JOB_KINDS[job.kind].queue in empty
+    )
+
+
+def _empty_queues(kinds: Iterable[str]) -> set[str]:
+    """Of these kinds' queues, those where nothing waits: where something does, a queued job may just be waiting."""
+    queues = {settings.JOB_KINDS[kind].queue for kind in kinds}
+    try:
+        with wire.connect() as broker:
+            return {queue for queue in queues if not broker.llen(queue)}
+    except redis.RedisError:
+        return set()
 
 
 def _reap(job: Job) -> bool:

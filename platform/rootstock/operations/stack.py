@@ -168,7 +168,9 @@ def _granian(web: Address) -> Sequence[str]:
         str(web.port),
     ]
     threads = ["--workers", "1", "--blocking-threads", "64", "--backpressure", "256", "--no-ws"]
-    return [*command, *threads, "--log-level", "error", "rootstock.wsgi:application"]
+    # A stream that a browser keeps open would hold the stop for as long as the supervisor has patience.
+    stop = ["--workers-kill-timeout", "2"]
+    return [*command, *threads, *stop, "--log-level", "error", "rootstock.wsgi:application"]
 
 
 def _worker(name: str, queue: str, pool: str, size: int) -> Sequence[str]:

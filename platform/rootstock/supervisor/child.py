@@ -80,6 +80,12 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
 
+    def insist(self) -> None:
+        """Ask again for a quick end: Celery drops what is in hand, which its lease brings back."""
+        if not self.ended() and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGQUIT)
+
     def kill(self) -> None:
         """End it and everything in its session's group."""
         if self._process is not None:

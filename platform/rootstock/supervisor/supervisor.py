@@ -16,6 +16,7 @@ from rootstock.supervisor.output import Output
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 10.0
+INSIST_AFTER_S = 2.5
 HOPELESS_CRASHES = 2
 
 
@@ -103,9 +104,16 @@ class Supervisor:
         for child in children:
             child.request_end()
         until = time.monotonic() + PATIENCE_S
+        insist_at = until - PATIENCE_S + INSIST_AFTER_S
         while time.monotonic() < until and not all(child.ended() for child in children):
             if self._hurry.wait(0.02):
                 break
+            if time.monotonic() > insist_at:
+                insist_at = until
+                for child in children:
+                    child.insist()
         for child in children:
+            if not child.ended():
+                self._output.line(child.definition.name, "did not end when asked; killed")
             child.kill()
         guard.sweep(self._var, patience_s=1.0)
