@@ -70,7 +70,10 @@ class DomainErrorMiddleware:
         return error_page(request, error)
 
 
+_PROGRAM_TYPES = ("application/problem+json", "application/json", "text/event-stream")
+
+
 def _for_a_program(request: HttpRequest) -> bool:
-    """The API's callers, and who asks for JSON before HTML; `*/*` is what browsers send for many things."""
-    preferred = request.get_preferred_type(["text/html", "application/problem+json", "application/json"])
-    return request.path.startswith("/api/") or (preferred or "").endswith("json")
+    """The API's callers, and who asks for data before HTML; `*/*` is what browsers send for many things."""
+    preferred = request.get_preferred_type(["text/html", *_PROGRAM_TYPES])
+    return request.path.startswith("/api/") or preferred in _PROGRAM_TYPES
