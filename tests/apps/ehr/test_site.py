@@ -11,7 +11,7 @@ def test_the_demos_part(demo_client: Any, monkeypatch: pytest.MonkeyPatch) -> No
     from apps.ehr import demo
     from rootstock.demo import Show
 
-    monkeypatch.setattr(demo, "PATIENTS", 3)
+    monkeypatch.setattr(demo, "PATIENTS", 2)
     rows = demo.play(demo_client("ehr:read", "ehr:write", "jobs:read"), Show())
     assert all(row.ok for row in rows)
     assert any("0 of" in row.outcome for row in rows)
