@@ -20,7 +20,9 @@ def test_the_stream_ends_before_now():
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_it_works(demo_client):
+def test_it_works(demo_client, monkeypatch):
+    monkeypatch.setattr(demo, "CUSTOMERS", 80)
+    monkeypatch.setattr(demo, "SINGLES", 60)
     rows = demo.play(demo_client(*SCOPES), Show())
     assert all(row.ok for row in rows)
     assert "AUC" in rows[-1].outcome
