@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.edge import EdgeParser
 from rootstock.errors import (
@@ -24,8 +25,11 @@ from rootstock.errors import (
     problem_of,
     unavailable,
 )
+from rootstock.files.api import router as files_router
 from rootstock.jobs.api import router as jobs_router
+from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.api import router as registry_router
+from rootstock.webhooks.api import router as webhooks_router
 
 log = logging.getLogger(__name__)
 MAX_PROBLEMS = 50
@@ -113,6 +117,10 @@ def _path(location: tuple[str | int, ...]) -> str:
 
 
 api.add_router("/jobs", jobs_router)
+api.add_router("/audit", audit_router)
+api.add_router("/privacy", privacy_router)
+api.add_router("/webhooks", webhooks_router)
+api.add_router("/files", files_router)
 api.add_router("", registry_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from rootstock.accounts.actors import SYSTEM, acting
 from rootstock.errors import AWAY, DomainError, problem_of, unavailable
 from rootstock.ids import uuid7
 
@@ -35,7 +36,8 @@ class RequestIdMiddleware:
         request.request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
         token = request_id.set(request.request_id)  # type: ignore[attr-defined]
         try:
-            response = self.get_response(request)
+            with acting(SYSTEM):  # until the edge knows who calls
+                response = self.get_response(request)
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]

@@ -12,6 +12,10 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("", include("rootstock.console.urls")),
     path("jobs/", include("rootstock.jobs.urls")),
+    path("audit/", include("rootstock.audit.urls")),
+    path("privacy/", include("rootstock.privacy.urls")),
+    path("webhooks/", include("rootstock.webhooks.urls")),
+    path("files/", include("rootstock.files.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
 handler400 = "rootstock.console.views.bad_request"

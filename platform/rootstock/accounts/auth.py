@@ -11,6 +11,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from rootstock.accounts import selectors
+from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.models import ApiKey, Membership, Organisation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
 from rootstock.errors import Forbidden, Unauthorized
@@ -26,6 +27,13 @@ class Principal:
     scopes: frozenset[str]
     user: User | None = None
     api_key: ApiKey | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the audit trail knows it."""
+        if self.api_key is not None:
+            return Actor("key", str(self.api_key.pk))
+        return Actor("person", str(self.user.pk if self.user else ""))
 
     def require(self, name: str) -> None:
         """Raise `Forbidden` unless the caller has the scope."""
@@ -92,6 +100,7 @@ class ScopeAuth(AuthBase):
     def __call__(self, request: HttpRequest) -> Principal:
         principal = principal_of(request)
         principal.require(self.scope)
+        act_as(principal.actor)
         return principal
 
 
@@ -122,6 +131,7 @@ def tenant_page(
                 raise Forbidden(
                     f"your role may not {SCOPES[scope][0].lower()}{SCOPES[scope][1:]}; an administrator can change that"
                 )
+            act_as(Actor("person", str(membership.user_id)))
             return view(cast(PageRequest, request), *args, **kwargs)
 
         return wrapped

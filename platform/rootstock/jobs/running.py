@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import DomainError, InternalError
@@ -126,7 +127,7 @@ def run_job(organisation_id: str, job_id: str, function: JobFunction) -> None:
     if job is None:
         return
     try:
-        with JobHandle(job) as handle:
+        with JobHandle(job) as handle, acting(Actor("system", f"job {job.kind}")):
             if job.cancel_requested:
                 raise Cancelled
             result = function(handle)

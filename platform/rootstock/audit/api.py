@@ -1,0 +1,5 @@
+"""REST: audit."""
+
+from ninja import Router
+
+router = Router(tags=["audit"])

@@ -1,0 +1,5 @@
+"""REST: files."""
+
+from ninja import Router
+
+router = Router(tags=["files"])

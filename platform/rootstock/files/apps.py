@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class FilesConfig(AppConfig):
+    """Uploads: checked, hashed, quarantined."""
+
+    name = "rootstock.files"
+    label = "files"

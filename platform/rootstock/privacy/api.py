@@ -1,0 +1,5 @@
+"""REST: privacy."""
+
+from ninja import Router
+
+router = Router(tags=["privacy"])

@@ -1,0 +1,5 @@
+"""REST: webhooks."""
+
+from ninja import Router
+
+router = Router(tags=["webhooks"])
