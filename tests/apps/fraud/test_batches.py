@@ -6,7 +6,7 @@ from apps.fraud import batches
 from apps.fraud.models import Decision, Transaction
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
-from rootstock.jobs.running import run_job
+from tests.fixtures.jobs import run_job
 from tests.apps.fraud.conftest import body
 
 pytestmark = pytest.mark.usefixtures("runtime")
