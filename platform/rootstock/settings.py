@@ -90,6 +90,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -107,6 +109,7 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
+    "rootstock.operator",
     "apps.fraud",
     "apps.ehr",
     "apps.support",
@@ -185,6 +188,31 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     }
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Rootstock operators",
+    "SITE_HEADER": "Rootstock",
+    "SITE_SUBHEADER": "Operators",
+    "SITE_SYMBOL": "potted_plant",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    # The console's teal.
+    "COLORS": {
+        "primary": {
+            "50": "#f0fdfa",
+            "100": "#ccfbf1",
+            "200": "#99f6e4",
+            "300": "#5eead4",
+            "400": "#2dd4bf",
+            "500": "#14b8a6",
+            "600": "#0d9488",
+            "700": "#0f766e",
+            "800": "#115e59",
+            "900": "#134e4a",
+            "950": "#042f2e",
+        }
+    },
 }
 
 # --- webhooks out ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
@@ -125,6 +126,8 @@ def tenant_page(
             membership = getattr(request, "membership", None)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
+            if membership is None and request.user.is_staff:
+                return redirect("operator:index")  # an operator begins by adding an organisation
             if membership is None:
                 raise Forbidden("your account belongs to no organisation; ask an administrator to invite you")
             if scope and scope not in ROLE_SCOPES[membership.role]:
