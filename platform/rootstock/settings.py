@@ -239,11 +239,23 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
 CELERY_BEAT_SCHEDULE = {
     "reap-expired-jobs": {
         "task": "rootstock.jobs.tasks.reap_jobs",
         "schedule": JOB_LEASE_S / 3,
         "options": {"expires": JOB_LEASE_S / 3},
+    },
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
