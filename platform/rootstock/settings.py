@@ -217,6 +217,16 @@ UNFOLD = {
     },
 }
 
+# --- webhooks out ------------------------------------------------------------------------------------------
+# Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
+WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
+WEBHOOK_TIMEOUT_S = _integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
+WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
+WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
+WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
+# Hosts and networks inside the house that webhooks may reach all the same, on any port.
+WEBHOOK_ALLOW = tuple(env.list("ROOTSTOCK_WEBHOOK_ALLOW", default=[]))
+
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
@@ -234,9 +244,21 @@ JOBS_QUEUED = _integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
 JOBS_RUNNING = _integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
 JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
 # Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
+    },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
         "schedule": 15.0,
@@ -353,6 +375,22 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
+WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "dataset.created": "A data set was uploaded",
+    "ehr.import_completed": "A FHIR Bundle was read to the end",
+    "file.clean": "An uploaded file passed every check",
+    "file.refused": "An uploaded file did not pass a check",
+    "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_review": "A payment needs a look",
+    "job.cancelled": "A job was stopped",
+    "job.failed": "A job failed",
+    "job.started": "A job began",
+    "job.succeeded": "A job ended well",
+    "support.conversation_closed": "A conversation was closed",
+    "webhook.test": "A test, sent from the webhook's page",
 }
 VERTICALS: dict[str, Vertical] = {
     "fraud": Vertical(

@@ -14,6 +14,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.jobs import bell
 from rootstock.jobs.events import AttemptFailed, Done, Event, RetryScheduled, Started
 from rootstock.jobs.models import FINAL_STATES, Job, JobEvent, JobState
+from rootstock.webhooks.services import event_emit
 
 LEASE = timedelta(seconds=settings.JOB_LEASE_S)
 
@@ -39,6 +40,12 @@ def event_append(job: Job, event: Event) -> None:
         data=event.stored(),
     )
     bell.ring_on_commit(job)
+
+
+def webhooks_tell(job: Job, what: str) -> None:
+    """Tell the organisation's webhooks, in the transaction of the change."""
+    data = {"job_id": str(job.pk), "kind": job.kind, "attempts": job.attempts}
+    event_emit(organisation=job.organisation_id, type=f"job.{what}", data=data)
 
 
 @contextmanager
@@ -80,6 +87,8 @@ def job_claim(*, organisation: UUID, job_id: UUID, worker: str = "") -> Job | No
             return None
         job = Job.objects.select_related("organisation").get(pk=job_id)
         event_append(job, Started(attempt=job.attempts, worker=worker))
+        if job.attempts == 1:
+            webhooks_tell(job, "started")
     return job
 
 
@@ -113,6 +122,7 @@ def job_finish(
         if failed:
             event_append(job, failed)
         event_append(job, Done.model_validate({"state": str(state)}))
+        webhooks_tell(job, str(state))
     return True
 
 

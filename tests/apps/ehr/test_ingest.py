@@ -57,8 +57,8 @@ def test_same_bundle_again_changes_nothing(
 
 def test_running_the_job_twice_changes_nothing(ingest: Any, committed_world: Any, made: Case) -> None:
     from apps.ehr.models import ImportedBundle
-    from tests.fixtures.jobs import run_job as run
     from rootstock.accounts.tenancy import tenant
+    from tests.fixtures.jobs import run_job as run
 
     row = ingest(made.bundle)
     before = row_counts(committed_world.organisation)

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, InvalidInput, NotFound
-from rootstock.jobs import handle as handle_module
 from rootstock.jobs import claiming, reaping, running, selectors, services
+from rootstock.jobs import handle as handle_module
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.running import JobHandle
 from tests.fixtures.jobs import run_job
