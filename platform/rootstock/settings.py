@@ -174,6 +174,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+# Requests a minute that a caller of the API may make unless its key says otherwise; 0: any number.
+API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
@@ -249,6 +251,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
 CELERY_BEAT_SCHEDULE = {
     "reap-expired-jobs": {
         "task": "rootstock.jobs.tasks.reap_jobs",
@@ -264,6 +273,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rootstock.webhooks.tasks.purge_events",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",

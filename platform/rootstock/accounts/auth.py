@@ -11,10 +11,11 @@ from django.shortcuts import redirect
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from rootstock.accounts import selectors
+from rootstock import rates
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.models import ApiKey, Membership, Organisation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
+from rootstock.accounts.verified import api_key_verify
 from rootstock.errors import Forbidden, Unauthorized
 
 P = ParamSpec("P")
@@ -65,15 +66,17 @@ def principal_of(request: HttpRequest) -> Principal:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Authorization: expected 'Bearer <API key>'")
-        return _principal_of_key(token.strip())
+        return _principal_of_key(request, token.strip())
     return _principal_of_session(request)
 
 
-def _principal_of_key(token: str) -> Principal:
-    found = selectors.api_key_by_token(token)
+def _principal_of_key(request: HttpRequest, token: str) -> Principal:
+    found = api_key_verify(token)
     if found is None:
         raise Unauthorized("the API key is unknown, expired or revoked")
-    return Principal(found.organisation, frozenset(found.scopes), api_key=found)
+    key, taken = found
+    rates.enforce(request, taken)
+    return Principal(key.organisation, frozenset(key.scopes), api_key=key)
 
 
 def _principal_of_session(request: HttpRequest) -> Principal:
@@ -82,6 +85,7 @@ def _principal_of_session(request: HttpRequest) -> Principal:
         raise Unauthorized("send an API key as 'Authorization: Bearer <key>', or sign in")
     if request.method not in ("GET", "HEAD", "OPTIONS") and check_csrf(request) is not None:
         raise Forbidden("the CSRF token is missing or wrong")
+    rates.enforce(request, rates.take(rates.quota("person", membership.user_id)))
     return Principal(membership.organisation, ROLE_SCOPES[membership.role], user=membership.user)
 
 

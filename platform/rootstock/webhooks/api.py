@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.paging import Page, page_of
 from rootstock.webhooks import selectors, services
-from rootstock.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from rootstock.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 router = Router(tags=["webhooks"])
 
@@ -49,7 +49,9 @@ class EndpointIn(Schema):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"example": {"url": "https://hooks.example.com/rootstock", "events": ["job.failed"]}},
+        json_schema_extra={
+            "example": {"url": "https://hooks.example.com/rootstock", "events": ["job.failed"]}
+        },
     )
     url: str
     events: list[str]
@@ -193,7 +195,7 @@ def rotate_secret(request: ApiRequest, endpoint_id: UUID, body: RotateIn) -> dic
 
 
 @router.post("/endpoints/{uuid:endpoint_id}/test", response={202: DeliveryOut}, auth=scope("webhooks:write"))
-def test_endpoint(request: ApiRequest, endpoint_id: UUID) -> Status[WebhookDelivery]:
+def send_test(request: ApiRequest, endpoint_id: UUID) -> Status[WebhookDelivery]:
     """Send a `webhook.test` event to this endpoint alone."""
     return Status(
         202, services.endpoint_test(organisation=request.auth.organisation, endpoint_id=endpoint_id)
@@ -225,28 +227,18 @@ def list_deliveries(
 
 
 @router.get("/deliveries/{uuid:delivery_id}", response=DeliveryDetail, auth=scope("webhooks:read"))
-def get_delivery(request: ApiRequest, delivery_id: UUID) -> dict[str, Any]:
+def get_delivery(request: ApiRequest, delivery_id: UUID) -> WebhookDelivery:
     """One delivery with each try: status, latency, and the beginning of what was answered."""
-    delivery, attempts = selectors.delivery_get(
-        organisation=request.auth.organisation, delivery_id=delivery_id
-    )
-    shown = DeliveryOut.from_orm(delivery).dict(by_alias=True)
-    return {
-        **shown,
-        "event.data": delivery.event.data,
-        "attempts": [_attempt(one) for one in attempts],
-    }
+    return selectors.delivery_get(organisation=request.auth.organisation, delivery_id=delivery_id)
 
 
-@router.post("/deliveries/{uuid:delivery_id}/replay", response={202: DeliveryOut}, auth=scope("webhooks:write"))
+@router.post(
+    "/deliveries/{uuid:delivery_id}/replay", response={202: DeliveryOut}, auth=scope("webhooks:write")
+)
 def replay_delivery(request: ApiRequest, delivery_id: UUID) -> Status[WebhookDelivery]:
     """Send one delivery again, now and under the same `webhook-id`."""
     found = services.delivery_replay(organisation=request.auth.organisation, delivery_id=delivery_id)
     return Status(202, found)
-
-
-def _attempt(attempt: WebhookAttempt) -> AttemptOut:
-    return AttemptOut.from_orm(attempt)
 
 
 def _with_secret(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:

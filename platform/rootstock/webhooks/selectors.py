@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Aggregate, Count, FloatField, Q, QuerySet
+from django.db.models import Aggregate, Count, FloatField, Prefetch, Q, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
@@ -96,15 +96,14 @@ def deliveries_page(
         return take_page(deliveries(endpoint=endpoint, state=state), cursor=cursor, limit=limit)
 
 
-def delivery_get(
-    *, organisation: Organisation, delivery_id: UUID
-) -> tuple[WebhookDelivery, list[WebhookAttempt]]:
-    """One delivery and its attempts, oldest first."""
+def delivery_get(*, organisation: Organisation, delivery_id: UUID) -> WebhookDelivery:
+    """One delivery; its `attempts` are there too, oldest first."""
+    tries = Prefetch("attempts", WebhookAttempt.objects.order_by("id"))
     with tenant(organisation):
-        found = deliveries().filter(pk=delivery_id).first()
-        if found is None:
-            raise NotFound("no such delivery")
-        return found, list(found.attempts.order_by("id")[:200])
+        found = deliveries().prefetch_related(tries).filter(pk=delivery_id).first()
+    if found is None:
+        raise NotFound("no such delivery")
+    return found
 
 
 def endpoint_fare(*, organisation: Organisation, endpoint_id: UUID) -> Fare:

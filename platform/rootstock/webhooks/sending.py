@@ -92,7 +92,11 @@ def _post(
     with (
         httpcore.ConnectionPool(ssl_context=tls(), network_backend=backend, retries=0) as pool,
         pool.stream(
-            "POST", url, headers=[*headers.items()], content=message.body.encode(), extensions={"timeout": timeouts}
+            "POST",
+            url,
+            headers=[*headers.items()],
+            content=message.body.encode(),
+            extensions={"timeout": timeouts},
         ) as response,
     ):
         body = b""
