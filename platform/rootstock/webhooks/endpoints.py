@@ -137,7 +137,7 @@ def delivery_replay(*, organisation: Organisation, delivery_id: UUID) -> Webhook
             raise Conflict("this delivery is being sent at this moment")
         _replay(organisation, WebhookDelivery.objects.filter(pk=delivery.pk))
         _audit(delivery.endpoint, "delivery_replayed", delivery=str(delivery.pk))
-        delivery.refresh_from_db()
+        delivery.refresh_from_db(fields=["state", "tries", "next_attempt_at", "lease_until", "finished_at"])
     return delivery
 
 

@@ -118,10 +118,8 @@ def endpoint_fare(*, organisation: Organisation, endpoint_id: UUID) -> Fare:
     }
     with tenant(organisation):
         attempts = WebhookAttempt.objects.filter(endpoint_id=endpoint_id, at__gte=first)
-        by_hour = {
-            row.pop("hour"): row
-            for row in attempts.annotate(hour=TruncHour("at")).values("hour").annotate(**figures)
-        }
+        rows = attempts.annotate(hour=TruncHour("at")).values("hour").annotate(**figures)
+        by_hour = {row["hour"]: Hour(row["hour"], *(row[name] for name in figures)) for row in rows}
         whole = attempts.aggregate(**figures)
     hours = [first + timedelta(hours=step) for step in range(CHART_HOURS)]
-    return Fare([Hour(at, **by_hour.get(at, {})) for at in hours], **whole)
+    return Fare([by_hour.get(at, Hour(at)) for at in hours], **whole)
