@@ -6,6 +6,7 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import environ
@@ -36,6 +37,17 @@ def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
     return value
+
+
+def _hosts_and_networks(name: str) -> tuple[str, ...]:
+    found = tuple(entry.lower() for entry in env.list(name, default=[]))
+    for entry in found:
+        if "/" in entry or not entry.strip("0123456789."):
+            try:
+                ip_network(entry)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}") from None
+    return found
 
 
 # --- where things are -------------------------------------------------------------------------------------
@@ -225,7 +237,7 @@ WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5,
 WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
 WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
 # Hosts and networks inside the house that webhooks may reach all the same, on any port.
-WEBHOOK_ALLOW = tuple(env.list("ROOTSTOCK_WEBHOOK_ALLOW", default=[]))
+WEBHOOK_ALLOW = _hosts_and_networks("ROOTSTOCK_WEBHOOK_ALLOW")
 
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
@@ -254,6 +266,16 @@ if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "
 # Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
+    "sweep-webhook-deliveries": {
+        "task": "rootstock.webhooks.tasks.sweep_deliveries",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "purge-webhook-events": {
+        "task": "rootstock.webhooks.tasks.purge_events",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "seal-the-audit-trail": {
         "task": "rootstock.audit.tasks.write_roots",
         "schedule": AUDIT_ROOT_S,
