@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.ehr import pages, selectors
+from apps.ehr.evidence import PATIENT
 from apps.ehr.models import ImportedBundle, ImportState
 from rootstock.accounts.models import Organisation
 from rootstock.console.tables import ChoiceFilter, Column, Empty, Table, TextFilter
@@ -50,6 +51,7 @@ def board_table(organisation: Organisation) -> Table:
             ),
         ],
         sort="-news2",
+        reads=PATIENT,
         row_url=lambda row: reverse("ehr:patient", args=[row.pk]),
         prepare=_board_rows,
         csv=False,

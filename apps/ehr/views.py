@@ -6,10 +6,12 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from apps.ehr import pages, selectors
+from apps.ehr.evidence import PATIENT
 from apps.ehr.models import ImportedBundle
 from apps.ehr.selectors import Shown, TimelineFilter
 from apps.ehr.tables import IMPORTS, board_table
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.audit.services import read_record
 from rootstock.console.lists import next_url
 from rootstock.console.tables import table_page
 
@@ -28,6 +30,7 @@ def patient_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
     shown = selectors.patient_get(organisation=request.organisation, patient_id=patient_id)
     scores = selectors.risk_list(organisation=request.organisation, patient_id=patient_id)
     events, _ = selectors.timeline_page(organisation=request.organisation, patient_id=patient_id, limit=12)
+    _was_read(request, patient_id, "record")
     context = _header(shown, "overview") | {
         "lines": pages.news_lines(shown.risk) if shown.risk else [],
         "charts": pages.charts(scores),
@@ -47,6 +50,7 @@ def timeline_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         wanted=TimelineFilter(kind=kind),
         cursor=request.GET.get("cursor") or None,
     )
+    _was_read(request, patient_id, "timeline")
     context = _header(shown, "timeline") | {
         "events": [(event, pages.event_tone(event), pages.event_value(event)) for event in events],
         "filters": pages.kind_filters(kind),
@@ -67,6 +71,7 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         limit=20,
     )
     views = [pages.note_view(note) for note in notes]
+    _was_read(request, patient_id, "notes")
     context = _header(shown, "notes") | {
         "notes": views,
         "waiting": not all(view.ready for view in views),
@@ -80,6 +85,10 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
 def imports_page(request: PageRequest) -> HttpResponseBase:
     """The Bundles received last."""
     return table_page(request, IMPORTS, ImportedBundle.objects.defer("content"), "ehr/imports.html")
+
+
+def _was_read(request: PageRequest, patient_id: UUID, what: str) -> None:
+    read_record(organisation=request.organisation, subject_type=PATIENT, subject_id=patient_id, what=what)
 
 
 def _header(shown: Shown, tab: str) -> dict[str, object]:

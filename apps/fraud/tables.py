@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Decision, Transaction
 from apps.fraud.payload import account_key
 from apps.fraud.selectors import PENDING
@@ -112,6 +113,7 @@ def payments_table(organisation: Organisation) -> Table:
             NumberFilter("score", "Score", lookup="decision__score", least="0", most="1", step="0.01"),
         ],
         sort="-received_at",
+        reads=SUBJECT,
         row_url=lambda row: reverse("fraud:payment", args=[row.pk]),
         empty=Empty(
             "No payments yet",

@@ -9,10 +9,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.fraud import selectors
+from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
 from apps.fraud.pictures import HEIGHT, WIDTH, picture
 from apps.fraud.tables import level_of, payments_table
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.audit.services import read_record
 from rootstock.console.tables import table_page
 
 PARTS = {"tabular": "This payment", "sequence": "Order of payments", "graph": "Network of accounts"}
@@ -36,6 +38,12 @@ def payments(request: PageRequest) -> HttpResponseBase:
 def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     """One payment."""
     row = selectors.transaction_get(organisation=request.organisation, transaction_id=transaction_id)
+    read_record(
+        organisation=request.organisation,
+        subject_type=SUBJECT,
+        subject_id=row.pk,
+        what="payment and account histories",
+    )
     payer = selectors.history_before(row=row, account=row.payer_key)
     payee = selectors.history_before(row=row, account=row.payee_key)
     context = _row(row) | {

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.support.charting import trend
+from apps.support.evidence import CONVERSATION
 from apps.support.models import Conversation
 from apps.support.selectors import conversations_matching
 from apps.support.streaming import TONES
@@ -73,6 +74,7 @@ def conversations_table(organisation: Organisation) -> Table:
             ChoiceFilter("group", "Last emotion", lookup="last_group", choices=GROUPS),
         ],
         sort="-created_at",
+        reads=CONVERSATION,
         row_url=lambda row: reverse("support:conversation", args=[row.pk]),
         live_s=5,
         empty=Empty(

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from rootstock.accounts.auth import PageRequest
 from rootstock.accounts.tenancy import tenant
 from rootstock.console.saved import columns_of, views_of
-from rootstock.console.tables.export import csv_response
+from rootstock.console.tables.export import csv_response, record_reading
 from rootstock.console.tables.keyset import Slice, take
 from rootstock.console.tables.state import EXPORT, State, state_of
 from rootstock.console.tables.table import Table
@@ -46,6 +46,7 @@ def embedded(request: PageRequest, table: Table, queryset: QuerySet[Any]) -> Tab
         if state.param("format") == EXPORT and not state.problems:
             return TableView(request, state, Slice([]), views)
         found = _slice(state, queryset)
+        record_reading(request, table, found.rows)
         view = TableView(request, state, found, views, bool(preferred))
         view.rows = rows_of(view, table.prepare(found.rows) if table.prepare else found.rows)
         return view
