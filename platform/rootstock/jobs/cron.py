@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
 from cron_descriptor import Options, get_description
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHORTEST_S = 60
 _OPTIONS = Options()
 _OPTIONS.use_24hour_time_format = True
-_DAYS = 5 * 366  # within which a pattern such as 29 February must come
+_DAYS = 40 * 366  # a pattern such as 29 February, Mondays only, comes once in 28 years
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,8 +58,10 @@ class Cron:
 
 def cron_of(pattern: str, timezone: str) -> Cron:
     """Parse minute, hour, day of month, month, day of week. Raises InvalidInput."""
-    if timezone not in available_timezones():
-        raise InvalidInput.field("timezone", "is not a time zone such as Europe/Berlin")
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidInput.field("timezone", "is not a time zone such as Europe/Berlin") from None
     fields = pattern.split()
     if len(fields) != 5:
         raise InvalidInput.field("cron", "needs five fields: minute, hour, day of month, month, day of week")
@@ -72,7 +74,7 @@ def cron_of(pattern: str, timezone: str) -> Cron:
         raise InvalidInput.field("cron", f"cannot be read: {str(error)[:120]}") from None
     return Cron(
         tuple(sorted(read.minute)), tuple(sorted(read.hour)), frozenset(read.day_of_month),
-        frozenset(read.month_of_year), frozenset(read.day_of_week), ZoneInfo(timezone),
+        frozenset(read.month_of_year), frozenset(read.day_of_week), zone,
     )  # fmt: skip
 
 
