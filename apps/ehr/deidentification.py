@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.ehr.fhir import notes as free_text
@@ -19,6 +19,7 @@ from models_zoo.clinical.deid.scrub import Redaction, Scrubbed
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
+from rootstock.privacy.fields import is_erased
 
 LANE = "ehr.deidentify"
 BATCH = 8
@@ -60,8 +61,13 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID]) -> None:
     for index, answer in zip(again, _read(organisation, [payloads[index] for index in again]), strict=True):
         answers[index] = answer
     with tenant(organisation):
+        waiting = Note.objects.select_for_update(of=("self",)).filter(
+            pk__in=[note.pk for note in notes], state=NoteState.WITHHELD
+        )
+        now = {note.pk: note for note in waiting}
         for note, answer in zip(notes, answers, strict=True):
-            _keep(note, answer)
+            if note.pk in now:
+                _keep(now[note.pk], note.original, answer)
 
 
 def _read(organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,24 +92,24 @@ def _waiting(organisation: UUID, bundle_id: UUID) -> dict[UUID, list[UUID]]:
         return waiting
 
 
-def _keep(note: Note, answer: dict[str, Any]) -> None:
+def _keep(note: Note, read: str, answer: dict[str, Any]) -> None:
     """Only while the original is still the one that was read: a newer version stays withheld."""
-    Note.objects.filter(pk=note.pk, state=NoteState.WITHHELD, original=note.original).update(
-        state=NoteState.READY,
-        text=answer["text"],
-        redactions=answer["redactions"],
-        model=answer["model"],
-        deidentified_at=timezone.now(),
-    )
+    if note.subject.is_destroyed or note.original != read:
+        return
+    note.state, note.text, note.redactions = NoteState.READY, answer["text"], answer["redactions"]
+    note.model, note.deidentified_at = answer["model"], timezone.now()
+    note.save(update_fields=["state", "text", "redactions", "model", "deidentified_at"])
 
 
 def _known(note: Note) -> list[dict[str, str]]:
     """What the structured record already says about the people around this note."""
     named = Q(type__in=("Practitioner", "Organization"), bundle_id=note.resource.bundle_id)
     related = Q(type="RelatedPerson", patient_id=note.patient_id)
-    others = list(Resource.objects.filter(named | related).values_list("content", flat=True))
-    mine = Resource.objects.filter(type="Patient", patient_id=note.patient_id).values_list(
-        "content", flat=True
-    )
+    others = _contents(Resource.objects.filter(named | related))
+    mine = _contents(Resource.objects.filter(type="Patient", patient_id=note.patient_id))
     found = [identifier for patient in mine for identifier in free_text.identifiers(patient, others)]
     return [asdict(identifier) for identifier in dict.fromkeys(found)]
+
+
+def _contents(rows: QuerySet[Resource]) -> list[dict[str, Any]]:
+    return [row.content for row in rows if not is_erased(row.content)]

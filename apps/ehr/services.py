@@ -5,12 +5,13 @@ from typing import Any
 
 from apps.ehr.fhir.bundle import ParsedBundle, check_bundle, load_json
 from apps.ehr.fhir.notes import text_problems, unread
-from apps.ehr.models import ImportedBundle, ImportState
+from apps.ehr.models import BUNDLE, ImportedBundle, ImportState
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
+from rootstock.privacy.subjects import subject_ensure
 
 KIND = "ehr.ingest"
 
@@ -58,6 +59,7 @@ def _find_or_create(
         defaults={
             "identifier": parsed.identifier,
             "type": parsed.type,
+            "subject": lambda: subject_ensure(organisation, BUNDLE, parsed.digest),
             "content": raw,
             "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
         },

@@ -59,12 +59,16 @@ def test_running_the_job_twice_changes_nothing(ingest: Any, committed_world: Any
     from apps.ehr.models import ImportedBundle
     from apps.ehr.tasks import ingest as run
     from rootstock.accounts.tenancy import tenant
+    from rootstock.privacy.subjects import subject_ensure
 
     row = ingest(made.bundle)
     before = row_counts(committed_world.organisation)
     # As if the worker had died before it could say that everything was stored.
     with tenant(committed_world.organisation):
-        ImportedBundle.objects.filter(pk=row["id"]).update(state="received", content=made.bundle)
+        again = ImportedBundle.objects.get(pk=row["id"])
+        again.subject = subject_ensure(committed_world.organisation, "ehr.bundle", "again")
+        again.state, again.content = "received", made.bundle
+        again.save()
     run(str(committed_world.organisation.pk), row["job_id"])
     assert row_counts(committed_world.organisation) == before
 
