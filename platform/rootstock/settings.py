@@ -6,6 +6,7 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import environ
@@ -37,6 +38,17 @@ def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
     return value
+
+
+def _hosts_and_networks(name: str) -> tuple[str, ...]:
+    found = tuple(entry.lower() for entry in env.list(name, default=[]))
+    for entry in found:
+        if "/" in entry or not entry.strip("0123456789."):
+            try:
+                ip_network(entry)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}") from None
+    return found
 
 
 # --- where things are -------------------------------------------------------------------------------------
@@ -99,6 +111,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -116,6 +130,7 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
+    "rootstock.operator",
     "apps.fraud",
     "apps.ehr",
     "apps.support",
@@ -168,6 +183,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+# Requests a minute that a caller of the API may make unless its key says otherwise; 0: any number.
+API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
@@ -196,6 +213,41 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+UNFOLD = {
+    "SITE_TITLE": "Rootstock operators",
+    "SITE_HEADER": "Rootstock",
+    "SITE_SUBHEADER": "Operators",
+    "SITE_SYMBOL": "potted_plant",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    # The console's teal.
+    "COLORS": {
+        "primary": {
+            "50": "#f0fdfa",
+            "100": "#ccfbf1",
+            "200": "#99f6e4",
+            "300": "#5eead4",
+            "400": "#2dd4bf",
+            "500": "#14b8a6",
+            "600": "#0d9488",
+            "700": "#0f766e",
+            "800": "#115e59",
+            "900": "#134e4a",
+            "950": "#042f2e",
+        }
+    },
+}
+
+# --- webhooks out ------------------------------------------------------------------------------------------
+# Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
+WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
+WEBHOOK_TIMEOUT_S = _integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
+WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
+WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
+WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
+# Hosts and networks inside the house that webhooks may reach all the same, on any port.
+WEBHOOK_ALLOW = _hosts_and_networks("ROOTSTOCK_WEBHOOK_ALLOW")
+
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
@@ -208,11 +260,33 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
 CELERY_BEAT_SCHEDULE = {
     "reap-expired-jobs": {
         "task": "rootstock.jobs.tasks.reap_jobs",
         "schedule": JOB_LEASE_S / 3,
         "options": {"expires": JOB_LEASE_S / 3},
+    },
+    "sweep-webhook-deliveries": {
+        "task": "rootstock.webhooks.tasks.sweep_deliveries",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "purge-webhook-events": {
+        "task": "rootstock.webhooks.tasks.purge_events",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
@@ -305,6 +379,22 @@ JOB_KINDS: dict[str, JobKind] = {
     "ehr.ingest": JobKind("apps.ehr.tasks.ingest", "general", "Read a FHIR Bundle"),
     "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
     "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
+}
+# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
+WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "dataset.created": "A data set was uploaded",
+    "ehr.import_completed": "A FHIR Bundle was read to the end",
+    "file.clean": "An uploaded file passed every check",
+    "file.refused": "An uploaded file did not pass a check",
+    "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_review": "A payment needs a look",
+    "job.cancelled": "A job was stopped",
+    "job.failed": "A job failed",
+    "job.started": "A job began",
+    "job.succeeded": "A job ended well",
+    "support.conversation_closed": "A conversation was closed",
+    "webhook.test": "A test, sent from the webhook's page",
 }
 VERTICALS: dict[str, Vertical] = {
     "fraud": Vertical(

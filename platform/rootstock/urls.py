@@ -5,11 +5,13 @@ from django.urls import include, path
 
 from rootstock import health
 from rootstock.api import api
+from rootstock.operator.site import site as operator_site
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("api/v1/", api.urls),
+    path("operator/", operator_site.urls),
     path("", include("rootstock.console.urls")),
     path("jobs/", include("rootstock.jobs.urls")),
     path("audit/", include("rootstock.audit.urls")),

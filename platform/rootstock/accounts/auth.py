@@ -7,13 +7,15 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from rootstock.accounts import selectors
+from rootstock import rates
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.models import ApiKey, Membership, Organisation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
+from rootstock.accounts.verified import api_key_verify
 from rootstock.errors import Forbidden, Unauthorized
 
 P = ParamSpec("P")
@@ -64,15 +66,17 @@ def principal_of(request: HttpRequest) -> Principal:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Authorization: expected 'Bearer <API key>'")
-        return _principal_of_key(token.strip())
+        return _principal_of_key(request, token.strip())
     return _principal_of_session(request)
 
 
-def _principal_of_key(token: str) -> Principal:
-    found = selectors.api_key_by_token(token)
+def _principal_of_key(request: HttpRequest, token: str) -> Principal:
+    found = api_key_verify(token)
     if found is None:
         raise Unauthorized("the API key is unknown, expired or revoked")
-    return Principal(found.organisation, frozenset(found.scopes), api_key=found)
+    key, taken = found
+    rates.enforce(request, taken)
+    return Principal(key.organisation, frozenset(key.scopes), api_key=key)
 
 
 def _principal_of_session(request: HttpRequest) -> Principal:
@@ -81,6 +85,7 @@ def _principal_of_session(request: HttpRequest) -> Principal:
         raise Unauthorized("send an API key as 'Authorization: Bearer <key>', or sign in")
     if request.method not in ("GET", "HEAD", "OPTIONS") and check_csrf(request) is not None:
         raise Forbidden("the CSRF token is missing or wrong")
+    rates.enforce(request, rates.take(rates.quota("person", membership.user_id)))
     return Principal(membership.organisation, ROLE_SCOPES[membership.role], user=membership.user)
 
 
@@ -125,6 +130,8 @@ def tenant_page(
             membership = getattr(request, "membership", None)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
+            if membership is None and request.user.is_staff:
+                return redirect("operator:index")  # an operator begins by adding an organisation
             if membership is None:
                 raise Forbidden("your account belongs to no organisation; ask an administrator to invite you")
             if scope and scope not in ROLE_SCOPES[membership.role]:

@@ -13,7 +13,8 @@ from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.middleware import SESSION_KEY
 from rootstock.console import selectors
 from rootstock.console.forms import SignInForm
-from rootstock.console.style_examples import examples
+from rootstock.console.style_examples import PAYMENTS, ROWS, examples
+from rootstock.console.tables import of_rows
 from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
@@ -80,7 +81,7 @@ def adapters(request: PageRequest) -> HttpResponse:
 @tenant_page()
 def style(request: PageRequest) -> HttpResponse:
     """Every component with made-up contents: what pages are built from."""
-    return render(request, "console/style.html", examples())
+    return render(request, "console/style.html", examples() | {"table": of_rows(request, PAYMENTS, ROWS)})
 
 
 def _is_api(request: HttpRequest) -> bool:
