@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.ehr.fhir import notes as free_text
+from apps.ehr.fhir.values import Json
 from apps.ehr.models import ImportedBundle, Note, NoteState, Resource
 from models_zoo.clinical.deid.known import Known, survivors
 from models_zoo.clinical.deid.scrub import Redaction, Scrubbed
@@ -111,5 +112,5 @@ def _known(note: Note) -> list[dict[str, str]]:
     return [asdict(identifier) for identifier in dict.fromkeys(found)]
 
 
-def _contents(rows: QuerySet[Resource]) -> list[dict[str, Any]]:
+def _contents(rows: QuerySet[Resource]) -> list[Json]:
     return [row.content for row in rows if not is_erased(row.content)]

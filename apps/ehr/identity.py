@@ -17,9 +17,7 @@ SOURCE = "urn:rootstock:source"
 def patient_upsert(organisation: UUID, entry: Entry) -> Patient:
     """Call it inside `tenant()`. Raises Conflict when the identifiers belong to two people."""
     wanted = _identifiers(entry)
-    indexes = {
-        (system, value_index(organisation, value)): (system, value) for system, value in wanted
-    }
+    indexes = {(system, value_index(organisation, value)): (system, value) for system, value in wanted}
     known = [
         row
         for row in PatientIdentifier.objects.filter(value_index__in={index for _, index in indexes})

@@ -160,7 +160,11 @@ def _write_notes(row: Resource, patient: Patient) -> int:
     Note.objects.filter(resource=row).exclude(part__in=found).delete()
     for part, text in found.items():
         note = known.get(part) or Note(
-            organisation_id=row.organisation_id, patient=patient, subject=patient.subject, resource=row, part=part
+            organisation_id=row.organisation_id,
+            patient=patient,
+            subject=patient.subject,
+            resource=row,
+            part=part,
         )
         if note.original != text.text:
             note.original, note.text, note.redactions, note.state = text.text, "", [], NoteState.WITHHELD

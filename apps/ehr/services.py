@@ -53,16 +53,15 @@ def _find_or_create(
         same_name = ImportedBundle.objects.filter(identifier=parsed.identifier).first()
         if same_name and same_name.digest != parsed.digest:
             raise Conflict(f"identifier: {parsed.identifier} was sent before with other content")
+    defaults: dict[str, Any] = {
+        "identifier": parsed.identifier,
+        "type": parsed.type,
+        "subject": lambda: subject_ensure(organisation, BUNDLE, parsed.digest),
+        "content": raw,
+        "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
+    }
     return ImportedBundle.objects.get_or_create(
-        organisation_id=organisation.pk,
-        digest=parsed.digest,
-        defaults={
-            "identifier": parsed.identifier,
-            "type": parsed.type,
-            "subject": lambda: subject_ensure(organisation, BUNDLE, parsed.digest),
-            "content": raw,
-            "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
-        },
+        organisation_id=organisation.pk, digest=parsed.digest, defaults=defaults
     )
 
 

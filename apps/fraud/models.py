@@ -39,12 +39,8 @@ class Transaction(PersonalModel):
 
     sequence = models.PositiveBigIntegerField()
     external_id = models.CharField(max_length=100)
-    payer_subject = models.ForeignKey(
-        SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False
-    )
-    payee_subject = models.ForeignKey(
-        SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False
-    )
+    payer_subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    payee_subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     payer = EncryptedTextField(subject="payer_subject")
     payee = EncryptedTextField(subject="payee_subject")
     payer_key = models.BigIntegerField()

@@ -88,7 +88,9 @@ class Converter:
             found = cursor.fetchone()
             if found:
                 pk, wrapped, master = found
-                secret = keyring.unwrap(bytes(wrapped), master, key_binding("subject", organisation, pk, type))
+                secret = keyring.unwrap(
+                    bytes(wrapped), master, key_binding("subject", organisation, pk, type)
+                )
                 return Subject(pk, index, AESGCM(secret))
             return self._make(cursor, organisation, type, index)
 
@@ -110,7 +112,8 @@ class Converter:
     def _stored_root(self, organisation: UUID) -> bytes:
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id, wrapped, master_key FROM privacy_indexkey WHERE organisation_id = %s", [organisation]
+                "SELECT id, wrapped, master_key FROM privacy_indexkey WHERE organisation_id = %s",
+                [organisation],
             )
             found = cursor.fetchone()
             if found:

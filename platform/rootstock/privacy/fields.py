@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from uuid import UUID
 
+import psycopg
 from django.core.exceptions import FieldError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,13 +20,18 @@ from rootstock.accounts.tenancy import TenantModel
 from rootstock.privacy.keyring import seal, unseal
 from rootstock.privacy.models import SubjectKey
 
-if TYPE_CHECKING:
-    from django.db.models import Field
-else:
-    Field = models.Field
-
 M = TypeVar("M", bound=models.Model)
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class _Field(models.Field[Any, T]):
+        pass
+
+else:
+
+    class _Field(models.Field, Generic[T]):
+        pass
 
 
 class Erased(str):
@@ -66,7 +72,7 @@ class EncryptedAttribute(DeferredAttribute):
     def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
         if instance is None:
             return self
-        value = super().__get__(instance, cls)  # type: ignore[no-untyped-call]
+        value = super().__get__(instance, cls)
         if not isinstance(value, Sealed):
             return value
         opened = self.field.open(instance, value)
@@ -78,7 +84,7 @@ class EncryptedAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
-class EncryptedField(Field, Generic[T]):  # type: ignore[type-arg]
+class EncryptedField(_Field[T]):
     """The common part. `subject` names the row's foreign key to its SubjectKey."""
 
     descriptor_class = EncryptedAttribute
@@ -151,7 +157,7 @@ class EncryptedField(Field, Generic[T]):  # type: ignore[type-arg]
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         """The bytes."""
         value = self.get_prep_value(value)
-        return None if value is None else connection.Database.Binary(value.raw)
+        return None if value is None else psycopg.Binary(value.raw)
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only whether there is a value can be asked."""
@@ -173,11 +179,6 @@ class EncryptedField(Field, Generic[T]):  # type: ignore[type-arg]
 class EncryptedTextField(EncryptedField[str]):
     """A text."""
 
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any) -> str: ...
-        def __set__(self, instance: Any, value: str | Sealed | None) -> None: ...
-
     def encode(self, value: str) -> bytes:
         """UTF-8."""
         return value.encode()
@@ -190,11 +191,6 @@ class EncryptedTextField(EncryptedField[str]):
 class EncryptedJSONField(EncryptedField[Any]):
     """A JSON value."""
 
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any) -> Any: ...
-        def __set__(self, instance: Any, value: Any) -> None: ...
-
     def encode(self, value: Any) -> bytes:
         """Compact JSON."""
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
@@ -204,18 +200,13 @@ class EncryptedJSONField(EncryptedField[Any]):
         return json.loads(plain)
 
     @property
-    def erased(self) -> Any:  # type: ignore[override]
+    def erased(self) -> Any:
         """A new one each time: somebody might write into it."""
         return ErasedDocument(erased=True)
 
 
 class EncryptedBinaryField(EncryptedField[bytes]):
     """Bytes, such as an archive."""
-
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any) -> bytes: ...
-        def __set__(self, instance: Any, value: bytes | None) -> None: ...
 
     def encode(self, value: bytes) -> bytes:
         """As they are."""
@@ -231,9 +222,7 @@ def encrypted_fields(model: type[models.Model]) -> list[EncryptedField[Any]]:
     return [field for field in model._meta.concrete_fields if isinstance(field, EncryptedField)]
 
 
-def sealed(
-    model: type[models.Model], name: str, *, row: UUID, key: SubjectKey, value: Any
-) -> Sealed | None:
+def sealed(model: type[models.Model], name: str, *, row: UUID, key: SubjectKey, value: Any) -> Sealed | None:
     """The stored form of one row's value, for `update()`."""
     return cast("EncryptedField[Any]", model._meta.get_field(name)).sealed(row, key, value)
 
@@ -241,8 +230,11 @@ def sealed(
 def attach_keys(rows: Sequence[models.Model]) -> None:
     """Give rows of one model the keys of their subjects, all with one query. Call it inside `tenant()`."""
     fields = encrypted_fields(type(rows[0]))
-    closed = [field for field in fields if any(isinstance(row.__dict__.get(field.attname), Sealed) for row in rows)]
-    links = [type(rows[0])._meta.get_field(name) for name in {field.subject for field in closed}]
+    closed = [
+        field for field in fields if any(isinstance(row.__dict__.get(field.attname), Sealed) for row in rows)
+    ]
+    names = {field.subject for field in closed}
+    links = [cast("models.ForeignKey[Any, Any]", type(rows[0])._meta.get_field(name)) for name in names]
     wanted = [
         (row, link, getattr(row, link.attname)) for link in links for row in rows if not link.is_cached(row)
     ]
@@ -259,7 +251,7 @@ class PersonalQuerySet(models.QuerySet[M]):
 
     def _fetch_all(self) -> None:
         fresh = self._result_cache is None
-        super()._fetch_all()  # type: ignore[misc]
+        super()._fetch_all()
         rows = cast("list[Any]", self._result_cache)
         if fresh and rows and isinstance(rows[0], self.model):
             attach_keys(rows)
@@ -270,7 +262,7 @@ class PersonalQuerySet(models.QuerySet[M]):
         for field in encrypted_fields(self.model):
             if field.name in names:
                 raise FieldError(f"{self.model.__name__}.{field.name} is encrypted and has no order")
-        return cast("PersonalQuerySet[M]", super().order_by(*field_names))
+        return super().order_by(*field_names)
 
     def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's, with the encrypted columns among `fields` sealed on the way."""

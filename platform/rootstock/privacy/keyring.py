@@ -90,7 +90,9 @@ def parse(text: str, source: str = VARIABLE) -> KeyRing:
 def _parse_one(part: str, source: str) -> MasterKey:
     name, colon, encoded = part.partition(":")
     if not colon or not _ID.fullmatch(name):
-        raise ImproperlyConfigured(f"{source}: expected id:base64, the id of letters, digits, '_', '.' or '-'")
+        raise ImproperlyConfigured(
+            f"{source}: expected id:base64, the id of letters, digits, '_', '.' or '-'"
+        )
     try:
         secret = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

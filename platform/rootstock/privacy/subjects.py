@@ -1,6 +1,7 @@
 """Subjects: find a person's key by reference, make it where there is none, destroy it."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -81,7 +82,7 @@ def _by_index(type: str, indexes: Iterable[bytes]) -> dict[bytes, SubjectKey]:
 
 def _insert(organisation: UUID, type: str, keys: list[SubjectKey]) -> set[UUID]:
     """Those that were stored: a person who is there already is left alone."""
-    values = {
+    values: dict[str, Any] = {
         "organisation": organisation,
         "type": type,
         "now": timezone.now(),

@@ -63,7 +63,12 @@ def conversation(world, subject="Parcel of Ada Lovelace", reference="one") -> Co
 
 def turn(row: Conversation, number: int, text: str) -> Turn:
     return Turn(
-        organisation_id=row.organisation_id, person=row.person, conversation=row, number=number, role="user", text=text
+        organisation_id=row.organisation_id,
+        person=row.person,
+        conversation=row,
+        number=number,
+        role="user",
+        text=text,
     )
 
 
@@ -78,7 +83,9 @@ def test_it_works(world, django_assert_num_queries) -> None:
         for number in range(5):
             conversation(world, f"Parcel {number}", f"person {number}")
         with django_assert_num_queries(2):  # the rows, and all their keys
-            assert [row.subject for row in Conversation.objects.order_by("pk")] == [f"Parcel {n}" for n in range(5)]
+            assert [row.subject for row in Conversation.objects.order_by("pk")] == [
+                f"Parcel {n}" for n in range(5)
+            ]
         with django_assert_num_queries(1):
             rows = list(Conversation.objects.select_related("person").order_by("pk"))
             assert rows[4].subject == "Parcel 4"
@@ -128,7 +135,9 @@ def test_a_value_moved_to_another_row_does_not_open(world) -> None:
     with tenant(world.organisation):
         first, second = conversation(world), conversation(world, "Letter")
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE support_conversation SET subject = %s WHERE id = %s", [raw(first), second.pk])
+            cursor.execute(
+                "UPDATE support_conversation SET subject = %s WHERE id = %s", [raw(first), second.pk]
+            )
         with pytest.raises(Tampered):
             _ = Conversation.objects.get(pk=second.pk).subject
         with connection.cursor() as cursor:  # nor in another column of its own row
