@@ -67,23 +67,14 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID], job_id: UUID 
         answers[index] = answer
     latency = (time.monotonic() - started) * 1000 / max(len(notes), 1)
     with tenant(organisation):
-<<<<<<< HEAD
-        waiting = Note.objects.select_for_update(of=("self",)).filter(
-            pk__in=[note.pk for note in notes], state=NoteState.WITHHELD
-        )
-        now = {note.pk: note for note in waiting}
-        for note, answer in zip(notes, answers, strict=True):
-            if note.pk in now:
-                _keep(now[note.pk], note.original, answer)
-=======
+        now = _still_withheld(notes)
         read = zip(notes, payloads, answers, strict=True)
         records = [
             note_facts(note, payload, answer, latency)
             for note, payload, answer in read
-            if _keep(note, answer)
+            if note.pk in now and _keep(now[note.pk], note.original, answer)
         ]
         decisions_record(organisation=organisation, records=records, job_id=job_id)
->>>>>>> main
 
 
 def _read(organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,26 +99,20 @@ def _waiting(organisation: UUID, bundle_id: UUID) -> dict[UUID, list[UUID]]:
         return waiting
 
 
-<<<<<<< HEAD
-def _keep(note: Note, read: str, answer: dict[str, Any]) -> None:
+def _still_withheld(notes: Sequence[Note]) -> dict[UUID, Note]:
+    """Those of the notes that wait, as they are now, locked."""
+    waiting = Note.objects.select_for_update(of=("self",)).filter(state=NoteState.WITHHELD)
+    return {note.pk: note for note in waiting.filter(pk__in=[note.pk for note in notes])}
+
+
+def _keep(note: Note, read: str, answer: dict[str, Any]) -> bool:
     """Only while the original is still the one that was read: a newer version stays withheld."""
     if note.subject.is_destroyed or note.original != read:
-        return
+        return False
     note.state, note.text, note.redactions = NoteState.READY, answer["text"], answer["redactions"]
     note.model, note.deidentified_at = answer["model"], timezone.now()
     note.save(update_fields=["state", "text", "redactions", "model", "deidentified_at"])
-=======
-def _keep(note: Note, answer: dict[str, Any]) -> bool:
-    """Only while the original is still the one that was read: a newer version stays withheld."""
-    kept = Note.objects.filter(pk=note.pk, state=NoteState.WITHHELD, original=note.original).update(
-        state=NoteState.READY,
-        text=answer["text"],
-        redactions=answer["redactions"],
-        model=answer["model"],
-        deidentified_at=timezone.now(),
-    )
-    return bool(kept)
->>>>>>> main
+    return True
 
 
 def _known(note: Note) -> list[dict[str, str]]:

@@ -11,14 +11,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-<<<<<<< HEAD
+from apps.fraud.evidence import decision_facts
 from apps.fraud.models import ACCOUNT, Decision, IdempotencyKey, IngestCounter, Transaction
 from apps.fraud.payload import key_of, payloads_of
-=======
-from apps.fraud.evidence import decision_facts
-from apps.fraud.models import Decision, IdempotencyKey, IngestCounter, Transaction
-from apps.fraud.payload import account_key, payloads_of
->>>>>>> main
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record

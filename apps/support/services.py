@@ -10,12 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.support import selectors
-<<<<<<< HEAD
-from apps.support.models import CUSTOMER, TEXT_LIMIT, VISITOR, Conversation, Desk, Turn
-=======
 from apps.support.evidence import emotion_facts, reply_facts
-from apps.support.models import TEXT_LIMIT, Conversation, Desk, Turn
->>>>>>> main
+from apps.support.models import CUSTOMER, TEXT_LIMIT, VISITOR, Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
