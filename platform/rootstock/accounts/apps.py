@@ -1,6 +1,8 @@
 """The accounts application."""
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 class AccountsConfig(AppConfig):
@@ -10,9 +12,22 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Connect the hook."""
+        """Connect the hooks."""
         from django.db.models.signals import post_migrate
 
+        from rootstock.accounts import signals
         from rootstock.accounts.tenancy import grant_application_role
 
         post_migrate.connect(grant_application_role, sender=self)
+        signals.connect()
+        self._check_domains()
+
+    def _check_domains(self) -> None:
+        """The settings cannot know the roles: models come after them."""
+        from rootstock.accounts.models import Role
+
+        for domain, (_, role) in settings.OIDC_DOMAINS.items():
+            if role not in Role.values:
+                raise ImproperlyConfigured(
+                    f"ROOTSTOCK_OIDC_DOMAINS: {domain}: {role!r} is none of {', '.join(Role.values)}"
+                )
