@@ -20,6 +20,7 @@ from apps.ehr.models import Event, ImportedBundle, ImportState, Note, NoteState,
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.jobs.running import JobHandle
+from rootstock.webhooks.services import event_emit
 
 
 @dataclass(slots=True)
@@ -102,7 +103,9 @@ def ingest(job: JobHandle) -> dict[str, Any]:
 def complete(organisation: UUID, bundle_id: UUID) -> dict[str, Any]:
     """Every step is done: say so on the Bundle, and give its report."""
     with tenant(organisation):
-        row = ImportedBundle.objects.get(pk=bundle_id)
+        row = ImportedBundle.objects.select_for_update().get(pk=bundle_id)
+        if row.state != ImportState.COMPLETE:
+            event_emit(organisation=organisation, type="ehr.import_completed", data={"import": str(row.pk)})
         row.state, row.completed_at = ImportState.COMPLETE, timezone.now()
         row.save(update_fields=["state", "completed_at"])
         return {"bundle": str(row.pk), **row.report}

@@ -19,9 +19,11 @@ from rootstock.errors import Conflict, DomainError, FieldProblem, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.lanes import client
+from rootstock.webhooks.services import events_emit
 
 LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
+_EVENTS = {"review": "fraud.payment_review", "decline": "fraud.payment_declined"}
 SECONDS_EACH = 0.01
 """Added to the lane's deadline for each payment of a list."""
 _CONTENT = ("payer", "payee", "amount", "currency", "channel", "occurred_at")
@@ -142,6 +144,15 @@ def decisions_write(
     ]
     with tenant(organisation):
         Decision.objects.bulk_create(decisions, ignore_conflicts=True)
+        for outcome, type in _EVENTS.items():
+            _tell(organisation, type, [one.pk for one in decisions if one.outcome == outcome])
+
+
+def _tell(organisation: UUID, type: str, decisions: Sequence[UUID]) -> None:
+    """Webhooks for those of the decisions that were written here and not by another."""
+    written = Decision.objects.filter(pk__in=decisions) if decisions else Decision.objects.none()
+    data = [{"transaction": str(row.transaction_id), "sequence": row.sequence} for row in written]
+    events_emit(organisation=organisation, type=type, data=data)
 
 
 def _counter_lock(organisation: Organisation) -> IngestCounter:

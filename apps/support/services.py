@@ -14,6 +14,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, DomainError, InvalidInput
 from rootstock.lanes import client, streams
+from rootstock.webhooks.services import event_emit
 
 EMOTION_LANE = "support.emotion"
 REPLY_LANE = "support.reply"
@@ -100,6 +101,9 @@ def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conver
     """Close a conversation; an answer in flight is stopped."""
     with tenant(organisation):
         conversation = selectors.conversation_locked(conversation_id)
+        if conversation.state != Conversation.State.CLOSED:
+            data = {"conversation": str(conversation.pk)}
+            event_emit(organisation=organisation, type="support.conversation_closed", data=data)
         conversation.state = Conversation.State.CLOSED
         conversation.save(update_fields=["state"])
         pending = list(conversation.turns.filter(state=Turn.State.PENDING).exclude(stream_id=""))

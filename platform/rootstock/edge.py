@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.datastructures import MultiValueDict
 from ninja.parser import Parser
 
+from rootstock import rates
 from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, problem, problem_of
 
 API_PREFIX = "/api/"
@@ -103,7 +104,10 @@ class ApiEdgeMiddleware:
                 request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken")
             )
         response = self.get_response(request)
-        return _not_allowed(request, response) if response.status_code == 405 else response
+        if response.status_code == 405:
+            response = _not_allowed(request, response)
+        rates.headers_set(request, response)
+        return response
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         """A page's address with a NUL in it finds nothing; of the API, `EdgeParser` names the parameter."""

@@ -207,6 +207,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+# Requests a minute that a caller of the API may make unless its key says otherwise; 0: any number.
+API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
@@ -342,6 +344,16 @@ else:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 
+# --- webhooks out ------------------------------------------------------------------------------------------
+# Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
+WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
+WEBHOOK_TIMEOUT_S = _integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
+WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
+WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
+WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
+# Hosts and networks inside the house that webhooks may reach all the same, on any port.
+WEBHOOK_ALLOW = tuple(env.list("ROOTSTOCK_WEBHOOK_ALLOW", default=[]))
+
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
@@ -354,11 +366,23 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
 CELERY_BEAT_SCHEDULE = {
     "reap-expired-jobs": {
         "task": "rootstock.jobs.tasks.reap_jobs",
         "schedule": JOB_LEASE_S / 3,
         "options": {"expires": JOB_LEASE_S / 3},
+    },
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
@@ -451,6 +475,22 @@ JOB_KINDS: dict[str, JobKind] = {
     "ehr.ingest": JobKind("apps.ehr.tasks.ingest", "general", "Read a FHIR Bundle"),
     "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
     "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
+}
+# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
+WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "dataset.created": "A data set was uploaded",
+    "ehr.import_completed": "A FHIR Bundle was read to the end",
+    "file.clean": "An uploaded file passed every check",
+    "file.refused": "An uploaded file did not pass a check",
+    "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_review": "A payment needs a look",
+    "job.cancelled": "A job was stopped",
+    "job.failed": "A job failed",
+    "job.started": "A job began",
+    "job.succeeded": "A job ended well",
+    "support.conversation_closed": "A conversation was closed",
+    "webhook.test": "A test, sent from the webhook's page",
 }
 VERTICALS: dict[str, Vertical] = {
     "fraud": Vertical(

@@ -12,13 +12,17 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Connect the hooks."""
-        from django.db.models.signals import post_migrate
+        """Connect the hooks: rights after a migration, a key that is saved is checked anew, what sign-in reports."""
+        from django.db.models.signals import post_delete, post_migrate, post_save
 
         from rootstock.accounts import signals
+        from rootstock.accounts.models import ApiKey
         from rootstock.accounts.tenancy import grant_application_role
+        from rootstock.accounts.verified import api_key_saved
 
         post_migrate.connect(grant_application_role, sender=self)
+        post_save.connect(api_key_saved, sender=ApiKey)
+        post_delete.connect(api_key_saved, sender=ApiKey)
         signals.connect()
         self._check_domains()
 

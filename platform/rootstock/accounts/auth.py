@@ -11,11 +11,12 @@ from django.shortcuts import redirect
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from rootstock.accounts import selectors
+from rootstock import rates
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.models import ApiKey, MachineClient, Membership, Organisation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
 from rootstock.accounts.tokens import KEY_MARK
+from rootstock.accounts.verified import api_key_verify
 from rootstock.errors import Forbidden, Unauthorized
 
 P = ParamSpec("P")
@@ -75,23 +76,27 @@ def principal_of(request: HttpRequest) -> Principal:
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Authorization: expected 'Bearer <API key>'")
         token = token.strip()
-        return _principal_of_key(token) if token.startswith(KEY_MARK) else _principal_of_token(token)
+        return (_principal_of_key if token.startswith(KEY_MARK) else _principal_of_token)(request, token)
     return _principal_of_session(request)
 
 
-def _principal_of_key(token: str) -> Principal:
-    found = selectors.api_key_by_token(token)
+def _principal_of_key(request: HttpRequest, token: str) -> Principal:
+    found = api_key_verify(token)
     if found is None:
         raise Unauthorized("the API key is unknown, expired or revoked")
-    return Principal(found.organisation, frozenset(found.scopes), api_key=found)
+    key, taken = found
+    rates.enforce(request, taken)
+    return Principal(key.organisation, frozenset(key.scopes), api_key=key)
 
 
-def _principal_of_token(token: str) -> Principal:
+def _principal_of_token(request: HttpRequest, token: str) -> Principal:
     from rootstock.accounts.oauth import principal_of_token  # it needs Principal
 
     found = principal_of_token(token)
-    if found is None:
+    if found is None or found.client is None:
         raise Unauthorized("the API key or access token is unknown, expired or revoked")
+    quota = rates.quota("client", found.client.pk, found.client.rate_per_minute)
+    rates.enforce(request, rates.take(quota))
     return found
 
 
@@ -103,6 +108,7 @@ def _principal_of_session(request: HttpRequest) -> Principal:
         raise Forbidden("set up two-factor sign-in first: on the page Account")
     if request.method not in ("GET", "HEAD", "OPTIONS") and check_csrf(request) is not None:
         raise Forbidden("the CSRF token is missing or wrong")
+    rates.enforce(request, rates.take(rates.quota("person", membership.user_id)))
     return Principal(membership.organisation, ROLE_SCOPES[membership.role], user=membership.user)
 
 

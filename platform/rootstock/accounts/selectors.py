@@ -27,9 +27,14 @@ def api_key_by_token(token: str) -> ApiKey | None:
     if key is None or not token_matches(token, key.hash) or key.revoked_at or (key.expires_at or now) < now:
         return None
     if key.last_used_at is None or now - key.last_used_at > _LAST_USED_STEP:
-        with tenant(key.organisation):
-            ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        api_key_used(key)
     return key
+
+
+def api_key_used(key: ApiKey) -> None:
+    """Note when the key was used last."""
+    with tenant(key.organisation_id):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
 
 
 def memberships_of(user: User) -> list[Membership]:

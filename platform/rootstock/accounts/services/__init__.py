@@ -20,7 +20,7 @@ from rootstock.accounts.services.organisations import (
     organisation_switch,
     organisation_update,
 )
-from rootstock.accounts.services.people import person_update, session_end, user_create
+from rootstock.accounts.services.people import other_sessions_end, person_update, session_end, user_create
 
 __all__ = [
     "api_key_create",
@@ -41,6 +41,7 @@ __all__ = [
     "organisation_create",
     "organisation_switch",
     "organisation_update",
+    "other_sessions_end",
     "person_update",
     "session_end",
     "user_create",

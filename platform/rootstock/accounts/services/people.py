@@ -1,11 +1,13 @@
 """Writes: people who can sign in, and their sessions."""
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
 from rootstock.accounts.models import User
+from rootstock.accounts.personal_audit import personal_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 
 
@@ -39,7 +41,8 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
         raise Conflict("another account uses this e-mail address")
     user.first_name, _, user.last_name = full_name.strip().partition(" ")
     user.email = email
-    user.full_clean(exclude=["password"])
+    if len(user.first_name) > 150 or len(user.last_name) > 150:
+        raise InvalidInput.field("full_name", "is too long")
     user.save(update_fields=["first_name", "last_name", "email"])
     return user
 
@@ -47,12 +50,19 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
 @transaction.atomic
 def session_end(*, user: User, session_id: int) -> None:
     """Sign one of the person's browsers out."""
-    from allauth.usersessions.models import UserSession
-
-    from rootstock.accounts.personal_audit import personal_record
-
     found = UserSession.objects.filter(user=user, pk=session_id).first()
     if found is None:
         raise NotFound("no such session")
     found.end()
     personal_record(user, "session.ended")
+
+
+@transaction.atomic
+def other_sessions_end(*, user: User, keep: str) -> int:
+    """Sign the person's other browsers out; returns how many there were."""
+    others = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
+    for found in others:
+        found.end()
+    if others:
+        personal_record(user, "session.ended", {"sessions": len(others)})
+    return len(others)
