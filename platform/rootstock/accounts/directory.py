@@ -1,7 +1,8 @@
 """Reads: members, invitations, keys and machine clients of an organisation."""
 
-from django.db.models import Q, QuerySet
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from rootstock.accounts.models import ApiKey, Invitation, MachineClient, Membership, Organisation
 from rootstock.accounts.tenancy import tenant
@@ -41,7 +42,9 @@ def live_keys_of(membership: Membership) -> int:
 def invitation_get(*, organisation: Organisation, invitation_id: UUID) -> Invitation:
     """One invitation."""
     with tenant(organisation):
-        found = Invitation.objects.filter(pk=invitation_id).first()
+        found = (
+            Invitation.objects.select_related("invited_by", "accepted_by").filter(pk=invitation_id).first()
+        )
     if found is None:
         raise NotFound("no such invitation")
     return found
@@ -50,7 +53,7 @@ def invitation_get(*, organisation: Organisation, invitation_id: UUID) -> Invita
 def key_get(*, organisation: Organisation, key_id: UUID) -> ApiKey:
     """One key."""
     with tenant(organisation):
-        found = ApiKey.objects.filter(pk=key_id).first()
+        found = ApiKey.objects.select_related("created_by", "replaces").filter(pk=key_id).first()
     if found is None:
         raise NotFound("no such API key")
     return found
@@ -59,7 +62,7 @@ def key_get(*, organisation: Organisation, key_id: UUID) -> ApiKey:
 def client_get(*, organisation: Organisation, client_id: UUID) -> MachineClient:
     """One machine client."""
     with tenant(organisation):
-        found = MachineClient.objects.filter(pk=client_id).first()
+        found = MachineClient.objects.select_related("created_by").filter(pk=client_id).first()
     if found is None:
         raise NotFound("no such machine client")
     return found

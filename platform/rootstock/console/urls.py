@@ -1,6 +1,6 @@
 from django.urls import path
 
-from rootstock.console import views
+from rootstock.console import saved_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -8,4 +8,7 @@ urlpatterns = [
     path("health/", views.health_dot, name="health-dot"),
     path("adapters/", views.adapters, name="adapters"),
     path("style/", views.style, name="style"),
+    path("tables/<str:table>/columns", saved_views.columns_choose, name="table-columns"),
+    path("tables/<str:table>/views", saved_views.view_save, name="table-view-save"),
+    path("tables/views/<uuid:view_id>/delete", saved_views.view_delete, name="table-view-delete"),
 ]

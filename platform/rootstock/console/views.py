@@ -9,7 +9,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import selectors
-from rootstock.console.style_examples import examples
+from rootstock.console.style_examples import PAYMENTS, ROWS, examples
+from rootstock.console.tables import of_rows
 from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
@@ -57,7 +58,7 @@ def adapters(request: PageRequest) -> HttpResponse:
 @tenant_page()
 def style(request: PageRequest) -> HttpResponse:
     """Every component with made-up contents: what pages are built from."""
-    return render(request, "console/style.html", examples())
+    return render(request, "console/style.html", examples() | {"table": of_rows(request, PAYMENTS, ROWS)})
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,8 +15,7 @@ from rootstock.accounts.lockout import locked_until
 from rootstock.accounts.mfa import is_enrolled
 from rootstock.accounts.models import Invitation
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
-from rootstock.accounts.tables import INVITATIONS, PEOPLE
-from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tables import INVITATIONS, PEOPLE, state_pill
 from rootstock.accounts.views.common import absolute, saved, scopes_of
 from rootstock.console.tables import table_page
 from rootstock.errors import Forbidden
@@ -40,18 +39,23 @@ def _shown_link(request: PageRequest, invitation: Invitation, token: str) -> Htt
 
 @require_GET
 @tenant_page("people:read")
-def people(request: PageRequest) -> HttpResponse:
+def people(request: PageRequest) -> HttpResponseBase:
     """Who belongs to the organisation."""
-    with tenant(request.organisation):
-        return table_page(request, PEOPLE, directory.members())
+    may_invite = "people:write" in scopes_of(request)
+    return table_page(
+        request, PEOPLE, directory.members(), "accounts/people.html", {"may_invite": may_invite}
+    )
 
 
 @require_GET
 @tenant_page("people:read")
-def invitations(request: PageRequest) -> HttpResponse:
+def invitations(request: PageRequest) -> HttpResponseBase:
     """What has been offered."""
-    with tenant(request.organisation):
-        return table_page(request, INVITATIONS, Invitation.objects.select_related("invited_by"))
+    may_invite = "people:write" in scopes_of(request)
+    found = Invitation.objects.select_related("invited_by")
+    return table_page(
+        request, INVITATIONS, found, "accounts/invitations.html", {"may_invite": may_invite}
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -69,6 +73,19 @@ def invite(request: PageRequest) -> HttpResponse:
         if made:
             return _shown_link(request, *made)
     return render(request, "accounts/invite.html", {"form": form})
+
+
+@require_GET
+@tenant_page("people:read")
+def invitation(request: PageRequest, invitation_id: UUID) -> HttpResponse:
+    """One invitation, and what can be done about it."""
+    found = directory.invitation_get(organisation=request.organisation, invitation_id=invitation_id)
+    context = {
+        "invitation": found,
+        "pill": state_pill(found),
+        "may_write": "people:write" in scopes_of(request) and found.state in ("open", "expired"),
+    }
+    return render(request, "accounts/invitation.html", context)
 
 
 @require_POST
