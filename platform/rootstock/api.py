@@ -122,8 +122,8 @@ api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
 api.add_router("/files", files_router)
-for _path, _router in ACCOUNTS.items():
-    api.add_router(_path, _router)
+for _prefix, _accounts in ACCOUNTS.items():
+    api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -409,6 +409,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         # One line per task, and beat sends one every few seconds.

@@ -17,7 +17,9 @@ from rootstock.console.formats import span
 def attempted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
     """The name that an attempt counts for, however it is spelled: of an address, its account's user name."""
     given = credentials or {}
-    name = str(given.get("username") or given.get("email") or request.POST.get("username", "")).strip().lower()
+    name = (
+        str(given.get("username") or given.get("email") or request.POST.get("username", "")).strip().lower()
+    )
     if "@" not in name:
         return name[:150]
     owner = User.objects.filter(email__iexact=name).values_list("username", flat=True).first()
@@ -28,7 +30,8 @@ def client_address(request: HttpRequest) -> str | None:
     """The caller's address; behind proxies the one that the outermost trusted proxy saw."""
     from allauth.core.internal.httpkit import get_client_ip
 
-    return get_client_ip(request)
+    found: str | None = get_client_ip(request)
+    return found
 
 
 def forget_failures(user: User) -> int:

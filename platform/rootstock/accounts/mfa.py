@@ -45,8 +45,5 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 def _box() -> MultiFernet:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet(
-        [
-            Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"mfa:" + key.encode()).digest()))
-            for key in keys
-        ]
+        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"mfa:" + key.encode()).digest())) for key in keys]
     )

@@ -3,7 +3,7 @@ requests of the API that carry their own credentials."""
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware as DjangoCsrf
 from django.shortcuts import redirect
 
-from rootstock.accounts.models import Membership
+from rootstock.accounts.models import Membership, User
 from rootstock.accounts.selectors import memberships_of
 
 SESSION_KEY = "organisation"
@@ -34,11 +34,11 @@ def carries_credentials(request: HttpRequest) -> bool:
 class _ForPeople:
     """Mixed into a middleware of Django's: requests that carry their own credentials step over it."""
 
-    get_response: Response
+    get_response: Any
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if carries_credentials(request):
-            return self.get_response(request)
+            return self.get_response(request)  # type: ignore[no-any-return]
         return super().__call__(request)  # type: ignore[misc,no-any-return]
 
 
@@ -83,7 +83,9 @@ def _note_seen(request: HttpRequest) -> None:
         from django.utils import timezone
 
         request.session[SEEN_KEY] = now
-        UserSession.objects.filter(session_key=request.session.session_key).update(last_seen_at=timezone.now())
+        UserSession.objects.filter(session_key=request.session.session_key).update(
+            last_seen_at=timezone.now()
+        )
 
 
 class OrganisationMiddleware:
@@ -103,7 +105,8 @@ class OrganisationMiddleware:
         """Sets memberships, membership and organisation; answers itself when the person may not go on."""
         from rootstock.accounts.mfa import must_enrol
 
-        found = memberships_of(request.user)
+        user = cast(User, request.user)
+        found = memberships_of(user)
         membership = _chosen(request, found)
         request.memberships, request.membership = found, membership  # type: ignore[attr-defined]
         organisation = membership.organisation if membership else None
@@ -114,7 +117,7 @@ class OrganisationMiddleware:
                 return None
             request.organisation = organisation  # type: ignore[attr-defined]
         _note_seen(request)
-        if settings.MFA != "off" and must_enrol(request.user, organisation):
+        if settings.MFA != "off" and must_enrol(user, organisation):
             request.must_enrol = True  # type: ignore[attr-defined]
             if not request.path.startswith(_BEFORE_ENROLMENT):
                 return redirect("mfa_index")

@@ -27,7 +27,9 @@ class Organisation(models.Model):
 class User(AbstractUser):
     """A person. What they may do comes from their memberships."""
 
-    last_organisation = models.ForeignKey(Organisation, null=True, on_delete=models.SET_NULL, related_name="+")
+    last_organisation = models.ForeignKey(
+        Organisation, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
 
 class Role(models.TextChoices):

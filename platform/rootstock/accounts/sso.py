@@ -15,6 +15,8 @@ from rootstock.accounts.selectors import open_invitations_to
 from rootstock.accounts.services.invitations import invitation_accept
 from rootstock.accounts.services.members import member_add
 
+_MISMATCH = "That name and password do not match an account. The password is case-sensitive."
+
 
 @dataclass(slots=True, frozen=True)
 class Admission:
@@ -41,6 +43,12 @@ def verified_address(sociallogin: SocialLogin) -> str:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by invitation only; failed sign-ins are counted by django-axes alone."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": _MISMATCH,
+        "email_password_mismatch": _MISMATCH,
+        "account_inactive": "This account is switched off. Ask an administrator.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never by a form that anybody finds."""

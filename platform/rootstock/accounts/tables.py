@@ -75,9 +75,7 @@ INVITATIONS = Table(
     ],
     sort="-created",
     row_url=lambda row: reverse("invitation", args=[row.pk]),
-    empty=Empty(
-        "No invitations yet", "Invite a colleague by e-mail address; you choose their role.", "mail"
-    ),
+    empty=Empty("No invitations yet", "Invite a colleague by e-mail address; you choose their role.", "mail"),
 )
 KEYS = Table(
     name="keys",

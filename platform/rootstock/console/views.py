@@ -3,15 +3,15 @@
 import sys
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import selectors
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
 from rootstock.console.tables import of_rows
-from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
+from rootstock.errors import AWAY, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
 from rootstock.registry.selectors import adapters_page, bases

@@ -86,9 +86,7 @@ def list_members(
 @people_router.get("/{uuid:member_id}", response=MemberOut, auth=scope("people:read"))
 def get_member(request: ApiRequest, member_id: UUID) -> MemberOut:
     """One member."""
-    return MemberOut.of(
-        directory.member_get(organisation=request.auth.organisation, membership_id=member_id)
-    )
+    return MemberOut.of(directory.member_get(organisation=request.auth.organisation, membership_id=member_id))
 
 
 @people_router.patch("/{uuid:member_id}", response=MemberOut, auth=scope("people:write"))
@@ -149,9 +147,7 @@ def renew_invitation(
     return 201, _made(request, *made, send=send)
 
 
-@invitations_router.post(
-    "/{uuid:invitation_id}/revoke", response=InvitationOut, auth=scope("people:write")
-)
+@invitations_router.post("/{uuid:invitation_id}/revoke", response=InvitationOut, auth=scope("people:write"))
 def revoke_invitation(request: ApiRequest, invitation_id: UUID) -> Invitation:
     """Take an offer back."""
     return services.invitation_revoke(organisation=request.auth.organisation, invitation_id=invitation_id)

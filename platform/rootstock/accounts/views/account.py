@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rootstock.accounts import services
 from rootstock.accounts.forms import ProfileForm
 from rootstock.accounts.models import User
-from rootstock.accounts.views.common import saved
+from rootstock.accounts.views.common import is_saved
 
 
 def _user(request: HttpRequest) -> User:
@@ -28,10 +28,8 @@ def _user(request: HttpRequest) -> User:
 def account(request: HttpRequest) -> HttpResponse:
     """Name, address, password, second factors, sessions, organisations."""
     user = _user(request)
-    form = ProfileForm(
-        request.POST or None, initial={"full_name": user.get_full_name(), "email": user.email}
-    )
-    if form.is_valid() and saved(form, lambda: services.person_update(user=user, **form.cleaned_data)):
+    form = ProfileForm(request.POST or None, initial={"full_name": user.get_full_name(), "email": user.email})
+    if form.is_valid() and is_saved(form, lambda: services.person_update(user=user, **form.cleaned_data)):
         messages.success(request, "Saved.")
         return redirect("account")
     factors = {found.type: found for found in Authenticator.objects.filter(user=user)}

@@ -30,6 +30,11 @@ def saved(form: forms.Form, save: Callable[[], T]) -> T | None:
         return None
 
 
+def is_saved(form: forms.Form, save: Callable[[], object]) -> bool:
+    """The same where only success matters."""
+    return saved(form, save) is not None
+
+
 def absolute(request: HttpRequest, path: str) -> str:
     """The address to hand to somebody."""
     return request.build_absolute_uri(path)

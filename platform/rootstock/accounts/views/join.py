@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import EmailAddress, Login
-from allauth.account.internal.flows.login import perform_login
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -30,7 +29,9 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     """What is offered, and the form that accepts it."""
     invitation = invitation_by_token(token)
     if invitation is None:
-        raise NotFound("this invitation has been used, revoked or replaced, or it has expired; ask for a new one")
+        raise NotFound(
+            "this invitation has been used, revoked or replaced, or it has expired; ask for a new one"
+        )
     if request.user.is_authenticated:
         return _join_signed_in(request, invitation, request.user)
     return _join_as_new(request, invitation)

@@ -16,7 +16,7 @@ from rootstock.accounts.mfa import is_enrolled
 from rootstock.accounts.models import Invitation
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
 from rootstock.accounts.tables import INVITATIONS, PEOPLE, state_pill
-from rootstock.accounts.views.common import absolute, saved, scopes_of
+from rootstock.accounts.views.common import absolute, is_saved, saved, scopes_of
 from rootstock.console.tables import table_page
 from rootstock.errors import Forbidden
 
@@ -53,9 +53,7 @@ def invitations(request: PageRequest) -> HttpResponseBase:
     """What has been offered."""
     may_invite = "people:write" in scopes_of(request)
     found = Invitation.objects.select_related("invited_by")
-    return table_page(
-        request, INVITATIONS, found, "accounts/invitations.html", {"may_invite": may_invite}
-    )
+    return table_page(request, INVITATIONS, found, "accounts/invitations.html", {"may_invite": may_invite})
 
 
 @require_http_methods(["GET", "POST"])
@@ -114,7 +112,7 @@ def person(request: PageRequest, membership_id: UUID) -> HttpResponse:
     form = RoleForm(request.POST or None, initial={"role": membership.role})
     if request.method == "POST":
         request_may_write(request)
-        if form.is_valid() and saved(
+        if form.is_valid() and is_saved(
             form,
             lambda: services.member_role_change(
                 organisation=request.organisation, membership_id=membership_id, **form.cleaned_data

@@ -12,4 +12,5 @@ class SignIn(LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Context of the template."""
         mails = settings.MAIL_CONFIGURED or not settings.PRODUCTION
-        return super().get_context_data(**kwargs) | {"resets_by_mail": mails}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"resets_by_mail": mails}

@@ -22,8 +22,6 @@ def _uuid(raw: str) -> UUID | None:
 def organisation_switch(request: PageRequest) -> HttpResponse:
     """Act in another of the person's organisations from now on, after the next sign-in too."""
     wanted = _uuid(request.POST.get("organisation", ""))
-    services.organisation_switch(
-        user=request.user, memberships=request.memberships, organisation_id=wanted
-    )
+    services.organisation_switch(user=request.user, memberships=request.memberships, organisation_id=wanted)
     request.session[SESSION_KEY] = str(wanted)
     return HttpResponseRedirect("/")
