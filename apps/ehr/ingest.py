@@ -97,7 +97,9 @@ def ingest(job: JobHandle) -> dict[str, Any]:
         if row.state == ImportState.RECEIVED:
             _store(organisation, row)
     deidentification.run(job, row)
-    return complete(organisation, bundle_id)
+    with job.commit() as result:
+        result |= complete(organisation, bundle_id)
+    return result
 
 
 def complete(organisation: UUID, bundle_id: UUID) -> dict[str, Any]:

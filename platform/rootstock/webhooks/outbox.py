@@ -6,6 +6,7 @@ message was lost.
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -85,3 +86,9 @@ def deliveries_wake(organisation: UUID) -> None:
         app.send_task("rootstock.webhooks.tasks.deliver", args=[str(organisation)], queue="general")
     except (redis.RedisError, OperationalError):
         log.warning("webhooks of %s: the broker is away; beat will see to them", organisation)
+
+
+def wake_taken(organisation: UUID) -> None:
+    """A worker begins to look: what commits from now on tells it anew."""
+    with suppress(redis.RedisError), wire.connect() as valkey:
+        valkey.delete(wake_key(organisation))
