@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
@@ -103,7 +103,7 @@ def get_key(request: ApiRequest, key_id: UUID) -> ApiKey:
 
 
 @keys_router.post("", response={201: KeyMade}, auth=scope("keys:write"))
-def create_key(request: ApiRequest, body: KeyIn) -> tuple[int, dict[str, Any]]:
+def create_key(request: ApiRequest, body: KeyIn) -> Status[dict[str, Any]]:
     """Make a key. The answer is the only place where its token can be read."""
     made = services.api_key_create(
         organisation=request.auth.organisation,
@@ -111,11 +111,11 @@ def create_key(request: ApiRequest, body: KeyIn) -> tuple[int, dict[str, Any]]:
         granted=request.auth.scopes,
         **body.dict(),
     )
-    return 201, _key_made(*made)
+    return Status(201, _key_made(*made))
 
 
 @keys_router.post("/{uuid:key_id}/rotate", response={201: KeyMade}, auth=scope("keys:write"))
-def rotate_key(request: ApiRequest, key_id: UUID, body: RotateIn) -> tuple[int, dict[str, Any]]:
+def rotate_key(request: ApiRequest, key_id: UUID, body: RotateIn) -> Status[dict[str, Any]]:
     """A new token at once; the old one works until the moment chosen."""
     made = services.api_key_rotate(
         organisation=request.auth.organisation,
@@ -124,7 +124,7 @@ def rotate_key(request: ApiRequest, key_id: UUID, body: RotateIn) -> tuple[int, 
         granted=request.auth.scopes,
         **body.dict(),
     )
-    return 201, _key_made(*made)
+    return Status(201, _key_made(*made))
 
 
 @keys_router.post("/{uuid:key_id}/revoke", response=KeyOut, auth=scope("keys:write"))
@@ -148,7 +148,7 @@ def get_client(request: ApiRequest, machine_id: UUID) -> MachineClient:
 
 
 @clients_router.post("", response={201: ClientMade}, auth=scope("keys:write"))
-def create_client(request: ApiRequest, body: ClientIn) -> tuple[int, dict[str, Any]]:
+def create_client(request: ApiRequest, body: ClientIn) -> Status[dict[str, Any]]:
     """Make a machine client for OAuth2 client credentials."""
     made = services.client_create(
         organisation=request.auth.organisation,
@@ -156,16 +156,16 @@ def create_client(request: ApiRequest, body: ClientIn) -> tuple[int, dict[str, A
         granted=request.auth.scopes,
         **body.dict(),
     )
-    return 201, _client_made(*made)
+    return Status(201, _client_made(*made))
 
 
 @clients_router.post("/{uuid:machine_id}/rotate", response={201: ClientMade}, auth=scope("keys:write"))
-def rotate_client_secret(request: ApiRequest, machine_id: UUID) -> tuple[int, dict[str, Any]]:
+def rotate_client_secret(request: ApiRequest, machine_id: UUID) -> Status[dict[str, Any]]:
     """A new secret; the old one fetches no more tokens."""
     made = services.client_rotate_secret(
         organisation=request.auth.organisation, client_id=machine_id, granted=request.auth.scopes
     )
-    return 201, _client_made(*made)
+    return Status(201, _client_made(*made))
 
 
 @clients_router.post("/{uuid:machine_id}/revoke", response=ClientOut, auth=scope("keys:write"))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
@@ -102,17 +102,17 @@ def change_role(request: ApiRequest, member_id: UUID, body: RoleIn) -> MemberOut
 
 
 @people_router.delete("/{uuid:member_id}", response={204: None}, auth=scope("people:write"))
-def remove_member(request: ApiRequest, member_id: UUID) -> tuple[int, None]:
+def remove_member(request: ApiRequest, member_id: UUID) -> Status[None]:
     """Take a member out of the organisation. The last administrator cannot be removed."""
     services.member_remove(organisation=request.auth.organisation, membership_id=member_id)
-    return 204, None
+    return Status(204, None)
 
 
 @people_router.post("/{uuid:member_id}/unlock", response={204: None}, auth=scope("people:write"))
-def unlock_member(request: ApiRequest, member_id: UUID) -> tuple[int, None]:
+def unlock_member(request: ApiRequest, member_id: UUID) -> Status[None]:
     """Let a member who is locked out after failed sign-ins try again."""
     services.member_unlock(organisation=request.auth.organisation, membership_id=member_id)
-    return 204, None
+    return Status(204, None)
 
 
 @invitations_router.get("", response=Page, auth=scope("people:read"))
@@ -124,7 +124,7 @@ def list_invitations(request: ApiRequest, cursor: str | None = None, limit: int 
 
 
 @invitations_router.post("", response={201: InvitationMade}, auth=scope("people:write"))
-def invite(request: ApiRequest, body: InvitationIn) -> tuple[int, dict[str, Any]]:
+def invite(request: ApiRequest, body: InvitationIn) -> Status[dict[str, Any]]:
     """Offer a role to an address."""
     made = services.invitation_create(
         organisation=request.auth.organisation,
@@ -133,18 +133,16 @@ def invite(request: ApiRequest, body: InvitationIn) -> tuple[int, dict[str, Any]
         invited_by=request.auth.user,
         granted=request.auth.granted,
     )
-    return 201, _made(request, *made, send=body.send)
+    return Status(201, _made(request, *made, send=body.send))
 
 
 @invitations_router.post(
     "/{uuid:invitation_id}/renew", response={201: InvitationMade}, auth=scope("people:write")
 )
-def renew_invitation(
-    request: ApiRequest, invitation_id: UUID, send: bool = True
-) -> tuple[int, dict[str, Any]]:
+def renew_invitation(request: ApiRequest, invitation_id: UUID, send: bool = True) -> Status[dict[str, Any]]:
     """A fresh link and term; the link before stops working."""
     made = services.invitation_renew(organisation=request.auth.organisation, invitation_id=invitation_id)
-    return 201, _made(request, *made, send=send)
+    return Status(201, _made(request, *made, send=send))
 
 
 @invitations_router.post("/{uuid:invitation_id}/revoke", response=InvitationOut, auth=scope("people:write"))
