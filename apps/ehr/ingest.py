@@ -78,7 +78,9 @@ def build_timeline(work: Ingest) -> None:
 
 def score_risk(work: Ingest) -> None:
     """NEWS2 of every round of observations of these patients."""
-    work.report["scores"] = sum(scoring.news2_refresh(patient) for patient in work.patients.values())
+    work.report["scores"] = sum(
+        scoring.news2_refresh(patient, work.row.job_id) for patient in work.patients.values()
+    )
 
 
 # After parsing, in one transaction and in this order; then `deidentification.run`.
