@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
 
-from rootstock.accounts.models import Membership, Organisation
+from rootstock.accounts.models import ApiKey, Membership, Organisation
+from rootstock.accounts.tables import named
 from rootstock.accounts.tenancy import tenant
 from rootstock.console.finding import MOST, Found, id_bounds
 from rootstock.jobs.models import Job
@@ -43,11 +44,20 @@ def adapters(*, organisation: Organisation, text: str) -> list[Found]:
 
 def people(*, organisation: Organisation, text: str) -> list[Found]:
     """Members by name or address."""
-    wanted = Q(user__username__icontains=text) | Q(user__email__icontains=text)
+    fields = ("username", "email", "first_name", "last_name")
+    wanted = Q(*((f"user__{field}__icontains", text) for field in fields), _connector=Q.OR)
     with tenant(organisation):
         found = Membership.objects.filter(wanted, organisation=organisation)
         members = list(found.select_related("user").order_by("user__username")[:MOST])
     return [
-        Found(str(one.user), f"/people/?q={one.user.username}", one.get_role_display(), "user-round")
+        Found(named(one.user), reverse("person", args=[one.pk]), one.get_role_display(), "user-round")
         for one in members
     ]
+
+
+def keys(*, organisation: Organisation, text: str) -> list[Found]:
+    """API keys by name or prefix."""
+    with tenant(organisation):
+        found = ApiKey.objects.filter(Q(name__icontains=text) | Q(prefix=text), organisation=organisation)
+        rows = list(found.order_by("-pk")[:MOST])
+    return [Found(row.name, reverse("key", args=[row.pk]), row.prefix, "key-round") for row in rows]

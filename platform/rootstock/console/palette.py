@@ -17,6 +17,7 @@ SEARCHES: tuple[tuple[str, str, str], ...] = (
     ("Jobs", "jobs:read", "rootstock.console.finders.jobs"),
     ("Adapters", "adapters:read", "rootstock.console.finders.adapters"),
     ("People", "people:read", "rootstock.console.finders.people"),
+    ("API keys", "keys:read", "rootstock.console.finders.keys"),
 )
 
 
