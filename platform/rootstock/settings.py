@@ -116,8 +116,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
