@@ -129,5 +129,3 @@ def _some(connection: socket.socket) -> bytes:
     if not received:
         raise ConnectionError("the server closed the connection")
     return received
-
-

@@ -58,11 +58,11 @@ def running(var: Path, *names: str) -> Iterator[Stand]:
         web = stack.address()
         definitions = [each for each in stack.processes(web) if each.name in ("web", *names)]
         definitions.append(_echo_worker(stack))
-        with (var / "stand.log").open("w") as log:
-            with Supervisor(var, [_with_settings(each) for each in definitions], Output(log)) as supervisor:
-                supervisor.start()
-                supervisor.wait_ready()
-                yield Stand(web.port, token, organisation, var, supervisor)
+        ours = [_with_settings(each) for each in definitions]
+        with (var / "stand.log").open("w") as log, Supervisor(var, ours, Output(log)) as supervisor:
+            supervisor.start()
+            supervisor.wait_ready()
+            yield Stand(web.port, token, organisation, var, supervisor)
     finally:
         embedded.stop(var)
         shutil.rmtree(var, ignore_errors=True)
