@@ -11,10 +11,10 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from rootstock.accounts.actors import SYSTEM, current_actor
+from rootstock.logs import route_of
 from rootstock.metrics import requests
 
 log = logging.getLogger(__name__)
-_UNMATCHED = "(no route)"
 
 
 class AccessMiddleware:
@@ -27,10 +27,10 @@ class AccessMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         seconds = time.perf_counter() - began
-        route = _route(request)
+        route = route_of(request)
         requests.seen(route, request.method or "", response.status_code, seconds)
         log.info(
-            "%s /%s %d",
+            "%s %s %d",
             request.method,
             route,
             response.status_code,
@@ -39,16 +39,11 @@ class AccessMiddleware:
         return response
 
 
-def _route(request: HttpRequest) -> str:
-    match = request.resolver_match
-    return match.route if match else _UNMATCHED
-
-
 def _facts(request: HttpRequest, route: str, response: HttpResponse, seconds: float) -> dict[str, object]:
     actor = current_actor()
     return {
         "method": request.method,
-        "route": f"/{route}",
+        "route": route,
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
         "organisation": _organisation(request),

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 WINDOW_S = 60
 _EPOCH_TTL_S = 3600
 _LOOK_AGAIN_S = 2.0
-_TAKE = """
+_TAKE = b"""
 local time = redis.call('TIME')
 local epoch = ''
 if KEYS[2] then

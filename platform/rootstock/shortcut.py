@@ -7,7 +7,7 @@ Sessions, messages, CSRF, sign-in, CSP and htmx are for browsers. An endpoint ne
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from rootstock.edge import API_PREFIX
 
@@ -22,7 +22,7 @@ class ProgramShortcutMiddleware:
         if "HTTP_AUTHORIZATION" not in request.META or not request.path_info.startswith(API_PREFIX):
             return self.get_response(request)
         try:
-            match = resolve(request.path_info)
+            match = _resolved(request.path_info)
         except Resolver404:
             return self.get_response(request)
         request.resolver_match = match
@@ -30,3 +30,16 @@ class ProgramShortcutMiddleware:
         if not response.streaming and not response.has_header("Content-Length"):
             response.headers["Content-Length"] = str(len(response.content))
         return response
+
+
+_known: dict[str, ResolverMatch] = {}
+
+
+def _resolved(path: str) -> ResolverMatch:
+    """`resolve`, which looks through every pattern; an address without a variable part is looked up once."""
+    match = _known.get(path)
+    if match is None:
+        match = resolve(path)
+        if not match.args and not match.kwargs:
+            _known[path] = match  # as many as there are such routes
+    return match

@@ -1,6 +1,6 @@
 """Ask a worker something and wait for the answer, or open a stream of events."""
 
-import os
+import random
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -19,7 +19,7 @@ from rootstock.resp import Command, Lines
 
 # All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit. The caller may
 # have sent its wait for the reply along: a refusal puts an empty one there, so that the wait ends.
-_ADMIT = """
+_ADMIT = b"""
 local refused = 0
 if redis.call('EXISTS', KEYS[2]) == 0 then refused = -1
 elseif redis.call('LLEN', KEYS[1]) + #ARGV - 2 > tonumber(ARGV[1]) then refused = -2 end
@@ -61,7 +61,10 @@ def call(
     """
     if not payloads:
         return []
-    call_id, deadline = os.urandom(16).hex(), time.time() + (deadline_s or settings.LANES[lane].deadline_s)
+    call_id, deadline = (
+        f"{random.getrandbits(128):032x}",
+        time.time() + (deadline_s or settings.LANES[lane].deadline_s),
+    )
     admit = _admission(lane, _items(call_id, payloads, organisation, deadline, stream=False), call_id)
     with wire.reachable():
         admitted, *found = lines().ask(admit, *_taking(call_id, len(payloads), deadline))
