@@ -16,6 +16,7 @@ from django.conf import settings
 
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError
 from rootstock.lanes import wire
+from rootstock.metrics.recent import batch_seen
 from rootstock.middleware import request_id
 from rootstock.resp import Command, Line
 from rootstock.settings import Lane
@@ -116,6 +117,7 @@ class Consumer:
             request_id.reset(token)
         expired = DeadlineExceeded("the request expired in the queue")
         late = [(item, expired) for item in items if item.deadline <= now]
+        batch_seen(self.name, [(time.time() - item.admitted_at) * 1000 for item in live])
         return _replies([*zip(live, results, strict=True), *late])
 
     def _answers(self, live: list[wire.Item]) -> list[dict[str, Any] | DomainError]:
@@ -137,6 +139,7 @@ class Consumer:
         try:
             with self._flusher.watching(StreamWriter(self.redis, item.call)) as writer:
                 self._write_events(item, writer)
+            batch_seen(self.name, [(time.time() - item.admitted_at) * 1000])
         finally:
             request_id.reset(token)
 

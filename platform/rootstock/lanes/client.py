@@ -97,8 +97,9 @@ def _items(
     stream: bool,
 ) -> list[bytes]:
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
+    common = (organisation_id, deadline, request_id.get())
     return [
-        wire.Item(call_id, index, organisation_id, deadline, request_id.get(), payload, stream).encode()
+        wire.Item(call_id, index, *common, payload, stream, time.time()).encode()
         for index, payload in enumerate(payloads)
     ]
 

@@ -42,6 +42,8 @@ def request_seen(milliseconds: float, status: int) -> None:
 
 def batch_seen(lane: str, milliseconds: list[float]) -> None:
     """Count a batch of a lane, and for each of its items how long ago it was admitted."""
+    if not milliseconds:
+        return
     classes = Counter(f"{lane}/c{class_of(each)}" for each in milliseconds)
     _lanes.add(**{f"{lane}/count": len(milliseconds), f"{lane}/batches": 1}, **classes)
 
