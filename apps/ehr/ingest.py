@@ -20,6 +20,7 @@ from apps.ehr.models import Event, ImportedBundle, ImportState, Note, NoteState,
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.jobs.running import JobHandle
+from rootstock.webhooks.services import event_emit
 
 
 @dataclass(slots=True)
@@ -77,7 +78,9 @@ def build_timeline(work: Ingest) -> None:
 
 def score_risk(work: Ingest) -> None:
     """NEWS2 of every round of observations of these patients."""
-    work.report["scores"] = sum(scoring.news2_refresh(patient) for patient in work.patients.values())
+    work.report["scores"] = sum(
+        scoring.news2_refresh(patient, work.row.job_id) for patient in work.patients.values()
+    )
 
 
 # After parsing, in one transaction and in this order; then `deidentification.run`.
@@ -96,13 +99,17 @@ def ingest(job: JobHandle) -> dict[str, Any]:
         if row.state == ImportState.RECEIVED:
             _store(organisation, row)
     deidentification.run(job, row)
-    return complete(organisation, bundle_id)
+    with job.commit() as result:
+        result |= complete(organisation, bundle_id)
+    return result
 
 
 def complete(organisation: UUID, bundle_id: UUID) -> dict[str, Any]:
     """Every step is done: say so on the Bundle, and give its report."""
     with tenant(organisation):
-        row = ImportedBundle.objects.get(pk=bundle_id)
+        row = ImportedBundle.objects.select_for_update().get(pk=bundle_id)
+        if row.state != ImportState.COMPLETE:
+            event_emit(organisation=organisation, type="ehr.import_completed", data={"import": str(row.pk)})
         row.state, row.completed_at = ImportState.COMPLETE, timezone.now()
         row.save(update_fields=["state", "completed_at"])
         return {"bundle": str(row.pk), **row.report}

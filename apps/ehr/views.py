@@ -2,35 +2,26 @@
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from apps.ehr import pages, selectors
+from apps.ehr.evidence import PATIENT
+from apps.ehr.models import ImportedBundle
 from apps.ehr.selectors import Shown, TimelineFilter
+from apps.ehr.tables import IMPORTS, board_table
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.audit.services import read_record
 from rootstock.console.lists import next_url
+from rootstock.console.tables import table_page
 
 READ = "ehr:read"
 
 
 @tenant_page(READ)
-def ward_board(request: PageRequest) -> HttpResponse:
+def ward_board(request: PageRequest) -> HttpResponseBase:
     """Patients by risk."""
-    band, identifier = request.GET.get("band", ""), request.GET.get("identifier", "").strip()
-    rows, following = selectors.patient_page(
-        organisation=request.organisation,
-        cursor=request.GET.get("cursor") or None,
-        band=band if band in pages.BAND_WORDS else "",
-        identifier=identifier,
-    )
-    context = {
-        "rows": [pages.board_row(row) for row in rows],
-        "filters": pages.band_filters(band),
-        "identifier": identifier,
-        "band": band,
-        "next_url": next_url(request.GET, following),
-    }
-    return render(request, "ehr/board.html", context)
+    return table_page(request, board_table(request.organisation), selectors.patients(), "ehr/board.html")
 
 
 @tenant_page(READ)
@@ -39,6 +30,7 @@ def patient_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
     shown = selectors.patient_get(organisation=request.organisation, patient_id=patient_id)
     scores = selectors.risk_list(organisation=request.organisation, patient_id=patient_id)
     events, _ = selectors.timeline_page(organisation=request.organisation, patient_id=patient_id, limit=12)
+    _was_read(request, patient_id, "record")
     context = _header(shown, "overview") | {
         "lines": pages.news_lines(shown.risk) if shown.risk else [],
         "charts": pages.charts(scores),
@@ -58,6 +50,7 @@ def timeline_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         wanted=TimelineFilter(kind=kind),
         cursor=request.GET.get("cursor") or None,
     )
+    _was_read(request, patient_id, "timeline")
     context = _header(shown, "timeline") | {
         "events": [(event, pages.event_tone(event), pages.event_value(event)) for event in events],
         "filters": pages.kind_filters(kind),
@@ -78,6 +71,7 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         limit=20,
     )
     views = [pages.note_view(note) for note in notes]
+    _was_read(request, patient_id, "notes")
     context = _header(shown, "notes") | {
         "notes": views,
         "waiting": not all(view.ready for view in views),
@@ -88,10 +82,13 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
 
 
 @tenant_page(READ)
-def imports_page(request: PageRequest) -> HttpResponse:
+def imports_page(request: PageRequest) -> HttpResponseBase:
     """The Bundles received last."""
-    bundles = selectors.bundles_recent(organisation=request.organisation, limit=50)
-    return render(request, "ehr/imports.html", {"bundles": bundles})
+    return table_page(request, IMPORTS, ImportedBundle.objects.defer("content"), "ehr/imports.html")
+
+
+def _was_read(request: PageRequest, patient_id: UUID, what: str) -> None:
+    read_record(organisation=request.organisation, subject_type=PATIENT, subject_id=patient_id, what=what)
 
 
 def _header(shown: Shown, tab: str) -> dict[str, object]:

@@ -6,7 +6,10 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -36,6 +39,47 @@ def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
     return value
+
+
+def _together(*names: str) -> list[str]:
+    """Variables that are given all or not at all."""
+    values = [os.environ.get(name, "") for name in names]
+    if any(values) and not all(values):
+        missing = ", ".join(name for name, value in zip(names, values, strict=True) if not value)
+        raise ImproperlyConfigured(f"{missing}: required beside {names[0]}")
+    return values
+
+
+def _domains(raw: str) -> dict[str, tuple[str, str]]:
+    """`example.org=acme:auditor,…` as domain → (organisation's slug, role)."""
+    found = {}
+    for part in filter(None, (piece.strip() for piece in raw.split(","))):
+        domain, _, target = part.partition("=")
+        slug, _, role = target.partition(":")
+        if not (domain and slug and role):
+            raise ImproperlyConfigured(
+                f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role"
+            )
+        found[domain.lower()] = (slug, role)
+    return found
+
+
+def _origin(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ImproperlyConfigured(f"{name}={url!r}: expected an address such as https://id.example.org")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _hosts_and_networks(name: str) -> tuple[str, ...]:
+    found = tuple(entry.lower() for entry in env.list(name, default=[]))
+    for entry in found:
+        if "/" in entry or not entry.strip("0123456789."):
+            try:
+                ip_network(entry)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}") from None
+    return found
 
 
 # --- where things are -------------------------------------------------------------------------------------
@@ -94,13 +138,22 @@ INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
     "django_htmx",
     "csp",
-    "rootstock.accounts",
+    "rootstock.accounts",  # before allauth, whose templates it replaces
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.idp.oidc",
+    "axes",
     "rootstock.audit",
     "rootstock.privacy",
     "rootstock.webhooks",
@@ -123,13 +176,15 @@ MIDDLEWARE = [
     "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "rootstock.accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "rootstock.accounts.middleware.CsrfViewMiddleware",
+    "rootstock.accounts.middleware.AuthenticationMiddleware",
+    "rootstock.accounts.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
     "rootstock.accounts.middleware.OrganisationMiddleware",
     "rootstock.middleware.DomainErrorMiddleware",
 ]
@@ -159,6 +214,8 @@ CSRF_FAILURE_VIEW = "rootstock.console.views.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+SESSION_HOURS = _integer("ROOTSTOCK_SESSION_HOURS", 12, 1)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
@@ -220,6 +277,98 @@ UNFOLD = {
     },
 }
 
+# --- people: sign-in, second factors, single sign-on, mail -------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses who is locked out
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
+INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+# Valkey: limits hold for every web process together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
+AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "rootstock.accounts.lockout.attempted_name"
+AXES_CLIENT_IP_CALLABLE = "rootstock.accounts.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "rootstock.accounts.lockout.lockout_response"
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit trail
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+ALLAUTH_TRUSTED_PROXY_COUNT = _integer("ROOTSTOCK_PROXIES", 0)
+ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
+ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation or the identity provider has shown that the address is theirs
+ACCOUNT_LOGOUT_REDIRECT_URL = "login"
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip"}
+MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
+MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
+MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
+MFA_TOTP_TOLERANCE = 1
+USERSESSIONS_TRACK_ACTIVITY = False  # a write for each request; accounts.middleware notes it every few minutes
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+OIDC_ISSUER, _client_id, _client_secret = _together(
+    "ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID", "ROOTSTOCK_OIDC_CLIENT_SECRET"
+)
+# Who is not invited may enter by the domain of a verified address: "example.org=acme:auditor,…".
+OIDC_DOMAINS = _domains(os.environ.get("ROOTSTOCK_OIDC_DOMAINS", ""))
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": os.environ.get("ROOTSTOCK_OIDC_NAME", "Single sign-on"),
+                "client_id": _client_id,
+                "secret": _client_secret,
+                "settings": {"server_url": OIDC_ISSUER, "email_authentication": True},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(_origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
+# Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
+MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
+if MAIL_CONFIGURED:
+    globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
+else:
+    EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
+
+# --- webhooks out ------------------------------------------------------------------------------------------
+# Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
+WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
+WEBHOOK_TIMEOUT_S = _integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
+WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
+WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
+WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
+# Hosts and networks inside the house that webhooks may reach all the same, on any port.
+WEBHOOK_ALLOW = _hosts_and_networks("ROOTSTOCK_WEBHOOK_ALLOW")
+
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
@@ -232,11 +381,35 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How many jobs one organisation may have waiting (more are refused with 429) and running at once.
+JOBS_QUEUED = _integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
+JOBS_RUNNING = _integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
+JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
+# How long what was done waits for the root that seals it, and who outside is told of each root.
+AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
+    raise ImproperlyConfigured(
+        f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
+    )
+# Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
-    "reap-expired-jobs": {
-        "task": "rootstock.jobs.tasks.reap_jobs",
-        "schedule": JOB_LEASE_S / 3,
-        "options": {"expires": JOB_LEASE_S / 3},
+    "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
+    "sweep-webhook-deliveries": {
+        "task": "rootstock.webhooks.tasks.sweep_deliveries",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "purge-webhook-events": {
+        "task": "rootstock.webhooks.tasks.purge_events",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "seal-the-audit-trail": {
+        "task": "rootstock.audit.tasks.write_roots",
+        "schedule": AUDIT_ROOT_S,
+        "options": {"expires": AUDIT_ROOT_S},
     },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
@@ -261,6 +434,7 @@ LOGGING = {
     "loggers": {
         "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         # One line per task, and beat sends one every few seconds.
@@ -287,11 +461,16 @@ class Lane:
 
 @dataclass(slots=True, frozen=True)
 class JobKind:
-    """One kind of background job: the task that runs it and the queue it waits on."""
+    """One kind of background job: its function, the queue whose workers run it, and how it is treated."""
 
-    task: str
+    run: str  # dotted path of function(JobHandle) -> result
     queue: str
     label: str
+    scope: str  # who may start one, and so start it again
+    kept: str = ""  # what of an attempt stays when it ends early, for the reader
+    priority: int = 1  # see rootstock.jobs.models.Priority
+    max_attempts: int = 5
+    params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
 
 
 @dataclass(slots=True, frozen=True)
@@ -324,9 +503,45 @@ LANES: dict[str, Lane] = {
     ),
 }
 JOB_KINDS: dict[str, JobKind] = {
-    "ehr.ingest": JobKind("apps.ehr.tasks.ingest", "general", "Read a FHIR Bundle"),
-    "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
-    "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
+    "ehr.ingest": JobKind(
+        "apps.ehr.ingest.ingest",
+        "general",
+        "Read a FHIR Bundle",
+        "ehr:write",
+        kept="A Bundle is stored whole or not at all; notes that were read for identifiers stay read.",
+    ),
+    "adapters.train": JobKind(
+        "workers.trainer.service.train",
+        "adaptation",
+        "Train an adapter",
+        "adapters:write",
+        kept="Nothing is registered before the training has ended; it starts from the beginning.",
+        params="rootstock.registry.schemas.TrainParams",
+    ),
+    "fraud.score_batch": JobKind(
+        "apps.fraud.batches.score",
+        "score",
+        "Score a batch of payments",
+        "fraud:write",
+        kept="Payments that have a decision keep it; only the others are scored.",
+        priority=2,
+    ),
+}
+# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
+WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "dataset.created": "A data set was uploaded",
+    "ehr.import_completed": "A FHIR Bundle was read to the end",
+    "file.clean": "An uploaded file passed every check",
+    "file.refused": "An uploaded file did not pass a check",
+    "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_review": "A payment needs a look",
+    "job.cancelled": "A job was stopped",
+    "job.failed": "A job failed",
+    "job.started": "A job began",
+    "job.succeeded": "A job ended well",
+    "support.conversation_closed": "A conversation was closed",
+    "webhook.test": "A test, sent from the webhook's page",
 }
 VERTICALS: dict[str, Vertical] = {
     "fraud": Vertical(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rootstock.accounts.models import Organisation
 
 ORGANISATION_SETTING = "rootstock.organisation"
+# The application's role may put rows into these and read them, and nothing else (audit.append_only).
+APPEND_ONLY = ("audit_auditentry", "audit_decisionrecord", "audit_humanaction", "audit_auditroot")
 _current: ContextVar[UUID | None] = ContextVar("tenant", default=None)
 
 
@@ -132,8 +134,12 @@ def grant_application_role(sender: "AppConfig", using: str, **kwargs: Any) -> No
     """After migrations: the application's role may read and write rows, and not alter or truncate tables."""
     role = str(settings.DATABASES["default"]["USER"])
     owner = connections[using]
-    with owner.cursor() as cursor:
+    with transaction.atomic(using=using), owner.cursor() as cursor:
         quoted = owner.ops.quote_name(role)
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename = ANY(%s)", [[*APPEND_ONLY]])
+        for (table,) in cursor.fetchall():
+            name = owner.ops.quote_name(table)
+            cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {name} FROM {quoted}")

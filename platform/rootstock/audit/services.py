@@ -1,13 +1,25 @@
-"""Writes of the audit trail."""
+"""Writes of the audit trail: what was done, what was read, and what people do with decisions."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from rootstock.accounts.actors import Actor, current_actor
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.models import AuditEntry
+from rootstock.audit.canonical import leaf_digest, plain
+from rootstock.audit.keys import keyed_hash
+from rootstock.audit.models import ActionKind, ActionReason, AuditEntry, DecisionRecord, HumanAction
+from rootstock.errors import InvalidInput, NotFound
+from rootstock.ids import uuid7_at
 from rootstock.middleware import request_id
+
+REASON_LIMIT = 1000
+READ_AGAIN = timedelta(minutes=1)
+"""The same person reading the same thing again within this time adds no entry."""
 
 
 def audit_record(
@@ -22,13 +34,99 @@ def audit_record(
     """Append one entry in the transaction of what it tells of. `data` holds ids, names of fields and settings."""
     who = actor or current_actor()
     with tenant(organisation) as organisation_id:
-        AuditEntry.objects.create(
+        entry = AuditEntry(
             organisation_id=organisation_id,
             actor_kind=who.kind,
             actor_id=who.id,
             action=action,
             object_type=object_type,
             object_id=str(object_id),
-            data=data or {},
+            data=plain(data or {}),
             request_id=request_id.get(),
         )
+        entry.digest = leaf_digest(entry)
+        entry.save(force_insert=True)
+
+
+def read_record(
+    *, organisation: Organisation | UUID, subject_type: str, subject_id: object, what: str
+) -> None:
+    """Record that the current actor read a person's data: whose (`subject_*`), and `what` of it ("notes")."""
+    _read(organisation, f"{subject_type}.read", subject_type, str(subject_id), {"what": what})
+
+
+def list_read_record(
+    *, organisation: Organisation | UUID, subject_type: str, subject_ids: Iterable[object], what: str
+) -> None:
+    """Record that the current actor read a list of persons' data: one entry for the page, with the ids on it."""
+    ids = [str(one) for one in subject_ids]
+    if ids:
+        data = {"what": what, "count": len(ids), "ids": ids}
+        _read(organisation, f"{subject_type}.listed", subject_type, "", data)
+
+
+def _read(
+    organisation: Organisation | UUID, action: str, object_type: str, object_id: str, data: dict[str, Any]
+) -> None:
+    """A page that renews itself, or a list turned back to, is one reading: coalesced within a minute."""
+    who = current_actor()
+    with tenant(organisation):
+        earlier = AuditEntry.objects.filter(
+            organisation_id=organisation if isinstance(organisation, UUID) else organisation.pk,
+            object_type=object_type,
+            object_id=object_id,
+            id__gt=uuid7_at(timezone.now() - READ_AGAIN),
+            action=action,
+            actor_kind=who.kind,
+            actor_id=who.id,
+            data=data,
+        )
+        if not earlier.exists():
+            audit_record(
+                organisation=organisation,
+                action=action,
+                object_type=object_type,
+                object_id=object_id,
+                data=data,
+                actor=who,
+            )
+
+
+def action_record(
+    *,
+    organisation: Organisation | UUID,
+    decision_id: UUID,
+    action: str,
+    reason: str,
+    actor: Actor | None = None,
+) -> HumanAction:
+    """What a person does with a decision. Raises NotFound, and InvalidInput for `action` or `reason`."""
+    reason = _checked(action, reason)
+    who = actor or current_actor()
+    with tenant(organisation) as organisation_id:
+        if not DecisionRecord.objects.filter(pk=decision_id).exists():
+            raise NotFound("no such decision")
+        done = HumanAction(
+            organisation_id=organisation_id,
+            decision_id=decision_id,
+            action=action,
+            actor_kind=who.kind,
+            actor_id=who.id,
+            reason_hash=keyed_hash(organisation_id, reason.encode()),
+            request_id=request_id.get(),
+        )
+        done.digest = leaf_digest(done)
+        done.save(force_insert=True)
+        ActionReason.objects.create(organisation_id=organisation_id, action=done, text=reason)
+    return done
+
+
+def _checked(action: str, reason: str) -> str:
+    if action not in ActionKind.values:
+        raise InvalidInput.field("action", f"must be one of {', '.join(ActionKind.values)}")
+    reason = reason.strip()
+    if not reason and action != ActionKind.CONFIRMED:
+        raise InvalidInput.field("reason", "must say why the decision is overridden or released")
+    if len(reason) > REASON_LIMIT:
+        raise InvalidInput.field("reason", f"must have at most {REASON_LIMIT} characters")
+    return reason

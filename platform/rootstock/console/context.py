@@ -10,6 +10,7 @@ from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.console.navigation import Area, areas_for
 
 THEME_COOKIE = "rootstock_theme"
+DENSITY_COOKIE = "rootstock_density"
 
 
 @dataclass(slots=True, frozen=True)
@@ -17,6 +18,7 @@ class Shell:
     """What `base.html` reads as `console`."""
 
     theme: str
+    density: str
     areas: list[Area]
     organisation: Organisation | None
     organisations: list[Organisation]
@@ -30,6 +32,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "request_id": getattr(request, "request_id", ""),
         "console": Shell(
+            density="dense" if request.COOKIES.get(DENSITY_COOKIE) == "dense" else "",
             theme=theme if theme in ("light", "dark") else "",
             areas=areas_for(ROLE_SCOPES[membership.role], request.path) if membership else [],
             organisation=getattr(request, "organisation", None),

@@ -1,9 +1,13 @@
 """Made-up contents of the style page."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
+from rootstock.console.tables import BulkAction, Column, Empty, Table
+from rootstock.console.templatetags.console import pill, risk
 from rootstock.console.tiles import Tile
 
 HOURS = [f"{hour:02d}:00" for hour in range(8, 20)]
@@ -11,6 +15,56 @@ NOTE = (
     "Mrs. [NAME] attended on 14 March with chest tightness and shortness of breath. No fever. "
     "Known type 2 diabetes, takes metformin 500 mg twice a day. Father had a myocardial infarction at 58."
 )
+
+
+@dataclass(slots=True, frozen=True)
+class Payment:
+    """A row of the example table."""
+
+    pk: str
+    payee: str
+    amount: float
+    currency: str
+    score: float
+    outcome: str
+    paid: datetime
+
+
+OUTCOMES = {"approve": ("ok", "Approved", ""), "review": ("warn", "For review", "eye")}
+PAYMENTS = Table(
+    name="style-payments",
+    label="Payments",
+    columns=[
+        Column("pk", "Payment", css="mono"),
+        Column("payee", "Payee", css="strong"),
+        Column("amount", "Amount", value=lambda row: formats.money(row.amount, row.currency), css="num"),
+        Column("score", "Risk", value=lambda row: risk(row.score)),
+        Column("outcome", "Decision", value=lambda row: pill(*OUTCOMES[row.outcome])),
+        Column("paid", "Received"),
+    ],
+    row_url=lambda row: "#s-table",
+    empty=Empty("No payments yet", "Send one over the API."),
+    actions=[
+        BulkAction("Release", "#s-table", "check"),
+        BulkAction(
+            "Decline",
+            "#s-table",
+            "ban",
+            "The payees get nothing and are told so.",
+            "Decline these?",
+            "danger",
+        ),
+    ],
+    csv=False,
+    views=False,
+)
+MOMENT = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
+ROWS = [
+    Payment("0197-4c1a", "Kestrel Ltd", 9400.00, "EUR", 0.94, "review", MOMENT),
+    Payment("0197-4c19", "Payroll, Aldwych Freight", 9650.00, "EUR", 0.12, "approve", MOMENT),
+    Payment("0197-4c12", "M. Okafor", 312.40, "GBP", 0.41, "approve", MOMENT),
+    Payment("0197-4c08", "Borealis Holdings", 18250.00, "USD", 0.71, "review", MOMENT),
+]
 
 
 def _spans() -> list[dict[str, Any]]:
@@ -28,18 +82,12 @@ def _spans() -> list[dict[str, Any]]:
 def examples() -> dict[str, Any]:
     """Everything that the style page's template names."""
     return {
-        "moment": datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC),
+        "moment": MOMENT,
         "tiles": [
             Tile("Payments scored", "48.2k", note="last 24 hours", symbol="banknote"),
             Tile("Median latency", "4.1", "ms", note="p99 9.8 ms", symbol="clock"),
             Tile("Workers", "2", "of 2", note="all lanes served", symbol="circle-check", tone="ok"),
             Tile("Queue", "512", "waiting", note="full: work is refused", symbol="triangle-alert", tone="warn"),
-        ],
-        "payments": [
-            ("0197-4c1a", "Kestrel Ltd", 9400.00, "EUR", 0.94, "review"),
-            ("0197-4c19", "Payroll, Aldwych Freight", 9650.00, "EUR", 0.12, "approve"),
-            ("0197-4c12", "M. Okafor", 312.40, "GBP", 0.41, "approve"),
-            ("0197-4c08", "Borealis Holdings", 18250.00, "USD", 0.71, "review"),
         ],
         "states": ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"],
         "shares": {"Rules": 0.12, "Sequence": 0.31, "Graph": 0.57},

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import slugify
 from django_celery_beat.models import PeriodicTask
 from unfold.decorators import display
 
@@ -49,6 +50,16 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Organisation
         fields = ("name",)
+
+    def clean_name(self) -> str:
+        """Two organisations cannot have the same address."""
+        name: str = self.cleaned_data["name"].strip()
+        taken = Organisation.objects.filter(slug=slugify(name)).exclude(pk=self.instance.pk)
+        if not slugify(name) or taken.exists():
+            raise forms.ValidationError(
+                "another organisation has this name, or nothing in it can be an address"
+            )
+        return name
 
 
 @admin.register(Organisation, site=site)

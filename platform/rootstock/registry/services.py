@@ -19,6 +19,7 @@ from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.datasets import check_chat_lines
 from rootstock.registry.models import AdapterVersion, Dataset
+from rootstock.webhooks.services import event_emit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 
@@ -30,11 +31,14 @@ def dataset_create(*, organisation: Organisation, name: str, content: bytes) -> 
     digest = hashlib.sha256(content).hexdigest()
     _store(dataset_path(organisation.pk, digest), content)
     with tenant(organisation):
-        return Dataset.objects.get_or_create(
+        row, created = Dataset.objects.get_or_create(
             organisation=organisation,
             sha256=digest,
             defaults={"name": name, "task": "chat", "rows": rows, "bytes": len(content)},
         )
+        if created:
+            event_emit(organisation=organisation, type="dataset.created", data={"dataset": str(row.pk)})
+    return row, created
 
 
 def dataset_path(organisation_id: UUID, digest: str) -> Path:
@@ -92,7 +96,7 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
     if not target.exists():
         os.replace(folder, target)
     with tenant(organisation):
-        row, _ = AdapterVersion.objects.get_or_create(
+        row, created = AdapterVersion.objects.get_or_create(
             organisation=organisation,
             digest=digest,
             defaults={
@@ -103,6 +107,9 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
                 "bytes": sum(f.stat().st_size for f in target.iterdir()),
             },
         )
+        if created:
+            data = {"adapter": row.reference}
+            event_emit(organisation=organisation, type="adapter.registered", data=data)
     return row
 
 

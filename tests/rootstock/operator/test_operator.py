@@ -110,6 +110,12 @@ def test_a_new_organisation_has_its_administrator(superuser):
         assert AuditEntry.objects.filter(action="organisation.added", object_id=made.pk).exists()
 
 
+def test_a_second_organisation_of_the_name_is_refused_in_the_form(world, superuser):
+    page = superuser.post("/operator/accounts/organisation/add/", {"name": world.organisation.name})
+    assert page.status_code == 200
+    assert "another organisation has this name" in page.text
+
+
 def test_a_person_switched_off_is_told_in_every_trail(world, superuser):
     superuser.post(f"/operator/accounts/user/{world.colleague.pk}/change/", {"is_staff": ""})
     world.colleague.refresh_from_db()

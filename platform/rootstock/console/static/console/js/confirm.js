@@ -1,5 +1,5 @@
 // Asks before what cannot be undone. `data-confirm` names the consequence, `data-confirm-title` the question and
-// `data-confirm-yes` the button; on a form, or as hx-confirm on an htmx element.
+// `data-confirm-yes` the button; on a form or one of its buttons, or as hx-confirm on an htmx element.
 function ask(source, text) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("[data-confirm-title]").textContent = source.dataset.confirmTitle ?? "Are you sure?";
@@ -18,11 +18,12 @@ export function startConfirm() {
     "submit",
     async (event) => {
       const form = event.target;
-      if (!form.dataset?.confirm || agreed.has(form)) return;
+      const submitter = event.submitter;
+      const source = submitter?.dataset.confirm ? submitter : form;
+      if (!source.dataset?.confirm || agreed.has(form)) return;
       event.preventDefault();
       event.stopPropagation();
-      const submitter = event.submitter;
-      if (await ask(form, form.dataset.confirm)) {
+      if (await ask(source, source.dataset.confirm)) {
         agreed.add(form);
         form.requestSubmit(submitter);
         agreed.delete(form);

@@ -5,20 +5,24 @@ import { startConfirm } from "./confirm.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
 import { startRail } from "./rail.js";
+import { mountTables, startTables } from "./tables.js";
 import { startTheme } from "./theme.js";
 import { startNetwork } from "./network.js";
-import { mountText } from "./text.js";
+import { mountText, tellZone } from "./text.js";
 
 function mount(root) {
   mountText(root);
   mountCharts(root);
   mountChats(root);
+  mountTables(root);
 }
 
+tellZone();
 startTheme();
 startRail();
 startConfirm();
 startKeyboard();
+startTables();
 startNetwork();
 startHealth();
 mount(document);

@@ -1,8 +1,20 @@
-// `?` help, `g x` to an area, `/` to the filter, j/k/Enter through the rows of a table.
-const TYPING = "input, textarea, select, [contenteditable]";
+// `?` help, `g x` to an area, `/` to the filter, j/k/x/Enter through the rows of a table.
+const TYPING = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 
 function rows() {
-  return [...document.querySelectorAll("tr[data-href]")];
+  return [...document.querySelectorAll("tr[data-href], tr[data-row]")];
+}
+
+function focusable(row) {
+  const found = row.querySelector("a, input[type=checkbox]");
+  if (!found) row.tabIndex = -1;
+  return found ?? row;
+}
+
+// `x` ticks the row that is in focus.
+function pick() {
+  const box = rows().find((row) => row.contains(document.activeElement))?.querySelector("[data-pick]");
+  box?.click();
 }
 
 function step(offset) {
@@ -10,7 +22,7 @@ function step(offset) {
   if (!all.length) return;
   const at = all.findIndex((row) => row.contains(document.activeElement));
   const next = all[Math.min(all.length - 1, Math.max(0, at + offset))];
-  next.querySelector("a")?.focus({ preventScroll: true });
+  (next.querySelector("a.row-link") ?? focusable(next)).focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 
@@ -41,6 +53,7 @@ export function startKeyboard() {
       search.focus();
     } else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
+    else if (event.key === "x") pick();
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-help]")) return help();

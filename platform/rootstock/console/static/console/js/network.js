@@ -1,8 +1,10 @@
 // What went wrong with a swap is said once; live parts say when they last came.
 import { toast } from "./toast.js";
 
+// A part that replaces itself is found again by its id.
 function liveNote(element) {
-  return element.closest("[data-live]")?.querySelector("[data-live-note]");
+  const place = element.closest("[data-live]");
+  return ((place?.id && document.getElementById(place.id)) || place)?.querySelector("[data-live-note]");
 }
 
 async function reason(response) {
@@ -13,7 +15,12 @@ async function reason(response) {
 }
 
 // A part that came back unchanged is left alone: selections, focus and open tables survive.
-const shown = new WeakMap();
+const shown = new Map();
+
+// Nor is one that somebody is using: an open menu, ticked rows.
+function inUse(part) {
+  return part.querySelector("details.dropdown[open], [data-pick]:checked") !== null;
+}
 
 function beforeSwap(event) {
   const { xhr, elt } = event.detail;
@@ -21,8 +28,9 @@ function beforeSwap(event) {
     event.detail.shouldSwap = false;
     location.reload(); // the session ended: a whole page can ask to sign in again
   } else if (elt.hasAttribute("data-live")) {
-    if (shown.get(elt) === xhr.responseText) event.detail.shouldSwap = false;
-    shown.set(elt, xhr.responseText);
+    const key = elt.id || elt;
+    if (shown.get(key) === xhr.responseText || inUse(elt)) event.detail.shouldSwap = false;
+    else shown.set(key, xhr.responseText);
   }
 }
 

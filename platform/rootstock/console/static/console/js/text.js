@@ -5,6 +5,12 @@ const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short
 const LONG = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const TOKENS = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b/g;
 
+// The server cuts days where the viewer's days begin.
+export function tellZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes(`rootstock_zone=${zone}`)) document.cookie = `rootstock_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax`;
+}
+
 function localTime(element) {
   const moment = new Date(element.dateTime);
   const format = moment.getFullYear() === new Date().getFullYear() ? SHORT : LONG;

@@ -1,0 +1,11 @@
+"""Scheduled work of the audit trail."""
+
+from celery import shared_task
+
+
+@shared_task
+def write_roots() -> int:
+    """Every few seconds: seal what waits, in every organisation. Returns how many roots were written."""
+    from rootstock.audit.roots import organisations_waiting, roots_write
+
+    return sum(len(roots_write(organisation=one, wait=False)) for one in organisations_waiting())
