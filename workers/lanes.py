@@ -102,7 +102,9 @@ class Consumer:
     def _take(self, line: Line, replies: Sequence[Command] = ()) -> list[bytes]:
         more = 0 if self.lane.streams else self.lane.max_batch - 1
         wait: list[Command] = [["BLPOP", self.queue, _POLL_S]]
-        found = line.ask(*replies, *wait, *([["LPOP", self.queue, more]] if more else []))[len(replies) :]
+        if more:
+            wait.append(["LPOP", self.queue, more])
+        found = line.ask(*replies, *wait)[len(replies) :]
         popped, *rest = found
         return [*(popped[1:] if popped else ()), *((rest[0] if rest else None) or ())]
 

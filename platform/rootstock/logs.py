@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -36,7 +36,7 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self, form: str = "line") -> None:
         super().__init__()
-        self._processors = (
+        self._processors: list[Callable[[Any, str, _Event], Any]] = (
             [_stamped, structlog.processors.JSONRenderer(default=str)] if form == "json" else [_line]
         )
 
