@@ -17,6 +17,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
+from rootstock.privacy import keyring
 from rootstock.secret import local_secret
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -95,6 +96,14 @@ BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):
     raise ImproperlyConfigured("ROOTSTOCK_SECRET_KEY: required when ROOTSTOCK_ENV=production")
 SECRET_KEY = os.environ.get("ROOTSTOCK_SECRET_KEY") or local_secret(VAR_DIR / "secret-key")
+if PRODUCTION and not os.environ.get(keyring.VARIABLE):
+    raise ImproperlyConfigured(f"{keyring.VARIABLE}: required when ROOTSTOCK_ENV=production")
+# What the keys of persons are wrapped with: the variable's text, or the file that holds the same.
+MASTER_KEYS: str | Path = os.environ.get(keyring.VARIABLE) or VAR_DIR / "master-keys"
+if isinstance(MASTER_KEYS, Path):
+    local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
+else:
+    keyring.parse(MASTER_KEYS)
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
