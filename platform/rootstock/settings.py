@@ -178,8 +178,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "rootstock.accounts.middleware.SessionMiddleware",
@@ -425,22 +428,20 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+# --- logging: to standard error, one line each, with the request id and never a payload -----------------------
+LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {
-            "()": "rootstock.logs.LineFormatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
+        "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},

@@ -10,6 +10,7 @@ from rootstock.accounts.tenancy import EnableTenantPolicy
 
 # The owner of the tables is under their policies too, unless they are lifted for a moment.
 BACKFILL = """
+SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE jobs_job NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE jobs_jobevent NO FORCE ROW LEVEL SECURITY;
 UPDATE jobs_job SET queue = CASE kind WHEN 'adapters.train' THEN 'adaptation' WHEN 'fraud.score_batch' THEN 'score'
