@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -60,6 +61,11 @@ class BoardRow:
     age: str
     badge: Badge
     number: str
+
+    @property
+    def pk(self) -> UUID:
+        """The patient's id."""
+        return self.patient.pk
 
 
 @dataclass(slots=True, frozen=True)
@@ -199,9 +205,3 @@ def kind_filters(kind: str) -> list[Filter]:
     """The chips above a timeline."""
     kinds = [Filter(word.label, f"kind={word.value}", kind == word.value) for word in EventKind]
     return [Filter("All", "", not kind), *kinds]
-
-
-def band_filters(band: str) -> list[Filter]:
-    """The chips above the ward board."""
-    bands = [Filter(word, f"band={name}", band == name) for name, word in reversed(BAND_WORDS.items())]
-    return [Filter("All", "", not band), *bands]

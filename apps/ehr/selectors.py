@@ -56,17 +56,32 @@ def patient_page(
 ) -> tuple[list[Shown], str | None]:
     """Patients by risk, highest first. `identifier` is a value or `system|value`, as in a FHIR search."""
     with tenant(organisation):
-        found = Patient.objects.prefetch_related(_identifiers())
+        found = patients()
         if identifier:
-            found = found.filter(pk__in=_owners(identifier))
+            found = found.filter(pk__in=owners(organisation.pk, identifier))
         if band:
-            found = found.filter(news2_rank__gte=0, risk_scores__in=_newest().filter(band=band))
+            found = in_band(found, band)
         keyed = _after(
             found, cursor, lambda rank, pk: Q(news2_rank__lt=int(rank)) | Q(news2_rank=int(rank), pk__lt=pk)
         )
         rows, following = _page(keyed.order_by("-news2_rank", "-pk"), limit, lambda row: str(row.news2_rank))
-        newest = {score.patient_id: score for score in _newest().filter(patient__in=rows)}
-        return [Shown(row, newest.get(row.pk)) for row in rows], following
+        return with_risk(rows), following
+
+
+def patients() -> QuerySet[Patient]:
+    """Patients with their identifiers. Evaluate it inside `tenant()`."""
+    return Patient.objects.prefetch_related(_identifiers())
+
+
+def in_band(found: QuerySet[Patient], band: str) -> QuerySet[Patient]:
+    """Those whose newest score lies in a band."""
+    return found.filter(news2_rank__gte=0, risk_scores__in=_newest().filter(band=band))
+
+
+def with_risk(rows: Sequence[Patient]) -> list[Shown]:
+    """Each patient with the newest score. Call it inside `tenant()`."""
+    newest = {score.patient_id: score for score in _newest().filter(patient__in=rows)}
+    return [Shown(row, newest.get(row.pk)) for row in rows]
 
 
 def patient_get(*, organisation: Organisation, patient_id: UUID) -> Shown:
@@ -127,12 +142,6 @@ def bundle_get(*, organisation: Organisation, bundle_id: UUID) -> ImportedBundle
     return row
 
 
-def bundles_recent(*, organisation: Organisation, limit: int = 10) -> list[ImportedBundle]:
-    """The Bundles received last."""
-    with tenant(organisation):
-        return list(ImportedBundle.objects.defer("content").order_by("-pk")[:limit])
-
-
 def counts(*, organisation: Organisation) -> dict[str, int]:
     """For the home page: patients, how many of them at high risk, notes that are withheld."""
     with tenant(organisation):
@@ -152,7 +161,8 @@ def _identifiers() -> "Prefetch[Any, Any, Any]":
     return Prefetch("identifiers", PatientIdentifier.objects.order_by("pk"))
 
 
-def _owners(identifier: str) -> QuerySet[Any, Any]:
+def owners(organisation: UUID, identifier: str) -> QuerySet[Any, Any]:
+    """The ids of patients with this identifier: a value, or `system|value`. Call it inside `tenant()`."""
     system, bar, value = identifier.rpartition("|")
     found = PatientIdentifier.objects.filter(value=value.strip())
     return (found.filter(system=system.strip()) if bar else found).values("patient_id")

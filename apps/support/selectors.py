@@ -63,10 +63,15 @@ def conversation_page(
         condition &= Q(state=wanted.state)
     if wanted.group:
         condition &= Q(last_group=wanted.group)
-    if wanted.search:
-        condition &= Q(subject__icontains=wanted.search) | Q(customer__icontains=wanted.search)
-    with tenant(organisation):
+    with tenant(organisation) as owner:
+        if wanted.search.strip():
+            condition &= conversations_matching(owner, wanted.search)
         return take_page(Conversation.objects.filter(condition), cursor=cursor, limit=limit)
+
+
+def conversations_matching(organisation: UUID, text: str) -> Q:
+    """The conversations with the text in subject or customer. Call it inside `tenant()`."""
+    return Q(subject__icontains=text.strip()) | Q(customer__icontains=text.strip())
 
 
 def answer_get(organisation: Organisation | UUID, conversation_id: UUID, message_id: UUID) -> Turn:

@@ -12,13 +12,15 @@ from django.views.decorators.http import require_GET, require_POST
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.middleware import SESSION_KEY
 from rootstock.console import selectors
+from rootstock.console.adapter_tables import BASES, SHIPPED, own_table, shipped_rows
 from rootstock.console.forms import SignInForm
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
-from rootstock.console.tables import of_rows
+from rootstock.console.tables import of_rows, table_page
 from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
-from rootstock.registry.selectors import adapters_page, bases
+from rootstock.registry.models import AdapterVersion
+from rootstock.registry.selectors import bases
 
 
 class SignIn(LoginView):
@@ -63,18 +65,16 @@ def organisation_switch(request: PageRequest) -> HttpResponse:
 
 @require_GET
 @tenant_page("adapters:read")
-def adapters(request: PageRequest) -> HttpResponse:
+def adapters(request: PageRequest) -> HttpResponseBase:
     """Bases that are served and the adapters grafted onto them."""
-    found, following = adapters_page(organisation=request.organisation, cursor=request.GET.get("cursor"))
     health = snapshot()
+    own = own_table(selectors.resident_adapters(health))
     context = {
-        "bases": bases(),
-        "adapters": found,
-        "next": following,
-        "resident": selectors.resident_adapters(health),
-        "shipped": selectors.shipped_adapters(health),
+        "bases": of_rows(request, BASES, bases()),
+        "shipped": of_rows(request, SHIPPED, shipped_rows(selectors.shipped_adapters(health))),
     }
-    return render(request, "console/adapters.html", context)
+    found = AdapterVersion.objects.select_related("base")
+    return table_page(request, own, found, "console/adapters.html", context)
 
 
 @require_GET

@@ -66,7 +66,7 @@ def test_a_ready_note_shows_chips(ingest: Any, committed_world: Any, made: Case)
 def test_empty_states_say_what_to_do(world: Any) -> None:
     browser = world.browser(world.owner)
     assert "POST /api/v1/ehr/bundles" in browser.get("/ehr/").content.decode()
-    assert "No patient matches" in browser.get("/ehr/?identifier=7").content.decode()
+    assert "Nothing fits these filters" in browser.get("/ehr/?identifier=7").content.decode()
     assert "Nothing imported yet" in browser.get("/ehr/imports").content.decode()
 
 
