@@ -391,6 +391,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before the training has ended; it starts from the beginning.",
         params="rootstock.registry.schemas.TrainParams",
     ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+    ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",
         "score",
@@ -399,6 +406,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {

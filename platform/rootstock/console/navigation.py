@@ -31,6 +31,7 @@ def areas() -> list[Area]:
         *verticals,
         Area("Adapters", "/adapters/", "layers", "a", "adapters:read", "Models"),
         Area("Jobs", "/jobs/", "list-checks", "j", "jobs:read", "Models"),
+        Area("Audit", "/audit/", "scroll-text", "u", "audit:read", "Admin"),
     ]
 
 
