@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.edge import EdgeParser
@@ -121,6 +122,8 @@ api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
 api.add_router("/files", files_router)
+for _prefix, _accounts in ACCOUNTS.items():
+    api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -6,8 +6,10 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +17,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
+from rootstock.privacy import keyring
 from rootstock.secret import local_secret
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -37,6 +40,36 @@ def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
     return value
+
+
+def _together(*names: str) -> list[str]:
+    """Variables that are given all or not at all."""
+    values = [os.environ.get(name, "") for name in names]
+    if any(values) and not all(values):
+        missing = ", ".join(name for name, value in zip(names, values, strict=True) if not value)
+        raise ImproperlyConfigured(f"{missing}: required beside {names[0]}")
+    return values
+
+
+def _domains(raw: str) -> dict[str, tuple[str, str]]:
+    """`example.org=acme:auditor,…` as domain → (organisation's slug, role)."""
+    found = {}
+    for part in filter(None, (piece.strip() for piece in raw.split(","))):
+        domain, _, target = part.partition("=")
+        slug, _, role = target.partition(":")
+        if not (domain and slug and role):
+            raise ImproperlyConfigured(
+                f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role"
+            )
+        found[domain.lower()] = (slug, role)
+    return found
+
+
+def _origin(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ImproperlyConfigured(f"{name}={url!r}: expected an address such as https://id.example.org")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _hosts_and_networks(name: str) -> tuple[str, ...]:
@@ -63,6 +96,14 @@ BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):
     raise ImproperlyConfigured("ROOTSTOCK_SECRET_KEY: required when ROOTSTOCK_ENV=production")
 SECRET_KEY = os.environ.get("ROOTSTOCK_SECRET_KEY") or local_secret(VAR_DIR / "secret-key")
+if PRODUCTION and not os.environ.get(keyring.VARIABLE):
+    raise ImproperlyConfigured(f"{keyring.VARIABLE}: required when ROOTSTOCK_ENV=production")
+# What the keys of persons are wrapped with: the variable's text, or the file that holds the same.
+MASTER_KEYS: str | Path = os.environ.get(keyring.VARIABLE) or VAR_DIR / "master-keys"
+if isinstance(MASTER_KEYS, Path):
+    local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
+else:
+    keyring.parse(MASTER_KEYS)
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
@@ -106,13 +147,22 @@ INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
     "django_htmx",
     "csp",
-    "rootstock.accounts",
+    "rootstock.accounts",  # before allauth, whose templates it replaces
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.idp.oidc",
+    "axes",
     "rootstock.audit",
     "rootstock.privacy",
     "rootstock.webhooks",
@@ -132,13 +182,15 @@ MIDDLEWARE = [
     "rootstock.edge.ApiEdgeMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "rootstock.accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "rootstock.accounts.middleware.CsrfViewMiddleware",
+    "rootstock.accounts.middleware.AuthenticationMiddleware",
+    "rootstock.accounts.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
     "rootstock.accounts.middleware.OrganisationMiddleware",
     "rootstock.middleware.DomainErrorMiddleware",
 ]
@@ -168,6 +220,8 @@ CSRF_FAILURE_VIEW = "rootstock.console.views.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+SESSION_HOURS = _integer("ROOTSTOCK_SESSION_HOURS", 12, 1)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
@@ -228,6 +282,88 @@ UNFOLD = {
         }
     },
 }
+
+# --- people: sign-in, second factors, single sign-on, mail -------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses who is locked out
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
+INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+# Valkey: limits hold for every web process together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
+AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "rootstock.accounts.lockout.attempted_name"
+AXES_CLIENT_IP_CALLABLE = "rootstock.accounts.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "rootstock.accounts.lockout.lockout_response"
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit trail
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+ALLAUTH_TRUSTED_PROXY_COUNT = _integer("ROOTSTOCK_PROXIES", 0)
+ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
+ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation or the identity provider has shown that the address is theirs
+ACCOUNT_LOGOUT_REDIRECT_URL = "login"
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip"}
+MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
+MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
+MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
+MFA_TOTP_TOLERANCE = 1
+USERSESSIONS_TRACK_ACTIVITY = False  # a write for each request; accounts.middleware notes it every few minutes
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+OIDC_ISSUER, _client_id, _client_secret = _together(
+    "ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID", "ROOTSTOCK_OIDC_CLIENT_SECRET"
+)
+# Who is not invited may enter by the domain of a verified address: "example.org=acme:auditor,…".
+OIDC_DOMAINS = _domains(os.environ.get("ROOTSTOCK_OIDC_DOMAINS", ""))
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": os.environ.get("ROOTSTOCK_OIDC_NAME", "Single sign-on"),
+                "client_id": _client_id,
+                "secret": _client_secret,
+                "settings": {"server_url": OIDC_ISSUER, "email_authentication": True},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(_origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
+# Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
+MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
+if MAIL_CONFIGURED:
+    globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
+else:
+    EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 
 # --- webhooks out ------------------------------------------------------------------------------------------
 # Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
@@ -308,6 +444,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         # One line per task, and beat sends one every few seconds.
