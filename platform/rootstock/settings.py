@@ -178,8 +178,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "rootstock.accounts.middleware.SessionMiddleware",
@@ -394,7 +397,9 @@ JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
 AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
-AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS") or (
+    "log" if PRODUCTION else str(VAR_DIR / "audit-roots.log")
+)
 if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
     raise ImproperlyConfigured(
         f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
@@ -425,22 +430,20 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+# --- logging: to standard error, one line each, with the request id and never a payload -----------------------
+LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {
-            "()": "rootstock.logs.LineFormatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
+        "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
@@ -530,6 +533,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before the training has ended; it starts from the beginning.",
         params="rootstock.registry.schemas.TrainParams",
     ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+    ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",
         "score",
@@ -538,6 +548,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {

@@ -33,6 +33,7 @@ def areas() -> list[Area]:
         Area("Jobs", "/jobs/", "list-checks", "j", "jobs:read", "Models"),
         Area("People", "/people/", "users", "p", "people:read", "Admin"),
         Area("API keys", "/keys/", "key-round", "k", "keys:read", "Admin"),
+        Area("Audit", "/audit/", "scroll-text", "u", "audit:read", "Admin"),
         Area("Settings", "/settings/", "settings", "o", "settings:write", "Admin"),
     ]
 
