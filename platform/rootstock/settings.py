@@ -493,6 +493,10 @@ class Vertical:
     urls: str
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    pages: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # label, path and scope: what the palette offers beside the area
+    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
 
 
 LANE_GROUPS = ("language", "score")
@@ -576,9 +580,16 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
+        search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
-        "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
+        "Records",
+        "apps.ehr.api.router",
+        "apps.ehr.urls",
+        "apps.ehr.demo.play",
+        "apps.ehr.overview.tiles",
+        pages=(("Imports of records", "imports", "ehr:read"),),
+        search="apps.ehr.finders.find",
     ),
     "support": Vertical(
         "Support",
@@ -586,6 +597,8 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
+        pages=(("New conversation", "new", "support:write"),),
+        search="apps.support.finders.find",
     ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
