@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from rootstock.accounts.tenancy import tenant
@@ -22,6 +23,9 @@ from rootstock.jobs.ownership import LeaseLost
 from rootstock.jobs.pace import Pace
 from rootstock.jobs.pages import attempts_of
 from tests.fixtures.jobs import run_job
+
+# Two processes share two cores with everything else: time says nothing here.
+patient = examples(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -165,6 +169,7 @@ def test_one_that_was_asked_to_stop_is_not_tried_again(job) -> None:
     assert run(job, function).state == "cancelled"
 
 
+@patient
 @given(attempts=st.integers(1, 50), after=st.none() | st.floats(0, 10_000))
 def test_the_wait_is_bounded(attempts, after) -> None:
     job = Job(kind="adapters.train", attempts=attempts)
@@ -216,6 +221,7 @@ def test_the_pace_is_of_the_recent_window() -> None:
     assert pace.rate(122) is None, "a new attempt starts afresh"
 
 
+@patient
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 10**6)), max_size=50))
 def test_a_rate_is_never_negative(points) -> None:
     pace, now = Pace(), 0.0

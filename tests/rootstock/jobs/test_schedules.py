@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootstock.accounts.tenancy import tenant
@@ -186,7 +186,7 @@ def test_an_hour_that_comes_twice_runs_once() -> None:
     assert berlin.next_after(first) - first == timedelta(hours=25)
 
 
-@settings(deadline=None)  # the rarest pattern is looked for through forty years
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     pattern=st.tuples(
         st.sampled_from(["0", "*/7", "5,35", "*"]),
@@ -209,6 +209,7 @@ def test_the_next_time_fits_the_pattern(pattern, after, zone) -> None:
     assert cron.next_after(found) > found
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(every=st.integers(60, 10**7), late=st.integers(0, 10**8))
 def test_an_interval_keeps_its_beat(every, late) -> None:
     anchor = datetime(2026, 1, 1, tzinfo=UTC)
