@@ -1,5 +1,7 @@
-"""The processes that `random_kills.py` kills: workers, beat, submitters. Imported once by a fork server, so that one
-that was killed is back within a fraction of a second."""
+"""The processes that `random_kills.py` kills and `job_start.py` times: workers, beat, submitters.
+
+Imported once by a fork server, so that one that was killed is back within a fraction of a second.
+"""
 
 import os
 import random
@@ -25,12 +27,15 @@ from rootstock.jobs.retry import PASSING  # noqa: E402
 from rootstock.jobs.services import job_cancel, job_create  # noqa: E402
 from rootstock.settings import JobKind  # noqa: E402
 
-KIND = "bench.ledger"
+KIND, NOTHING = "bench.ledger", "bench.nothing"
 TABLE = "bench_ledger"
 STEPS = 3
 # A job may meet many kills here: it is given up by nobody.
 settings.JOB_KINDS[KIND] = JobKind(
     "tests.bench.kill_processes.ledger", "general", "Write a ledger", "jobs:write", max_attempts=100_000
+)
+settings.JOB_KINDS[NOTHING] = JobKind(
+    "tests.bench.kill_processes.nothing", "general", "Say when it began", "jobs:write"
 )
 cron.SHORTEST_S = 1
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
@@ -54,6 +59,11 @@ def ledger(handle: JobHandle) -> dict[str, Any]:
         time.sleep(fate.uniform(0, 0.02))  # a wide door for a kill within the transaction
         result["attempt"] = handle.attempt
     return result
+
+
+def nothing(handle: JobHandle) -> dict[str, Any]:
+    """Only says when it began."""
+    return {"at": time.time()}
 
 
 def _has(job: UUID, step: int) -> bool:
@@ -110,4 +120,4 @@ def _speak(log: str) -> None:
     os.dup2(out, 2)
 
 
-__all__ = ["KIND", "STEPS", "TABLE", "beat", "ledger", "submitter", "tenant", "worker"]
+__all__ = ["KIND", "NOTHING", "STEPS", "TABLE", "beat", "ledger", "nothing", "submitter", "tenant", "worker"]
