@@ -4,6 +4,7 @@ import { mountChats } from "./chat.js";
 import { startConfirm } from "./confirm.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
+import { mountLive, startLive } from "./live.js";
 import { startPalette } from "./palette.js";
 import { startPrefetch } from "./prefetch.js";
 import { startRail } from "./rail.js";
@@ -17,6 +18,7 @@ function mount(root) {
   mountCharts(root);
   mountChats(root);
   mountTables(root);
+  mountLive();
 }
 
 tellZone();
@@ -26,6 +28,7 @@ startConfirm();
 startKeyboard();
 startTables();
 startPalette();
+startLive();
 startPrefetch();
 startNetwork();
 startHealth();
