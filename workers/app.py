@@ -9,4 +9,3 @@ django.setup()
 from workers.bootstep import RuntimeStep  # noqa: E402  (settings first)
 
 app.steps["worker"].add(RuntimeStep)
-app.autodiscover_tasks(["workers.trainer"])

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from apps.ehr import selectors, services
+from apps.ehr.evidence import PATIENT
 from apps.ehr.fhir.bundle import MAX_BYTES
 from apps.ehr.schemas import (
     BundleOut,
@@ -21,6 +22,7 @@ from apps.ehr.schemas import (
     risk_out,
 )
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.errors import InvalidInput
 from rootstock.paging import Page
 
@@ -78,13 +80,21 @@ def list_patients(
     rows, following = selectors.patient_page(
         organisation=request.auth.organisation, cursor=cursor, limit=limit, identifier=identifier, band=band
     )
+    list_read_record(
+        organisation=request.auth.organisation,
+        subject_type=PATIENT,
+        subject_ids=[row.patient.pk for row in rows],
+        what="record",
+    )
     return {"items": [patient_out(row) for row in rows], "next": following}
 
 
 @router.get("/patients/{uuid:patient_id}", response=PatientOut, auth=scope(READ))
 def get_patient(request: ApiRequest, patient_id: UUID) -> PatientOut:
     """One patient."""
-    return patient_out(selectors.patient_get(organisation=request.auth.organisation, patient_id=patient_id))
+    found = selectors.patient_get(organisation=request.auth.organisation, patient_id=patient_id)
+    _was_read(request, patient_id, "record")
+    return patient_out(found)
 
 
 @router.get("/patients/{uuid:patient_id}/timeline", response=Page, auth=scope(READ))
@@ -97,6 +107,7 @@ def get_timeline(request: ApiRequest, patient_id: UUID, query: Query[TimelineQue
         cursor=query.cursor,
         limit=query.limit,
     )
+    _was_read(request, patient_id, "timeline")
     return {"items": [event_out(row) for row in rows], "next": following}
 
 
@@ -114,6 +125,7 @@ def get_notes(
     texts = (
         selectors.originals(organisation=organisation, note_ids=[row.pk for row in rows]) if original else {}
     )
+    _was_read(request, patient_id, "identified notes" if original else "notes")
     items: list[NoteOut] = [note_out(row, texts.get(row.pk)) for row in rows]
     return {"items": items, "next": following}
 
@@ -122,7 +134,14 @@ def get_notes(
 def get_risk(request: ApiRequest, patient_id: UUID, limit: int = 60) -> list[RiskOut]:
     """The newest scores with their inputs, oldest of them first."""
     rows = selectors.risk_list(organisation=request.auth.organisation, patient_id=patient_id, limit=limit)
+    _was_read(request, patient_id, "scores")
     return [risk_out(row) for row in rows]
+
+
+def _was_read(request: ApiRequest, patient_id: UUID, what: str) -> None:
+    read_record(
+        organisation=request.auth.organisation, subject_type=PATIENT, subject_id=patient_id, what=what
+    )
 
 
 def _body(request: HttpRequest) -> bytes:

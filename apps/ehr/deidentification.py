@@ -4,6 +4,7 @@ Fail closed: a note keeps the state `withheld` until the worker has answered for
 to weaker means when the model is away; the job is tried again.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,11 +13,13 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.ehr.evidence import note_facts
 from apps.ehr.fhir import notes as free_text
 from apps.ehr.models import ImportedBundle, Note, NoteState, Resource
 from models_zoo.clinical.deid.known import Known, survivors
 from models_zoo.clinical.deid.scrub import Redaction, Scrubbed
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.decisions import decisions_record
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
 
@@ -35,12 +38,12 @@ def run(job: JobHandle, bundle: ImportedBundle) -> None:
     done, total = 0, sum(len(ids) for ids in waiting.values())
     job.progress(done, total, "Removing identifiers from notes", force=True)
     for ids in waiting.values():
-        notes_deidentify(organisation, ids)
+        notes_deidentify(organisation, ids, job_id=job.id)
         done += len(ids)
         job.progress(done, total, "Removing identifiers from notes", force=True)
 
 
-def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID]) -> None:
+def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID], job_id: UUID | None = None) -> None:
     """De-identify one patient's notes; those that are done are left alone.
 
     A name that the model was sure of in one note is then looked for in the patient's others: a relative is
@@ -52,6 +55,7 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID]) -> None:
         )
         payloads: list[dict[str, Any]] = [{"text": note.original, "known": _known(note)} for note in notes]
     # No transaction stays open while the worker reads.
+    started = time.monotonic()
     answers = _read(organisation, payloads)
     names = [Known("NAME", name) for name in sorted({name for answer in answers for name in answer["names"]})]
     again = [index for index, answer in enumerate(answers) if survivors(_scrubbed(answer), names)]
@@ -59,9 +63,15 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID]) -> None:
         payloads[index]["known"] += [asdict(name) for name in names]
     for index, answer in zip(again, _read(organisation, [payloads[index] for index in again]), strict=True):
         answers[index] = answer
+    latency = (time.monotonic() - started) * 1000 / max(len(notes), 1)
     with tenant(organisation):
-        for note, answer in zip(notes, answers, strict=True):
-            _keep(note, answer)
+        read = zip(notes, payloads, answers, strict=True)
+        records = [
+            note_facts(note, payload, answer, latency)
+            for note, payload, answer in read
+            if _keep(note, answer)
+        ]
+        decisions_record(organisation=organisation, records=records, job_id=job_id)
 
 
 def _read(organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,15 +96,16 @@ def _waiting(organisation: UUID, bundle_id: UUID) -> dict[UUID, list[UUID]]:
         return waiting
 
 
-def _keep(note: Note, answer: dict[str, Any]) -> None:
+def _keep(note: Note, answer: dict[str, Any]) -> bool:
     """Only while the original is still the one that was read: a newer version stays withheld."""
-    Note.objects.filter(pk=note.pk, state=NoteState.WITHHELD, original=note.original).update(
+    kept = Note.objects.filter(pk=note.pk, state=NoteState.WITHHELD, original=note.original).update(
         state=NoteState.READY,
         text=answer["text"],
         redactions=answer["redactions"],
         model=answer["model"],
         deidentified_at=timezone.now(),
     )
+    return bool(kept)
 
 
 def _known(note: Note) -> list[dict[str, str]]:

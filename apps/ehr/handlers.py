@@ -32,7 +32,7 @@ SURE = 0.9
 
 
 class DeidentifyHandler:
-    """Payload {text, known: [{label, value}]} -> {text, redactions, model, names}.
+    """Payload {text, known: [{label, value}]} -> {text, redactions, model, base, names}.
 
     `names` are those that the adapter was sure of: the caller looks for them in the person's other notes.
     """
@@ -70,7 +70,13 @@ class DeidentifyHandler:
             return InternalError("an identifier of the record survived; the note stays withheld")
         redactions = [asdict(redaction) for redaction in scrubbed.redactions]
         names = sorted({word for span in spans for word in _names(text, span)})
-        return {"text": scrubbed.text, "redactions": redactions, "model": self._adapter, "names": names}
+        return {
+            "text": scrubbed.text,
+            "redactions": redactions,
+            "model": self._adapter,
+            "base": self._runtime.engine.fingerprint,
+            "names": names,
+        }
 
 
 def _patterns() -> Callable[[str], Iterable[Found]]:

@@ -78,7 +78,9 @@ def build_timeline(work: Ingest) -> None:
 
 def score_risk(work: Ingest) -> None:
     """NEWS2 of every round of observations of these patients."""
-    work.report["scores"] = sum(scoring.news2_refresh(patient) for patient in work.patients.values())
+    work.report["scores"] = sum(
+        scoring.news2_refresh(patient, work.row.job_id) for patient in work.patients.values()
+    )
 
 
 # After parsing, in one transaction and in this order; then `deidentification.run`.
@@ -97,7 +99,9 @@ def ingest(job: JobHandle) -> dict[str, Any]:
         if row.state == ImportState.RECEIVED:
             _store(organisation, row)
     deidentification.run(job, row)
-    return complete(organisation, bundle_id)
+    with job.commit() as result:
+        result |= complete(organisation, bundle_id)
+    return result
 
 
 def complete(organisation: UUID, bundle_id: UUID) -> dict[str, Any]:

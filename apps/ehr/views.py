@@ -6,8 +6,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from apps.ehr import pages, selectors
+from apps.ehr.evidence import PATIENT
 from apps.ehr.selectors import Shown, TimelineFilter
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.console.lists import next_url
 
 READ = "ehr:read"
@@ -22,6 +24,12 @@ def ward_board(request: PageRequest) -> HttpResponse:
         cursor=request.GET.get("cursor") or None,
         band=band if band in pages.BAND_WORDS else "",
         identifier=identifier,
+    )
+    list_read_record(
+        organisation=request.organisation,
+        subject_type=PATIENT,
+        subject_ids=[row.patient.pk for row in rows],
+        what="ward board",
     )
     context = {
         "rows": [pages.board_row(row) for row in rows],
@@ -39,6 +47,7 @@ def patient_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
     shown = selectors.patient_get(organisation=request.organisation, patient_id=patient_id)
     scores = selectors.risk_list(organisation=request.organisation, patient_id=patient_id)
     events, _ = selectors.timeline_page(organisation=request.organisation, patient_id=patient_id, limit=12)
+    _was_read(request, patient_id, "record")
     context = _header(shown, "overview") | {
         "lines": pages.news_lines(shown.risk) if shown.risk else [],
         "charts": pages.charts(scores),
@@ -58,6 +67,7 @@ def timeline_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         wanted=TimelineFilter(kind=kind),
         cursor=request.GET.get("cursor") or None,
     )
+    _was_read(request, patient_id, "timeline")
     context = _header(shown, "timeline") | {
         "events": [(event, pages.event_tone(event), pages.event_value(event)) for event in events],
         "filters": pages.kind_filters(kind),
@@ -78,6 +88,7 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
         limit=20,
     )
     views = [pages.note_view(note) for note in notes]
+    _was_read(request, patient_id, "notes")
     context = _header(shown, "notes") | {
         "notes": views,
         "waiting": not all(view.ready for view in views),
@@ -92,6 +103,10 @@ def imports_page(request: PageRequest) -> HttpResponse:
     """The Bundles received last."""
     bundles = selectors.bundles_recent(organisation=request.organisation, limit=50)
     return render(request, "ehr/imports.html", {"bundles": bundles})
+
+
+def _was_read(request: PageRequest, patient_id: UUID, what: str) -> None:
+    read_record(organisation=request.organisation, subject_type=PATIENT, subject_id=patient_id, what=what)
 
 
 def _header(shown: Shown, tab: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from ninja import Header, Router, Status
 from pydantic import TypeAdapter, ValidationError
 
 from apps.fraud import selectors, services
+from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
 from apps.fraud.schemas import (
     BatchIn,
@@ -20,6 +21,7 @@ from apps.fraud.schemas import (
 )
 from apps.fraud.services import NewTransaction
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.edge import dotted, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.paging import Page, page_of
@@ -124,6 +126,12 @@ def list_transactions(
     rows, following = selectors.transactions_page(
         organisation=request.auth.organisation, chosen=chosen, cursor=cursor, limit=limit
     )
+    list_read_record(
+        organisation=request.auth.organisation,
+        subject_type=SUBJECT,
+        subject_ids=[row.pk for row in rows],
+        what="payments",
+    )
     return page_of(rows, following, TransactionOut.from_orm)
 
 
@@ -131,6 +139,12 @@ def list_transactions(
 def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]:
     """One payment with its decision, its reasons, and what both accounts did before it."""
     row = selectors.transaction_get(organisation=request.auth.organisation, transaction_id=transaction_id)
+    read_record(
+        organisation=request.auth.organisation,
+        subject_type=SUBJECT,
+        subject_id=row.pk,
+        what="payment and account histories",
+    )
     shown = TransactionOut.from_orm(row).model_dump()
     histories = {
         "payer_history": _events(selectors.history_before(row=row, account=row.payer_key)),

@@ -59,7 +59,13 @@ def _decide(handle: JobHandle, rows: list[Transaction]) -> None:
     if error is not None:
         raise error
     latency = (time.monotonic() - started) * 1000
-    decisions_write(organisation=handle.organisation.pk, rows=rows, results=results, latency_ms=latency)
+    decisions_write(
+        organisation=handle.organisation.pk,
+        rows=rows,
+        results=results,
+        latency_ms=latency,
+        job_id=handle.id,
+    )
 
 
 def _outcomes(handle: JobHandle, wanted: Q) -> dict[str, int]:

@@ -71,4 +71,5 @@ class ScoreHandler:
             "contributions": score.contributions,
             "reasons": [asdict(reason) for reason in score.reasons],
             "model": self.scorer.card.reference,
+            "model_digest": self.scorer.card.digest,
         }

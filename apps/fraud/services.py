@@ -11,10 +11,12 @@ from uuid import UUID
 
 from django.conf import settings
 
+from apps.fraud.evidence import decision_facts
 from apps.fraud.models import Decision, IdempotencyKey, IngestCounter, Transaction
 from apps.fraud.payload import account_key, payloads_of
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.decisions import decisions_record
 from rootstock.errors import Conflict, DomainError, FieldProblem, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
@@ -129,9 +131,14 @@ def batch_submit(
 
 
 def decisions_write(
-    *, organisation: UUID, rows: Sequence[Transaction], results: Sequence[dict[str, Any]], latency_ms: float
+    *,
+    organisation: UUID,
+    rows: Sequence[Transaction],
+    results: Sequence[dict[str, Any]],
+    latency_ms: float,
+    job_id: UUID | None = None,
 ) -> None:
-    """Write the decisions of payments that have none yet; a second writer changes nothing."""
+    """Write the decisions of payments that have none yet, and their records; a second writer changes nothing."""
     decisions = [
         Decision(
             organisation_id=organisation,
@@ -144,6 +151,14 @@ def decisions_write(
     ]
     with tenant(organisation):
         Decision.objects.bulk_create(decisions, ignore_conflicts=True)
+        ours = Decision.objects.filter(pk__in=[one.pk for one in decisions]).values_list("pk", flat=True)
+        written = set(ours)
+        records = [
+            decision_facts(one, result)
+            for one, result in zip(decisions, results, strict=True)
+            if one.pk in written
+        ]
+        decisions_record(organisation=organisation, records=records, job_id=job_id)
         for outcome, type in _EVENTS.items():
             _tell(organisation, type, [one.pk for one in decisions if one.outcome == outcome])
 

@@ -10,9 +10,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.fraud import selectors
+from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
 from apps.fraud.pictures import HEIGHT, WIDTH, picture
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.errors import InvalidInput
 
 CHOICES = {
@@ -34,6 +36,12 @@ def payments(request: PageRequest) -> HttpResponse:
     rows, following = selectors.transactions_page(
         organisation=request.organisation, chosen=_filter(given), cursor=request.GET.get("cursor"), limit=50
     )
+    list_read_record(
+        organisation=request.organisation,
+        subject_type=SUBJECT,
+        subject_ids=[row.pk for row in rows],
+        what="payments",
+    )
     totals = selectors.outcome_totals(organisation=request.organisation)
     context = {
         "rows": [_row(row) for row in rows],
@@ -52,6 +60,12 @@ def payments(request: PageRequest) -> HttpResponse:
 def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     """One payment."""
     row = selectors.transaction_get(organisation=request.organisation, transaction_id=transaction_id)
+    read_record(
+        organisation=request.organisation,
+        subject_type=SUBJECT,
+        subject_id=row.pk,
+        what="payment and account histories",
+    )
     payer = selectors.history_before(row=row, account=row.payer_key)
     payee = selectors.history_before(row=row, account=row.payee_key)
     context = _row(row) | {

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from ninja import Router, Status
 
 from apps.support import selectors, services, streaming
+from apps.support.evidence import CONVERSATION
 from apps.support.schemas import (
     ConversationDetail,
     ConversationIn,
@@ -22,6 +23,7 @@ from apps.support.schemas import (
     turn_out,
 )
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["support"])
@@ -62,13 +64,30 @@ def conversation_list(
     """Conversations, newest first, filtered by state, last emotion group, and text in subject or customer."""
     wanted = selectors.ConversationFilter(state, group, search)
     rows, following = selectors.conversation_page(request.auth.organisation, wanted, cursor, limit)
+    list_read_record(
+        organisation=request.auth.organisation,
+        subject_type=CONVERSATION,
+        subject_ids=[row.pk for row in rows],
+        what="conversations",
+    )
     return page_of(rows, following, conversation_out)
 
 
 @router.get("/conversations/{conversation_id}", response=ConversationDetail, auth=scope("support:read"))
 def conversation_show(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
     """A conversation with its turns."""
-    return conversation_detail(*selectors.conversation_get(request.auth.organisation, conversation_id))
+    found = selectors.conversation_get(request.auth.organisation, conversation_id)
+    _was_read(request, conversation_id)
+    return conversation_detail(*found)
+
+
+def _was_read(request: ApiRequest, conversation_id: UUID) -> None:
+    read_record(
+        organisation=request.auth.organisation,
+        subject_type=CONVERSATION,
+        subject_id=conversation_id,
+        what="transcript",
+    )
 
 
 @router.post(
@@ -113,6 +132,7 @@ def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID)
     `Last-Event-ID` resumes after the event named."""
     organisation = request.auth.organisation
     answer = selectors.answer_get(organisation, conversation_id, message_id)
+    _was_read(request, conversation_id)
     return streaming.answer_stream(organisation, answer, request.headers.get("Last-Event-ID", "0"))
 
 

@@ -16,6 +16,7 @@ from models_zoo import emotion
 from models_zoo.emotion import labels
 from models_zoo.llm.card import read_adapter_card
 from models_zoo.llm.tokenizer import ChatTokenizer
+from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.registry.base import base_folder
 from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
@@ -68,6 +69,7 @@ class Speech:
     pieces: list[str] = field(default_factory=list)
     tokens: int = 0
     reason: str = ""
+    input_hash: bytes = b""
 
     def take(self, chunk: Chunk) -> None:
         """Add one piece."""
@@ -93,6 +95,8 @@ class Speech:
             tokens=self.tokens,
             first_token_ms=round((self.first - self.started) * 1000, 1) if self.first else None,
             tokens_per_second=round((self.tokens - 1) / spoken, 1) if spoken and self.tokens > 1 else None,
+            latency_ms=(time.monotonic() - self.started) * 1000,
+            input_hash=self.input_hash,
         )
 
 
@@ -121,7 +125,9 @@ class ReplyHandler:
             task = selectors.reply_task(request.organisation_id, answer_id)
             release_connection()
             yield "emotion", emotion_data(task.message)
-            for chunk in self._chunks(request, task, cancelled):
+            messages = self._messages(task)
+            speech.input_hash = input_hash(request.organisation_id, messages)
+            for chunk in self._chunks(request, task, messages, cancelled):
                 speech.take(chunk)
                 if chunk.text:
                     yield "token", {"text": chunk.text}
@@ -135,16 +141,22 @@ class ReplyHandler:
             release_connection()
         yield "done", finished
 
-    def _chunks(
-        self, request: LaneRequest, task: selectors.ReplyTask, cancelled: Callable[[], bool]
-    ) -> Iterator[Chunk]:
-        messages = build_messages(
+    def _messages(self, task: selectors.ReplyTask) -> list[dict[str, str]]:
+        return build_messages(
             task.desk.system_prompt,
             task.message.emotion_label,
             task.turns,
             task.desk.context_tokens,
             lambda text: len(self._tokenizer.encode(text)),
         )
+
+    def _chunks(
+        self,
+        request: LaneRequest,
+        task: selectors.ReplyTask,
+        messages: list[dict[str, str]],
+        cancelled: Callable[[], bool],
+    ) -> Iterator[Chunk]:
         sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
         try:
             adapter = self._adapter(request)

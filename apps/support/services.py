@@ -1,5 +1,6 @@
 """What can be done at a support desk. Every function takes the organisation and opens its own tenant block."""
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,9 +10,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.support import selectors
+from apps.support.evidence import emotion_facts, reply_facts
 from apps.support.models import TEXT_LIMIT, Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.decisions import decisions_record
 from rootstock.errors import Conflict, DomainError, InvalidInput
 from rootstock.lanes import client, streams
 from rootstock.webhooks.services import event_emit
@@ -45,6 +48,8 @@ class Outcome:
     tokens: int = 0
     first_token_ms: float | None = None
     tokens_per_second: float | None = None
+    latency_ms: float = 0.0
+    input_hash: bytes = b""  # of what the model was shown; empty when it was not asked
 
 
 def desk_ensure(*, organisation: Organisation) -> Desk:
@@ -124,7 +129,9 @@ def message_post(
     desk = desk_ensure(organisation=organisation)
     _check_open(organisation, conversation_id)
     reference = selectors.adapter_reference(organisation, adapter or desk.adapter)
+    started = time.monotonic()
     [emotion] = client.call(EMOTION_LANE, [{"text": text}], organisation=organisation)
+    emotion["latency_ms"] = (time.monotonic() - started) * 1000
     exchange = _exchange_create(organisation, conversation_id, text, emotion, reference)
     try:
         stream_id = client.open_stream(
@@ -161,6 +168,8 @@ def answer_finish(*, organisation: Tenant, answer_id: UUID, outcome: Outcome) ->
             finished_at=now,
         )
         Conversation.objects.filter(turns=answer_id).update(last_activity_at=now)
+        if changed and outcome.input_hash:
+            decisions_record(organisation=organisation, records=[reply_facts(answer_id, outcome)])
     return bool(changed)
 
 
@@ -238,6 +247,8 @@ def _exchange_create(
             adapter=reference,
             deadline_at=deadline,
         )
+        read = emotion_facts(message.pk, text, emotion, emotion["latency_ms"])
+        decisions_record(organisation=organisation, records=[read])
     return Exchange(message, answer)
 
 

@@ -7,11 +7,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from apps.support import charting, selectors, services
+from apps.support.evidence import CONVERSATION
 from apps.support.forms import NewConversation
 from apps.support.models import TEXT_LIMIT, Conversation, Turn
 from apps.support.streaming import TONES
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.console.lists import next_url
 
 READ, WRITE = "support:read", "support:write"
@@ -27,6 +29,12 @@ def conversation_list(request: PageRequest) -> HttpResponse:
     )
     rows, following = selectors.conversation_page(
         request.organisation, wanted, request.GET.get("cursor") or None, limit=50
+    )
+    list_read_record(
+        organisation=request.organisation,
+        subject_type=CONVERSATION,
+        subject_ids=[row.pk for row in rows],
+        what="conversations",
     )
     context = {
         "conversations": [(row, TONES.get(row.last_group, "neutral"), charting.trend(row)) for row in rows],
@@ -51,6 +59,12 @@ def conversation_new(request: PageRequest) -> HttpResponse:
 def conversation_page(request: PageRequest, conversation_id: UUID) -> HttpResponse:
     """One conversation: transcript, composer and the emotions of its turns."""
     conversation, turns = selectors.conversation_get(request.organisation, conversation_id)
+    read_record(
+        organisation=request.organisation,
+        subject_type=CONVERSATION,
+        subject_id=conversation_id,
+        what="transcript",
+    )
     pending = next((turn for turn in turns if turn.state == Turn.State.PENDING and turn.stream_id), None)
     context = {
         "conversation": conversation,

@@ -11,6 +11,7 @@ import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -137,6 +138,17 @@ def adapter_digest(folder: Path) -> str:
 def adapter_reference(name: str, folder: Path) -> str:
     """`name@` and the first twelve digits of the folder's digest: how an adapter is addressed everywhere."""
     return f"{name}@{adapter_digest(folder)[:12]}"
+
+
+@cache
+def full_digest(reference: str, folder: Path) -> str:
+    """The whole digest that `name@digest` begins, if the adapter in `folder` is the one; else what the name says."""
+    short = reference.partition("@")[2]
+    try:
+        digest = adapter_digest(folder)
+    except AdapterError:
+        return short
+    return digest if short and digest.startswith(short) else short
 
 
 def file_sha256(path: Path) -> str:

@@ -251,6 +251,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
 JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+# How many jobs one organisation may have waiting (more are refused with 429) and running at once.
+JOBS_QUEUED = _integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
+JOBS_RUNNING = _integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
+JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
 AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
 AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
@@ -258,12 +263,9 @@ if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "
     raise ImproperlyConfigured(
         f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
     )
+# Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
-    "reap-expired-jobs": {
-        "task": "rootstock.jobs.tasks.reap_jobs",
-        "schedule": JOB_LEASE_S / 3,
-        "options": {"expires": JOB_LEASE_S / 3},
-    },
+    "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
     "sweep-webhook-deliveries": {
         "task": "rootstock.webhooks.tasks.sweep_deliveries",
         "schedule": 5.0,
@@ -330,11 +332,16 @@ class Lane:
 
 @dataclass(slots=True, frozen=True)
 class JobKind:
-    """One kind of background job: the task that runs it and the queue it waits on."""
+    """One kind of background job: its function, the queue whose workers run it, and how it is treated."""
 
-    task: str
+    run: str  # dotted path of function(JobHandle) -> result
     queue: str
     label: str
+    scope: str  # who may start one, and so start it again
+    kept: str = ""  # what of an attempt stays when it ends early, for the reader
+    priority: int = 1  # see rootstock.jobs.models.Priority
+    max_attempts: int = 5
+    params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
 
 
 @dataclass(slots=True, frozen=True)
@@ -367,9 +374,29 @@ LANES: dict[str, Lane] = {
     ),
 }
 JOB_KINDS: dict[str, JobKind] = {
-    "ehr.ingest": JobKind("apps.ehr.tasks.ingest", "general", "Read a FHIR Bundle"),
-    "adapters.train": JobKind("workers.trainer.tasks.train_adapter", "adaptation", "Train an adapter"),
-    "fraud.score_batch": JobKind("apps.fraud.tasks.score_batch", "score", "Score a batch of payments"),
+    "ehr.ingest": JobKind(
+        "apps.ehr.ingest.ingest",
+        "general",
+        "Read a FHIR Bundle",
+        "ehr:write",
+        kept="A Bundle is stored whole or not at all; notes that were read for identifiers stay read.",
+    ),
+    "adapters.train": JobKind(
+        "workers.trainer.service.train",
+        "adaptation",
+        "Train an adapter",
+        "adapters:write",
+        kept="Nothing is registered before the training has ended; it starts from the beginning.",
+        params="rootstock.registry.schemas.TrainParams",
+    ),
+    "fraud.score_batch": JobKind(
+        "apps.fraud.batches.score",
+        "score",
+        "Score a batch of payments",
+        "fraud:write",
+        kept="Payments that have a decision keep it; only the others are scored.",
+        priority=2,
+    ),
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {

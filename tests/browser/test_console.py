@@ -8,7 +8,9 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.template.loader import render_to_string
 from playwright.sync_api import expect
 
-from rootstock.jobs.models import JobEvent, JobState
+from rootstock.jobs.events import Step
+from rootstock.jobs.models import JobState
+from rootstock.jobs.ownership import event_append
 from rootstock.jobs.services import job_claim, job_create, job_finish, job_update
 from tests.browser.conftest import DESKTOP, PHONE, TABLET
 from tests.fixtures.services import as_tenant
@@ -181,9 +183,7 @@ def test_a_job_is_followed_live(page, committed_world, job):
     job_update(**owner, done=5, message="loss 1.5")
     with as_tenant(organisation):
         for step in range(1, 6):
-            JobEvent.objects.create(
-                organisation=organisation, job=job, type="step", data={"step": step, "loss": 2 / step}
-            )
+            event_append(job, Step(step=step, steps=10, loss=2 / step))
     expect(page.locator("progress")).to_have_attribute("value", "5")
     expect(page.locator("canvas")).to_be_visible()
     page.get_by_role("button", name="Table").click()

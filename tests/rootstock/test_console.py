@@ -12,7 +12,9 @@ from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
 from rootstock.console.templatetags import console as tags
 from rootstock.console.views import server_error
-from rootstock.jobs.models import JobEvent, JobState
+from rootstock.jobs.events import Evaluation, Step
+from rootstock.jobs.models import JobState
+from rootstock.jobs.ownership import event_append
 from rootstock.jobs.services import job_cancel, job_claim, job_create, job_finish, job_update
 from tests.fixtures.services import as_tenant
 from tests.fixtures.world import PASSWORD
@@ -220,15 +222,8 @@ def test_a_job_follows_its_work(world, browser, job):
     job_update(**owner, done=4, message="loss 1.2")
     with as_tenant(world.organisation):
         for step in (1, 2, 3):
-            JobEvent.objects.create(
-                organisation=world.organisation, job=job, type="step", data={"step": step, "loss": 2.5 / step}
-            )
-        JobEvent.objects.create(
-            organisation=world.organisation,
-            job=job,
-            type="evaluation",
-            data={"best": True, "metrics": {"score": 0.5}},
-        )
+            event_append(job, Step(step=step, steps=10, loss=2.5 / step))
+        event_append(job, Evaluation(best=True, metrics={"score": 0.5}))
     live = browser.get(f"/jobs/{job.pk}/live/")
     assert live.status_code == 200
     page = live.content.decode()

@@ -13,16 +13,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _QUIET_S = 0.5
+_GRACE_S = 3.0
 
 
 class Child:
-    """The running child, as a context manager: leaving the block kills whatever still runs."""
+    """The running child, as a context manager: leaving the block ends whatever still runs.
+
+    It is asked to end first, and killed with all of its own children after a grace of some seconds.
+    """
 
     def __init__(self, spec: Path) -> None:
         self.failure: str | None = None
@@ -43,10 +48,21 @@ class Child:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self.end()
         self._errors.close()
+
+    def end(self) -> None:
+        """Ask it to end, then insist. May be called from any thread, and again."""
+        with suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGTERM)
+                self._wait(_GRACE_S)
+            os.killpg(self._process.pid, signal.SIGKILL)  # what it started may have outlived it
+        self._process.wait()
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def events(self) -> Iterator[dict[str, Any] | None]:
         """The child's events; None about twice a second while it is quiet. Sets `failure` when it ends badly."""

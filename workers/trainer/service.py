@@ -30,14 +30,23 @@ class TrainingFailed(DomainError):
 
 
 def train(job: JobHandle) -> dict[str, Any]:
-    """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns."""
+    """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns.
+
+    The adapter is registered in the transaction that ends the job: a job makes one adapter, however often it was
+    begun.
+    """
     with _scratch(Path(settings.ADAPTERS_DIR)) as scratch:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder)))
         with Child(spec) as child:
+            job.stop_with(child.end)
             done = _follow(job, child)
-        version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
-    return {"adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds")}
+        with job.commit() as result:
+            version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
+            result |= {
+                "adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds"),
+            }  # fmt: skip
+    return result
 
 
 @contextmanager
@@ -97,11 +106,12 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if event is None:
             continue
         kind = event.pop("kind")
+        told = {k: v for k, v in event.items() if k != "folder" and v not in (None, {}, False)}
         if kind == "step":
             job.progress(event["step"], event["steps"], f"loss {event['loss']:.3f}")
         if kind == "done":
-            done = event
-        job.event(kind, {k: v for k, v in event.items() if k != "folder" and v is not None})
+            done, kind = event, "trained"
+        job.event(kind, told)
     if child.failure or not done:
         raise TrainingFailed(child.failure or "the training process ended without a result")
     return done

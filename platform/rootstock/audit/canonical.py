@@ -50,7 +50,7 @@ def _number(value: float) -> float | int:
 
 def leaf_digest(row: "Leaf") -> bytes:
     """SHA-256 of the canonical JSON of a row of the trail."""
-    content = {name: _text(getattr(row, name)) for name in row.HASHED}
+    content = {name: text_of(getattr(row, name)) for name in row.HASHED}
     content["leaf"] = row.LEAF
     return sha256(canonical(content)).digest()
 
@@ -63,12 +63,13 @@ def root_digest(root: "AuditRoot") -> bytes:
         "count": root.count,
         "merkle": bytes(root.merkle).hex(),
         "previous": bytes(root.previous).hex(),
-        "at": _text(root.at),
+        "at": text_of(root.at),
     }
     return sha256(canonical(content)).digest()
 
 
-def _text(value: Any) -> Any:
+def text_of(value: Any) -> Any:
+    """A column's value as canonical JSON has it: times in UTC, bytes in hexadecimal."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, bytes | memoryview):

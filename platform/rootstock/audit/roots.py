@@ -25,6 +25,11 @@ NOTHING = bytes(32)
 """What the first root names as the one before it."""
 BATCH = 10_000
 _SIZE = 49
+_TAKE = """
+DELETE FROM audit_pendingleaf
+WHERE organisation_id = %(organisation)s AND (%(last)s::uuid IS NULL OR id <= %(last)s::uuid)
+RETURNING leaf, id, digest
+"""
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,7 +89,7 @@ def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | No
     with tenant(organisation) as owner:
         if not _alone(owner, wait):
             return None
-        members = _take()
+        members = _take(owner)
         if not members:
             return None
         last = AuditRoot.objects.defer("leaves").order_by("-sequence").first()
@@ -111,12 +116,11 @@ def _alone(organisation: UUID, wait: bool) -> bool:
     return wait or bool(taken)
 
 
-def _take() -> list[Member]:
-    oldest = PendingLeaf.objects.order_by("organisation_id", "id").values("pk")[:BATCH]
+def _take(organisation: UUID) -> list[Member]:
+    """Up to about BATCH leaves; what commits meanwhile with an older id may come along."""
+    waiting = PendingLeaf.objects.filter(organisation_id=organisation)
+    last = waiting.order_by("id").values_list("pk", flat=True)[BATCH - 1 : BATCH].first()
     with connection.cursor() as cursor:
-        query, values = oldest.query.sql_with_params()
-        cursor.execute(
-            f"DELETE FROM audit_pendingleaf WHERE id IN ({query}) RETURNING leaf, id, digest", values
-        )
+        cursor.execute(_TAKE, {"organisation": organisation, "last": last})
         found = [Member(LEAF_KINDS[KIND_OF[leaf]], pk, bytes(digest)) for leaf, pk, digest in cursor]
     return in_order(found)

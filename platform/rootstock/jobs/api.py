@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Schema
+from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.jobs import selectors, services
@@ -32,9 +33,9 @@ class JobOut(Schema):
 
 
 class JobEventOut(Schema):
-    """An event of a job."""
+    """An event of a job; `id` counts them within the job, and resumes behind it."""
 
-    id: UUID
+    id: int = Field(alias="sequence")
     type: str
     data: dict[str, Any]
     at: datetime
@@ -63,9 +64,7 @@ def get_job(request: ApiRequest, job_id: UUID) -> Job:
 
 
 @router.get("/{uuid:job_id}/events", response=list[JobEventOut], auth=scope("jobs:read"))
-def get_job_events(
-    request: ApiRequest, job_id: UUID, after: UUID | None = None, limit: int = 500
-) -> list[JobEvent]:
+def get_job_events(request: ApiRequest, job_id: UUID, after: int = 0, limit: int = 500) -> list[JobEvent]:
     """A job's events, oldest first; `after` resumes behind the last one seen."""
     organisation = request.auth.organisation
     selectors.job_get(organisation=organisation, job_id=job_id)

@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+from django.db.models import F
+
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput, NotFound
-from rootstock.jobs.models import Job, JobEvent, JobState
+from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule, JobState
 from rootstock.paging import take_page
 
 
@@ -39,9 +41,39 @@ def job_get(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
 
 
 def job_events(
-    *, organisation: Organisation | UUID, job_id: UUID, after: UUID | None = None, limit: int = 500
+    *, organisation: Organisation | UUID, job_id: UUID, after: int = 0, limit: int = 500
 ) -> list[JobEvent]:
-    """A job's events in order, from the one after `after`."""
+    """A job's events in order, from the one behind the sequence `after`."""
     with tenant(organisation):
-        found = JobEvent.objects.filter(job_id=job_id).order_by("id")
-        return list((found.filter(id__gt=after) if after else found)[:limit])
+        found = JobEvent.objects.filter(job_id=job_id, sequence__gt=after).order_by("sequence")
+        return list(found[:limit])
+
+
+def job_artefacts(*, organisation: Organisation | UUID, job_id: UUID) -> list[JobArtefact]:
+    """A job's files, by name; those that have expired too."""
+    with tenant(organisation):
+        return list(JobArtefact.objects.filter(job_id=job_id).order_by("name"))
+
+
+def schedules(*, organisation: Organisation | UUID) -> list[JobSchedule]:
+    """Every schedule with `latest`, the job that it started last; the next due first, then the paused."""
+    with tenant(organisation):
+        rows = list(
+            JobSchedule.objects.select_related("created_by").order_by(
+                F("next_run_at").asc(nulls_last=True), "name"
+            )
+        )
+        started = Job.objects.filter(schedule__in=rows).order_by("schedule", "-id").distinct("schedule")
+        latest = {job.schedule_id: job for job in started}
+    for row in rows:
+        row.latest = latest.get(row.pk)  # type: ignore[attr-defined]
+    return rows
+
+
+def schedule_get(*, organisation: Organisation | UUID, schedule_id: UUID) -> JobSchedule:
+    """One schedule."""
+    with tenant(organisation):
+        found = JobSchedule.objects.select_related("created_by").filter(pk=schedule_id).first()
+    if found is None:
+        raise NotFound("no such schedule")
+    return found

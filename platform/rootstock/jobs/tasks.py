@@ -1,11 +1,27 @@
-"""Scheduled work on jobs."""
+"""The Celery side of jobs."""
 
-from celery import shared_task
+import socket
+from typing import Any
 
-from rootstock.jobs import services
+from celery import Task, shared_task
+
+from rootstock.jobs import artefacts
+from rootstock.jobs.claiming import claim_next, wake_where_idle
+from rootstock.jobs.running import run_claimed
+
+
+@shared_task(bind=True)
+def run_next(self: "Task[Any, Any]", queue: str) -> None:
+    """Run what is next on this queue, then see that somebody takes the rest."""
+    job = claim_next(queue, worker=self.request.hostname or socket.gethostname())
+    if job is not None:
+        try:
+            run_claimed(job)
+        finally:
+            wake_where_idle([queue])
 
 
 @shared_task
-def reap_jobs() -> int:
-    """Every few seconds: take up the jobs of dead workers."""
-    return services.jobs_reap()
+def expire_artefacts() -> int:
+    """Once an hour: remove the files whose time is over."""
+    return artefacts.artefacts_expire()

@@ -1,12 +1,12 @@
 """REST: base models, data sets, adapters and their training."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.jobs.api import JobOut
@@ -15,6 +15,7 @@ from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services
 from rootstock.registry.datasets import MAX_BYTES
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+from rootstock.registry.schemas import TrainSettings
 
 router = Router(tags=["adapters"])
 
@@ -55,19 +56,11 @@ class AdapterOut(Schema):
     created_at: datetime
 
 
-class TrainIn(Schema):
+class TrainIn(TrainSettings, Schema):
     """What to train. The defaults suit a few dozen short examples."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str
     dataset_id: UUID
-    rank: Annotated[int, Field(ge=1, le=64)] = 8
-    alpha: Annotated[float, Field(gt=0, le=256)] = 16.0
-    epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
-    learning_rate: Annotated[float, Field(gt=0, le=0.01)] = 2e-3
-    batch_size: Annotated[int, Field(ge=1, le=64)] = 8
-    max_tokens: Annotated[int, Field(ge=16, le=1024)] = 256
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
 @router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))

@@ -11,7 +11,7 @@ from apps.ehr.generator import Case, case
 @pytest.fixture
 def ingest(committed_world: Any) -> Callable[..., Any]:
     """Sends a Bundle over REST and runs its job here. Gives the Bundle's row as REST shows it."""
-    from apps.ehr.tasks import ingest as run
+    from tests.fixtures.jobs import run_job as run
 
     def send(bundle: dict[str, Any], organisation: Any = None) -> dict[str, Any]:
         owner = organisation or committed_world.organisation

@@ -57,8 +57,8 @@ def test_same_bundle_again_changes_nothing(
 
 def test_running_the_job_twice_changes_nothing(ingest: Any, committed_world: Any, made: Case) -> None:
     from apps.ehr.models import ImportedBundle
-    from apps.ehr.tasks import ingest as run
     from rootstock.accounts.tenancy import tenant
+    from tests.fixtures.jobs import run_job as run
 
     row = ingest(made.bundle)
     before = row_counts(committed_world.organisation)
@@ -125,7 +125,7 @@ def test_two_people_under_one_number(ingest: Any, committed_world: Any, reader: 
     mixed = json.loads(json.dumps(first.bundle))
     mixed["entry"][0]["resource"]["identifier"] += second.bundle["entry"][0]["resource"]["identifier"]
     answer = reader.post("/ehr/bundles", mixed).json()
-    from apps.ehr.tasks import ingest as run
+    from tests.fixtures.jobs import run_job as run
 
     run(str(committed_world.organisation.pk), answer["job_id"])
     job = committed_world.api("jobs:read").get(f"/jobs/{answer['job_id']}").json()

@@ -6,8 +6,8 @@ from apps.fraud import batches
 from apps.fraud.models import Decision, Transaction
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
-from rootstock.jobs.running import run_job
 from tests.apps.fraud.conftest import body
+from tests.fixtures.jobs import run_job
 
 pytestmark = pytest.mark.usefixtures("runtime")
 PATH = "/fraud/batches"

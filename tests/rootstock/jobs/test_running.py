@@ -11,15 +11,17 @@ from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, InvalidInput, NotFound
-from rootstock.jobs import running, selectors, services
+from rootstock.jobs import claiming, reaping, running, selectors, services
+from rootstock.jobs import handle as handle_module
 from rootstock.jobs.models import Job, JobState
-from rootstock.jobs.running import JobHandle, run_job
+from rootstock.jobs.running import JobHandle
+from tests.fixtures.jobs import run_job
 
 
 @pytest.fixture
 def job(committed_world, monkeypatch) -> Job:
-    monkeypatch.setattr(services.app, "send_task", lambda *a, **k: None)
-    monkeypatch.setattr(running, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    monkeypatch.setattr(handle_module, "HEARTBEAT_S", 0.1)
     return services.job_create(
         organisation=committed_world.organisation, kind="adapters.train", params={"n": 3}
     )
@@ -37,7 +39,7 @@ def reread(job: Job) -> Job:
 def test_it_works(job) -> None:
     def function(handle: JobHandle) -> dict:
         handle.progress(2, 3, "two of three")
-        handle.event("step", {"loss": 1.5})
+        handle.event("step", {"step": 1, "steps": 3, "loss": 1.5})
         return {"sum": handle.params["n"]}
 
     ended = run(job, function)
@@ -45,7 +47,8 @@ def test_it_works(job) -> None:
     assert ended.finished_at
     assert ended.lease_until is None
     events = selectors.job_events(organisation=job.organisation_id, job_id=job.pk)
-    assert [(e.type, e.data) for e in events] == [("step", {"loss": 1.5})]
+    assert [(e.sequence, e.type) for e in events] == [(1, "started"), (2, "step"), (3, "done")]
+    assert events[1].data == {"step": 1, "steps": 3, "epoch": 0.0, "loss": 1.5}
 
 
 def test_a_second_delivery_does_nothing(job) -> None:
@@ -107,7 +110,7 @@ def test_the_reaper_takes_up_what_a_dead_worker_left(job) -> None:
     assert reread(job).state == "running"
     with tenant(job.organisation_id):
         Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    services.jobs_reap()
+    reaping.jobs_reap()
     waiting = reread(job)
     assert (waiting.state, waiting.attempts) == ("queued", 1)
     assert run(job, lambda handle: {}).state == "succeeded"
@@ -116,16 +119,18 @@ def test_the_reaper_takes_up_what_a_dead_worker_left(job) -> None:
 def test_the_reaper_gives_up_after_several_attempts(job) -> None:
     with tenant(job.organisation_id):
         Job.objects.filter(pk=job.pk).update(
-            state="running", attempts=services.MAX_ATTEMPTS, lease_until=timezone.now() - timedelta(seconds=1)
+            state="running",
+            attempts=settings.JOB_KINDS[job.kind].max_attempts,
+            lease_until=timezone.now() - timedelta(seconds=1),
         )
-    services.jobs_reap()
+    reaping.jobs_reap()
     ended = reread(job)
     assert (ended.state, ended.error["code"]) == ("failed", "worker_lost")
 
 
 def test_the_reaper_leaves_the_living_alone(job) -> None:
     services.job_claim(organisation=job.organisation_id, job_id=job.pk)
-    services.jobs_reap()
+    reaping.jobs_reap()
     assert reread(job).state == "running"
 
 
@@ -235,18 +240,16 @@ def test_every_kind_has_a_queue_that_some_process_serves() -> None:
     }
 
 
-def test_the_reaper_sends_a_queued_job_again_only_where_nothing_waits(job, valkey, monkeypatch) -> None:
+def test_the_reaper_wakes_a_worker_only_where_no_message_waits(job, valkey, monkeypatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(services.app, "send_task", lambda *a, args, **k: sent.append(args[1]))
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, queue, **k: sent.append(queue))
     queue = settings.JOB_KINDS[job.kind].queue
-    with tenant(job.organisation_id):
-        Job.objects.filter(pk=job.pk).update(dispatched_at=timezone.now() - timedelta(seconds=90))
+    valkey.delete(queue)
     valkey.rpush(queue, "somebody's")
     try:
-        services.jobs_reap()
-        assert str(job.pk) not in sent
+        reaping.jobs_reap()
+        assert queue not in sent
     finally:
         valkey.delete(queue)
-    services.jobs_reap()
-    services.jobs_reap()
-    assert sent.count(str(job.pk)) == 1
+    reaping.jobs_reap()
+    assert sent.count(queue) == 1

@@ -1,0 +1,37 @@
+"""The support desk's decisions are on record, in the transaction that stores the turn, and without its words."""
+
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditEntry, DecisionRecord
+from rootstock.audit.roots import roots_write
+
+
+def test_it_works(desk, api, conversation) -> None:
+    said = "I am furious, my parcel is late"
+    sent = api.post(f"{conversation}/messages", {"text": said, "stream": False}).json()
+    with tenant(desk.organisation):
+        emotion, reply = DecisionRecord.objects.order_by("id")
+    assert (emotion.kind, emotion.subject_id) == ("support.emotion", sent["message_id"])
+    assert emotion.output["label"] == "anger"
+    assert emotion.adapter == "support-emotion@aaaaaaaaaaaa"
+    assert emotion.base == "f" * 64
+    assert (reply.kind, reply.subject_id) == ("support.reply", sent["answer_id"])
+    assert reply.output["finish_reason"] == "stop"
+    assert reply.output["text_length"] == len(sent["answer"]["text"])
+    assert reply.latency_ms > 0
+    for record in (emotion, reply):
+        assert said not in str(record.output)
+        assert sent["answer"]["text"] not in str(record.output)
+    roots_write(organisation=desk.organisation)
+
+
+def test_reading_a_conversation_is_recorded_once(desk, api, conversation) -> None:
+    for _ in range(3):
+        api.get(conversation)
+        api.get("/support/conversations")
+    browser = desk.browser(desk.owner)
+    for _ in range(2):
+        browser.get(f"/support/{conversation.rsplit('/', 1)[1]}/")
+    with tenant(desk.organisation):
+        reads = AuditEntry.objects.filter(action="conversation.read")
+        assert [one.actor_kind for one in reads.order_by("id")] == ["key", "person"]
+        assert AuditEntry.objects.filter(action="conversation.listed").count() == 1
