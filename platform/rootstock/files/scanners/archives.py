@@ -173,7 +173,7 @@ def _entries_checked(entries: list[zipfile.ZipInfo], budget: Budget) -> None:
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget) -> None:
     with archive.open(entry) as content:
-        _unpack(_pieces(content), budget, entry.filename)
+        _unpack(_counted(_pieces(content), budget), budget, entry.filename)
 
 
 def _pieces(content: IO[bytes]) -> Iterator[bytes]:

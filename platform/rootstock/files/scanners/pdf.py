@@ -1,7 +1,8 @@
 """PDF: what a viewer would run, open, start or send is refused, also where it hides in compressed streams.
 
 Names may be written with #xx for any character, and objects may lie in compressed object streams; both are undone
-before looking. An encrypted file cannot be looked into and is refused.
+before looking. An encrypted file cannot be looked into and is
+refused. An action on opening that only turns to a page is taken: many programs write one.
 """
 
 import re
@@ -16,7 +17,7 @@ MAX_INFLATED = 256 * 1024 * 1024  # of all streams together
 _MAX_STREAM = 32 * 1024 * 1024
 ACTIVE = {
     b"JavaScript": "a script", b"JS": "a script", b"Launch": "an action that starts a program",
-    b"OpenAction": "an action on opening", b"AA": "an automatic action", b"EmbeddedFile": "an embedded file",
+    b"AA": "an automatic action", b"EmbeddedFile": "an embedded file",
     b"EmbeddedFiles": "embedded files", b"RichMedia": "embedded media", b"SubmitForm": "a form that sends data",
     b"ImportData": "an action that imports data", b"XFA": "an active form", b"GoToE": "an embedded file",
     b"GoToR": "an action that opens another file", b"Movie": "embedded media", b"Sound": "embedded media",

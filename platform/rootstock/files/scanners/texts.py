@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from rootstock.edge import refuse_unstorable
+from rootstock.errors import InvalidInput
 from rootstock.files.scanners.common import Refusal, chunks, size_of
 
-MAX_LINE = 4 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_JSON = 32 * 1024 * 1024  # of one document, which is read whole
 MAX_COLUMNS = 5000
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f]")
 
 
 def check_text(stream: BinaryIO) -> str:
@@ -90,8 +91,10 @@ def json_value(raw: bytes, where: str) -> Any:
             else "not a value"
         )
         raise Refusal(f"{where}is not JSON: {told}") from None
-    if "\\u" in text and _UNSTORABLE.search(json.dumps(value, ensure_ascii=False)):
-        raise Refusal(f"{where}holds a NUL character or half of a surrogate pair")
+    try:
+        refuse_unstorable(value)
+    except InvalidInput as error:
+        raise Refusal(f"{where}{error.detail}") from None
     return value
 
 
