@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from apps.ehr.selectors import Shown
 from models_zoo.clinical.news2 import MEASURED, Parameter
 from rootstock.console.charts import Chart, Series
 from rootstock.console.lists import Filter
+from rootstock.privacy.fields import is_erased
 
 BAND_WORDS = {"low": "Low", "low_medium": "Low–medium", "medium": "Medium", "high": "High"}
 BAND_TONES = {"low": "ok", "low_medium": "info", "medium": "warn", "high": "error"}
@@ -60,6 +62,11 @@ class BoardRow:
     age: str
     badge: Badge
     number: str
+
+    @property
+    def pk(self) -> UUID:
+        """The patient's id."""
+        return self.patient.pk
 
 
 @dataclass(slots=True, frozen=True)
@@ -173,6 +180,8 @@ def note_view(note: Note) -> NoteView:
     """A ready note with chips; a withheld one without any text."""
     if note.state != NoteState.READY:
         return NoteView(note, False, "", [], [])
+    if is_erased(note.text):
+        return NoteView(note, True, note.text, [], [])
     text, spans, at = "", [], 0
     for redaction in note.redactions:
         text += note.text[at : redaction["start"]]
@@ -199,9 +208,3 @@ def kind_filters(kind: str) -> list[Filter]:
     """The chips above a timeline."""
     kinds = [Filter(word.label, f"kind={word.value}", kind == word.value) for word in EventKind]
     return [Filter("All", "", not kind), *kinds]
-
-
-def band_filters(band: str) -> list[Filter]:
-    """The chips above the ward board."""
-    bands = [Filter(word, f"band={name}", band == name) for name, word in reversed(BAND_WORDS.items())]
-    return [Filter("All", "", not band), *bands]

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import F, Model, Prefetch, Q, QuerySet
 
+from apps.ehr.events import stored_code
+from apps.ehr.identity import value_index
 from apps.ehr.models import (
     Event,
     EventKind,
@@ -56,17 +58,32 @@ def patient_page(
 ) -> tuple[list[Shown], str | None]:
     """Patients by risk, highest first. `identifier` is a value or `system|value`, as in a FHIR search."""
     with tenant(organisation):
-        found = Patient.objects.prefetch_related(_identifiers())
+        found = patients()
         if identifier:
-            found = found.filter(pk__in=_owners(identifier))
+            found = found.filter(pk__in=owners(organisation.pk, identifier))
         if band:
-            found = found.filter(news2_rank__gte=0, risk_scores__in=_newest().filter(band=band))
+            found = in_band(found, band)
         keyed = _after(
             found, cursor, lambda rank, pk: Q(news2_rank__lt=int(rank)) | Q(news2_rank=int(rank), pk__lt=pk)
         )
         rows, following = _page(keyed.order_by("-news2_rank", "-pk"), limit, lambda row: str(row.news2_rank))
-        newest = {score.patient_id: score for score in _newest().filter(patient__in=rows)}
-        return [Shown(row, newest.get(row.pk)) for row in rows], following
+        return with_risk(rows), following
+
+
+def patients() -> QuerySet[Patient]:
+    """Patients with their identifiers. Evaluate it inside `tenant()`."""
+    return Patient.objects.prefetch_related(_identifiers())
+
+
+def in_band(found: QuerySet[Patient], band: str) -> QuerySet[Patient]:
+    """Those whose newest score lies in a band."""
+    return found.filter(news2_rank__gte=0, risk_scores__in=_newest().filter(band=band))
+
+
+def with_risk(rows: Sequence[Patient]) -> list[Shown]:
+    """Each patient with the newest score. Call it inside `tenant()`."""
+    newest = {score.patient_id: score for score in _newest().filter(patient__in=rows)}
+    return [Shown(row, newest.get(row.pk)) for row in rows]
 
 
 def patient_get(*, organisation: Organisation, patient_id: UUID) -> Shown:
@@ -89,7 +106,8 @@ def timeline_page(
     """Events, latest first; those without a time last."""
     patient_get(organisation=organisation, patient_id=patient_id)
     with tenant(organisation):
-        found = _filtered(Event.objects.filter(patient_id=patient_id), wanted or TimelineFilter())
+        events = Event.objects.filter(patient_id=patient_id)
+        found = _filtered(organisation.pk, events, wanted or TimelineFilter())
         keyed = _after(found.select_related("resource"), cursor, _earlier)
         return _page(keyed.order_by(F("time").desc(nulls_last=True), "-pk"), limit, _moment)
 
@@ -107,7 +125,7 @@ def notes_page(
 def originals(*, organisation: Organisation, note_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The texts as they were received. Callers check the scope `ehr:identified` first."""
     with tenant(organisation):
-        return dict(Note.objects.filter(pk__in=note_ids).values_list("pk", "original"))
+        return {note.pk: note.original for note in Note.objects.filter(pk__in=note_ids)}
 
 
 def risk_list(*, organisation: Organisation, patient_id: UUID, limit: int = CHARTED) -> list[RiskScore]:
@@ -125,12 +143,6 @@ def bundle_get(*, organisation: Organisation, bundle_id: UUID) -> ImportedBundle
     if row is None:
         raise NotFound("no such Bundle")
     return row
-
-
-def bundles_recent(*, organisation: Organisation, limit: int = 10) -> list[ImportedBundle]:
-    """The Bundles received last."""
-    with tenant(organisation):
-        return list(ImportedBundle.objects.defer("content").order_by("-pk")[:limit])
 
 
 def counts(*, organisation: Organisation) -> dict[str, int]:
@@ -152,19 +164,20 @@ def _identifiers() -> "Prefetch[Any, Any, Any]":
     return Prefetch("identifiers", PatientIdentifier.objects.order_by("pk"))
 
 
-def _owners(identifier: str) -> QuerySet[Any, Any]:
+def owners(organisation: UUID, identifier: str) -> QuerySet[Any, Any]:
+    """The ids of patients with this identifier: a value, or `system|value`. Call it inside `tenant()`."""
     system, bar, value = identifier.rpartition("|")
-    found = PatientIdentifier.objects.filter(value=value.strip())
+    found = PatientIdentifier.objects.filter(value_index=value_index(organisation, value))
     return (found.filter(system=system.strip()) if bar else found).values("patient_id")
 
 
-def _filtered(events: QuerySet[Event], wanted: TimelineFilter) -> QuerySet[Event]:
+def _filtered(organisation: UUID, events: QuerySet[Event], wanted: TimelineFilter) -> QuerySet[Event]:
     if wanted.kind:
         if wanted.kind not in EventKind.values:
             raise InvalidInput.field("kind", f"must be one of {', '.join(EventKind.values)}")
         events = events.filter(kind=wanted.kind)
     if wanted.code:
-        events = events.filter(code=wanted.code)
+        events = events.filter(code=stored_code(organisation, wanted.code))
     if wanted.since:
         events = events.filter(time__gte=wanted.since)
     return events.filter(time__lt=wanted.before) if wanted.before else events

@@ -2,43 +2,26 @@
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from apps.ehr import pages, selectors
 from apps.ehr.evidence import PATIENT
+from apps.ehr.models import ImportedBundle
 from apps.ehr.selectors import Shown, TimelineFilter
+from apps.ehr.tables import IMPORTS, board_table
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.audit.services import list_read_record, read_record
+from rootstock.audit.services import read_record
 from rootstock.console.lists import next_url
+from rootstock.console.tables import table_page
 
 READ = "ehr:read"
 
 
 @tenant_page(READ)
-def ward_board(request: PageRequest) -> HttpResponse:
+def ward_board(request: PageRequest) -> HttpResponseBase:
     """Patients by risk."""
-    band, identifier = request.GET.get("band", ""), request.GET.get("identifier", "").strip()
-    rows, following = selectors.patient_page(
-        organisation=request.organisation,
-        cursor=request.GET.get("cursor") or None,
-        band=band if band in pages.BAND_WORDS else "",
-        identifier=identifier,
-    )
-    list_read_record(
-        organisation=request.organisation,
-        subject_type=PATIENT,
-        subject_ids=[row.patient.pk for row in rows],
-        what="ward board",
-    )
-    context = {
-        "rows": [pages.board_row(row) for row in rows],
-        "filters": pages.band_filters(band),
-        "identifier": identifier,
-        "band": band,
-        "next_url": next_url(request.GET, following),
-    }
-    return render(request, "ehr/board.html", context)
+    return table_page(request, board_table(request.organisation), selectors.patients(), "ehr/board.html")
 
 
 @tenant_page(READ)
@@ -99,10 +82,9 @@ def notes_page(request: PageRequest, patient_id: UUID) -> HttpResponse:
 
 
 @tenant_page(READ)
-def imports_page(request: PageRequest) -> HttpResponse:
+def imports_page(request: PageRequest) -> HttpResponseBase:
     """The Bundles received last."""
-    bundles = selectors.bundles_recent(organisation=request.organisation, limit=50)
-    return render(request, "ehr/imports.html", {"bundles": bundles})
+    return table_page(request, IMPORTS, ImportedBundle.objects.defer("content"), "ehr/imports.html")
 
 
 def _was_read(request: PageRequest, patient_id: UUID, what: str) -> None:

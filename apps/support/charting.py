@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.support.models import Conversation, Turn
-from apps.support.selectors import ConversationFilter
 from rootstock.console.charts import Chart, Series
 from rootstock.console.formats import risk_level
-from rootstock.console.lists import Filter
 
 # A change of the upset level smaller than this is noise of the reading.
 STEADY = 0.08
@@ -53,15 +51,3 @@ def emotion_chart(turns: Sequence[Turn]) -> Chart | None:
         small=True,
         label_title="Turn",
     )
-
-
-def filters(wanted: ConversationFilter) -> list[Filter]:
-    """The chips above the list."""
-    return [
-        Filter("All", "", not (wanted.state or wanted.group)),
-        Filter("Open", "state=open", wanted.state == "open"),
-        Filter("Closed", "state=closed", wanted.state == "closed"),
-        Filter("Upset", "group=upset", wanted.group == "upset"),
-        Filter("Neutral", "group=neutral", wanted.group == "neutral"),
-        Filter("Positive", "group=positive", wanted.group == "positive"),
-    ]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
@@ -11,38 +11,24 @@ from apps.support.evidence import CONVERSATION
 from apps.support.forms import NewConversation
 from apps.support.models import TEXT_LIMIT, Conversation, Turn
 from apps.support.streaming import TONES
+from apps.support.tables import conversations_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
-from rootstock.audit.services import list_read_record, read_record
-from rootstock.console.lists import next_url
+from rootstock.audit.services import read_record
+from rootstock.console.tables import table_page
 
 READ, WRITE = "support:read", "support:write"
 
 
 @tenant_page(READ)
-def conversation_list(request: PageRequest) -> HttpResponse:
+def conversation_list(request: PageRequest) -> HttpResponseBase:
     """All conversations, newest first."""
-    wanted = selectors.ConversationFilter(
-        state=request.GET.get("state", ""),
-        group=request.GET.get("group", ""),
-        search=request.GET.get("search", ""),
+    return table_page(
+        request,
+        conversations_table(request.organisation),
+        Conversation.objects.all(),
+        "support/conversation_list.html",
     )
-    rows, following = selectors.conversation_page(
-        request.organisation, wanted, request.GET.get("cursor") or None, limit=50
-    )
-    list_read_record(
-        organisation=request.organisation,
-        subject_type=CONVERSATION,
-        subject_ids=[row.pk for row in rows],
-        what="conversations",
-    )
-    context = {
-        "conversations": [(row, TONES.get(row.last_group, "neutral"), charting.trend(row)) for row in rows],
-        "wanted": wanted,
-        "filters": charting.filters(wanted),
-        "next_url": next_url(request.GET, following),
-    }
-    return render(request, "support/conversation_list.html", context)
 
 
 @tenant_page(WRITE)

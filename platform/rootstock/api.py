@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.edge import EdgeParser
@@ -27,6 +28,7 @@ from rootstock.errors import (
 )
 from rootstock.files.api import router as files_router
 from rootstock.jobs.api import router as jobs_router
+from rootstock.logs import route_of
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.api import router as registry_router
 from rootstock.webhooks.api import router as webhooks_router
@@ -103,14 +105,14 @@ def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
 @api.exception_handler(DataError)
 def on_data_error(request: HttpRequest, error: DataError) -> HttpResponse:
     """The net below every check: a value that its column cannot hold. The database's words may quote it."""
-    log.warning("%s %s: DataError", request.method, request.path)
+    log.warning("%s %s: DataError", request.method, route_of(request))
     return problem_of(request, InvalidInput("a value cannot be stored"))
 
 
 @api.exception_handler(Exception)
 def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
     """A fault of ours: logged, and told without its insides."""
-    log.exception("%s %s", request.method, request.path)
+    log.exception("%s %s", request.method, route_of(request))
     return problem(request, 500, "internal", "something went wrong here; the request id finds it in the log")
 
 
@@ -127,6 +129,8 @@ api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
 api.add_router("/files", files_router)
+for _prefix, _accounts in ACCOUNTS.items():
+    api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -7,8 +7,10 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +18,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
+from rootstock.privacy import keyring
 from rootstock.secret import local_secret
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -38,6 +41,34 @@ def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
     return value
+
+
+def _together(*names: str) -> list[str]:
+    """Variables that are given all or not at all."""
+    values = [os.environ.get(name, "") for name in names]
+    if any(values) and not all(values):
+        missing = ", ".join(name for name, value in zip(names, values, strict=True) if not value)
+        raise ImproperlyConfigured(f"{missing}: required beside {names[0]}")
+    return values
+
+
+def _domains(raw: str) -> dict[str, tuple[str, str]]:
+    """`example.org=acme:auditor,…` as domain → (organisation's slug, role)."""
+    found = {}
+    for part in filter(None, (piece.strip() for piece in raw.split(","))):
+        domain, _, target = part.partition("=")
+        slug, _, role = target.partition(":")
+        if not (domain and slug and role):
+            raise ImproperlyConfigured(f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role")
+        found[domain.lower()] = (slug, role)
+    return found
+
+
+def _origin(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ImproperlyConfigured(f"{name}={url!r}: expected an address such as https://id.example.org")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _hosts_and_networks(name: str) -> tuple[str, ...]:
@@ -94,6 +125,14 @@ BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):
     raise ImproperlyConfigured("ROOTSTOCK_SECRET_KEY: required when ROOTSTOCK_ENV=production")
 SECRET_KEY = os.environ.get("ROOTSTOCK_SECRET_KEY") or local_secret(VAR_DIR / "secret-key")
+if PRODUCTION and not os.environ.get(keyring.VARIABLE):
+    raise ImproperlyConfigured(f"{keyring.VARIABLE}: required when ROOTSTOCK_ENV=production")
+# What the keys of persons are wrapped with: the variable's text, or the file that holds the same.
+MASTER_KEYS: str | Path = os.environ.get(keyring.VARIABLE) or VAR_DIR / "master-keys"
+if isinstance(MASTER_KEYS, Path):
+    local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
+else:
+    keyring.parse(MASTER_KEYS)
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
@@ -137,13 +176,22 @@ INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
     "django_htmx",
     "csp",
-    "rootstock.accounts",
+    "rootstock.accounts",  # before allauth, whose templates it replaces
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.idp.oidc",
+    "axes",
     "rootstock.audit",
     "rootstock.privacy",
     "rootstock.webhooks",
@@ -159,17 +207,22 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "rootstock.accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "rootstock.accounts.middleware.CsrfViewMiddleware",
+    "rootstock.accounts.middleware.AuthenticationMiddleware",
+    "rootstock.accounts.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
     "rootstock.accounts.middleware.OrganisationMiddleware",
     "rootstock.middleware.DomainErrorMiddleware",
 ]
@@ -199,6 +252,8 @@ CSRF_FAILURE_VIEW = "rootstock.console.views.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+SESSION_HOURS = _integer("ROOTSTOCK_SESSION_HOURS", 12, 1)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
@@ -267,6 +322,92 @@ UNFOLD = {
     },
 }
 
+# --- people: sign-in, second factors, single sign-on, mail -------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses who is locked out
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
+INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+# Valkey: limits hold for every web process together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
+AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "rootstock.accounts.lockout.attempted_name"
+AXES_CLIENT_IP_CALLABLE = "rootstock.accounts.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "rootstock.accounts.lockout.lockout_response"
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit trail
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+ALLAUTH_TRUSTED_PROXY_COUNT = _integer("ROOTSTOCK_PROXIES", 0)
+ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
+ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = (
+    "none"  # an invitation or the identity provider has shown that the address is theirs
+)
+ACCOUNT_LOGOUT_REDIRECT_URL = "login"
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip"}
+MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
+MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
+MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
+MFA_TOTP_TOLERANCE = 1
+USERSESSIONS_TRACK_ACTIVITY = (
+    False  # a write for each request; accounts.middleware notes it every few minutes
+)
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+OIDC_ISSUER, _client_id, _client_secret = _together(
+    "ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID", "ROOTSTOCK_OIDC_CLIENT_SECRET"
+)
+# Who is not invited may enter by the domain of a verified address: "example.org=acme:auditor,…".
+OIDC_DOMAINS = _domains(os.environ.get("ROOTSTOCK_OIDC_DOMAINS", ""))
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": os.environ.get("ROOTSTOCK_OIDC_NAME", "Single sign-on"),
+                "client_id": _client_id,
+                "secret": _client_secret,
+                "settings": {"server_url": OIDC_ISSUER, "email_authentication": True},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(_origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
+# Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
+MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
+if MAIL_CONFIGURED:
+    globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
+else:
+    EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
+
 # --- webhooks out ------------------------------------------------------------------------------------------
 # Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
 WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
@@ -296,7 +437,9 @@ JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
 AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
-AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS") or (
+    "log" if PRODUCTION else str(VAR_DIR / "audit-roots.log")
+)
 if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
     raise ImproperlyConfigured(
         f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
@@ -337,23 +480,22 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+# --- logging: to standard error, one line each, with the request id and never a payload -----------------------
+LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {
-            "()": "rootstock.logs.LineFormatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
+        "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         # One line per task, and beat sends one every few seconds.
@@ -401,6 +543,10 @@ class Vertical:
     urls: str
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    pages: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # label, path and scope: what the palette offers beside the area
+    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
 
 
 LANE_GROUPS = ("language", "score")
@@ -444,6 +590,13 @@ JOB_KINDS: dict[str, JobKind] = {
         "files:write",
         kept="The file stays in quarantine until its checks have ended.",
     ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+    ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",
         "score",
@@ -452,6 +605,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
@@ -476,9 +637,16 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
+        search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
-        "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
+        "Records",
+        "apps.ehr.api.router",
+        "apps.ehr.urls",
+        "apps.ehr.demo.play",
+        "apps.ehr.overview.tiles",
+        pages=(("Imports of records", "imports", "ehr:read"),),
+        search="apps.ehr.finders.find",
     ),
     "support": Vertical(
         "Support",
@@ -486,6 +654,8 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
+        pages=(("New conversation", "new", "support:write"),),
+        search="apps.support.finders.find",
     ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.

@@ -12,6 +12,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("api/v1/", api.urls),
     path("operator/", operator_site.urls),
+    path("", include("rootstock.accounts.urls")),
     path("", include("rootstock.console.urls")),
     path("jobs/", include("rootstock.jobs.urls")),
     path("audit/", include("rootstock.audit.urls")),

@@ -1,7 +1,10 @@
 """Organisations, people and API keys."""
 
+from datetime import datetime
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.ids import uuid7
@@ -14,6 +17,8 @@ class Organisation(models.Model):
     name = models.CharField(max_length=120)
     slug = models.SlugField(unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    session_hours = models.PositiveSmallIntegerField(null=True)  # null: settings.SESSION_HOURS
+    mfa_required = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name
@@ -22,19 +27,23 @@ class Organisation(models.Model):
 class User(AbstractUser):
     """A person. What they may do comes from their memberships."""
 
+    last_organisation = models.ForeignKey(
+        Organisation, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
 
 class Role(models.TextChoices):
     """The roles of a member. What each permits is decided in `accounts.roles`."""
 
-    ADMINISTRATOR = "administrator"
-    ML_ENGINEER = "ml_engineer"
-    FRAUD_ANALYST = "fraud_analyst"
-    FRAUD_SUPERVISOR = "fraud_supervisor"
-    CLINICIAN = "clinician"
-    PRIVACY_OFFICER = "privacy_officer"
-    SUPPORT_AGENT = "support_agent"
-    SUPPORT_LEAD = "support_lead"
-    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator", "Administrator"
+    ML_ENGINEER = "ml_engineer", "ML engineer"
+    FRAUD_ANALYST = "fraud_analyst", "Fraud analyst"
+    FRAUD_SUPERVISOR = "fraud_supervisor", "Fraud supervisor"
+    CLINICIAN = "clinician", "Clinician"
+    PRIVACY_OFFICER = "privacy_officer", "Privacy officer"
+    SUPPORT_AGENT = "support_agent", "Support agent"
+    SUPPORT_LEAD = "support_lead", "Support lead"
+    AUDITOR = "auditor", "Auditor"
 
 
 class Membership(TenantModel):
@@ -48,6 +57,38 @@ class Membership(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_organisation")
         ]
+
+
+class Invitation(TenantModel):
+    """An offer of a role to whoever holds its token. Only the token's hash is stored."""
+
+    email = models.EmailField()
+    role = models.CharField(max_length=32, choices=Role.choices)
+    hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="one_open_invitation_per_address",
+            )
+        ]
+
+    @property
+    def state(self) -> str:
+        """open, accepted, revoked or expired."""
+        if self.accepted_at:
+            return "accepted"
+        if self.revoked_at:
+            return "revoked"
+        return "open" if self.expires_at > timezone.now() else "expired"
 
 
 class ApiKey(TenantModel):
@@ -64,3 +105,33 @@ class ApiKey(TenantModel):
     last_used_at = models.DateTimeField(null=True)
     rate_per_minute = models.PositiveIntegerField(null=True)  # null: settings.API_RATE_PER_MINUTE
     replaces = models.OneToOneField("self", null=True, on_delete=models.SET_NULL, related_name="replaced_by")
+
+    @property
+    def state(self) -> str:
+        """live, expired or revoked."""
+        return _state(self.revoked_at, self.expires_at)
+
+
+class MachineClient(TenantModel):
+    """A program that gets its tokens by OAuth2 client credentials. Its secret and tokens are allauth's rows, which
+    know no organisation: this row binds them to one."""
+
+    name = models.CharField(max_length=80)
+    client = models.OneToOneField("allauth_idp_oidc.Client", on_delete=models.PROTECT, related_name="machine")
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    rate_per_minute = models.PositiveIntegerField(null=True)  # null: settings.API_RATE_PER_MINUTE
+
+    @property
+    def state(self) -> str:
+        """live or revoked."""
+        return _state(self.revoked_at, None)
+
+
+def _state(revoked_at: datetime | None, expires_at: datetime | None) -> str:
+    if revoked_at:
+        return "revoked"
+    return "expired" if expires_at and expires_at <= timezone.now() else "live"

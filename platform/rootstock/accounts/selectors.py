@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from rootstock.accounts.models import ApiKey, Membership, User
+from rootstock.accounts.models import ApiKey, Invitation, Membership, User
 from rootstock.accounts.tenancy import set_local, tenant
-from rootstock.accounts.tokens import prefix_of, token_matches
+from rootstock.accounts.tokens import prefix_of, token_hash, token_matches
 
 KEY_PREFIX_SETTING = "rootstock.api_key_prefix"
 USER_SETTING = "rootstock.user"
@@ -47,4 +47,32 @@ def memberships_of(user: User) -> list[Membership]:
             .order_by("organisation__name")
         )
         set_local(USER_SETTING, "")
+    return found
+
+
+INVITATION_SETTING = "rootstock.invitation"
+INVITED_SETTING = "rootstock.invited"
+
+
+def invitation_by_token(token: str) -> Invitation | None:
+    """The open invitation whose token this is, with its organisation."""
+    digest = token_hash(token)
+    with transaction.atomic():
+        set_local(INVITATION_SETTING, digest)
+        found = Invitation.objects.select_related("organisation", "invited_by").filter(hash=digest).first()
+        set_local(INVITATION_SETTING, "")
+    return found if found and found.state == "open" else None
+
+
+def open_invitations_to(email: str) -> list[Invitation]:
+    """What is offered to an address, in every organisation."""
+    address = email.strip().lower()
+    with transaction.atomic():
+        set_local(INVITED_SETTING, address)
+        found = list(
+            Invitation.objects.select_related("organisation").filter(
+                email=address, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+            )
+        )
+        set_local(INVITED_SETTING, "")
     return found

@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 
+KEY_MARK = "rsk_"
 _FORM = re.compile(r"rsk_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")
 
 
@@ -29,3 +30,9 @@ def prefix_of(token: str) -> str | None:
 def token_matches(token: str, stored_hash: str) -> bool:
     """Compare in constant time."""
     return hmac.compare_digest(token_hash(token), stored_hash)
+
+
+def new_secret() -> tuple[str, str]:
+    """A fresh random secret without a prefix to find it by, and its hash."""
+    secret = secrets.token_urlsafe(32)
+    return secret, token_hash(secret)

@@ -1,4 +1,3 @@
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from rootstock.console import saved_views, views
@@ -6,10 +5,8 @@ from rootstock.console import saved_views, views
 urlpatterns = [
     path("", views.home, name="home"),
     path("home/live/", views.home_live, name="home-live"),
+    path("palette/", views.palette, name="palette"),
     path("health/", views.health_dot, name="health-dot"),
-    path("login/", views.SignIn.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
-    path("organisation/", views.organisation_switch, name="organisation-switch"),
     path("adapters/", views.adapters, name="adapters"),
     path("style/", views.style, name="style"),
     path("tables/<str:table>/columns", saved_views.columns_choose, name="table-columns"),

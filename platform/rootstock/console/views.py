@@ -2,31 +2,23 @@
 
 import sys
 from typing import Any
-from uuid import UUID
 
-from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.middleware import SESSION_KEY
+from rootstock.console import palette as command_palette
 from rootstock.console import selectors
-from rootstock.console.forms import SignInForm
+from rootstock.console.adapter_tables import BASES, SHIPPED, own_table, shipped_rows
+from rootstock.console.context import PLAIN
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
-from rootstock.console.tables import of_rows
-from rootstock.errors import AWAY, Forbidden, problem, problem_of, unavailable
+from rootstock.console.tables import of_rows, table_page
+from rootstock.errors import AWAY, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
-from rootstock.registry.selectors import adapters_page, bases
-
-
-class SignIn(LoginView):
-    """Sign in with a name and a password."""
-
-    template_name = "console/login.html"
-    authentication_form = SignInForm
-    redirect_authenticated_user = True
+from rootstock.registry.models import AdapterVersion
+from rootstock.registry.selectors import bases
 
 
 @require_GET
@@ -50,31 +42,31 @@ def health_dot(request: PageRequest) -> HttpResponse:
     return JsonResponse(selectors.health_dot())
 
 
-@require_POST
+@require_GET
 @tenant_page()
-def organisation_switch(request: PageRequest) -> HttpResponse:
-    """Act in another of the person's organisations from now on."""
-    wanted = request.POST.get("organisation", "")
-    if wanted not in {str(membership.organisation_id) for membership in request.memberships}:
-        raise Forbidden("you are not a member of that organisation")
-    request.session[SESSION_KEY] = str(UUID(wanted))
-    return HttpResponseRedirect("/")
+def palette(request: PageRequest) -> HttpResponse:
+    """What the command palette offers: everything without a text, what is found with one."""
+    text = request.GET.get("q", "")
+    groups = (
+        command_palette.found(request.membership, text)
+        if text
+        else command_palette.commands(request.membership, request.memberships)
+    )
+    return JsonResponse(command_palette.as_json(groups), headers={"Cache-Control": "no-store"})
 
 
 @require_GET
 @tenant_page("adapters:read")
-def adapters(request: PageRequest) -> HttpResponse:
+def adapters(request: PageRequest) -> HttpResponseBase:
     """Bases that are served and the adapters grafted onto them."""
-    found, following = adapters_page(organisation=request.organisation, cursor=request.GET.get("cursor"))
     health = snapshot()
+    own = own_table(selectors.resident_adapters(health))
     context = {
-        "bases": bases(),
-        "adapters": found,
-        "next": following,
-        "resident": selectors.resident_adapters(health),
-        "shipped": selectors.shipped_adapters(health),
+        "bases": of_rows(request, BASES, bases()),
+        "shipped": of_rows(request, SHIPPED, shipped_rows(selectors.shipped_adapters(health))),
     }
-    return render(request, "console/adapters.html", context)
+    found = AdapterVersion.objects.select_related("base")
+    return table_page(request, own, found, "console/adapters.html", context)
 
 
 @require_GET
@@ -92,6 +84,8 @@ def _error(request: HttpRequest, status: int, code: str, title: str, text: str) 
     if _is_api(request):
         return problem(request, status, code, text)
     context: dict[str, Any] = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+    if status >= 500:
+        context["layout"] = PLAIN  # the shell asks the database who is signed in
     return render(request, "console/error.html", context, status=status)
 
 

@@ -52,9 +52,10 @@ def test_a_ready_note_shows_chips(ingest: Any, committed_world: Any, made: Case)
     ingest(made.bundle)
     redactions = [{"start": 8, "end": 14, "label": "NAME", "sources": ["adapter"]}]
     with tenant(committed_world.organisation):
-        Note.objects.update(
-            state="ready", text="Seen by [NAME] <b>", redactions=redactions, model="clinical-deid@0123"
-        )
+        for note in Note.objects.all():
+            note.state, note.text, note.redactions = "ready", "Seen by [NAME] <b>", redactions
+            note.model = "clinical-deid@0123"
+            note.save()
     browser = committed_world.browser(committed_world.owner)
     page = browser.get(f"/ehr/patients/{patient_id(committed_world.organisation)}/notes").content.decode()
     assert 'data-label="NAME"' in page
@@ -66,7 +67,7 @@ def test_a_ready_note_shows_chips(ingest: Any, committed_world: Any, made: Case)
 def test_empty_states_say_what_to_do(world: Any) -> None:
     browser = world.browser(world.owner)
     assert "POST /api/v1/ehr/bundles" in browser.get("/ehr/").content.decode()
-    assert "No patient matches" in browser.get("/ehr/?identifier=7").content.decode()
+    assert "Nothing fits these filters" in browser.get("/ehr/?identifier=7").content.decode()
     assert "Nothing imported yet" in browser.get("/ehr/imports").content.decode()
 
 

@@ -1,5 +1,7 @@
 """The pages under /fraud/."""
 
+import re
+
 import pytest
 
 from tests.apps.fraud.conftest import body
@@ -46,14 +48,14 @@ def test_filters_and_their_empty_state(browser, sent):
     assert "p-8" in html
     assert ">p-7<" not in html
     _, html = page(browser, "/fraud/?account=nobody")
-    assert "No payment fits" in html
+    assert "Nothing fits these filters" in html
     outcome = sent[-1]["decision"]["outcome"]
     _, html = page(browser, f"/fraud/?outcome={outcome}")
     assert sent[-1]["external_id"] in html
 
 
 @pytest.mark.parametrize(
-    "query", ["min_score=high", "outcome=maybe", "cursor=x", "min_score=7", "min_score=nan"]
+    "query", ["score_min=high", "outcome=maybe", "after=x", "score_max=7", "score_min=nan"]
 )
 def test_bad_filters_are_said(browser, query):
     response, html = page(browser, f"/fraud/?{query}")
@@ -65,7 +67,8 @@ def test_paging(browser, api):
     api.post("/fraud/transactions", [body(n) for n in range(1, 61)])
     _, html = page(browser)
     assert 'rel="next"' in html
-    _, older = page(browser, "/fraud/?cursor=11")
+    following = re.search(r'href="([^"]+)" rel="next"', html).group(1)
+    _, older = page(browser, f"/fraud/{following}")
     assert ">p-10<" in older
     assert ">p-11<" not in older
 

@@ -33,7 +33,6 @@ def test_the_list_names_the_conversation(browser, path):
     page = html(browser.get("/support/"))
     assert "Late parcel" in page
     assert f'href="{path}"' in page
-    assert "Nothing said yet" in page
     assert "Late parcel" not in html(browser.get("/support/?state=closed"))
     assert "Late parcel" in html(browser.get("/support/?search=c-9"))
 

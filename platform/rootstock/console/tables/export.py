@@ -1,7 +1,7 @@
 """A table as a CSV file: streamed in chunks by cursor, each its own short transaction, so memory stays flat."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,11 +10,23 @@ from django.utils import timezone
 
 from rootstock.accounts.auth import PageRequest
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import audit_record
+from rootstock.audit.services import audit_record, list_read_record
 from rootstock.console.tables.keyset import take
+from rootstock.console.tables.table import Table
 from rootstock.console.tables.view import TableView
 
 CHUNK = 1000
+
+
+def record_reading(request: PageRequest, table: Table, rows: Sequence[Any]) -> None:
+    """Note on the audit trail whose data was shown, where the rows are of persons."""
+    if table.reads:
+        list_read_record(
+            organisation=request.organisation,
+            subject_type=table.reads,
+            subject_ids=[row.pk for row in rows],
+            what=table.label.lower(),
+        )
 
 
 class _Line:
@@ -56,6 +68,7 @@ def _chunks(request: PageRequest, view: TableView, queryset: QuerySet[Any]) -> I
     while True:
         with tenant(request.organisation):
             found = take(view.state.narrowed(queryset), view.state.sort, after=after, limit=CHUNK)
+            record_reading(request, table, found.rows)
             rows = list(table.prepare(found.rows) if table.prepare else found.rows)
         yield rows
         after = found.after

@@ -129,12 +129,20 @@ class NumberFilter(Filter):
 
     def read(self, given: Mapping[str, str], zone: ZoneInfo) -> Any:
         """Two ends, each a number or None."""
-        least, most = (_number(name, given.get(name, "")) for name in self.params())
+        least, most = (self._end(name, given.get(name, "")) for name in self.params())
         if least is None and most is None:
             return None
         if least is not None and most is not None and most < least:
             raise InvalidInput.field(f"{self.key}_max", "is below the least")
         return (least, most)
+
+    def _end(self, name: str, text: str) -> Decimal | None:
+        number = _number(name, text)
+        if number is None:
+            return None
+        if (self.least and number < Decimal(self.least)) or (self.most and number > Decimal(self.most)):
+            raise InvalidInput.field(name, f"must lie between {self.least or 'any'} and {self.most or 'any'}")
+        return number
 
     def narrow(self, queryset: QuerySet[Any], value: Any) -> QuerySet[Any]:
         """Rows between the two."""

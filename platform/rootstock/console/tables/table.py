@@ -27,7 +27,8 @@ class Table:
 
     `sort` is a column's key, with `-` for descending; without one the newest rows come first. `prepare(rows)` may
     replace the page's model instances by richer rows (each needs a `pk`), with a query for all of them at once.
-    `live_s` renews the first page every so many seconds.
+    `live_s` renews the first page every so many seconds. `reads` names the kind of persons whose data the rows are, so
+    that who was shown which of them is on the audit trail.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Table:
     prefix: str = ""
     csv: bool = True
     views: bool = True
+    reads: str = ""
 
     def column(self, key: str) -> Column | None:
         """The column with this key."""

@@ -1,0 +1,102 @@
+"""Writes: machine clients, which get their tokens by OAuth2 client credentials."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from allauth.idp.oidc.models import Client, Token
+from django.db import transaction
+from django.utils import timezone
+
+from rootstock.accounts.models import MachineClient, Organisation, User
+from rootstock.accounts.services.checks import check_name, check_rate, check_scopes
+from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tokens import new_secret
+from rootstock.audit.services import audit_record
+from rootstock.errors import Conflict, NotFound
+
+
+@transaction.atomic
+def client_create(
+    *,
+    organisation: Organisation,
+    name: str,
+    scopes: Sequence[str],
+    created_by: User | None = None,
+    rate_per_minute: int | None = None,
+    granted: Iterable[str] | None = None,
+) -> tuple[MachineClient, str]:
+    """Create a client. Its secret is returned once and cannot be read again."""
+    allowed = check_scopes(scopes, granted)
+    secret, _ = new_secret()
+    client = Client(name=check_name(name, 80), grant_types=Client.GrantType.CLIENT_CREDENTIALS)
+    client.set_scopes(allowed)
+    client.set_default_scopes(allowed)
+    client.set_secret(secret)
+    client.response_types = ""
+    client.save()
+    with tenant(organisation):
+        machine = MachineClient.objects.create(
+            organisation=organisation,
+            name=client.name,
+            client=client,
+            scopes=allowed,
+            created_by=created_by,
+            rate_per_minute=check_rate(rate_per_minute),
+        )
+        _record(machine, "client.created", scopes=allowed)
+    return machine, secret
+
+
+@transaction.atomic
+def client_rotate_secret(
+    *, organisation: Organisation, client_id: UUID, granted: Iterable[str] | None = None
+) -> tuple[MachineClient, str]:
+    """A new secret. The old one fetches no more tokens; tokens that are out live to their end."""
+    with tenant(organisation):
+        machine = _locked(client_id)
+        check_scopes(machine.scopes, granted)
+        if machine.state != "live":
+            raise Conflict("this client is revoked; create a new one")
+        secret, _ = new_secret()
+        machine.client.set_secret(secret)
+        machine.client.save(update_fields=["secret"])
+        _record(machine, "client.secret_rotated")
+    return machine, secret
+
+
+@transaction.atomic
+def client_revoke(*, organisation: Organisation, client_id: UUID) -> MachineClient:
+    """End a client and every token it holds."""
+    with tenant(organisation):
+        machine = _locked(client_id)
+        if machine.revoked_at is None:
+            machine.revoked_at = timezone.now()
+            machine.save(update_fields=["revoked_at"])
+            Token.objects.filter(client=machine.client).delete()
+            machine.client.set_scopes([])
+            machine.client.grant_types = ""
+            machine.client.save(update_fields=["scopes", "grant_types"])
+            _record(machine, "client.revoked")
+    return machine
+
+
+def _locked(client_id: UUID) -> MachineClient:
+    found = (
+        MachineClient.objects.select_for_update(of=("self",))
+        .select_related("client")
+        .filter(pk=client_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("no such machine client")
+    return found
+
+
+def _record(machine: MachineClient, action: str, **data: object) -> None:
+    audit_record(
+        organisation=machine.organisation_id,
+        action=action,
+        object_type="machine_client",
+        object_id=machine.pk,
+        data=data,
+    )

@@ -1,0 +1,99 @@
+"""Writes: who belongs to an organisation, and with which role."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from rootstock.accounts.actors import current_actor
+from rootstock.accounts.lockout import forget_failures
+from rootstock.accounts.models import Membership, Organisation, Role, User
+from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.accounts.services.checks import check_role
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
+from rootstock.errors import Conflict, Forbidden, NotFound
+
+
+def member_add(*, organisation: Organisation, user: User, role: str) -> Membership:
+    """Give a person a role in an organisation, or change the role they have."""
+    check_role(role)
+    with tenant(organisation):
+        membership, made = Membership.objects.update_or_create(
+            organisation=organisation, user=user, defaults={"role": role}
+        )
+        _record(membership, "member.added" if made else "member.role_changed", to=role)
+    return membership
+
+
+def check_may_grant(role: str, granted: frozenset[str] | None) -> None:
+    """A key or a machine client gives no role that may do more than itself; people with people:write give any."""
+    if granted is not None and not ROLE_SCOPES[role] <= granted:
+        raise Forbidden(f"a key cannot give a role that may do more than the key: {role}")
+
+
+@transaction.atomic
+def member_role_change(
+    *, organisation: Organisation, membership_id: UUID, role: str, granted: frozenset[str] | None = None
+) -> Membership:
+    """Change a member's role. Nobody changes their own; one administrator always remains."""
+    check_may_grant(check_role(role), granted)
+    with tenant(organisation):
+        membership = _locked(organisation, membership_id)
+        if current_actor().kind == "person" and current_actor().id == str(membership.user_id):
+            raise Forbidden("nobody changes their own role; another administrator can")
+        if membership.role == role:
+            return membership
+        if membership.role == Role.ADMINISTRATOR:
+            _check_another_administrator(membership)
+        before, membership.role = membership.role, role
+        membership.save(update_fields=["role"])
+        _record(membership, "member.role_changed", **{"from": before, "to": role})
+    return membership
+
+
+@transaction.atomic
+def member_remove(*, organisation: Organisation, membership_id: UUID) -> None:
+    """Take a person out of the organisation, from the next request on. One administrator always remains."""
+    with tenant(organisation):
+        membership = _locked(organisation, membership_id)
+        if membership.role == Role.ADMINISTRATOR:
+            _check_another_administrator(membership)
+        _record(membership, "member.removed", role=membership.role)
+        membership.delete()
+
+
+@transaction.atomic
+def member_unlock(*, organisation: Organisation, membership_id: UUID) -> int:
+    """Forget a member's failed sign-ins, so that they may try again at once; returns how many were forgotten."""
+    with tenant(organisation):
+        membership = _locked(organisation, membership_id)
+        forgotten = forget_failures(membership.user)
+        _record(membership, "member.unlocked", failures=forgotten)
+    return forgotten
+
+
+def _locked(organisation: Organisation, membership_id: UUID) -> Membership:
+    """The membership; the organisation's row is locked, so that two changes at once see each other."""
+    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    found = Membership.objects.select_related("user").filter(pk=membership_id).first()
+    if found is None:
+        raise NotFound("no such member")
+    return found
+
+
+def _check_another_administrator(membership: Membership) -> None:
+    others = Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(
+        pk=membership.pk
+    )
+    if not others.exists():
+        raise Conflict("this is the last administrator: make somebody else one first")
+
+
+def _record(membership: Membership, action: str, **data: object) -> None:
+    audit_record(
+        organisation=membership.organisation_id,
+        action=action,
+        object_type="membership",
+        object_id=membership.pk,
+        data={"user": membership.user_id} | data,
+    )

@@ -1,0 +1,56 @@
+"""Writes: organisations and their settings."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.text import slugify
+
+from rootstock.accounts.models import Membership, Organisation, User
+from rootstock.accounts.services.checks import check_name
+from rootstock.audit.services import audit_record
+from rootstock.errors import Conflict, Forbidden, InvalidInput
+
+MAX_SESSION_HOURS = 24 * 14
+
+
+def organisation_create(*, name: str, slug: str | None = None) -> Organisation:
+    """Create a tenant."""
+    named = check_name(name, 120)
+    wanted = slug or slugify(named)
+    if Organisation.objects.filter(slug=wanted).exists():
+        raise Conflict(f"an organisation {wanted} exists already")
+    return Organisation.objects.create(name=named, slug=wanted)
+
+
+@transaction.atomic
+def organisation_update(
+    *, organisation: Organisation, name: str, session_hours: int | None, mfa_required: bool
+) -> Organisation:
+    """Change the settings. Hours of None follow the installation's."""
+    if session_hours is not None and not 1 <= session_hours <= MAX_SESSION_HOURS:
+        raise InvalidInput.field("session_hours", f"must be between 1 and {MAX_SESSION_HOURS}")
+    if mfa_required and settings.MFA == "off":
+        raise InvalidInput.field("mfa_required", "two-factor sign-in is switched off in this installation")
+    wanted = {"name": check_name(name, 120), "session_hours": session_hours, "mfa_required": mfa_required}
+    changed = [field for field, value in wanted.items() if getattr(organisation, field) != value]
+    if not changed:
+        return organisation
+    for field in changed:
+        setattr(organisation, field, wanted[field])
+    organisation.save(update_fields=changed)
+    audit_record(
+        organisation=organisation,
+        action="organisation.changed",
+        object_type="organisation",
+        object_id=organisation.pk,
+        data={field: wanted[field] for field in changed},
+    )
+    return organisation
+
+
+def organisation_switch(*, user: User, memberships: list[Membership], organisation_id: UUID | None) -> None:
+    """Act in another of the person's organisations, now and after the next sign-in."""
+    if organisation_id not in {membership.organisation_id for membership in memberships}:
+        raise Forbidden("you are not a member of that organisation")
+    User.objects.filter(pk=user.pk).update(last_organisation_id=organisation_id)

@@ -1,0 +1,68 @@
+"""Writes: people who can sign in, and their sessions."""
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from rootstock.accounts.models import User
+from rootstock.accounts.personal_audit import personal_record
+from rootstock.errors import Conflict, InvalidInput, NotFound
+
+
+def user_create(*, username: str, password: str, email: str = "", full_name: str = "") -> User:
+    """Create a person who can sign in."""
+    if User.objects.filter(username__iexact=username).exists():
+        raise Conflict(f"a user {username} exists already")
+    first, _, last = full_name.strip().partition(" ")
+    user = User(username=username, email=email, first_name=first, last_name=last)
+    try:
+        User._meta.get_field("username").run_validators(username)
+    except ValidationError as error:
+        raise InvalidInput.field("username", " ".join(error.messages)) from None
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput.field("password", " ".join(error.messages)) from None
+    user.set_password(password)
+    user.save()
+    return user
+
+
+def person_update(*, user: User, full_name: str, email: str) -> User:
+    """Change one's own name and address. The address must not be another person's: one can sign in with it."""
+    try:
+        validate_email(email)
+    except ValidationError:
+        if email:
+            raise InvalidInput.field("email", "is not an e-mail address") from None
+    if email and User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
+        raise Conflict("another account uses this e-mail address")
+    user.first_name, _, user.last_name = full_name.strip().partition(" ")
+    user.email = email
+    if len(user.first_name) > 150 or len(user.last_name) > 150:
+        raise InvalidInput.field("full_name", "is too long")
+    user.save(update_fields=["first_name", "last_name", "email"])
+    return user
+
+
+@transaction.atomic
+def session_end(*, user: User, session_id: int) -> None:
+    """Sign one of the person's browsers out."""
+    found = UserSession.objects.filter(user=user, pk=session_id).first()
+    if found is None:
+        raise NotFound("no such session")
+    found.end()
+    personal_record(user, "session.ended")
+
+
+@transaction.atomic
+def other_sessions_end(*, user: User, keep: str) -> int:
+    """Sign the person's other browsers out; returns how many there were."""
+    others = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
+    for found in others:
+        found.end()
+    if others:
+        personal_record(user, "session.ended", {"sessions": len(others)})
+    return len(others)

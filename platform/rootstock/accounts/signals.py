@@ -1,0 +1,52 @@
+"""What allauth and django-axes report is told in the audit trail."""
+
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
+from axes.signals import user_locked_out
+from django.http import HttpRequest
+from django.utils import timezone
+
+from rootstock.accounts.middleware import SIGNED_IN_KEY
+from rootstock.accounts.models import User
+from rootstock.accounts.personal_audit import personal_record
+
+
+def on_sign_in(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """A person came in; from now the session's length counts."""
+    request.session[SIGNED_IN_KEY] = timezone.now().timestamp()
+    personal_record(user, "person.signed_in")
+
+
+def on_password(sender: object, user: User, **kwargs: Any) -> None:
+    """A password was changed, set or reset."""
+    personal_record(user, "person.password_changed")
+
+
+def on_factor_added(sender: object, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    """A second factor, a passkey or recovery codes were set up."""
+    personal_record(user, "person.factor_added", {"type": authenticator.type})
+
+
+def on_factor_removed(sender: object, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    """One was taken away."""
+    personal_record(user, "person.factor_removed", {"type": authenticator.type})
+
+
+def on_lockout(sender: object, request: HttpRequest, username: str, **kwargs: Any) -> None:
+    """Too many failed sign-ins for a name; of unknown names there is nobody's trail to tell."""
+    if user := User.objects.filter(username__iexact=username).first():
+        personal_record(user, "person.locked_out")
+
+
+def connect() -> None:
+    """Called once when the application is ready."""
+    account.user_logged_in.connect(on_sign_in)
+    for signal in (account.password_changed, account.password_set, account.password_reset):
+        signal.connect(on_password)
+    for signal in (mfa.authenticator_added, mfa.authenticator_reset):
+        signal.connect(on_factor_added)
+    mfa.authenticator_removed.connect(on_factor_removed)
+    user_locked_out.connect(on_lockout)

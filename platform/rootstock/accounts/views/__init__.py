@@ -1,0 +1,1 @@
+"""Pages of people, keys, settings and the person's own account."""
