@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart
+from rootstock.console.graphs import Graph
 
 register = template.Library()
 
@@ -179,6 +180,12 @@ def progress_bar(
 def chart_card(chart: Chart) -> dict[str, Any]:
     """A chart with its table one click away."""
     return {"chart": chart, "spec_id": f"chart-{chart.id}-spec"}
+
+
+@register.inclusion_tag("console/components/graph_card.html")
+def graph_card(graph: Graph) -> dict[str, Any]:
+    """A graph with its list one click away."""
+    return {"graph": graph, "spec_id": f"graph-{graph.id}-spec"}
 
 
 @register.inclusion_tag("console/components/ai_mark.html")

@@ -2,6 +2,7 @@
 import { mountCharts } from "./charts.js";
 import { mountChats } from "./chat.js";
 import { startConfirm } from "./confirm.js";
+import { mountGraphs } from "./graph.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
 import { mountLive, startLive } from "./live.js";
@@ -16,6 +17,7 @@ import { mountText, tellZone } from "./text.js";
 function mount(root) {
   mountText(root);
   mountCharts(root);
+  mountGraphs(root);
   mountChats(root);
   mountTables(root);
   mountLive();
