@@ -52,7 +52,8 @@ class RequestIdMiddleware:
 
 def error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The page for a domain error, with Retry-After where the reader should wait."""
-    page = render(request, "console/error.html", {"error": error}, status=error.http_status)
+    away = {"layout": "console/plain.html"} if error.http_status >= 500 else {}
+    page = render(request, "console/error.html", {"error": error} | away, status=error.http_status)
     if error.retry_after is not None:
         page["Retry-After"] = str(max(1, round(error.retry_after)))
     return page

@@ -38,6 +38,33 @@ def areas() -> list[Area]:
     ]
 
 
+def pages() -> list[Area]:
+    """Pages that the palette offers beside the areas."""
+    verticals = [
+        Area(label, f"/{name}/{path}", SYMBOLS.get(name, "layers"), "", scope, vertical.label)
+        for name, vertical in settings.VERTICALS.items()
+        for label, path, scope in vertical.pages
+    ]
+    return [
+        *verticals,
+        Area("API reference", "/api/v1/docs", "file-text", group="Help"),
+        Area("Style page", "/style/", "palette", group="Help"),
+    ]
+
+
+def pages_for(scopes: frozenset[str]) -> list[Area]:
+    """Those of them that a person with these scopes may open."""
+    return [page for page in pages() if not page.scope or page.scope in scopes]
+
+
+def grouped(found: list[Area]) -> list[tuple[str, list[Area]]]:
+    """Areas under the headings of the rail, in the order in which the headings first appear."""
+    groups: dict[str, list[Area]] = {}
+    for area in found:
+        groups.setdefault(area.group, []).append(area)
+    return list(groups.items())
+
+
 def areas_for(scopes: frozenset[str], path: str) -> list[Area]:
     """The areas that a person with these scopes sees; the one of `path` is current."""
     return [
