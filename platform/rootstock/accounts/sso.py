@@ -1,15 +1,19 @@
 """Who may enter by the organisation's identity provider (OpenID Connect), and allauth's other decisions."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from rootstock.accounts.middleware import SIGNED_IN_KEY
 from rootstock.accounts.models import Invitation, Organisation, User
 from rootstock.accounts.selectors import open_invitations_to
 from rootstock.accounts.services.invitations import invitation_accept
@@ -56,6 +60,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Two counters with different limits would give two different messages."""
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Changing how one signs in takes the password again, unless it was given a moment ago."""
+        signed_in_at = context.request.session.get(SIGNED_IN_KEY, 0.0)
+        if time.time() - signed_in_at < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """The pages show what happened themselves; "signed in as" on each sign-in is noise."""
