@@ -6,12 +6,15 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import render
 
 from rootstock.accounts.middleware import SIGNED_IN_KEY
 from rootstock.accounts.models import Invitation, Organisation, User
@@ -80,7 +83,18 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Whether something awaits the verified address."""
         address = verified_address(sociallogin)
-        return bool(address) and admission_of(address) is not None
+        if not address or admission_of(address) is None:
+            return False
+        if User.objects.filter(email__iexact=address).exists():
+            raise ImmediateHttpResponse(render(request, "accounts/address_taken.html", {"address": address}))
+        return True
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+        """The account that has shown to own the verified address. One that only claims it could be anybody's."""
+        address = verified_address(sociallogin)
+        owned = EmailAddress.objects.filter(email__iexact=address, verified=True).select_related("user")
+        found = owned.first() if address else None
+        return (found.user, address) if found else None
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         """Make the account and its memberships together."""

@@ -17,9 +17,7 @@ from tests.fixtures.world import Api
 
 @pytest.fixture
 def machine(world):
-    return client_create(
-        organisation=world.organisation, name="ledger", scopes=["jobs:read", "jobs:write"]
-    )
+    return client_create(organisation=world.organisation, name="ledger", scopes=["jobs:read", "jobs:write"])
 
 
 def fetch(client_id: str, secret: str, **form: str):

@@ -84,7 +84,9 @@ def test_a_key_gives_nothing_that_its_maker_lacks(world) -> None:
     assert "ehr:read" in offered
     assert "ehr:identified" not in offered
     forged = {"name": "k", "scopes": ["ehr:identified"], "expires_in_days": 30}
-    assert b"not one of the available choices" in world.browser(world.owner).post("/keys/new/", forged).content
+    assert (
+        b"not one of the available choices" in world.browser(world.owner).post("/keys/new/", forged).content
+    )
 
 
 def test_rotation_reveals_no_more_than_the_caller_has(world) -> None:
@@ -104,9 +106,7 @@ def test_without_overlap_the_old_token_ends_at_once(world, made) -> None:
 
 def test_an_overlap_never_lengthens_a_life(world) -> None:
     soon = timezone.now() + timedelta(hours=1)
-    key, _ = api_key_create(
-        organisation=world.organisation, name="k", scopes=["jobs:read"], expires_at=soon
-    )
+    key, _ = api_key_create(organisation=world.organisation, name="k", scopes=["jobs:read"], expires_at=soon)
     newer, _ = api_key_rotate(
         organisation=world.organisation, key_id=key.pk, old_until=timezone.now() + timedelta(days=30)
     )

@@ -216,7 +216,9 @@ def test_the_organisation_s_session_length_holds(world) -> None:
 
 def test_name_and_address_can_be_changed(world) -> None:
     client = world.browser(world.owner)
-    assert client.post("/account/", {"full_name": "Ada Lovelace", "email": "ada@example.org"}).status_code == 302
+    assert (
+        client.post("/account/", {"full_name": "Ada Lovelace", "email": "ada@example.org"}).status_code == 302
+    )
     world.owner.refresh_from_db()
     assert (world.owner.get_full_name(), world.owner.email) == ("Ada Lovelace", "ada@example.org")
 
@@ -263,7 +265,9 @@ def test_an_older_session_is_asked_for_the_password_first(world) -> None:
     answer = client.get("/account/2fa/totp/activate/")
     assert answer["Location"].startswith("/account/reauthenticate/")
     assert b"Incorrect password" in client.post(answer["Location"], {"password": "wrong"}).content
-    assert client.post(answer["Location"], {"password": PASSWORD})["Location"] == "/account/2fa/totp/activate/"
+    assert (
+        client.post(answer["Location"], {"password": PASSWORD})["Location"] == "/account/2fa/totp/activate/"
+    )
     enrol(client)
 
 
