@@ -10,11 +10,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.ehr.evidence import note_facts
 from apps.ehr.fhir import notes as free_text
+from apps.ehr.fhir.values import Json
 from apps.ehr.models import ImportedBundle, Note, NoteState, Resource
 from models_zoo.clinical.deid.known import Known, survivors
 from models_zoo.clinical.deid.scrub import Redaction, Scrubbed
@@ -22,6 +23,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
+from rootstock.privacy.fields import is_erased
 
 LANE = "ehr.deidentify"
 BATCH = 8
@@ -65,11 +67,12 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID], job_id: UUID 
         answers[index] = answer
     latency = (time.monotonic() - started) * 1000 / max(len(notes), 1)
     with tenant(organisation):
+        now = _still_withheld(notes)
         read = zip(notes, payloads, answers, strict=True)
         records = [
             note_facts(note, payload, answer, latency)
             for note, payload, answer in read
-            if _keep(note, answer)
+            if note.pk in now and _keep(now[note.pk], note.original, answer)
         ]
         decisions_record(organisation=organisation, records=records, job_id=job_id)
 
@@ -96,25 +99,31 @@ def _waiting(organisation: UUID, bundle_id: UUID) -> dict[UUID, list[UUID]]:
         return waiting
 
 
-def _keep(note: Note, answer: dict[str, Any]) -> bool:
+def _still_withheld(notes: Sequence[Note]) -> dict[UUID, Note]:
+    """Those of the notes that wait, as they are now, locked."""
+    waiting = Note.objects.select_for_update(of=("self",)).filter(state=NoteState.WITHHELD)
+    return {note.pk: note for note in waiting.filter(pk__in=[note.pk for note in notes])}
+
+
+def _keep(note: Note, read: str, answer: dict[str, Any]) -> bool:
     """Only while the original is still the one that was read: a newer version stays withheld."""
-    kept = Note.objects.filter(pk=note.pk, state=NoteState.WITHHELD, original=note.original).update(
-        state=NoteState.READY,
-        text=answer["text"],
-        redactions=answer["redactions"],
-        model=answer["model"],
-        deidentified_at=timezone.now(),
-    )
-    return bool(kept)
+    if note.subject.is_destroyed or note.original != read:
+        return False
+    note.state, note.text, note.redactions = NoteState.READY, answer["text"], answer["redactions"]
+    note.model, note.deidentified_at = answer["model"], timezone.now()
+    note.save(update_fields=["state", "text", "redactions", "model", "deidentified_at"])
+    return True
 
 
 def _known(note: Note) -> list[dict[str, str]]:
     """What the structured record already says about the people around this note."""
     named = Q(type__in=("Practitioner", "Organization"), bundle_id=note.resource.bundle_id)
     related = Q(type="RelatedPerson", patient_id=note.patient_id)
-    others = list(Resource.objects.filter(named | related).values_list("content", flat=True))
-    mine = Resource.objects.filter(type="Patient", patient_id=note.patient_id).values_list(
-        "content", flat=True
-    )
+    others = _contents(Resource.objects.filter(named | related))
+    mine = _contents(Resource.objects.filter(type="Patient", patient_id=note.patient_id))
     found = [identifier for patient in mine for identifier in free_text.identifiers(patient, others)]
     return [asdict(identifier) for identifier in dict.fromkeys(found)]
+
+
+def _contents(rows: QuerySet[Resource]) -> list[Json]:
+    return [row.content for row in rows if not is_erased(row.content)]

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from apps.ehr.fhir.bundle import Entry, Json
 from apps.ehr.fhir.values import instant
-from apps.ehr.models import Patient, PatientIdentifier
+from apps.ehr.models import PATIENT, Patient, PatientIdentifier
 from rootstock.errors import Conflict
+from rootstock.privacy.indexes import blind_index
+from rootstock.privacy.subjects import subject_ensure
 
 # The identity of a person who was sent without any identifier: the name of their entry.
 SOURCE = "urn:rootstock:source"
@@ -15,26 +17,45 @@ SOURCE = "urn:rootstock:source"
 def patient_upsert(organisation: UUID, entry: Entry) -> Patient:
     """Call it inside `tenant()`. Raises Conflict when the identifiers belong to two people."""
     wanted = _identifiers(entry)
-    known = list(
-        PatientIdentifier.objects.filter(value__in={value for _, value in wanted}).select_related("patient")
-    )
-    owners = {row.patient for row in known if (row.system, row.value) in wanted}
+    indexes = {(system, value_index(organisation, value)): (system, value) for system, value in wanted}
+    known = [
+        row
+        for row in PatientIdentifier.objects.filter(value_index__in={index for _, index in indexes})
+        .select_related("patient__subject")
+        .defer("value")
+        if (row.system, bytes(row.value_index)) in indexes
+    ]
+    owners = {row.patient for row in known}
     if len(owners) > 1:
         raise Conflict(f"{entry.path}.resource.identifier: belongs to {len(owners)} different patients")
-    patient = owners.pop() if owners else Patient(organisation_id=organisation)
+    patient = owners.pop() if owners else _new(organisation)
     _describe(patient, entry.resource)
     patient.save()
-    have = {(row.system, row.value) for row in known if row.patient_id == patient.pk}
+    have = {(row.system, bytes(row.value_index)) for row in known}
     PatientIdentifier.objects.bulk_create(
         PatientIdentifier(
             organisation_id=organisation,
             patient=patient,
+            subject=patient.subject,
             system=system,
             value=value,
+            value_index=index,
             type=wanted[system, value],
         )
-        for system, value in wanted.keys() - have
+        for (system, index), (_, value) in indexes.items()
+        if (system, index) not in have
     )
+    return patient
+
+
+def value_index(organisation: UUID, value: str) -> bytes:
+    """What finds an identifier by its value, whatever system it is of."""
+    return blind_index(organisation, "ehr.identifier", value)
+
+
+def _new(organisation: UUID) -> Patient:
+    patient = Patient(organisation_id=organisation)
+    patient.subject = subject_ensure(organisation, PATIENT, str(patient.pk))
     return patient
 
 
@@ -54,13 +75,14 @@ def _type(identifier: Json) -> str:
 
 def _describe(patient: Patient, resource: Json) -> None:
     name = _usual_name(resource)
+    born = _date(resource.get("birthDate"))
     patient.header = {
         "family": str(name.get("family") or name.get("text") or ""),
         "given": [str(given) for given in name.get("given") or ()],
         "phone": [str(t["value"]) for t in resource.get("telecom") or () if t.get("value")],
+        "birth_date": born.isoformat() if born else None,
     }
     patient.sex = str(resource.get("gender") or "")
-    patient.birth_date = _date(resource.get("birthDate"))
     patient.died_at = instant(resource.get("deceasedDateTime"))
 
 

@@ -12,14 +12,15 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from apps.ehr import deidentification, identity, scoring
+from apps.ehr import deidentification, events, identity, scoring
 from apps.ehr.fhir import notes as free_text
 from apps.ehr.fhir.bundle import Entry, Json, ParsedBundle, check_bundle
-from apps.ehr.fhir.timeline import happenings
-from apps.ehr.models import Event, ImportedBundle, ImportState, Note, NoteState, Patient, Resource
+from apps.ehr.models import OTHER, Event, ImportedBundle, ImportState, Note, NoteState, Patient, Resource
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.jobs.running import JobHandle
+from rootstock.privacy.models import SubjectKey
+from rootstock.privacy.subjects import key_destroy, subjects_ensure
 from rootstock.webhooks.services import event_emit
 
 
@@ -53,14 +54,17 @@ def store_resources(work: Ingest) -> None:
     }
     new: list[Resource] = []
     changed: list[Resource] = []
+    others = _others(work)
     for entry in work.bundle.entries:
         patient = work.patients.get(entry.subject or "")
         row = known.get((patient.pk if patient else None, entry.type, entry.key))
+        subject = patient.subject if patient else others[_other(entry)]
         (changed if row else new).append(row := row or _new_resource(work, entry, patient))
+        row.subject = subject
         row.content, row.bundle = entry.resource, work.row
         work.resources.append((entry, row))
     Resource.objects.bulk_create(new, batch_size=500)
-    Resource.objects.bulk_update(changed, ["content", "bundle"], batch_size=500)
+    Resource.objects.bulk_update(changed, ["subject", "content", "bundle"], batch_size=500)
     work.report |= {"patients": len(work.patients), "resources": len(work.resources), "updated": len(changed)}
 
 
@@ -69,11 +73,11 @@ def build_timeline(work: Ingest) -> None:
     rows = [(row, row.patient) for _, row in work.resources if row.patient]
     Event.objects.filter(resource__in=[row for row, _ in rows]).delete()
     resolve = _resolver(work)
-    events = [event for row, patient in rows for event in _events(row, patient, resolve)]
-    Event.objects.bulk_create(events, batch_size=1000)
+    made = [event for row, patient in rows for event in events.of_resource(row, patient, resolve)]
+    Event.objects.bulk_create(made, batch_size=1000)
     written = sum(_write_notes(row, patient) for row, patient in rows)
-    _last_seen(work.patients.values(), events)
-    work.report |= {"events": len(events), "notes": written}
+    _last_seen(work.patients.values(), made)
+    work.report |= {"events": len(made), "notes": written}
 
 
 def score_risk(work: Ingest) -> None:
@@ -121,6 +125,8 @@ def _store(organisation: UUID, row: ImportedBundle) -> None:
         step(work)
     row.state, row.content, row.report = ImportState.STORED, None, {**row.report, **work.report}
     row.save(update_fields=["state", "content", "report"])
+    if row.subject:  # the staging key: copies of the content that a backup may hold go with it
+        key_destroy(row.subject)
 
 
 def _one_at_a_time(organisation: UUID) -> None:
@@ -135,20 +141,20 @@ def _new_resource(work: Ingest, entry: Entry, patient: Patient | None) -> Resour
     return Resource(organisation_id=work.organisation, patient=patient, type=entry.type, key=entry.key)
 
 
+def _other(entry: Entry) -> str:
+    """A resource of nobody in care, as a subject."""
+    return f"{entry.type}/{entry.key}"
+
+
+def _others(work: Ingest) -> dict[str, SubjectKey]:
+    """The keys of the resources that belong to no patient: one that was erased comes again as somebody new."""
+    alone = [_other(entry) for entry in work.bundle.entries if (entry.subject or "") not in work.patients]
+    return subjects_ensure(work.organisation, OTHER, alone)
+
+
 def _resolver(work: Ingest) -> Callable[[str], Json | None]:
     by_key = {entry.key: entry.resource for entry in work.bundle.entries}
     return lambda reference: by_key.get(work.bundle.targets.get(reference, ""))
-
-
-def _events(row: Resource, patient: Patient, resolve: Callable[[str], Json | None]) -> list[Event]:
-    return [
-        Event(
-            organisation_id=row.organisation_id, patient=patient, resource=row, kind=found.kind,
-            time=found.time, until=found.until, code=found.code.code, display=found.code.display,
-            number=found.number, unit=found.unit, text=found.text[:400],
-        )
-        for found in happenings(row.content, resolve)
-    ]  # fmt: skip
 
 
 def _write_notes(row: Resource, patient: Patient) -> int:
@@ -158,7 +164,11 @@ def _write_notes(row: Resource, patient: Patient) -> int:
     Note.objects.filter(resource=row).exclude(part__in=found).delete()
     for part, text in found.items():
         note = known.get(part) or Note(
-            organisation_id=row.organisation_id, patient=patient, resource=row, part=part
+            organisation_id=row.organisation_id,
+            patient=patient,
+            subject=patient.subject,
+            resource=row,
+            part=part,
         )
         if note.original != text.text:
             note.original, note.text, note.redactions, note.state = text.text, "", [], NoteState.WITHHELD

@@ -1,13 +1,20 @@
 """Patients and what is known about them.
 
-Names, identifiers and free text of persons are plain columns for now; they are kept together in
-`Patient.header`, `PatientIdentifier.value`, `Resource.content`, `Note.original` and `ImportedBundle.content`,
-so that encryption with a key per subject has five places to go.
+Names, dates of birth, identifiers and free text are encrypted under the patient's key, and so is whatever a sender
+may have written in words: titles, displays, answers. Codes, numbers and times stay plain, to be selected by.
+A resource of nobody in care (a practitioner, a ward) is a subject of its own; so is a Bundle until it is stored.
 """
+
+from datetime import date
 
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
+from rootstock.privacy.fields import EncryptedJSONField, EncryptedTextField, PersonalModel, is_erased
+from rootstock.privacy.models import SubjectKey
+
+# The kinds of people that this vertical holds data of.
+PATIENT, OTHER, BUNDLE = "ehr.patient", "ehr.resource", "ehr.bundle"
 
 
 class ImportState(models.TextChoices):
@@ -18,14 +25,17 @@ class ImportState(models.TextChoices):
     COMPLETE = "complete"
 
 
-class ImportedBundle(TenantModel):
+class ImportedBundle(PersonalModel):
     """A Bundle that was accepted. Its digest makes sending it again harmless."""
 
     digest = models.CharField(max_length=64)
     identifier = models.CharField(max_length=420, blank=True)
     type = models.CharField(max_length=20)
     state = models.CharField(max_length=16, choices=ImportState.choices, default=ImportState.RECEIVED)
-    content = models.JSONField(null=True)  # until it is stored as resources
+    subject = models.ForeignKey(
+        SubjectKey, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
+    )  # destroyed when the content is stored as resources
+    content = EncryptedJSONField(null=True)
     report = models.JSONField(default=dict)
     job_id = models.UUIDField(null=True)
     received_at = models.DateTimeField(auto_now_add=True)
@@ -42,11 +52,11 @@ class ImportedBundle(TenantModel):
         ]
 
 
-class Patient(TenantModel):
+class Patient(PersonalModel):
     """A person in care. The `news2_*` columns repeat the newest score, for the ward list's order."""
 
-    header = models.JSONField(default=dict)  # family, given, phone, address lines: what names the person
-    birth_date = models.DateField(null=True)
+    subject = models.OneToOneField(SubjectKey, on_delete=models.RESTRICT, related_name="+")
+    header = EncryptedJSONField()  # family, given, phone, birth_date: what names the person
     sex = models.CharField(max_length=16, blank=True)
     died_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
@@ -59,38 +69,49 @@ class Patient(TenantModel):
     @property
     def name(self) -> str:
         """The name as a list shows it: family name first."""
+        if is_erased(self.header):
+            return "erased"
         family, given = self.header.get("family", ""), " ".join(self.header.get("given", []))
         return ", ".join(part for part in (family, given) if part) or "No name recorded"
 
+    @property
+    def birth_date(self) -> date | None:
+        """The date of birth, if it is known."""
+        found = self.header.get("birth_date")
+        return date.fromisoformat(found) if found else None
 
-class PatientIdentifier(TenantModel):
+
+class PatientIdentifier(PersonalModel):
     """A number that a system knows the person by. Equal (system, value) means the same person."""
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="identifiers")
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     system = models.CharField(max_length=200)
-    value = models.CharField(max_length=200)
+    value = EncryptedTextField()
+    value_index = models.BinaryField(max_length=32)
     type = models.CharField(max_length=20, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation", "system", "value"], name="ehr_one_owner_of_identifier"
+                fields=["organisation", "system", "value_index"], name="ehr_one_owner_of_identifier"
             )
         ]
-        indexes = [models.Index(fields=["organisation", "value"])]
+        indexes = [models.Index(fields=["organisation", "value_index"], name="ehr_identifier")]
 
 
-class Resource(TenantModel):
+class Resource(PersonalModel):
     """A FHIR resource as it was received; one that comes again under its key replaces it.
 
     Keys are compared within one patient: two senders may both have an `Observation/1`.
     """
 
     patient = models.ForeignKey(Patient, null=True, on_delete=models.CASCADE, related_name="resources")
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     bundle = models.ForeignKey(ImportedBundle, on_delete=models.PROTECT, related_name="resources")
     type = models.CharField(max_length=64)
     key = models.CharField(max_length=300)
-    content = models.JSONField()
+    content = EncryptedJSONField()
 
     class Meta:
         constraints = [
@@ -99,6 +120,9 @@ class Resource(TenantModel):
                 nulls_distinct=False,
                 name="ehr_one_resource_per_key",
             )
+        ]
+        indexes = [
+            models.Index(fields=["subject"], condition=models.Q(patient=None), name="ehr_resource_of_other")
         ]
 
 
@@ -120,19 +144,25 @@ class EventKind(models.TextChoices):
     PERSON = "person"
 
 
-class Event(TenantModel):
-    """One event on a person's timeline (MEDS: subject, time, code, value). No free text in here."""
+class Event(PersonalModel):
+    """One event on a person's timeline (MEDS: subject, time, code, value).
+
+    Words are encrypted: a sender may have written anything into them. `code` holds a coded concept, or `TEXT//` and
+    a digest of an uncoded one; `status` one of a few known words, for selection. Of a birth `time` tells the year.
+    """
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="events")
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=16, choices=EventKind.choices)
     time = models.DateTimeField(null=True)
     until = models.DateTimeField(null=True)
     code = models.CharField(max_length=200)
-    display = models.CharField(max_length=300)
+    display = EncryptedTextField()
     number = models.FloatField(null=True)
     unit = models.CharField(max_length=60, blank=True)
-    text = models.CharField(max_length=400, blank=True)
+    status = models.CharField(max_length=24, blank=True)
+    text = EncryptedTextField()
 
     class Meta:
         indexes = [
@@ -148,17 +178,18 @@ class NoteState(models.TextChoices):
     READY = "ready"
 
 
-class Note(TenantModel):
+class Note(PersonalModel):
     """A free text. `text` holds it without identifiers once that has been done; until then it is empty."""
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="notes")
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="notes")
     part = models.CharField(max_length=64)
-    title = models.CharField(max_length=300)
+    title = EncryptedTextField()
     time = models.DateTimeField(null=True)
     state = models.CharField(max_length=16, choices=NoteState.choices, default=NoteState.WITHHELD)
-    original = models.TextField()
-    text = models.TextField(blank=True)
+    original = EncryptedTextField()
+    text = EncryptedTextField()
     redactions = models.JSONField(default=list)  # [{start, end, label, sources}] in `text`
     model = models.CharField(max_length=120, blank=True)  # the adapter that read it, name@digest
     deidentified_at = models.DateTimeField(null=True)

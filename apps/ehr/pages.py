@@ -13,6 +13,7 @@ from apps.ehr.selectors import Shown
 from models_zoo.clinical.news2 import MEASURED, Parameter
 from rootstock.console.charts import Chart, Series
 from rootstock.console.lists import Filter
+from rootstock.privacy.fields import is_erased
 
 BAND_WORDS = {"low": "Low", "low_medium": "Low–medium", "medium": "Medium", "high": "High"}
 BAND_TONES = {"low": "ok", "low_medium": "info", "medium": "warn", "high": "error"}
@@ -179,6 +180,8 @@ def note_view(note: Note) -> NoteView:
     """A ready note with chips; a withheld one without any text."""
     if note.state != NoteState.READY:
         return NoteView(note, False, "", [], [])
+    if is_erased(note.text):
+        return NoteView(note, True, note.text, [], [])
     text, spans, at = "", [], 0
     for redaction in note.redactions:
         text += note.text[at : redaction["start"]]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ninja import Schema
 
+from apps.ehr.events import shown_code
 from apps.ehr.models import Event, ImportedBundle, Note, NoteState, RiskScore
 from apps.ehr.selectors import Shown
 
@@ -127,7 +128,7 @@ def risk_out(row: RiskScore) -> RiskOut:
 def event_out(row: Event) -> EventOut:
     """An event."""
     return EventOut(
-        id=row.pk, kind=row.kind, time=row.time, until=row.until, code=row.code, display=row.display,
+        id=row.pk, kind=row.kind, time=row.time, until=row.until, code=shown_code(row), display=row.display,
         numeric_value=row.number, unit=row.unit, text_value=row.text, resource=row.resource.key,
     )  # fmt: skip
 

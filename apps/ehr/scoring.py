@@ -68,7 +68,7 @@ def _signs(patient: Patient) -> list[vitals.Sign]:
 
 
 def _scale_2_since(patient: Patient) -> datetime | None:
-    flags = Event.objects.filter(patient=patient, kind=EventKind.FLAG, code=vitals.SCALE_2, text="active")
+    flags = Event.objects.filter(patient=patient, kind=EventKind.FLAG, code=vitals.SCALE_2, status="active")
     return flags.order_by("time").values_list("time", flat=True).first()
 
 
@@ -76,7 +76,7 @@ def _not_applicable(patient: Patient, at: datetime) -> str:
     born = datetime.combine(patient.birth_date, time(), UTC) if patient.birth_date else None
     pregnancies = Event.objects.filter(patient=patient, kind=EventKind.CONDITION, code=vitals.PREGNANCY)
     pregnant = pregnancies.filter(Q(time__isnull=True) | Q(time__lte=at))
-    going_on = pregnant.filter(Q(until__gt=at) | Q(until__isnull=True, text__in=("active", "")))
+    going_on = pregnant.filter(Q(until__gt=at) | Q(until__isnull=True, status__in=("active", "")))
     return vitals.not_applicable(born, at, going_on.exists())
 
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import F, Model, Prefetch, Q, QuerySet
 
+from apps.ehr.events import stored_code
+from apps.ehr.identity import value_index
 from apps.ehr.models import (
     Event,
     EventKind,
@@ -104,7 +106,8 @@ def timeline_page(
     """Events, latest first; those without a time last."""
     patient_get(organisation=organisation, patient_id=patient_id)
     with tenant(organisation):
-        found = _filtered(Event.objects.filter(patient_id=patient_id), wanted or TimelineFilter())
+        events = Event.objects.filter(patient_id=patient_id)
+        found = _filtered(organisation.pk, events, wanted or TimelineFilter())
         keyed = _after(found.select_related("resource"), cursor, _earlier)
         return _page(keyed.order_by(F("time").desc(nulls_last=True), "-pk"), limit, _moment)
 
@@ -122,7 +125,7 @@ def notes_page(
 def originals(*, organisation: Organisation, note_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The texts as they were received. Callers check the scope `ehr:identified` first."""
     with tenant(organisation):
-        return dict(Note.objects.filter(pk__in=note_ids).values_list("pk", "original"))
+        return {note.pk: note.original for note in Note.objects.filter(pk__in=note_ids)}
 
 
 def risk_list(*, organisation: Organisation, patient_id: UUID, limit: int = CHARTED) -> list[RiskScore]:
@@ -164,17 +167,17 @@ def _identifiers() -> "Prefetch[Any, Any, Any]":
 def owners(organisation: UUID, identifier: str) -> QuerySet[Any, Any]:
     """The ids of patients with this identifier: a value, or `system|value`. Call it inside `tenant()`."""
     system, bar, value = identifier.rpartition("|")
-    found = PatientIdentifier.objects.filter(value=value.strip())
+    found = PatientIdentifier.objects.filter(value_index=value_index(organisation, value))
     return (found.filter(system=system.strip()) if bar else found).values("patient_id")
 
 
-def _filtered(events: QuerySet[Event], wanted: TimelineFilter) -> QuerySet[Event]:
+def _filtered(organisation: UUID, events: QuerySet[Event], wanted: TimelineFilter) -> QuerySet[Event]:
     if wanted.kind:
         if wanted.kind not in EventKind.values:
             raise InvalidInput.field("kind", f"must be one of {', '.join(EventKind.values)}")
         events = events.filter(kind=wanted.kind)
     if wanted.code:
-        events = events.filter(code=wanted.code)
+        events = events.filter(code=stored_code(organisation, wanted.code))
     if wanted.since:
         events = events.filter(time__gte=wanted.since)
     return events.filter(time__lt=wanted.before) if wanted.before else events

@@ -5,12 +5,13 @@ from typing import Any
 
 from apps.ehr.fhir.bundle import ParsedBundle, check_bundle, load_json
 from apps.ehr.fhir.notes import text_problems, unread
-from apps.ehr.models import ImportedBundle, ImportState
+from apps.ehr.models import BUNDLE, ImportedBundle, ImportState
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
+from rootstock.privacy.subjects import subject_ensure
 
 KIND = "ehr.ingest"
 
@@ -52,15 +53,15 @@ def _find_or_create(
         same_name = ImportedBundle.objects.filter(identifier=parsed.identifier).first()
         if same_name and same_name.digest != parsed.digest:
             raise Conflict(f"identifier: {parsed.identifier} was sent before with other content")
+    defaults: dict[str, Any] = {
+        "identifier": parsed.identifier,
+        "type": parsed.type,
+        "subject": lambda: subject_ensure(organisation, BUNDLE, parsed.digest),
+        "content": raw,
+        "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
+    }
     return ImportedBundle.objects.get_or_create(
-        organisation_id=organisation.pk,
-        digest=parsed.digest,
-        defaults={
-            "identifier": parsed.identifier,
-            "type": parsed.type,
-            "content": raw,
-            "report": {"skipped": dict(parsed.skipped), "unread": _unread(parsed)},
-        },
+        organisation_id=organisation.pk, digest=parsed.digest, defaults=defaults
     )
 
 

@@ -4,6 +4,10 @@ from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.jobs.models import Job
+from rootstock.privacy.fields import EncryptedTextField, PersonalModel
+from rootstock.privacy.models import SubjectKey
+
+ACCOUNT = "fraud.account"  # the kind of people that this vertical holds data of: holders of accounts
 
 
 class Outcome(models.TextChoices):
@@ -27,13 +31,18 @@ class IngestCounter(TenantModel):
         constraints = [models.UniqueConstraint(fields=["organisation"], name="one_ingest_counter")]
 
 
-class Transaction(TenantModel):
-    """A payment as it arrived. The keys are keyed hashes of the accounts, for search and for the model."""
+class Transaction(PersonalModel):
+    """A payment as it arrived. The keys are keyed hashes of the accounts, for search and for the model.
+
+    An account's key is part of its subject's blind index; when the subject is erased, a random one takes its place.
+    """
 
     sequence = models.PositiveBigIntegerField()
     external_id = models.CharField(max_length=100)
-    payer = models.CharField(max_length=64)
-    payee = models.CharField(max_length=64)
+    payer_subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    payee_subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    payer = EncryptedTextField(subject="payer_subject")
+    payee = EncryptedTextField(subject="payee_subject")
     payer_key = models.BigIntegerField()
     payee_key = models.BigIntegerField()
     amount = models.DecimalField(max_digits=18, decimal_places=2)

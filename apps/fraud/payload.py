@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.utils.crypto import salted_hmac
-
-from apps.fraud.models import Transaction
+from apps.fraud.models import ACCOUNT, Transaction
+from rootstock.privacy.indexes import blind_index
+from rootstock.privacy.subjects import purpose_of
 
 CHANNELS = ("card", "online", "transfer", "instant", "debit", "cash")
 # Rough worth of one unit in euros. The model only needs the scale of an amount; these are no exchange rates.
@@ -19,9 +19,13 @@ SCALES = {
 
 
 def account_key(organisation: UUID, account: str) -> int:
-    """A signed 64-bit key of an account: keyed by the installation's secret, different in each organisation."""
-    digest = salted_hmac("rootstock.fraud.account", f"{organisation}:{account}", algorithm="sha256").digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    """A signed 64-bit key of an account, different in each organisation: the head of its subject's blind index."""
+    return key_of(blind_index(organisation, purpose_of(ACCOUNT), account))
+
+
+def key_of(reference_index: bytes) -> int:
+    """The account's key by its subject's blind index."""
+    return int.from_bytes(reference_index[:8], "big", signed=True)
 
 
 def worth(amount: Decimal, currency: str) -> float:

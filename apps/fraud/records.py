@@ -44,7 +44,8 @@ def payments(payloads: Sequence[dict[str, Any]]) -> Records:
 def payments_between(organisation: UUID, after: int, last: int) -> Records:
     """PAYMENT [N] with after < sequence <= last, in order."""
     with tenant(organisation):
-        rows = list(Transaction.objects.filter(sequence__gt=after, sequence__lte=last).order_by("sequence"))
+        between = Transaction.objects.filter(sequence__gt=after, sequence__lte=last)
+        rows = list(between.defer("payer", "payee").order_by("sequence"))
     return payments(payloads_of(rows))
 
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.fraud.evidence import decision_facts
-from apps.fraud.models import Decision, IdempotencyKey, IngestCounter, Transaction
-from apps.fraud.payload import account_key, payloads_of
+from apps.fraud.models import ACCOUNT, Decision, IdempotencyKey, IngestCounter, Transaction
+from apps.fraud.payload import key_of, payloads_of
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
@@ -21,6 +21,7 @@ from rootstock.errors import Conflict, DomainError, FieldProblem, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.lanes import client
+from rootstock.privacy.subjects import subjects_ensure
 from rootstock.webhooks.services import events_emit
 
 LANE = "fraud.score"
@@ -212,12 +213,17 @@ def _store(counter: IngestCounter, given: Sequence[NewTransaction], field: Field
 
 def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
     organisation = counter.organisation_id
+    accounts = [account for one in fresh for account in (one.payer, one.payee)]
+    subjects = subjects_ensure(organisation, ACCOUNT, accounts)
+    keys = {account: key_of(bytes(subject.reference_index or b"")) for account, subject in subjects.items()}
     rows = [
         Transaction(
             organisation_id=organisation,
             sequence=counter.last + place,
-            payer_key=account_key(organisation, one.payer),
-            payee_key=account_key(organisation, one.payee),
+            payer_subject=subjects[one.payer],
+            payee_subject=subjects[one.payee],
+            payer_key=keys[one.payer],
+            payee_key=keys[one.payee],
             **asdict(one),
         )
         for place, one in enumerate(fresh, start=1)

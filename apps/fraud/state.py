@@ -1,7 +1,7 @@
 """Account histories in Valkey: per account a sorted set of packed events by ingest sequence.
 
-`fraud:1:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
-`fraud:1:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
+`fraud:2:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
+`fraud:2:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
                                             that says "nothing is older than these"; trimming drops it first
 
 Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and put back. If the
@@ -22,8 +22,8 @@ CAPACITY = 96
 CATCH_UP = 2000
 """Payments that one request reads from PostgreSQL to catch up; beyond it a new epoch is cheaper."""
 KEEP_S = 30 * 86_400
-FORMAT = 1
-"""Part of every key. Raise it when an event is packed otherwise, its amount's scale included."""
+FORMAT = 2
+"""Part of every key. Raise it when an event is packed otherwise, its amount's scale and the accounts' keys included."""
 _BEGINNING = b"\x00"
 Pair = tuple[int, int]
 """An account and the sequence before which its events are wanted."""

@@ -3,8 +3,12 @@
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
+from rootstock.privacy.fields import EncryptedTextField, PersonalModel
+from rootstock.privacy.models import SubjectKey
 
 TEXT_LIMIT = 4_000
+# The kinds of people that this vertical holds data of: a customer whom the caller named, or an unnamed one.
+CUSTOMER, VISITOR = "support.customer", "support.visitor"
 
 
 class Desk(TenantModel):
@@ -24,15 +28,19 @@ class Desk(TenantModel):
         return self.name
 
 
-class Conversation(TenantModel):
-    """One customer's thread. The last reading is repeated here, so that the list needs no join."""
+class Conversation(PersonalModel):
+    """One customer's thread. The last reading is repeated here, so that the list needs no join.
+
+    `person` is the customer, or the conversation itself where the caller named none.
+    """
 
     class State(models.TextChoices):
         OPEN = "open"
         CLOSED = "closed"
 
-    subject = models.CharField(max_length=160, blank=True)
-    customer = models.CharField(max_length=120, blank=True)
+    person = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+")
+    subject = EncryptedTextField(subject="person")
+    customer = EncryptedTextField(subject="person")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     turn_count = models.PositiveIntegerField(default=0)
     last_label = models.CharField(max_length=24, blank=True)
@@ -46,10 +54,10 @@ class Conversation(TenantModel):
         indexes = [models.Index(fields=["organisation", "-id"], name="support_conversation_page")]
 
     def __str__(self) -> str:
-        return self.subject or str(self.pk)
+        return str(self.pk)
 
 
-class Turn(TenantModel):
+class Turn(PersonalModel):
     """What one side said. A customer's turn carries its emotion, an answer the versions that produced it."""
 
     class Role(models.TextChoices):
@@ -62,11 +70,12 @@ class Turn(TenantModel):
         CANCELLED = "cancelled"  # stopped, with what was said so far
         FAILED = "failed"
 
+    person = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
     number = models.PositiveIntegerField()
     role = models.CharField(max_length=10, choices=Role.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.FINISHED)
-    text = models.TextField(blank=True)
+    text = EncryptedTextField(subject="person")
     reply_to = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="answer")
 
     emotion_scores = models.JSONField(null=True)

@@ -6,15 +6,20 @@ from uuid import UUID
 from django.db.models import Max, Q
 
 from apps.support.context import Said
-from apps.support.models import Conversation, Desk, Turn
+from apps.support.models import CUSTOMER, Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.paging import take_page
+from rootstock.privacy.fields import is_erased
+from rootstock.privacy.indexes import normal_form
+from rootstock.privacy.subjects import subject_find
 from rootstock.registry.selectors import adapter_by_reference
 
 # More turns than this never fit the token budget anyway.
 CONTEXT_TURNS = 60
+# Words within encrypted texts are looked for by opening so many of the newest conversations.
+SEARCHED = 2_000
 
 
 @dataclass(slots=True, frozen=True)
@@ -69,9 +74,27 @@ def conversation_page(
         return take_page(Conversation.objects.filter(condition), cursor=cursor, limit=limit)
 
 
+def customer_reference(customer: str) -> str:
+    """A customer as a person is found by: upper and lower case are the same."""
+    return normal_form(customer, folded=True)
+
+
 def conversations_matching(organisation: UUID, text: str) -> Q:
-    """The conversations with the text in subject or customer. Call it inside `tenant()`."""
-    return Q(subject__icontains=text.strip()) | Q(customer__icontains=text.strip())
+    """All conversations of exactly this customer, and of the newest those with the text in subject or customer.
+
+    Both are encrypted: the customer has a blind index, the words are found by opening. Call it inside `tenant()`.
+    """
+    wanted = customer_reference(text)
+    person = subject_find(organisation, CUSTOMER, wanted)
+    newest = Conversation.objects.only("person", "subject", "customer").order_by("-pk")[:SEARCHED]
+    found = [row.pk for row in newest if _mentions(row, wanted)]
+    return Q(pk__in=found) | Q(person=person) if person else Q(pk__in=found)
+
+
+def _mentions(row: Conversation, wanted: str) -> bool:
+    if is_erased(row.subject):
+        return False
+    return any(wanted in normal_form(text, folded=True) for text in (row.subject, row.customer))
 
 
 def answer_get(organisation: Organisation | UUID, conversation_id: UUID, message_id: UUID) -> Turn:
@@ -103,8 +126,8 @@ def reply_task(organisation: Organisation | UUID, answer_id: UUID) -> ReplyTask:
         if answer is None or answer.reply_to is None:
             raise NotFound("there is no such answer")
         earlier = Turn.objects.filter(conversation=answer.conversation_id, number__lt=answer.number)
-        newest = list(earlier.exclude(text="").order_by("-number")[:CONTEXT_TURNS])
-        turns = [Said(turn.role, turn.text) for turn in reversed(newest)]
+        newest = list(earlier.order_by("-number")[:CONTEXT_TURNS])
+        turns = [Said(turn.role, turn.text) for turn in reversed(newest) if turn.text]
         return ReplyTask(Desk.objects.get(), answer.reply_to, turns)
 
 

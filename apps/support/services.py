@@ -11,12 +11,16 @@ from django.utils import timezone
 
 from apps.support import selectors
 from apps.support.evidence import emotion_facts, reply_facts
-from apps.support.models import TEXT_LIMIT, Conversation, Desk, Turn
+from apps.support.models import CUSTOMER, TEXT_LIMIT, VISITOR, Conversation, Desk, Turn
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
 from rootstock.errors import Conflict, DomainError, InvalidInput
+from rootstock.ids import uuid7
 from rootstock.lanes import client, streams
+from rootstock.privacy.fields import sealed
+from rootstock.privacy.models import SubjectKey
+from rootstock.privacy.subjects import subject_ensure
 from rootstock.webhooks.services import event_emit
 
 EMOTION_LANE = "support.emotion"
@@ -81,17 +85,21 @@ def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
 def conversation_start(*, organisation: Organisation, subject: str = "", customer: str = "") -> Conversation:
     """Open a conversation. It begins by saying that an AI is speaking; the desk's greeting follows."""
     desk = desk_ensure(organisation=organisation)
-    now = timezone.now()
+    now, conversation_id, customer = timezone.now(), uuid7(), customer.strip()
     with tenant(organisation) as owner:
+        person = _person(owner, conversation_id, customer)
         conversation = Conversation.objects.create(
+            pk=conversation_id,
             organisation_id=owner,
+            person=person,
             subject=subject.strip(),
-            customer=customer.strip(),
+            customer=customer,
             turn_count=1,
             last_activity_at=now,
         )
         Turn.objects.create(
             organisation_id=owner,
+            person=person,
             conversation=conversation,
             number=1,
             role=Turn.Role.ASSISTANT,
@@ -100,6 +108,13 @@ def conversation_start(*, organisation: Organisation, subject: str = "", custome
             finished_at=now,
         )
     return conversation
+
+
+def _person(organisation: UUID, conversation_id: UUID, customer: str) -> SubjectKey:
+    """The customer, the same one in every conversation; where none is named, the conversation stands for them."""
+    if customer:
+        return subject_ensure(organisation, CUSTOMER, selectors.customer_reference(customer))
+    return subject_ensure(organisation, VISITOR, str(conversation_id))
 
 
 def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conversation:
@@ -156,9 +171,12 @@ def answer_finish(*, organisation: Tenant, answer_id: UUID, outcome: Outcome) ->
     """Store how an answer ended. Only the first call for an answer writes; the others return False."""
     now = timezone.now()
     with tenant(organisation):
-        changed = Turn.objects.filter(pk=answer_id, state=Turn.State.PENDING).update(
+        pending = Turn.objects.select_related("person").filter(pk=answer_id, state=Turn.State.PENDING)
+        if (turn := pending.first()) is None or turn.person.is_destroyed:
+            return False
+        changed = pending.update(
             state=outcome.state,
-            text=outcome.text,
+            text=sealed(Turn, "text", row=answer_id, key=turn.person, value=outcome.text),
             finish_reason=outcome.finish_reason,
             adapter=outcome.adapter,
             model_fingerprint=outcome.fingerprint,
@@ -222,7 +240,7 @@ def _exchange_create(
     with tenant(organisation) as owner:
         conversation = selectors.conversation_locked(conversation_id)
         _refuse_unless_ready(conversation)
-        common = {"organisation_id": owner, "conversation": conversation}
+        common = {"organisation_id": owner, "conversation": conversation, "person": conversation.person}
         number = selectors.last_number(conversation) + 1
         message = Turn.objects.create(
             **common,
@@ -242,6 +260,7 @@ def _exchange_create(
             **common,
             number=number + 1,
             role=Turn.Role.ASSISTANT,
+            text="",
             state=Turn.State.PENDING,
             reply_to=message,
             adapter=reference,

@@ -28,6 +28,7 @@ from rootstock.errors import (
 )
 from rootstock.files.api import router as files_router
 from rootstock.jobs.api import router as jobs_router
+from rootstock.logs import route_of
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.api import router as registry_router
 from rootstock.webhooks.api import router as webhooks_router
@@ -98,14 +99,14 @@ def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
 @api.exception_handler(DataError)
 def on_data_error(request: HttpRequest, error: DataError) -> HttpResponse:
     """The net below every check: a value that its column cannot hold. The database's words may quote it."""
-    log.warning("%s %s: DataError", request.method, request.path)
+    log.warning("%s %s: DataError", request.method, route_of(request))
     return problem_of(request, InvalidInput("a value cannot be stored"))
 
 
 @api.exception_handler(Exception)
 def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
     """A fault of ours: logged, and told without its insides."""
-    log.exception("%s %s", request.method, request.path)
+    log.exception("%s %s", request.method, route_of(request))
     return problem(request, 500, "internal", "something went wrong here; the request id finds it in the log")
 
 

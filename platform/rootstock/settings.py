@@ -17,6 +17,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
+from rootstock.privacy import keyring
 from rootstock.secret import local_secret
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -95,6 +96,14 @@ BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):
     raise ImproperlyConfigured("ROOTSTOCK_SECRET_KEY: required when ROOTSTOCK_ENV=production")
 SECRET_KEY = os.environ.get("ROOTSTOCK_SECRET_KEY") or local_secret(VAR_DIR / "secret-key")
+if PRODUCTION and not os.environ.get(keyring.VARIABLE):
+    raise ImproperlyConfigured(f"{keyring.VARIABLE}: required when ROOTSTOCK_ENV=production")
+# What the keys of persons are wrapped with: the variable's text, or the file that holds the same.
+MASTER_KEYS: str | Path = os.environ.get(keyring.VARIABLE) or VAR_DIR / "master-keys"
+if isinstance(MASTER_KEYS, Path):
+    local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
+else:
+    keyring.parse(MASTER_KEYS)
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
@@ -169,8 +178,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "rootstock.accounts.middleware.SessionMiddleware",
@@ -385,7 +397,9 @@ JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
 AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
-AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS") or (
+    "log" if PRODUCTION else str(VAR_DIR / "audit-roots.log")
+)
 if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
     raise ImproperlyConfigured(
         f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
@@ -416,22 +430,20 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+# --- logging: to standard error, one line each, with the request id and never a payload -----------------------
+LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {
-            "()": "rootstock.logs.LineFormatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
+        "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
@@ -481,6 +493,10 @@ class Vertical:
     urls: str
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    pages: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # label, path and scope: what the palette offers beside the area
+    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
 
 
 LANE_GROUPS = ("language", "score")
@@ -517,6 +533,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before the training has ended; it starts from the beginning.",
         params="rootstock.registry.schemas.TrainParams",
     ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+    ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",
         "score",
@@ -525,6 +548,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
@@ -549,9 +580,16 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
+        search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
-        "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
+        "Records",
+        "apps.ehr.api.router",
+        "apps.ehr.urls",
+        "apps.ehr.demo.play",
+        "apps.ehr.overview.tiles",
+        pages=(("Imports of records", "imports", "ehr:read"),),
+        search="apps.ehr.finders.find",
     ),
     "support": Vertical(
         "Support",
@@ -559,6 +597,8 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
+        pages=(("New conversation", "new", "support:write"),),
+        search="apps.support.finders.find",
     ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.

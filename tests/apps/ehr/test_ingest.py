@@ -58,13 +58,17 @@ def test_same_bundle_again_changes_nothing(
 def test_running_the_job_twice_changes_nothing(ingest: Any, committed_world: Any, made: Case) -> None:
     from apps.ehr.models import ImportedBundle
     from rootstock.accounts.tenancy import tenant
+    from rootstock.privacy.subjects import subject_ensure
     from tests.fixtures.jobs import run_job as run
 
     row = ingest(made.bundle)
     before = row_counts(committed_world.organisation)
     # As if the worker had died before it could say that everything was stored.
     with tenant(committed_world.organisation):
-        ImportedBundle.objects.filter(pk=row["id"]).update(state="received", content=made.bundle)
+        again = ImportedBundle.objects.get(pk=row["id"])
+        again.subject = subject_ensure(committed_world.organisation, "ehr.bundle", "again")
+        again.state, again.content = "received", made.bundle
+        again.save()
     run(str(committed_world.organisation.pk), row["job_id"])
     assert row_counts(committed_world.organisation) == before
 

@@ -52,9 +52,10 @@ def test_a_ready_note_shows_chips(ingest: Any, committed_world: Any, made: Case)
     ingest(made.bundle)
     redactions = [{"start": 8, "end": 14, "label": "NAME", "sources": ["adapter"]}]
     with tenant(committed_world.organisation):
-        Note.objects.update(
-            state="ready", text="Seen by [NAME] <b>", redactions=redactions, model="clinical-deid@0123"
-        )
+        for note in Note.objects.all():
+            note.state, note.text, note.redactions = "ready", "Seen by [NAME] <b>", redactions
+            note.model = "clinical-deid@0123"
+            note.save()
     browser = committed_world.browser(committed_world.owner)
     page = browser.get(f"/ehr/patients/{patient_id(committed_world.organisation)}/notes").content.decode()
     assert 'data-label="NAME"' in page

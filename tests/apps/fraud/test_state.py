@@ -101,7 +101,7 @@ def test_rings_lost_in_the_middle_come_back(history, stored, expected, valkey, b
 
 
 def test_single_rings_evicted(history, stored, expected, valkey, bank):
-    rings = f"fraud:1:{bank.organisation.pk}:*"
+    rings = f"fraud:2:{bank.organisation.pk}:*"
     for number, start in enumerate(range(0, len(stored), 100)):
         batch = stored[start : start + 100]
         compare(serve(history, batch), expected, batch, len(stored))
@@ -113,7 +113,7 @@ def test_single_rings_evicted(history, stored, expected, valkey, bank):
 def test_the_head_lost_alone(history, stored, expected, valkey, bank):
     """Rings without the hash that says how far they reach must not be believed."""
     serve(history, stored[:300])
-    valkey.delete(f"fraud:1:{bank.organisation.pk}")
+    valkey.delete(f"fraud:2:{bank.organisation.pk}")
     compare(serve(history, stored[400:500]), expected, stored[400:500], len(stored))
 
 
@@ -159,7 +159,7 @@ def test_keys_hold_no_account(history, stored, valkey, bank):
     serve(history, stored[:200])
     keys = [key.decode() for key in valkey.scan_iter(f"fraud:*{bank.organisation.pk}*")]
     assert len(keys) > 50
-    form = rf"fraud:1:{bank.organisation.pk}(:[0-9a-f]{{12}}:[0-9a-f]{{16}})?"
+    form = rf"fraud:2:{bank.organisation.pk}(:[0-9a-f]{{12}}:[0-9a-f]{{16}})?"
     assert all(re.fullmatch(form, key) for key in keys)
     hashed = {account_key(bank.organisation.pk, f"a{number}") & (2**64 - 1) for number in range(2000)}
     assert {int(key.rpartition(":")[2], 16) for key in keys if key.count(":") == 4} <= hashed
@@ -173,7 +173,7 @@ def test_account_keys_differ_between_organisations(bank):
 
 def test_rings_stay_small(history, stored, valkey, bank):
     serve(history, stored)
-    rings = list(valkey.scan_iter(f"fraud:1:{bank.organisation.pk}:*"))
+    rings = list(valkey.scan_iter(f"fraud:2:{bank.organisation.pk}:*"))
     assert max(valkey.zcard(ring) for ring in rings) <= CAPACITY + 1
     assert all(valkey.ttl(ring) > 0 for ring in rings)
 
