@@ -166,7 +166,7 @@ def test_a_role_without_the_scope_is_refused_by_the_api(world, ids) -> None:
 
 def test_to_another_organisation_things_do_not_exist(world, ids) -> None:
     stranger = world.browser(world.stranger)  # an administrator, of the other organisation
-    for route in (route for route in PAGES if re.search(r"uuid:|_id>", route.path)):
+    for route in (route for route in PAGES if "uuid:" in route.path):
         answer = ask(stranger, route.method, f"/{filled(route.path, ids)}")
         assert answer.status_code in REFUSED, f"{route}: {answer.status_code}"
     for route in (route for route in OPERATIONS if "{" in route.path):
