@@ -58,9 +58,7 @@ def _domains(raw: str) -> dict[str, tuple[str, str]]:
         domain, _, target = part.partition("=")
         slug, _, role = target.partition(":")
         if not (domain and slug and role):
-            raise ImproperlyConfigured(
-                f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role"
-            )
+            raise ImproperlyConfigured(f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role")
         found[domain.lower()] = (slug, role)
     return found
 
@@ -167,6 +165,7 @@ INSTALLED_APPS = [
     "rootstock.privacy",
     "rootstock.webhooks",
     "rootstock.files",
+    "rootstock.idempotency",
     "rootstock.registry",
     "rootstock.jobs",
     "rootstock.console",
@@ -318,7 +317,9 @@ ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
 ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation or the identity provider has shown that the address is theirs
+ACCOUNT_EMAIL_VERIFICATION = (
+    "none"  # an invitation or the identity provider has shown that the address is theirs
+)
 ACCOUNT_LOGOUT_REDIRECT_URL = "login"
 ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_SESSION_REMEMBER = True
@@ -332,7 +333,9 @@ MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
 MFA_TOTP_TOLERANCE = 1
-USERSESSIONS_TRACK_ACTIVITY = False  # a write for each request; accounts.middleware notes it every few minutes
+USERSESSIONS_TRACK_ACTIVITY = (
+    False  # a write for each request; accounts.middleware notes it every few minutes
+)
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
@@ -406,6 +409,11 @@ if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "
     )
 # Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
+    "forget-idempotency-keys": {
+        "task": "rootstock.idempotency.tasks.purge_requests",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
     "sweep-webhook-deliveries": {
         "task": "rootstock.webhooks.tasks.sweep_deliveries",
