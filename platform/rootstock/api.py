@@ -5,7 +5,7 @@ import logging
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -89,6 +89,12 @@ def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpRes
 def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     """The body is larger than is read into memory."""
     return problem_of(request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken"))
+
+
+@api.exception_handler(UnreadablePostError)
+def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    """The caller went away before all of the body had come."""
+    return problem_of(request, BadBody.because("ended in the middle"))
 
 
 @api.exception_handler(SuspiciousOperation)

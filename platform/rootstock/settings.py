@@ -5,6 +5,7 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
@@ -81,13 +82,43 @@ def _hosts_and_networks(name: str) -> tuple[str, ...]:
     return found
 
 
+def _clamd(name: str) -> str:
+    value = os.environ.get(name, "")
+    if value and not re.fullmatch(r"unix:/.+|.+:\d{1,5}", value):
+        raise ImproperlyConfigured(f"{name}={value!r}: expected unix:/path/of/socket or host:port")
+    return value
+
+
+def _file_storage(name: str) -> dict[str, object]:
+    """Where uploaded files lie: a folder, or a bucket."""
+    value = os.environ.get(name, "")
+    if not value:
+        options = {
+            "location": VAR_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        }
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?", value)
+    if match is None:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected s3://bucket or s3://bucket/prefix")
+    bucket = {
+        "bucket_name": match.group(1),
+        "location": (match.group(2) or "").strip("/"),
+        "endpoint_url": os.environ.get("ROOTSTOCK_S3_ENDPOINT") or None,
+        "file_overwrite": True,  # every content has a key of its own
+        "default_acl": None,
+        "max_memory_size": 2**20,  # more of a file that is read lies on disk
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+
+
 # --- where things are -------------------------------------------------------------------------------------
 VAR_DIR = Path(os.environ.get("ROOTSTOCK_VAR", BASE_DIR / "var")).resolve()
 PRODUCTION = _choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "production"
 DEBUG = False
 MODELS_DIR = VAR_DIR / "models"
 ADAPTERS_DIR = VAR_DIR / "adapters"
-DATASETS_DIR = VAR_DIR / "datasets"
 BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 
 # --- secrets ----------------------------------------------------------------------------------------------
@@ -238,11 +269,18 @@ LANGUAGE_CODE = "en-gb"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
+# Uploads go to disk as they come, then to the storage: a folder, or S3 with ROOTSTOCK_FILES=s3://bucket/prefix
+# (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
+FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
+FILE_INCOMING_DIR = VAR_DIR / "uploads"
+FILE_UPLOAD_PATHS = ("/api/v1/files", "/api/v1/datasets")  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_MAX_BYTES = _integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
+FILE_QUOTA_BYTES = _integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
+FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits
+FILE_REFUSED_KEEP_DAYS = _integer("ROOTSTOCK_FILE_REFUSED_KEEP_DAYS", 7, 1)
+CLAMD = _clamd("ROOTSTOCK_CLAMD")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "files"},
-    },
+    "default": _file_storage("ROOTSTOCK_FILES"),
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -430,6 +468,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": AUDIT_ROOT_S,
         "options": {"expires": AUDIT_ROOT_S},
     },
+    "sweep-files": {
+        "task": "rootstock.files.tasks.sweep_files",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "sweep-orphaned-content": {
+        "task": "rootstock.files.tasks.sweep_orphans",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
+    },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
         "schedule": 15.0,
@@ -541,6 +589,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before the training has ended; it starts from the beginning.",
         params="rootstock.registry.schemas.TrainParams",
     ),
+    "files.scan": JobKind(
+        "rootstock.files.jobs.scan",
+        "general",
+        "Check an uploaded file",
+        "files:write",
+        kept="The file stays in quarantine until its checks have ended.",
+    ),
     "audit.verify": JobKind(
         "rootstock.audit.verifying.verify",
         "general",
@@ -556,6 +611,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+}
+# Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
+AUDIT_PERSONS = {
+    "note": "apps.ehr.evidence.person_of_note",
+    "patient": "apps.ehr.evidence.person_of_patient",
+    "payment": "apps.fraud.evidence.person_of_payment",
+    "turn": "apps.support.evidence.person_of_turn",
 }
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
