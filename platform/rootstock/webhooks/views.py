@@ -108,6 +108,7 @@ def endpoint(request: PageRequest, endpoint_id: UUID) -> HttpResponseBase:
 @tenant_page("webhooks:write")
 def endpoint_rotate(request: PageRequest, endpoint_id: UUID) -> HttpResponse:
     """A new secret, shown once."""
+    selectors.endpoint_get(organisation=request.organisation, endpoint_id=endpoint_id)
     form = RotateForm(request.POST)
     if not form.is_valid():
         return redirect("webhook", endpoint_id)
@@ -139,6 +140,7 @@ def endpoint_test(request: PageRequest, endpoint_id: UUID) -> HttpResponse:
 @tenant_page("webhooks:write")
 def endpoint_replay(request: PageRequest, endpoint_id: UUID) -> HttpResponse:
     """Send again what has failed."""
+    selectors.endpoint_get(organisation=request.organisation, endpoint_id=endpoint_id)
     form = ReplayForm(request.POST)
     if form.is_valid():
         since = timezone.now() - timedelta(hours=form.cleaned_data["hours"])
