@@ -104,7 +104,7 @@ def submitter(log: str, accepted: str, organisations: list[str], gap_s: float, s
                 chosen = fate.choice(mine[-10:])
                 job_cancel(organisation=chosen.organisation_id, job_id=chosen.pk)
                 continue
-            params = {"pause": fate.choice([0.0, 0.02, 0.3]), "file": fate.random() < 0.2}
+            params = {"pause": fate.choice([0.1, 0.4, 0.8]), "file": fate.random() < 0.2}
             priority, owner = fate.choice([0, 1, 1, 2]), UUID(fate.choice(organisations))
             mine.append(job_create(organisation=owner, kind=KIND, params=params, priority=priority))
             os.write(book, f"{mine[-1].pk}\n".encode())

@@ -17,7 +17,7 @@ from rootstock.paging import Page, page_of
 router = Router(tags=["jobs"])
 
 
-@router.get("", response=Page, auth=scope("jobs:read"))
+@router.get("", response=Page[JobOut], auth=scope("jobs:read"))
 def list_jobs(
     request: ApiRequest,
     cursor: str | None = None,
@@ -108,7 +108,9 @@ def get_job_events(request: ApiRequest, job_id: UUID, after: int = 0, limit: int
 
 
 @router.get("/{uuid:job_id}/stream", auth=scope("jobs:read"))
-def stream_job(request: ApiRequest, job_id: UUID) -> HttpResponse | StreamingHttpResponse:
+def stream_job(
+    request: ApiRequest, job_id: UUID, after: int | None = None
+) -> HttpResponse | StreamingHttpResponse:
     """A job as server-sent events: `progress` at once and whenever it changes, and every event of the list.
 
     `Last-Event-ID` (or `?after=`) goes on behind an event. The stream ends after `done`, or after a quarter of an hour:
