@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart
+from rootstock.console.emotions import TONE_FACES, tone_of
 from rootstock.console.graphs import Graph
 
 register = template.Library()
@@ -37,31 +38,6 @@ STATES = {
     "failed": ("error", "octagon-alert", "Failed"),
     "cancelled": ("neutral", "ban", "Cancelled"),
 }
-EMOTIONS = {
-    "positive": (
-        "smile",
-        frozenset({"joy", "happy", "love", "gratitude", "relief", "satisfied", "positive", "hopeful"}),
-    ),
-    "negative": (
-        "frown",
-        frozenset(
-            {
-                "anger",
-                "angry",
-                "sadness",
-                "sad",
-                "fear",
-                "disgust",
-                "frustration",
-                "frustrated",
-                "annoyed",
-                "negative",
-                "anxiety",
-            }
-        ),
-    ),
-}
-
 # One colour for a kind of entity in every note; other labels get one by their checksum.
 ENTITY_HUES = {
     "name": 1, "id": 2, "date": 3, "age": 3, "organisation": 4, "contact": 5, "location": 6,
@@ -199,8 +175,8 @@ def ai_mark(
 @register.simple_tag
 def emotion(label: str, score: float | None = None, tone: str = "") -> SafeString:
     """The emotion read from one turn; tone positive, neutral or negative."""
-    tone = tone or next((name for name, (_, words) in EMOTIONS.items() if label.lower() in words), "neutral")
-    symbol = EMOTIONS[tone][0] if tone in EMOTIONS else "meh"
+    tone = tone or tone_of(label)
+    symbol = TONE_FACES.get(tone, "meh")
     shown = f"{label.capitalize()} {formats.percentage(score)}" if score is not None else label.capitalize()
     return format_html(
         '<span class="emotion" data-tone="{}">{}<span class="visually-hidden">Emotion: </span>{}</span>',
