@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart
+from rootstock.console.diffs import side_by_side
 from rootstock.console.emotions import TONE_FACES, tone_of
 from rootstock.console.graphs import Graph
 
@@ -217,6 +218,19 @@ def _entity(text: str, label: str) -> SafeString:
 def json_view(value: Any, label: str = "JSON") -> dict[str, Any]:
     """Any JSON value, indented, with a copy button."""
     return {"text": json.dumps(value, indent=2, ensure_ascii=False, default=str), "label": label}
+
+
+@register.inclusion_tag("console/components/json.html")
+def code_view(text: str, label: str = "Code") -> dict[str, Any]:
+    """Text as it is, with a copy button."""
+    return {"text": text, "label": label, "plain": True}
+
+
+@register.inclusion_tag("console/components/diff.html")
+def diff(old: Any, new: Any, old_title: str = "Before", new_title: str = "After") -> dict[str, Any]:
+    """Two versions side by side: texts, or values as JSON."""
+    titles = {"old_title": old_title, "new_title": new_title, "label": f"{old_title} and {new_title}"}
+    return {"lines": side_by_side(old, new), **titles}
 
 
 @register.simple_tag
