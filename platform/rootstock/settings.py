@@ -58,9 +58,7 @@ def _domains(raw: str) -> dict[str, tuple[str, str]]:
         domain, _, target = part.partition("=")
         slug, _, role = target.partition(":")
         if not (domain and slug and role):
-            raise ImproperlyConfigured(
-                f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role"
-            )
+            raise ImproperlyConfigured(f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role")
         found[domain.lower()] = (slug, role)
     return found
 
@@ -104,6 +102,12 @@ if isinstance(MASTER_KEYS, Path):
     local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
 else:
     keyring.parse(MASTER_KEYS)
+# Signs certificates: the base64 of an Ed25519 private key's 32 bytes.
+SIGNING_KEY = os.environ.get("ROOTSTOCK_SIGNING_KEY") or local_secret(
+    VAR_DIR / "signing-key", keyring.new_secret
+)
+if not keyring.is_secret(SIGNING_KEY):
+    raise ImproperlyConfigured("ROOTSTOCK_SIGNING_KEY: expected the base64 of 32 bytes")
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
@@ -315,7 +319,9 @@ ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
 ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation or the identity provider has shown that the address is theirs
+ACCOUNT_EMAIL_VERIFICATION = (
+    "none"  # an invitation or the identity provider has shown that the address is theirs
+)
 ACCOUNT_LOGOUT_REDIRECT_URL = "login"
 ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_SESSION_REMEMBER = True
@@ -329,7 +335,9 @@ MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
 MFA_TOTP_TOLERANCE = 1
-USERSESSIONS_TRACK_ACTIVITY = False  # a write for each request; accounts.middleware notes it every few minutes
+USERSESSIONS_TRACK_ACTIVITY = (
+    False  # a write for each request; accounts.middleware notes it every few minutes
+)
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
@@ -417,6 +425,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": AUDIT_ROOT_S,
         "options": {"expires": AUDIT_ROOT_S},
     },
+    "enforce-retention": {"task": "rootstock.privacy.tasks.enforce_retention", "schedule": 6 * 3600.0},
+    "expire-exports": {"task": "rootstock.privacy.tasks.expire_archives", "schedule": 3600.0},
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
         "schedule": 15.0,
@@ -490,6 +500,7 @@ class Vertical:
     urls: str
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    privacy: str = ""  # a rootstock.privacy.holdings.Holdings: the personal data it holds
 
 
 LANE_GROUPS = ("language", "score")
@@ -534,6 +545,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+    "privacy.export": JobKind(
+        "rootstock.privacy.export.export",
+        "general",
+        "Export one person's data",
+        "privacy:write",
+        kept="Nothing; the archive is stored whole or not at all.",
+    ),
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
@@ -548,6 +566,8 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "job.failed": "A job failed",
     "job.started": "A job began",
     "job.succeeded": "A job ended well",
+    "privacy.request_created": "An export or an erasure of a person's data was asked for",
+    "privacy.subject_erased": "A person's data was erased",
     "support.conversation_closed": "A conversation was closed",
     "webhook.test": "A test, sent from the webhook's page",
 }
@@ -558,9 +578,15 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
+        "apps.fraud.privacy.HOLDINGS",
     ),
     "ehr": Vertical(
-        "Records", "apps.ehr.api.router", "apps.ehr.urls", "apps.ehr.demo.play", "apps.ehr.overview.tiles"
+        "Records",
+        "apps.ehr.api.router",
+        "apps.ehr.urls",
+        "apps.ehr.demo.play",
+        "apps.ehr.overview.tiles",
+        "apps.ehr.privacy.HOLDINGS",
     ),
     "support": Vertical(
         "Support",
@@ -568,6 +594,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
+        "apps.support.privacy.HOLDINGS",
     ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
