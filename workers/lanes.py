@@ -8,14 +8,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import redis
+from django.conf import settings
 
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError
 from rootstock.lanes import wire
+from rootstock.metrics.recent import batch_seen
 from rootstock.middleware import request_id
+from rootstock.resp import Command, Line
 from rootstock.settings import Lane
 from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
 
@@ -45,10 +48,13 @@ class Consumer:
         if self.lane.streams:
             self._flusher = Flusher()
         self.redis.set(self.alive, 1, ex=wire.ALIVE_S)
-        serve = self._serve_stream if self.lane.streams else self._serve_batch
+        serve = self._serve_streams if self.lane.streams else self._serve_batches
         for index in range(self.lane.threads if self.lane.streams else 1):
             thread = threading.Thread(
-                target=self._loop, args=(serve,), name=f"{self.name}-{index}", daemon=True
+                target=serve,
+                args=(Line(settings.REDIS_URL, 30.0, 5.0),),
+                name=f"{self.name}-{index}",
+                daemon=True,
             )
             thread.start()
             self._threads.append(thread)
@@ -61,30 +67,48 @@ class Consumer:
         for thread in self._threads:
             thread.join(timeout=10)
 
-    def _loop(self, serve: Callable[[list[bytes]], None]) -> None:
+    def _serve_streams(self, line: Line) -> None:
         while not self._stop.is_set():
-            try:
-                raws = self._take()
-                self._away = False
+            with self._mishaps():
+                for item in _decoded(self._take(line)):
+                    self._serve_one(item)
+
+    def _serve_batches(self, line: Line) -> None:
+        """The replies of one batch and the wait for the next one travel together."""
+        replies: list[Command] = []
+        while not self._stop.is_set():
+            with self._mishaps():
+                raws = self._take(line, replies)
+                replies = []
                 if raws:
-                    serve(raws)
-            except redis.RedisError:
-                if not self._away:
-                    self._away = True
-                    log.warning("lane %s: Valkey is away", self.name)
-                self._stop.wait(_RETRY_S)
-            except Exception:
-                log.exception("lane %s: a batch was lost to a fault", self.name)
+                    replies = self._serve_batch(raws)
+        with self._mishaps():
+            line.ask(*replies)
 
-    def _take(self) -> list[bytes]:
-        popped = self.redis.blpop([self.queue], timeout=_POLL_S)
-        if popped is None:
-            return []
+    @contextlib.contextmanager
+    def _mishaps(self) -> Iterator[None]:
+        """What goes wrong in one round must not end the lane."""
+        try:
+            yield
+            self._away = False
+        except redis.RedisError:
+            if not self._away:
+                self._away = True
+                log.warning("lane %s: Valkey is away", self.name)
+            self._stop.wait(_RETRY_S)
+        except Exception:
+            log.exception("lane %s: a batch was lost to a fault", self.name)
+
+    def _take(self, line: Line, replies: Sequence[Command] = ()) -> list[bytes]:
         more = 0 if self.lane.streams else self.lane.max_batch - 1
-        rest = self.redis.lpop(self.queue, more) if more else None
-        return [popped[1], *cast("list[bytes]", rest or [])]
+        wait: list[Command] = [["BLPOP", self.queue, _POLL_S]]
+        if more:
+            wait.append(["LPOP", self.queue, more])
+        found = line.ask(*replies, *wait)[len(replies) :]
+        popped, *rest = found
+        return [*(popped[1:] if popped else ()), *((rest[0] if rest else None) or ())]
 
-    def _serve_batch(self, raws: list[bytes]) -> None:
+    def _serve_batch(self, raws: list[bytes]) -> list[Command]:
         items, now = _decoded(raws), time.time()
         live = [item for item in items if item.deadline > now]
         token = request_id.set(live[0].request_id if live else "-")
@@ -95,7 +119,8 @@ class Consumer:
             request_id.reset(token)
         expired = DeadlineExceeded("the request expired in the queue")
         late = [(item, expired) for item in items if item.deadline <= now]
-        self._reply([*zip(live, results, strict=True), *late])
+        batch_seen(self.name, [(time.time() - item.admitted_at) * 1000 for item in live])
+        return _replies([*zip(live, results, strict=True), *late])
 
     def _answers(self, live: list[wire.Item]) -> list[dict[str, Any] | DomainError]:
         if not live:
@@ -111,29 +136,12 @@ class Consumer:
                 live
             )
 
-    def _reply(self, answers: list[tuple[wire.Item, dict[str, Any] | DomainError]]) -> None:
-        with self.redis.pipeline(transaction=False) as pipeline:
-            for item, result in answers:
-                failed = isinstance(result, DomainError)
-                raw = wire.encode_reply(
-                    item.index,
-                    None if failed else cast("dict[str, Any]", result),
-                    cast(DomainError, result).as_dict() if failed else None,
-                )
-                pipeline.rpush(wire.reply_key(item.call), raw)
-            for call in {item.call for item, _ in answers}:
-                pipeline.expire(wire.reply_key(call), wire.REPLY_TTL_S)
-            pipeline.execute()
-
-    def _serve_stream(self, raws: list[bytes]) -> None:
-        for item in _decoded(raws):
-            self._serve_one(item)
-
     def _serve_one(self, item: wire.Item) -> None:
         token = request_id.set(item.request_id)
         try:
             with self._flusher.watching(StreamWriter(self.redis, item.call)) as writer:
                 self._write_events(item, writer)
+            batch_seen(self.name, [(time.time() - item.admitted_at) * 1000])
         finally:
             request_id.reset(token)
 
@@ -266,6 +274,18 @@ def _decoded(raws: list[bytes]) -> list[wire.Item]:
         except (ValueError, TypeError):
             log.error("an item that is none was dropped (%d bytes)", len(raw))
     return items
+
+
+def _replies(answers: list[tuple[wire.Item, dict[str, Any] | DomainError]]) -> list[Command]:
+    commands: list[Command] = []
+    for item, result in answers:
+        if isinstance(result, DomainError):
+            raw = wire.encode_reply(item.index, None, result.as_dict())
+        else:
+            raw = wire.encode_reply(item.index, result, None)
+        commands.append(["RPUSH", wire.reply_key(item.call), raw])
+    calls = {item.call for item, _ in answers}
+    return commands + [["EXPIRE", wire.reply_key(call), wire.REPLY_TTL_S] for call in calls]
 
 
 def _request(item: wire.Item) -> LaneRequest:

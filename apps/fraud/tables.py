@@ -84,9 +84,7 @@ COLUMNS = [
         css="num",
     ),
     Column("currency", "Currency", shown=False),
-    Column(
-        "parties", "From and to", value=_parties, csv=lambda row: f"{row.payer} > {row.payee}", css="nowrap"
-    ),
+    Column("parties", "From and to", value=_parties, csv=lambda row: f"{row.payer} > {row.payee}"),
     Column("channel", "Channel", value=lambda row: row.channel.capitalize(), shown=False),
     Column("reason", "Main reason", value=reason_of, css="wide"),
     Column("occurred_at", "Paid"),

@@ -5,7 +5,7 @@ import logging
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -28,6 +28,7 @@ from rootstock.errors import (
 )
 from rootstock.files.api import router as files_router
 from rootstock.jobs.api import router as jobs_router
+from rootstock.logs import route_of
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.api import router as registry_router
 from rootstock.webhooks.api import router as webhooks_router
@@ -89,6 +90,12 @@ def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse
     return problem_of(request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken"))
 
 
+@api.exception_handler(UnreadablePostError)
+def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    """The caller went away before all of the body had come."""
+    return problem_of(request, BadBody.because("ended in the middle"))
+
+
 @api.exception_handler(SuspiciousOperation)
 def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
     """Django refuses to read it, for example a form with too many fields."""
@@ -98,14 +105,14 @@ def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
 @api.exception_handler(DataError)
 def on_data_error(request: HttpRequest, error: DataError) -> HttpResponse:
     """The net below every check: a value that its column cannot hold. The database's words may quote it."""
-    log.warning("%s %s: DataError", request.method, request.path)
+    log.warning("%s %s: DataError", request.method, route_of(request))
     return problem_of(request, InvalidInput("a value cannot be stored"))
 
 
 @api.exception_handler(Exception)
 def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
     """A fault of ours: logged, and told without its insides."""
-    log.exception("%s %s", request.method, request.path)
+    log.exception("%s %s", request.method, route_of(request))
     return problem(request, 500, "internal", "something went wrong here; the request id finds it in the log")
 
 

@@ -17,6 +17,7 @@ from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, prob
 
 API_PREFIX = "/api/"
 MAX_PROBLEMS = 50
+_FORM_BYTES = 64 * 1024  # what a form has around its file
 # PostgreSQL stores neither NUL nor half of a surrogate pair; JSON can spell both.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -99,10 +100,8 @@ class ApiEdgeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(API_PREFIX):
             return self.get_response(request)
-        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return problem_of(
-                request, TooLarge(f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are taken")
-            )
+        if _length(request) > (allowed := _allowance(request)):
+            return problem_of(request, TooLarge(f"at most {allowed} bytes are taken"))
         response = self.get_response(request)
         if response.status_code == 405:
             response = _not_allowed(request, response)
@@ -113,6 +112,14 @@ class ApiEdgeMiddleware:
         """A page's address with a NUL in it finds nothing; of the API, `EdgeParser` names the parameter."""
         if not request.path.startswith(API_PREFIX) and any("\x00" in v for v in _query_values(request)):
             raise BadRequest("the address holds a NUL character")
+
+
+def _allowance(request: HttpRequest) -> int:
+    """Bytes of a body. Uploads are never held in memory, so they may be larger."""
+    is_upload = request.content_type == "multipart/form-data" and request.method == "POST"
+    if is_upload and request.path in settings.FILE_UPLOAD_PATHS:
+        return int(settings.FILE_MAX_BYTES) + _FORM_BYTES
+    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 def _length(request: HttpRequest) -> int:

@@ -9,19 +9,20 @@ import logging
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from rootstock.errors import Busy
+from rootstock.resp import Lines, Word
 
 log = logging.getLogger(__name__)
 WINDOW_S = 60
 _EPOCH_TTL_S = 3600
 _LOOK_AGAIN_S = 2.0
-_TAKE = """
+_TAKE = b"""
 local time = redis.call('TIME')
 local epoch = ''
 if KEYS[2] then
@@ -73,7 +74,7 @@ def quota(kind: str, id: object, per_minute: int | None = None) -> Quota:
 def take(wanted: Quota, *, epoch_of: str = "") -> Taken | None:
     """Count one request, and read the epoch of a key. None when Valkey is away: then nobody is refused."""
     keys = [f"rate:{wanted.kind}:{wanted.id}"] + ([epoch_key(epoch_of)] if epoch_of else [])
-    found = _asked(lambda: _script()(keys=keys, args=[wanted.per_minute, WINDOW_S, _EPOCH_TTL_S]))
+    found = _asked("EVAL", _TAKE, len(keys), *keys, wanted.per_minute, WINDOW_S, _EPOCH_TTL_S)
     if found is None:
         return None
     allowed, remaining, reset, retry, epoch = found
@@ -82,13 +83,13 @@ def take(wanted: Quota, *, epoch_of: str = "") -> Taken | None:
 
 def epoch_read(prefix: str) -> str:
     """A key's epoch, empty while it has none or Valkey is away."""
-    raw = _asked(lambda: _connection().get(epoch_key(prefix)))
+    raw = _asked("GET", epoch_key(prefix))
     return raw.decode() if raw else ""
 
 
 def epoch_end(prefix: str) -> None:
     """What any process remembers of this key holds no more."""
-    _asked(lambda: _connection().delete(epoch_key(prefix)))
+    _asked("DEL", epoch_key(prefix))
 
 
 def epoch_key(prefix: str) -> str:
@@ -115,14 +116,9 @@ def headers_set(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 @cache
-def _connection() -> "redis.Redis[bytes]":
-    """Its own connections: a request must not wait for a Valkey that hangs."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=0.5)
-
-
-@cache
-def _script() -> Any:
-    return _connection().register_script(_TAKE)
+def _lines() -> Lines:
+    """Connections of its own: a request must not wait for a Valkey that hangs."""
+    return Lines(settings.REDIS_URL, timeout_s=1.0, connect_timeout_s=0.5)
 
 
 class _Breaker:
@@ -131,18 +127,15 @@ class _Breaker:
     until = 0.0
 
 
-def _asked(ask: Any) -> Any:
+def _asked(*command: Word) -> Any:
     if time.monotonic() < _Breaker.until:
         return None
     try:
-        return cast(Any, ask())
+        return _lines().ask(command)[0]
     except redis.RedisError as error:
         _Breaker.until = time.monotonic() + _LOOK_AGAIN_S
         log.warning(
-            "Valkey is away (%s): rates are not limited, keys are checked in the database", _name(error)
+            "Valkey is away (%s): rates are not limited, keys are checked in the database",
+            type(error).__name__,
         )
         return None
-
-
-def _name(error: BaseException) -> str:
-    return type(error).__name__

@@ -5,6 +5,7 @@ by dotted path: neither `rootstock` nor `workers` imports `apps`.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
@@ -81,13 +82,43 @@ def _hosts_and_networks(name: str) -> tuple[str, ...]:
     return found
 
 
+def _clamd(name: str) -> str:
+    value = os.environ.get(name, "")
+    if value and not re.fullmatch(r"unix:/.+|.+:\d{1,5}", value):
+        raise ImproperlyConfigured(f"{name}={value!r}: expected unix:/path/of/socket or host:port")
+    return value
+
+
+def _file_storage(name: str) -> dict[str, object]:
+    """Where uploaded files lie: a folder, or a bucket."""
+    value = os.environ.get(name, "")
+    if not value:
+        options = {
+            "location": VAR_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        }
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?", value)
+    if match is None:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected s3://bucket or s3://bucket/prefix")
+    bucket = {
+        "bucket_name": match.group(1),
+        "location": (match.group(2) or "").strip("/"),
+        "endpoint_url": os.environ.get("ROOTSTOCK_S3_ENDPOINT") or None,
+        "file_overwrite": True,  # every content has a key of its own
+        "default_acl": None,
+        "max_memory_size": 2**20,  # more of a file that is read lies on disk
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+
+
 # --- where things are -------------------------------------------------------------------------------------
 VAR_DIR = Path(os.environ.get("ROOTSTOCK_VAR", BASE_DIR / "var")).resolve()
 PRODUCTION = _choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "production"
 DEBUG = False
 MODELS_DIR = VAR_DIR / "models"
 ADAPTERS_DIR = VAR_DIR / "adapters"
-DATASETS_DIR = VAR_DIR / "datasets"
 BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 
 # --- secrets ----------------------------------------------------------------------------------------------
@@ -182,8 +213,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
+    "rootstock.access.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
+    # A program's request ends here; what follows serves browsers.
+    "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "rootstock.accounts.middleware.SessionMiddleware",
@@ -240,11 +274,18 @@ LANGUAGE_CODE = "en-gb"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
+# Uploads go to disk as they come, then to the storage: a folder, or S3 with ROOTSTOCK_FILES=s3://bucket/prefix
+# (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
+FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
+FILE_INCOMING_DIR = VAR_DIR / "uploads"
+FILE_UPLOAD_PATHS = ("/api/v1/files", "/api/v1/datasets")  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_MAX_BYTES = _integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
+FILE_QUOTA_BYTES = _integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
+FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits
+FILE_REFUSED_KEEP_DAYS = _integer("ROOTSTOCK_FILE_REFUSED_KEEP_DAYS", 7, 1)
+CLAMD = _clamd("ROOTSTOCK_CLAMD")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "files"},
-    },
+    "default": _file_storage("ROOTSTOCK_FILES"),
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -402,7 +443,9 @@ JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
 AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
-AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS", "log")
+AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS") or (
+    "log" if PRODUCTION else str(VAR_DIR / "audit-roots.log")
+)
 if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "http://", "https://")):
     raise ImproperlyConfigured(
         f"ROOTSTOCK_AUDIT_WITNESS={AUDIT_WITNESS!r}: expected log, none, an absolute path or an http(s) address"
@@ -427,6 +470,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "enforce-retention": {"task": "rootstock.privacy.tasks.enforce_retention", "schedule": 6 * 3600.0},
     "expire-exports": {"task": "rootstock.privacy.tasks.expire_archives", "schedule": 3600.0},
+    "sweep-files": {
+        "task": "rootstock.files.tasks.sweep_files",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "sweep-orphaned-content": {
+        "task": "rootstock.files.tasks.sweep_orphans",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
+    },
     "expire-lost-answers": {
         "task": "apps.support.tasks.expire_answers",
         "schedule": 15.0,
@@ -435,22 +488,20 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- logging: to standard output, one line each, with the request id and never a payload ----------------------
+# --- logging: to standard error, one line each, with the request id and never a payload -----------------------
+LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {
-            "()": "rootstock.logs.LineFormatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
     "loggers": {
+        "rootstock.access": {"handlers": ["access"], "propagate": False},
         "httpx": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "presidio-analyzer": {"level": "WARNING"},
@@ -501,6 +552,10 @@ class Vertical:
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
     privacy: str = ""  # a rootstock.privacy.holdings.Holdings: the personal data it holds
+    pages: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # label, path and scope: what the palette offers beside the area
+    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
 
 
 LANE_GROUPS = ("language", "score")
@@ -537,6 +592,20 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before the training has ended; it starts from the beginning.",
         params="rootstock.registry.schemas.TrainParams",
     ),
+    "files.scan": JobKind(
+        "rootstock.files.jobs.scan",
+        "general",
+        "Check an uploaded file",
+        "files:write",
+        kept="The file stays in quarantine until its checks have ended.",
+    ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+    ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",
         "score",
@@ -552,6 +621,14 @@ JOB_KINDS: dict[str, JobKind] = {
         "privacy:write",
         kept="Nothing; the archive is stored whole or not at all.",
     ),
+}
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
@@ -578,7 +655,8 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
-        "apps.fraud.privacy.HOLDINGS",
+        privacy="apps.fraud.privacy.HOLDINGS",
+        search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
         "Records",
@@ -586,7 +664,9 @@ VERTICALS: dict[str, Vertical] = {
         "apps.ehr.urls",
         "apps.ehr.demo.play",
         "apps.ehr.overview.tiles",
-        "apps.ehr.privacy.HOLDINGS",
+        privacy="apps.ehr.privacy.HOLDINGS",
+        pages=(("Imports of records", "imports", "ehr:read"),),
+        search="apps.ehr.finders.find",
     ),
     "support": Vertical(
         "Support",
@@ -594,7 +674,9 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
-        "apps.support.privacy.HOLDINGS",
+        privacy="apps.support.privacy.HOLDINGS",
+        pages=(("New conversation", "new", "support:write"),),
+        search="apps.support.finders.find",
     ),
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.

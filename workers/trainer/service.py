@@ -13,11 +13,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from rootstock.errors import DomainError, InvalidInput
+from rootstock.errors import DomainError
 from rootstock.jobs.running import JobHandle
 from rootstock.registry.base import base_folder
 from rootstock.registry.selectors import dataset_get
-from rootstock.registry.services import adapter_register, dataset_path
+from rootstock.registry.services import adapter_register, dataset_copy
 from workers.trainer.child import Child
 
 SCRATCH = ".training-"
@@ -83,9 +83,7 @@ def _locked(folder: Path, how: int = 0) -> Iterator[None]:
 
 def _spec(job: JobHandle, folder: Path) -> dict[str, Any]:
     dataset = dataset_get(organisation=job.organisation, dataset_id=UUID(job.params["dataset"]))
-    data = dataset_path(dataset.organisation_id, dataset.sha256)
-    if not data.exists():
-        raise InvalidInput.field("dataset_id", "the data set's content is gone from storage")
+    data = dataset_copy(dataset=dataset, folder=folder.parent)
     return {
         "base": str(base_folder()),
         "target": str(folder),

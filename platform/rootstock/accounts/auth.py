@@ -127,8 +127,9 @@ class ScopeAuth(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Principal:
         principal = principal_of(request)
-        principal.require(self.scope)
         act_as(principal.actor)
+        request.auth = principal  # type: ignore[attr-defined]  # the log says who was refused, too
+        principal.require(self.scope)
         return principal
 
 

@@ -48,16 +48,19 @@ def _number(value: float) -> float | int:
     return int(Decimal(repr(value))) if value.is_integer() else value
 
 
+def leaf_content(row: "Leaf") -> dict[str, Any]:
+    """What of a row of the trail is hashed, as plain data."""
+    return {"leaf": row.LEAF} | {name: text_of(getattr(row, name)) for name in row.HASHED}
+
+
 def leaf_digest(row: "Leaf") -> bytes:
     """SHA-256 of the canonical JSON of a row of the trail."""
-    content = {name: text_of(getattr(row, name)) for name in row.HASHED}
-    content["leaf"] = row.LEAF
-    return sha256(canonical(content)).digest()
+    return sha256(canonical(leaf_content(row))).digest()
 
 
-def root_digest(root: "AuditRoot") -> bytes:
-    """SHA-256 of what a root says of itself, the root before it included."""
-    content = {
+def root_content(root: "AuditRoot") -> dict[str, Any]:
+    """What of a root is hashed, as plain data; the root before it included."""
+    return {
         "organisation": str(root.organisation_id),
         "sequence": root.sequence,
         "count": root.count,
@@ -65,7 +68,11 @@ def root_digest(root: "AuditRoot") -> bytes:
         "previous": bytes(root.previous).hex(),
         "at": text_of(root.at),
     }
-    return sha256(canonical(content)).digest()
+
+
+def root_digest(root: "AuditRoot") -> bytes:
+    """SHA-256 of what a root says of itself."""
+    return sha256(canonical(root_content(root))).digest()
 
 
 def text_of(value: Any) -> Any:

@@ -58,7 +58,8 @@ class AuditEntry(Leaf):
             models.Index(fields=["organisation", "-id"], name="audit_page"),
             models.Index(fields=["organisation", "actor_id", "-id"], name="audit_by_actor"),
             models.Index(fields=["organisation", "action", "-id"], name="audit_by_action"),
-            models.Index(fields=["organisation", "object_type", "object_id", "-id"], name="audit_by_object"),
+            models.Index(fields=["organisation", "object_id", "-id"], name="audit_by_object_id"),
+            models.Index(fields=["organisation", "object_type", "-id"], name="audit_by_object_type"),
         ]
 
 

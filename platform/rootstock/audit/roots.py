@@ -8,6 +8,7 @@ root. Nothing depends on transaction numbers, so a dump restored elsewhere goes 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -46,7 +47,7 @@ def pack(members: Sequence[Member]) -> bytes:
     return b"".join(bytes([KIND_OF[one.kind.LEAF]]) + one.id.bytes + one.digest for one in members)
 
 
-def unpack(leaves: bytes) -> list[Member]:
+def unpack(leaves: bytes | memoryview) -> list[Member]:
     """The members of a root. Raises ValueError for bytes that no root was written with."""
     leaves = bytes(leaves)
     if len(leaves) % _SIZE:
@@ -63,6 +64,19 @@ def unpack(leaves: bytes) -> list[Member]:
 def in_order(members: Sequence[Member]) -> list[Member]:
     """The order of leaves within a root: by id, and ids are ordered by time."""
     return sorted(members, key=lambda one: one.id.bytes)
+
+
+def rows_of(members: Sequence[Member]) -> dict[UUID, Leaf]:
+    """The rows of these members that are still there, by id. Call it inside `tenant()`."""
+    rows: dict[UUID, Leaf] = {}
+    for kind in LEAF_KINDS:
+        ids = [one.id for one in members if one.kind is kind]
+        if ids:
+            found: Any = kind._default_manager.filter(pk__in=ids)
+            rows |= {
+                row.pk: row for row in (found.select_related("reason") if kind is HumanAction else found)
+            }
+    return rows
 
 
 def roots_write(*, organisation: Organisation | UUID, wait: bool = True) -> list[AuditRoot]:

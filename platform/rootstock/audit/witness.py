@@ -1,7 +1,8 @@
 """The outside witness: each new root is told to a place that the database's owner does not rule.
 
 Who rewrites the whole chain cannot rewrite what has been told, so the rewriting is noticed.
-ROOTSTOCK_AUDIT_WITNESS is `log` (one line of the log), `none`, a file's path, or an http(s) address.
+ROOTSTOCK_AUDIT_WITNESS is `log` (one line of the log; the default in production), `none`, a file's path (by
+default one under var/), or an http(s) address.
 """
 
 import json
@@ -57,6 +58,12 @@ def witnessed(path: Path, organisation: str) -> dict[int, str]:
             if told.get("organisation") == organisation:
                 found.setdefault(told["sequence"], told["hash"])  # the first word counts
     return found
+
+
+def own_witness(organisation: str) -> dict[int, str]:
+    """What this machine's own witness file says; empty where the witness is no file or was told nothing here."""
+    path = Path(settings.AUDIT_WITNESS)
+    return witnessed(path, organisation) if path.is_absolute() and path.exists() else {}
 
 
 def _told(line: str) -> dict[str, Any]:

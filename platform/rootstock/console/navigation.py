@@ -33,8 +33,36 @@ def areas() -> list[Area]:
         Area("Jobs", "/jobs/", "list-checks", "j", "jobs:read", "Models"),
         Area("People", "/people/", "users", "p", "people:read", "Admin"),
         Area("API keys", "/keys/", "key-round", "k", "keys:read", "Admin"),
+        Area("Audit", "/audit/", "scroll-text", "u", "audit:read", "Admin"),
         Area("Settings", "/settings/", "settings", "o", "settings:write", "Admin"),
     ]
+
+
+def pages() -> list[Area]:
+    """Pages that the palette offers beside the areas."""
+    verticals = [
+        Area(label, f"/{name}/{path}", SYMBOLS.get(name, "layers"), "", scope, vertical.label)
+        for name, vertical in settings.VERTICALS.items()
+        for label, path, scope in vertical.pages
+    ]
+    return [
+        *verticals,
+        Area("API reference", "/api/v1/docs", "file-text", group="Help"),
+        Area("Style page", "/style/", "palette", group="Help"),
+    ]
+
+
+def pages_for(scopes: frozenset[str]) -> list[Area]:
+    """Those of them that a person with these scopes may open."""
+    return [page for page in pages() if not page.scope or page.scope in scopes]
+
+
+def grouped(found: list[Area]) -> list[tuple[str, list[Area]]]:
+    """Areas under the headings of the rail, in the order in which the headings first appear."""
+    groups: dict[str, list[Area]] = {}
+    for area in found:
+        groups.setdefault(area.group, []).append(area)
+    return list(groups.items())
 
 
 def areas_for(scopes: frozenset[str], path: str) -> list[Area]:

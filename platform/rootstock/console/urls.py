@@ -5,6 +5,7 @@ from rootstock.console import saved_views, views
 urlpatterns = [
     path("", views.home, name="home"),
     path("home/live/", views.home_live, name="home-live"),
+    path("palette/", views.palette, name="palette"),
     path("health/", views.health_dot, name="health-dot"),
     path("adapters/", views.adapters, name="adapters"),
     path("style/", views.style, name="style"),

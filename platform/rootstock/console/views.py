@@ -8,8 +8,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.console import palette as command_palette
 from rootstock.console import selectors
 from rootstock.console.adapter_tables import BASES, SHIPPED, own_table, shipped_rows
+from rootstock.console.context import PLAIN
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
 from rootstock.console.tables import of_rows, table_page
 from rootstock.errors import AWAY, problem, problem_of, unavailable
@@ -41,6 +43,19 @@ def health_dot(request: PageRequest) -> HttpResponse:
 
 
 @require_GET
+@tenant_page()
+def palette(request: PageRequest) -> HttpResponse:
+    """What the command palette offers: everything without a text, what is found with one."""
+    text = request.GET.get("q", "")
+    groups = (
+        command_palette.found(request.membership, text)
+        if text
+        else command_palette.commands(request.membership, request.memberships)
+    )
+    return JsonResponse(command_palette.as_json(groups), headers={"Cache-Control": "no-store"})
+
+
+@require_GET
 @tenant_page("adapters:read")
 def adapters(request: PageRequest) -> HttpResponseBase:
     """Bases that are served and the adapters grafted onto them."""
@@ -69,6 +84,8 @@ def _error(request: HttpRequest, status: int, code: str, title: str, text: str) 
     if _is_api(request):
         return problem(request, status, code, text)
     context: dict[str, Any] = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+    if status >= 500:
+        context["layout"] = PLAIN  # the shell asks the database who is signed in
     return render(request, "console/error.html", context, status=status)
 
 

@@ -1,9 +1,10 @@
 """Ask a worker something and wait for the answer, or open a stream of events."""
 
+import random
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import redis
@@ -14,11 +15,18 @@ from rootstock.errors import Busy, DeadlineExceeded, Unavailable, from_dict
 from rootstock.lanes import wire
 from rootstock.lanes.generation import generation_of
 from rootstock.middleware import request_id
+from rootstock.resp import Command, Lines
 
-# All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit.
-_ADMIT = """
-if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
-if redis.call('LLEN', KEYS[1]) + #ARGV - 2 > tonumber(ARGV[1]) then return -2 end
+# All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit. The caller may
+# have sent its wait for the reply along: a refusal puts an empty one there, so that the wait ends.
+_ADMIT = b"""
+local refused = 0
+if redis.call('EXISTS', KEYS[2]) == 0 then refused = -1
+elseif redis.call('LLEN', KEYS[1]) + #ARGV - 2 > tonumber(ARGV[1]) then refused = -2 end
+if refused < 0 then
+  if KEYS[3] then redis.call('RPUSH', KEYS[3], '') end
+  return refused
+end
 for i = 3, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return #ARGV - 2
@@ -26,6 +34,12 @@ return #ARGV - 2
 
 
 _LOOK_S = 1.0
+
+
+@cache
+def lines() -> Lines:
+    """A connection for each thread that waits for answers."""
+    return Lines(settings.REDIS_URL, timeout_s=30.0)
 
 
 @cache
@@ -47,9 +61,15 @@ def call(
     """
     if not payloads:
         return []
-    call_id, deadline = uuid4().hex, time.time() + (deadline_s or settings.LANES[lane].deadline_s)
-    _admit(lane, _items(call_id, payloads, organisation, deadline, stream=False))
-    return _collect(lane, call_id, len(payloads), deadline)
+    call_id, deadline = (
+        f"{random.getrandbits(128):032x}",
+        time.time() + (deadline_s or settings.LANES[lane].deadline_s),
+    )
+    admit = _admission(lane, _items(call_id, payloads, organisation, deadline, stream=False), call_id)
+    with wire.reachable():
+        admitted, *found = lines().ask(admit, *_taking(call_id, len(payloads), deadline))
+    _refuse(lane, admitted)
+    return _collect(lane, call_id, len(payloads), deadline, _raws(found))
 
 
 def open_stream(
@@ -60,7 +80,11 @@ def open_stream(
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
     with wire.reachable():
         connection().set(wire.owner_key(stream_id), f"{organisation_id} {deadline}", ex=wire.STREAM_TTL_S)
-    _admit(lane, _items(stream_id, [payload], organisation, deadline, stream=True))
+    with wire.reachable():
+        admitted = lines().ask(
+            _admission(lane, _items(stream_id, [payload], organisation, deadline, stream=True))
+        )
+    _refuse(lane, admitted[0])
     return stream_id
 
 
@@ -73,46 +97,60 @@ def _items(
     stream: bool,
 ) -> list[bytes]:
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
+    common = (organisation_id, deadline, request_id.get())
     return [
-        wire.Item(call_id, index, organisation_id, deadline, request_id.get(), payload, stream).encode()
+        wire.Item(call_id, index, *common, payload, stream, time.time()).encode()
         for index, payload in enumerate(payloads)
     ]
 
 
-def _admit(lane: str, items: list[bytes]) -> None:
+def _admission(lane: str, items: list[bytes], call_id: str = "") -> Command:
     limit, generation = settings.LANES[lane].queue_limit, generation_of(lane)
     keys = [wire.queue_key(lane, generation), wire.alive_key(lane, generation)]
-    with wire.reachable():
-        admitted = connection().eval(_ADMIT, 2, *keys, limit, 600, *items)  # type: ignore[no-untyped-call]
+    if call_id:
+        keys.append(wire.reply_key(call_id))
+    return ["EVAL", _ADMIT, len(keys), *keys, limit, 600, *items]
+
+
+def _refuse(lane: str, admitted: int) -> None:
     if admitted == -1:
         raise Unavailable(f"no worker serves {lane} now", retry_after=2)
     if admitted == -2:
         raise Busy(f"the queue of {lane} is full", retry_after=1)
 
 
-def _collect(lane: str, call_id: str, wanted: int, deadline: float) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = [{} for _ in range(wanted)]
-    missing = wanted
-    while missing:
-        with wire.reachable():
-            raws = _replies(lane, wire.reply_key(call_id), missing, deadline)
+def _taking(call_id: str, missing: int, deadline: float) -> list[Command]:
+    """Wait for a reply, and take what else is there. The wait is a slice, so that a worker's death is noticed."""
+    key, wait = wire.reply_key(call_id), min(max(deadline - time.time(), 0.001), _LOOK_S)
+    first: Command = ["BLPOP", key, f"{wait:.3f}"]
+    return [first, ["LPOP", key, missing - 1]] if missing > 1 else [first]
+
+
+def _raws(found: list[Any]) -> list[bytes]:
+    popped, *rest = found
+    return [*(popped[1:] if popped else ()), *((rest[0] if rest else None) or ())]
+
+
+def _collect(
+    lane: str, call_id: str, wanted: int, deadline: float, raws: list[bytes]
+) -> list[dict[str, Any]]:
+    results: list[dict[str, Any] | None] = [None] * wanted
+    while True:
         for raw in raws:
             index, result, error = wire.decode_reply(raw)
             if error is not None:
                 raise from_dict(error)
             results[index] = result or {}
-        missing -= len(raws)
-    return results
+        missing = results.count(None)  # not a count of replies: one that was sent twice is none more
+        if not missing:
+            return [result or {} for result in results]
+        raws = _more(lane, call_id, missing, deadline, waited_in_vain=not raws)
 
 
-def _replies(lane: str, key: str, missing: int, deadline: float) -> list[bytes]:
-    """The replies that are there, at least one. Waits in slices, so that a worker's death is noticed."""
-    alive = wire.alive_key(lane, generation_of(lane))
-    while (remaining := deadline - time.time()) > 0.001:
-        popped = connection().blpop([key], timeout=min(remaining, _LOOK_S))
-        if popped is not None:
-            rest = connection().lpop(key, missing - 1) if missing > 1 else None
-            return [popped[1], *cast("list[bytes]", rest or [])]
-        if not connection().exists(alive):
+def _more(lane: str, call_id: str, missing: int, deadline: float, *, waited_in_vain: bool) -> list[bytes]:
+    if deadline - time.time() <= 0.001:
+        raise DeadlineExceeded(f"{lane} did not answer in time", retry_after=1)
+    with wire.reachable():
+        if waited_in_vain and not connection().exists(wire.alive_key(lane, generation_of(lane))):
             raise Unavailable(f"the worker that serves {lane} is gone", retry_after=2)
-    raise DeadlineExceeded(f"{lane} did not answer in time", retry_after=1)
+        return _raws(lines().ask(*_taking(call_id, missing, deadline)))

@@ -92,21 +92,22 @@ class Item:
     request_id: str
     payload: dict[str, Any]
     stream: bool = False
+    admitted_at: float = 0.0  # Unix seconds
 
     def encode(self) -> bytes:
         """As JSON."""
         return json.dumps(
             [
                 self.call, self.index, str(self.organisation_id), self.deadline,
-                self.request_id, self.payload, self.stream,
+                self.request_id, self.payload, self.stream, self.admitted_at,
             ]
         ).encode()  # fmt: skip
 
     @classmethod
     def decode(cls, raw: bytes) -> "Item":
         """The inverse of `encode`."""
-        call, index, organisation, deadline, request_id, payload, stream = json.loads(raw)
-        return cls(call, index, UUID(organisation), deadline, request_id, payload, stream)
+        call, index, organisation, *rest = json.loads(raw)
+        return cls(call, index, UUID(organisation), *rest)
 
 
 def encode_reply(index: int, result: dict[str, Any] | None, error: dict[str, Any] | None) -> bytes:

@@ -167,7 +167,18 @@ def _granian(web: Address) -> Sequence[str]:
         "--port",
         str(web.port),
     ]
-    threads = ["--workers", "1", "--blocking-threads", "64", "--backpressure", "256", "--no-ws"]
+    # An open stream holds a thread that sleeps: 300 of them beside whatever else is asked (docs/decisions/0036).
+    threads = [
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "384",
+        "--backpressure",
+        "512",
+        "--no-ws",
+        "--http",
+        "1",
+    ]
     # A stream that a browser keeps open would hold the stop for as long as the supervisor has patience.
     stop = ["--workers-kill-timeout", "2"]
     return [*command, *threads, *stop, "--log-level", "error", "rootstock.wsgi:application"]

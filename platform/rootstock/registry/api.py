@@ -13,7 +13,6 @@ from rootstock.jobs.api import JobOut
 from rootstock.jobs.models import Job
 from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services
-from rootstock.registry.datasets import MAX_BYTES
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 from rootstock.registry.schemas import TrainSettings
 
@@ -85,8 +84,9 @@ def create_dataset(request: ApiRequest, name: Form[str], file: File[UploadedFile
     201 with the new data set. 200 when the same bytes had been uploaded before, under whatever name: the answer
     is the data set that is there, with the name it has.
     """
-    content = file.read(MAX_BYTES + 1)
-    row, created = services.dataset_create(organisation=request.auth.organisation, name=name, content=content)
+    row, created = services.dataset_create(
+        organisation=request.auth.organisation, name=name, content=file, created_by=request.auth.user
+    )
     return Status(201 if created else 200, row)
 
 

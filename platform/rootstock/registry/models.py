@@ -3,6 +3,7 @@
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
+from rootstock.files.models import StoredFile
 from rootstock.ids import uuid7
 from rootstock.jobs.models import Job
 
@@ -27,6 +28,8 @@ class Dataset(TenantModel):
     sha256 = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     bytes = models.PositiveBigIntegerField()
+    # null: uploaded before files were stored as such; the same upload again brings the content.
+    file = models.ForeignKey(StoredFile, null=True, on_delete=models.PROTECT, related_name="datasets")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

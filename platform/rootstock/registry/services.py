@@ -1,10 +1,10 @@
 """Writes: data sets, training jobs, the adapters they make."""
 
-import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -12,45 +12,68 @@ from django.conf import settings
 from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
 from rootstock.errors import InvalidInput, NotFound, Unavailable
-from rootstock.ids import uuid7
+from rootstock.files.models import StoredFile
+from rootstock.files.services import file_check, file_open, file_store
+from rootstock.files.uploads import Upload
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card, base_registered
-from rootstock.registry.datasets import check_chat_lines
+from rootstock.registry.datasets import check_chat_stream
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.webhooks.services import event_emit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 
 
-def dataset_create(*, organisation: Organisation, name: str, content: bytes) -> tuple[Dataset, bool]:
+def dataset_create(
+    *, organisation: Organisation, name: str, content: Upload, created_by: User | None = None
+) -> tuple[Dataset, bool]:
     """Store a chat data set. The same content again, by whatever name, gives the row that is there, and False."""
     _check_name(name)
-    rows = check_chat_lines(content)
-    digest = hashlib.sha256(content).hexdigest()
-    _store(dataset_path(organisation.pk, digest), content)
+    rows = check_chat_stream(cast(BinaryIO, content.file))
+    content.seek(0)
+    content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
+    file = _stored(organisation, content, created_by)
     with tenant(organisation):
         row, created = Dataset.objects.get_or_create(
             organisation=organisation,
-            sha256=digest,
-            defaults={"name": name, "task": "chat", "rows": rows, "bytes": len(content)},
+            sha256=file.sha256,
+            defaults={"name": name, "task": "chat", "rows": rows, "bytes": file.bytes, "file": file},
         )
+        if row.file_id is None:
+            row.file = file
+            row.save(update_fields=["file"])
         if created:
-            event_emit(organisation=organisation, type="dataset.created", data={"dataset": str(row.pk)})
+            data = {"dataset": str(row.pk)}
+            event_emit(organisation=organisation, type="dataset.created", data=data)
+            audit_record(
+                organisation=organisation, action="dataset.created", object_type="dataset", object_id=row.pk
+            )
     return row, created
 
 
-def dataset_path(organisation_id: UUID, digest: str) -> Path:
-    """Where a data set's content lies."""
-    return Path(settings.DATASETS_DIR) / str(organisation_id) / f"{digest}.jsonl"
+def _stored(organisation: Organisation, content: Upload, created_by: User | None) -> StoredFile:
+    """The upload as a clean file. A data set is small enough to be checked at once, whatever its size."""
+    file, _ = file_store(
+        organisation=organisation, purpose="dataset", content=content, uploaded_by=created_by
+    )
+    file = file_check(organisation=organisation, file_id=file.pk)
+    if not file.is_clean:
+        raise InvalidInput.field("file", f"was refused: {file.reason}")
+    return file
 
 
-def _store(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{uuid7().hex}.part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
+    """The data set's content as a file in `folder`, for a program that reads files."""
+    if dataset.file_id is None:
+        raise InvalidInput.field("dataset_id", "the data set's content is gone from storage; upload it again")
+    _, stored = file_open(organisation=dataset.organisation_id, file_id=dataset.file_id, done="used")
+    path = folder / f"{dataset.sha256}.jsonl"
+    with stored, path.open("wb") as copy:
+        shutil.copyfileobj(stored, copy)
+    return path
 
 
 def _check_name(name: str) -> None:

@@ -118,8 +118,8 @@ def endpoint_fare(*, organisation: Organisation, endpoint_id: UUID) -> Fare:
     }
     with tenant(organisation):
         attempts = WebhookAttempt.objects.filter(endpoint_id=endpoint_id, at__gte=first)
-        rows = attempts.annotate(hour=TruncHour("at")).values("hour").annotate(**figures)
-        by_hour = {row["hour"]: Hour(row["hour"], *(row[name] for name in figures)) for row in rows}
+        grouped = attempts.annotate(hour=TruncHour("at")).values("hour").annotate(**figures)
+        by_hour = {row[0]: Hour(*row) for row in grouped.values_list("hour", *figures)}
         whole = attempts.aggregate(**figures)
     hours = [first + timedelta(hours=step) for step in range(CHART_HOURS)]
     return Fare([by_hour.get(at, Hour(at)) for at in hours], **whole)

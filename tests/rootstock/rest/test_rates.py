@@ -4,7 +4,6 @@ import time
 from datetime import timedelta
 
 import pytest
-import redis
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +14,7 @@ from rootstock.accounts import verified
 from rootstock.accounts.models import ApiKey
 from rootstock.accounts.services import api_key_create, api_key_revoke
 from rootstock.accounts.tenancy import tenant
+from rootstock.resp import Lines
 from tests.fixtures.world import Api
 
 
@@ -27,9 +27,8 @@ def key(world):
 @pytest.fixture
 def valkey_away(monkeypatch):
     """Nobody listens where the rates are counted."""
-    nowhere = redis.Redis.from_url("unix:///nowhere/valkey.sock")
-    monkeypatch.setattr(rates, "_connection", lambda: nowhere)
-    monkeypatch.setattr(rates, "_script", lambda: nowhere.register_script("return 1"))
+    nowhere = Lines("unix:///nowhere/valkey.sock", timeout_s=1.0)
+    monkeypatch.setattr(rates, "_lines", lambda: nowhere)
     monkeypatch.setattr(rates._Breaker, "until", 0.0)
     yield
     rates._Breaker.until = 0.0

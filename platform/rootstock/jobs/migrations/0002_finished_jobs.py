@@ -9,7 +9,9 @@ from rootstock.accounts.tenancy import EnableTenantPolicy
 
 
 # The owner of the tables is under their policies too, unless they are lifted for a moment.
+# A table with rows whose foreign keys are still to be checked cannot be altered: they are checked at once.
 BACKFILL = """
+SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE jobs_job NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE jobs_jobevent NO FORCE ROW LEVEL SECURITY;
 UPDATE jobs_job SET queue = CASE kind WHEN 'adapters.train' THEN 'adaptation' WHEN 'fraud.score_batch' THEN 'score'

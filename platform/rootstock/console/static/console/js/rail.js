@@ -1,9 +1,22 @@
-// On phones the rail is a sheet over the page.
+// On phones the rail is a sheet over the page; on wide screens it can be narrowed to its icons, and stays so.
+const COOKIE = "rootstock_rail";
+
+function fold(button) {
+  const narrow = document.documentElement.dataset.rail !== "narrow";
+  if (narrow) document.documentElement.dataset.rail = "narrow";
+  else delete document.documentElement.dataset.rail;
+  button.setAttribute("aria-pressed", String(narrow));
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${COOKIE}=${narrow ? "narrow" : ""}; Path=/; Max-Age=${narrow ? 31536000 : 0}; SameSite=Lax${secure}`;
+}
+
 export function startRail() {
   const rail = document.getElementById("rail");
   const opener = document.querySelector("[data-rail-open]");
   const scrim = document.querySelector("[data-rail-close]");
   if (!rail || !opener) return;
+  const folder = rail.querySelector("[data-rail-fold]");
+  folder?.addEventListener("click", () => fold(folder));
 
   const set = (open) => {
     rail.toggleAttribute("data-open", open);

@@ -1,0 +1,50 @@
+"""Verification on request: at once where the chain is short, else as a job. Each is itself on record."""
+
+from typing import Any
+
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditRoot
+from rootstock.audit.selectors import VERIFIED
+from rootstock.audit.services import audit_record
+from rootstock.audit.verify import Verdict, chain_verify
+from rootstock.audit.witness import own_witness
+from rootstock.jobs.models import Job
+from rootstock.jobs.running import JobHandle
+from rootstock.jobs.services import job_create
+
+KIND = "audit.verify"
+AT_ONCE = 20_000
+"""So many rows are verified while the caller waits; it takes a second or two."""
+
+
+def verify_request(*, organisation: Organisation, created_by: User | None = None) -> Verdict | Job:
+    """Verify now, or start the job that does."""
+    with tenant(organisation):
+        counts = AuditRoot.objects.values_list("count", flat=True)[: AT_ONCE + 1]
+        long = sum(counts) > AT_ONCE
+    if long:
+        return job_create(organisation=organisation, kind=KIND, params={}, created_by=created_by)
+    return trail_verify(organisation=organisation)
+
+
+def trail_verify(*, organisation: Organisation, progress: Any = None) -> Verdict:
+    """Verify against this machine's witness too, and record what came out."""
+    told = own_witness(str(organisation.pk))
+    verdict = chain_verify(organisation=organisation, witnessed=told, progress=progress)
+    audit_record(
+        organisation=organisation,
+        action=VERIFIED,
+        object_type="audit_trail",
+        data=verdict.as_dict(),
+    )
+    return verdict
+
+
+def verify(job: JobHandle) -> dict[str, Any]:
+    """The job `audit.verify`."""
+
+    def progress(done: int, total: int) -> None:
+        job.progress(done, total, f"{done:,} of {total:,} rows verified")
+
+    return trail_verify(organisation=job.organisation, progress=progress).as_dict()

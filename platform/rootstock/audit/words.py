@@ -1,0 +1,115 @@
+"""The trail in words: actions, things, and who acted. Names are looked up when they are shown, never stored."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
+
+from rootstock.accounts.models import ApiKey, Organisation, User
+from rootstock.accounts.tenancy import tenant
+
+Who = tuple[str, str]  # an actor's kind and id
+
+# What the plain reading of the name ("API key created") does not say well.
+ACTIONS = {
+    "audit.pruned": "Retention took audit rows",
+    "audit.verified": "Audit trail verified",
+    "audit.exported": "Audit trail exported",
+    "patient.listed": "List of patients read",
+    "payment.listed": "List of payments read",
+    "conversation.listed": "List of conversations read",
+    "patient.read": "Patient's data read",
+    "payment.read": "Payment read",
+    "conversation.read": "Conversation read",
+}
+KINDS = {
+    "fraud.score": "Payment scored",
+    "ehr.deidentify": "Note de-identified",
+    "ehr.news2": "NEWS2 scored",
+    "support.emotion": "Emotion read",
+    "support.reply": "Answer written",
+}
+SPELLED = {
+    "api": "API",
+    "id": "ID",
+    "mfa": "MFA",
+    "sso": "SSO",
+    "oidc": "OIDC",
+    "url": "URL",
+    "news2": "NEWS2",
+}
+
+
+def action_words(action: str) -> str:
+    """`api_key.created` as "API key created"."""
+    return ACTIONS.get(action) or _spelled(action.replace(".", " "))
+
+
+def kind_words(kind: str) -> str:
+    """`fraud.score` as "Payment scored"."""
+    return KINDS.get(kind) or _spelled(kind.replace(".", " "))
+
+
+def thing_words(object_type: str) -> str:
+    """`api_key` as "API key"."""
+    return _spelled(object_type)
+
+
+def object_url(object_type: str, object_id: str) -> str:
+    """The page of a thing; empty where it has none."""
+    page = settings.AUDIT_OBJECT_PAGES.get(object_type)
+    try:
+        return reverse(page, args=[object_id]) if page and object_id else ""
+    except NoReverseMatch:
+        return ""
+
+
+def actor_names(organisation: Organisation, actors: Iterable[Who]) -> dict[Who, str]:
+    """Names of people, keys, clients and parts of the system. Whoever is gone is called by kind and id."""
+    wanted = set(actors)
+    found: dict[Who, str] = {who: _unnamed(who) for who in wanted}
+    people = [int(id) for kind, id in wanted if kind == "person" and id.isdecimal()]
+    for user in User.objects.filter(pk__in=people):
+        found["person", str(user.pk)] = user.get_full_name() or user.get_username()
+    with tenant(organisation):
+        for key in ApiKey.objects.filter(pk__in=[*_uuids(wanted, "key")]):
+            found["key", str(key.pk)] = f"API key {key.name}"
+    return found | _clients(wanted)
+
+
+def actors_of(rows: Iterable[Any]) -> list[Who]:
+    """The actors of entries or human actions."""
+    return [(row.actor_kind, row.actor_id) for row in rows]
+
+
+def _spelled(text: str) -> str:
+    words = [SPELLED.get(word, word) for word in text.replace("_", " ").split()]
+    return " ".join(words)[:1].upper() + " ".join(words)[1:]
+
+
+def _unnamed(who: Who) -> str:
+    kind, id = who
+    if kind == "system":
+        return _spelled(id.replace("-", " ")) if id != "rootstock" else "Rootstock"
+    return {"person": "A person who has left", "key": "A deleted API key", "client": "Client"}.get(kind, kind)
+
+
+def _clients(wanted: set[Who]) -> dict[Who, str]:
+    ids = [id for kind, id in wanted if kind == "client"]
+    if not ids or not apps.is_installed("allauth.idp.oidc"):
+        return {}
+    model: Any = apps.get_app_config("allauth_idp_oidc").get_model("Client")
+    clients = model.objects.filter(pk__in=ids)
+    return {("client", str(one.pk)): f"Client {one.name}" for one in clients}
+
+
+def _uuids(wanted: set[Who], kind: str) -> Iterable[UUID]:
+    for found, id in wanted:
+        if found == kind:
+            try:
+                yield UUID(id)
+            except ValueError:
+                continue

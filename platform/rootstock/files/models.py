@@ -1,0 +1,55 @@
+"""Uploaded files: what each is, whether it passed its checks, and where its content lies."""
+
+from django.db import models
+
+from rootstock.accounts.models import User
+from rootstock.accounts.tenancy import TenantModel
+
+
+class FileState(models.TextChoices):
+    """Only a clean file is handed out or used."""
+
+    UPLOADING = "uploading"
+    QUARANTINED = "quarantined"
+    CLEAN = "clean"
+    REFUSED = "refused"
+
+
+class StoredFile(TenantModel):
+    """One content for one purpose. `checks` are what was looked at: name, outcome (passed, refused), what was found."""
+
+    purpose = models.CharField(max_length=32)
+    name = models.CharField(max_length=200)
+    declared_type = models.CharField(max_length=100, blank=True)
+    type = models.CharField(max_length=100, blank=True)  # by content
+    bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=12, choices=FileState.choices, default=FileState.UPLOADING)
+    reason = models.CharField(max_length=300, blank=True)  # why it was refused
+    checks = models.JSONField(default=list)
+    storage_key = models.CharField(max_length=120)
+    job_id = models.UUIDField(null=True)  # the scan, when it does not happen at once
+    uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    checked_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "purpose", "sha256"],
+                condition=~models.Q(state="uploading"),
+                name="one_file_per_content",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="file_page"),
+            models.Index(
+                fields=["expires_at"], condition=models.Q(expires_at__isnull=False), name="file_expiry"
+            ),
+        ]
+
+    @property
+    def is_clean(self) -> bool:
+        """It passed every check."""
+        return self.state == FileState.CLEAN

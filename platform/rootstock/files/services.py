@@ -1,0 +1,245 @@
+"""Writes on files: take an upload, check it, hand it out, delete it."""
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError, Sum
+from django.utils import timezone
+
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
+from rootstock.errors import Busy, Conflict, DomainError, NotFound
+from rootstock.files.models import FileState, StoredFile
+from rootstock.files.names import safe_name
+from rootstock.files.purposes import purpose_named
+from rootstock.files.scanning import Report, scan
+from rootstock.files.uploads import Upload, digest_of, too_large
+from rootstock.ids import uuid7
+from rootstock.jobs.services import job_create
+from rootstock.webhooks.services import event_emit
+
+log = logging.getLogger(__name__)
+Tenant = Organisation | UUID
+SCAN_KIND = "files.scan"
+
+
+def file_store(
+    *, organisation: Organisation, purpose: str, content: Upload, uploaded_by: User | None = None
+) -> tuple[StoredFile, bool]:
+    """Store an upload and check it: a small one at once, a large one by a job. The file says what came of it.
+
+    The same content again, for the same purpose, gives the file that is there, and False. Raises InvalidInput,
+    TooLarge, and Conflict when the organisation's quota is used up; nothing is stored then.
+    """
+    limits = purpose_named(purpose)
+    size = content.size or 0
+    if size > min(limits.max_bytes, settings.FILE_MAX_BYTES):
+        raise too_large(min(limits.max_bytes, settings.FILE_MAX_BYTES))
+    row, is_new = _row_create(organisation, purpose, content, size, digest_of(content), uploaded_by)
+    if not is_new:
+        return row, False
+    try:
+        default_storage.save(row.storage_key, content)
+    except BaseException:
+        _forget(row)
+        raise
+    known = _quarantine(row)
+    if known is not None:
+        _forget(row)
+        return known, False
+    return _check_soon(row, content), True
+
+
+def _row_create(
+    organisation: Organisation, purpose: str, content: Upload, size: int, digest: str, by: User | None
+) -> tuple[StoredFile, bool]:
+    """The row of an upload in progress, or the one that is there with this content."""
+    with tenant(organisation) as owner:
+        _one_at_a_time(owner)
+        if known := _known(purpose, digest):
+            return known, False
+        used = StoredFile.objects.aggregate(used=Sum("bytes"))["used"] or 0
+        if used + size > settings.FILE_QUOTA_BYTES:
+            quota = settings.FILE_QUOTA_BYTES / 2**20
+            raise Conflict(
+                f"file: the organisation's {quota:,.0f} MiB for files are used up; delete some first"
+            )
+        key = uuid7()
+        row = StoredFile.objects.create(
+            id=key,
+            organisation_id=owner,
+            purpose=purpose,
+            name=safe_name(content.name or ""),
+            declared_type=_declared(content),
+            bytes=size,
+            sha256=digest,
+            storage_key=f"{owner}/{key}",
+            uploaded_by=by,
+        )
+    return row, True
+
+
+def _one_at_a_time(owner: UUID) -> None:
+    """The quota is exact: two uploads do not both take what is left."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"files {owner}"])
+
+
+def _known(purpose: str, digest: str) -> StoredFile | None:
+    found = StoredFile.objects.filter(purpose=purpose, sha256=digest)
+    return found.exclude(state=FileState.UPLOADING).first()
+
+
+def _declared(content: Upload) -> str:
+    return (content.content_type or "").encode("ascii", "replace").decode()[:100]
+
+
+def _quarantine(row: StoredFile) -> StoredFile | None:
+    """The content is all there. Returns the other row when the same content had come at the same time."""
+    with tenant(row.organisation_id):
+        try:
+            with transaction.atomic():
+                row.state = FileState.QUARANTINED
+                row.save(update_fields=["state"])
+        except IntegrityError:
+            return _known(row.purpose, row.sha256)
+        _audit(row, "uploaded", purpose=row.purpose, bytes=row.bytes, sha256=row.sha256)
+    return None
+
+
+def _check_soon(row: StoredFile, content: Upload) -> StoredFile:
+    if row.bytes <= settings.FILE_INLINE_BYTES:
+        with suppress(DomainError):  # a scanner is away: the job tries again
+            own = None if content.closed else content.file  # some storages close what they have taken
+            return file_check(organisation=row.organisation_id, file_id=row.pk, content=own)
+    with suppress(Busy):  # the sweep has it queued once there is room
+        return scan_queue(row)
+    return row
+
+
+def scan_queue(row: StoredFile) -> StoredFile:
+    """Have a worker check the file."""
+    with tenant(row.organisation_id):
+        job = job_create(organisation=row.organisation_id, kind=SCAN_KIND, params={"file": str(row.pk)})
+        row.job_id = job.pk
+        row.save(update_fields=["job_id"])
+    return row
+
+
+def file_check(*, organisation: Tenant, file_id: UUID, content: Any = None) -> StoredFile:
+    """Check a file in quarantine. Raises Unavailable when a scanner is away; it stays in quarantine then."""
+    with tenant(organisation):
+        row = _locked(file_id)
+    if row.state != FileState.QUARANTINED:
+        return row
+    if content is not None:
+        report = scan(cast(BinaryIO, content), name=row.name, purpose=row.purpose)
+    else:
+        with default_storage.open(row.storage_key) as stored:
+            report = scan(cast(BinaryIO, stored), name=row.name, purpose=row.purpose)
+    return _judge(row, report)
+
+
+def _judge(row: StoredFile, report: Report) -> StoredFile:
+    """Write what the checks said; once."""
+    now = timezone.now()
+    limits = purpose_named(row.purpose)
+    refused_until = timedelta(days=settings.FILE_REFUSED_KEEP_DAYS)
+    kept = limits.keep if report.is_clean else refused_until
+    fields = {
+        "state": FileState.CLEAN if report.is_clean else FileState.REFUSED,
+        "type": report.type,
+        "reason": report.reason,
+        "checks": report.as_list(),
+        "checked_at": now,
+        "expires_at": now + kept if kept else None,
+    }
+    with tenant(row.organisation_id):
+        if StoredFile.objects.filter(pk=row.pk, state=FileState.QUARANTINED).update(**fields):
+            outcome = "clean" if report.is_clean else "refused"
+            data = {"file": str(row.pk), "purpose": row.purpose}
+            event_emit(organisation=row.organisation_id, type=f"file.{outcome}", data=data)
+            if not report.is_clean:
+                failed = [check.name for check in report.checks if not check.passed]
+                _audit(row, "refused", check=failed[-1] if failed else "")
+        row.refresh_from_db(fields=list(fields))
+    return row
+
+
+def file_open(
+    *, organisation: Tenant, file_id: UUID, done: str = "downloaded"
+) -> tuple[StoredFile, "File[bytes]"]:
+    """A clean file and its content, to hand out; recorded. Raises Conflict for one that is not clean."""
+    with tenant(organisation):
+        row = _locked(file_id)
+        refuse_unless_clean(row)
+        _audit(row, done)
+    return row, default_storage.open(row.storage_key)
+
+
+def refuse_unless_clean(row: StoredFile) -> None:
+    """Raise Conflict unless the file passed its checks."""
+    if row.state == FileState.REFUSED:
+        raise Conflict(f"the file was refused: {row.reason}")
+    if not row.is_clean:
+        raise Conflict("the file is still being checked")
+
+
+def file_delete(*, organisation: Tenant, file_id: UUID) -> None:
+    """Delete a file and its content. Raises Conflict for one that something is made of."""
+    with tenant(organisation):
+        row = _locked(file_id)
+        if row.state == FileState.UPLOADING:
+            raise Conflict("the file is still being uploaded")
+        file_remove(row, "deleted")
+
+
+def file_remove(row: StoredFile, done: str) -> None:
+    """Take the row away, and its content once that is committed. Call it inside `tenant()`."""
+    try:
+        with transaction.atomic():
+            StoredFile.objects.filter(pk=row.pk).delete()
+    except ProtectedError:
+        raise Conflict("the file is in use, by a data set for instance; delete that first") from None
+    _audit(row, done, purpose=row.purpose, state=row.state)
+    transaction.on_commit(lambda: content_delete(row.storage_key))
+
+
+def content_delete(key: str) -> None:
+    """Delete content that no row names any more. What fails here is found again by the sweep."""
+    try:
+        default_storage.delete(key)
+    except OSError:
+        log.warning("files: the content %s could not be deleted now; the sweep tries again", key)
+
+
+def _forget(row: StoredFile) -> None:
+    """An upload that came to nothing leaves nothing."""
+    with tenant(row.organisation_id):
+        StoredFile.objects.filter(pk=row.pk, state=FileState.UPLOADING).delete()
+    content_delete(row.storage_key)
+
+
+def _locked(file_id: UUID) -> StoredFile:
+    row = StoredFile.objects.select_for_update().filter(pk=file_id).first()
+    if row is None:
+        raise NotFound("no such file")
+    return row
+
+
+def _audit(row: StoredFile, done: str, **data: Any) -> None:
+    audit_record(
+        organisation=row.organisation_id,
+        action=f"file.{done}",
+        object_type="file",
+        object_id=row.pk,
+        data=data,
+    )

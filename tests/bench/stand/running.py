@@ -1,0 +1,110 @@
+"""The real stack for the bench: embedded services, granian with Rootstock's own flags, a worker with the echo lane."""
+
+import dataclasses
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = "tests.bench.stand.settings"
+SCOPES = ("fraud:read", "fraud:write", "jobs:read", "adapters:read", "audit:read")
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A running stack and a key for it, whose rate has no limit."""
+
+    port: int
+    token: str
+    organisation: Any
+    var: Path
+    supervisor: Any
+
+
+def prepare_environment() -> Path:
+    """A fresh `var` and the bench's settings, before anything reads them."""
+    var = Path(tempfile.mkdtemp(prefix="rootstock-bench-"))
+    var.chmod(0o755)
+    os.environ |= {
+        "ROOTSTOCK_VAR": str(var),
+        "DJANGO_SETTINGS_MODULE": SETTINGS,
+        "ROOTSTOCK_PORT": str(_free_port()),
+        "ROOTSTOCK_JOB_LEASE_S": os.environ.get("ROOTSTOCK_JOB_LEASE_S", "3"),
+    }
+    return var
+
+
+@contextmanager
+def running(var: Path, *names: str) -> Iterator[Stand]:
+    """Web, the echo worker and the named processes of `manage.py up`, until the block is left."""
+    import django
+
+    django.setup()
+    from rootstock import embedded
+    from rootstock.operations import stack
+    from rootstock.supervisor import Output, Supervisor
+
+    embedded.ensure(var)
+    try:
+        _migrate()
+        organisation, token = _caller()
+        web = stack.address()
+        definitions = [each for each in stack.processes(web) if each.name in ("web", *names)]
+        definitions.append(_echo_worker(stack))
+        ours = [_with_settings(each) for each in definitions]
+        with (var / "stand.log").open("w") as log, Supervisor(var, ours, Output(log)) as supervisor:
+            supervisor.start()
+            supervisor.wait_ready()
+            yield Stand(web.port, token, organisation, var, supervisor)
+    finally:
+        embedded.stop(var)
+        shutil.rmtree(var, ignore_errors=True)
+
+
+def _echo_worker(stack: Any) -> Any:
+    score = next(each for each in stack.processes(stack.address()) if each.name == "score")
+    command = [word.replace("score", "bench") for word in score.command]
+    return dataclasses.replace(
+        score, name="bench", command=command, environment={**score.environment, "ROOTSTOCK_LANES": "bench"}
+    )
+
+
+def _with_settings(definition: Any) -> Any:
+    whole = {**definition.environment, "DJANGO_SETTINGS_MODULE": SETTINGS}
+    return dataclasses.replace(definition, environment=whole)
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", database="admin", verbosity=0, interactive=False)
+
+
+def _caller() -> tuple[Any, str]:
+    from rootstock.accounts.services import api_key_create, organisation_create
+    from rootstock.accounts.tenancy import tenant
+
+    organisation = organisation_create(name="Bench")
+    key, token = api_key_create(organisation=organisation, name="bench", scopes=SCOPES)
+    key.rate_per_minute = 0
+    with tenant(organisation):
+        key.save(update_fields=["rate_per_minute"])
+    return organisation, token
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def paths() -> None:
+    """Let this process import Rootstock when it was started as a plain script."""
+    sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
