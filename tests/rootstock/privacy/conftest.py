@@ -40,7 +40,12 @@ class Planted:
 
     def ask(self, subject: dict[str, Any], action: str = "erase") -> dict[str, Any]:
         """A request about a person."""
-        body = {"subject_id": subject["id"], "action": action, "ground": "person_asked", "note": "Ada Lovelace rang"}
+        body = {
+            "subject_id": subject["id"],
+            "action": action,
+            "ground": "person_asked",
+            "note": "Ada Lovelace rang",
+        }
         answer = self.api.post("/privacy/requests", body)
         assert answer.status_code == 201, answer.json()
         return answer.json()
@@ -87,10 +92,17 @@ def talk(organisation: Any, customer: str = CUSTOMER, text: str = SAID) -> UUID:
     from apps.support.services import conversation_start
     from rootstock.accounts.tenancy import tenant
 
-    started = conversation_start(organisation=organisation, subject="Parcel of Ada Lovelace", customer=customer)
+    started = conversation_start(
+        organisation=organisation, subject="Parcel of Ada Lovelace", customer=customer
+    )
     with tenant(organisation) as owner:
         Turn.objects.create(
-            organisation_id=owner, conversation=started, person=started.person, number=2, role="user", text=text
+            organisation_id=owner,
+            conversation=started,
+            person=started.person,
+            number=2,
+            role="user",
+            text=text,
         )
     return started.pk
 
