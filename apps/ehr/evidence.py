@@ -9,13 +9,26 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.ehr.models import Note, RiskScore
+from apps.ehr.models import Note, Patient, RiskScore
 from models_zoo.clinical import deid, news2
 from models_zoo.llm.card import full_digest
 from rootstock.audit.decisions import DecisionFacts
+from rootstock.privacy.models import SubjectKey
 
 NOTE, PATIENT = "note", "patient"
 _ADAPTER = Path(deid.__file__).parent / "adapter"
+
+
+def person_of_note(note_id: str) -> SubjectKey | None:
+    """The patient whom a note is about."""
+    note = Note.objects.select_related("patient__subject").filter(pk=note_id).first()
+    return note.patient.subject if note else None
+
+
+def person_of_patient(patient_id: str) -> SubjectKey | None:
+    """The patient."""
+    patient = Patient.objects.select_related("subject").filter(pk=patient_id).first()
+    return patient.subject if patient else None
 
 
 def note_facts(

@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apps.fraud.models import Decision
+from apps.fraud.models import Decision, Transaction
 from apps.fraud.payload import payload_of
 from rootstock.audit.decisions import DecisionFacts
+from rootstock.privacy.models import SubjectKey
 
 KIND = "fraud.score"
 SUBJECT = "payment"
+
+
+def person_of_payment(transaction_id: str) -> SubjectKey | None:
+    """The payer, whom a decision on a payment concerns first."""
+    row = Transaction.objects.select_related("payer_subject").filter(pk=transaction_id).first()
+    return row.payer_subject if row else None
 
 
 def decision_facts(decision: Decision, result: Mapping[str, Any]) -> DecisionFacts:

@@ -7,15 +7,23 @@ from uuid import UUID
 
 from django.conf import settings
 
+from apps.support.models import Turn
 from models_zoo import emotion
 from models_zoo.llm.card import full_digest
 from rootstock.audit.decisions import DecisionFacts
+from rootstock.privacy.models import SubjectKey
 
 if TYPE_CHECKING:
     from apps.support.services import Outcome
 
 TURN, CONVERSATION = "turn", "conversation"
 _ADAPTER = Path(emotion.__file__).parent / "adapter"
+
+
+def person_of_turn(turn_id: str) -> SubjectKey | None:
+    """The customer of the conversation."""
+    turn = Turn.objects.select_related("person").filter(pk=turn_id).first()
+    return turn.person if turn else None
 
 
 def emotion_facts(turn_id: UUID, text: str, reading: Mapping[str, Any], latency_ms: float) -> DecisionFacts:

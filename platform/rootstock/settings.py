@@ -622,6 +622,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing; the archive is stored whole or not at all.",
     ),
 }
+# Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
+AUDIT_PERSONS = {
+    "note": "apps.ehr.evidence.person_of_note",
+    "patient": "apps.ehr.evidence.person_of_patient",
+    "payment": "apps.fraud.evidence.person_of_payment",
+    "turn": "apps.support.evidence.person_of_turn",
+}
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
     "conversation": "support:conversation",

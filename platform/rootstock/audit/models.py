@@ -9,6 +9,8 @@ from django.db import models
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import TenantModel
+from rootstock.privacy.fields import EncryptedTextField, PersonalModel
+from rootstock.privacy.models import SubjectKey
 
 
 class OwnedRow(TenantModel):
@@ -132,13 +134,14 @@ class HumanAction(Leaf):
         indexes = [models.Index(fields=["organisation", "-id"], name="human_action_page")]
 
 
-class ActionReason(TenantModel):
-    """The words of a person's reason. They may name somebody, so they are no part of the chain and may be erased."""
+class ActionReason(PersonalModel):
+    """The words of a reason. They may tell of the person concerned: under that person's key, and not in the chain."""
 
     action = models.OneToOneField(
         HumanAction, on_delete=models.DO_NOTHING, db_constraint=False, related_name="reason"
     )
-    text = models.TextField(max_length=1000)
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    text = EncryptedTextField()
 
 
 class PendingLeaf(OwnedRow):

@@ -74,7 +74,8 @@ def rows_of(members: Sequence[Member]) -> dict[UUID, Leaf]:
         if ids:
             found: Any = kind._default_manager.filter(pk__in=ids)
             rows |= {
-                row.pk: row for row in (found.select_related("reason") if kind is HumanAction else found)
+                row.pk: row
+                for row in (found.select_related("reason__subject") if kind is HumanAction else found)
             }
     return rows
 

@@ -8,7 +8,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanAction
-from rootstock.audit.selectors import Chain, Proof
+from rootstock.audit.selectors import Chain, Proof, reason_of
 from rootstock.audit.verify import Verdict
 from rootstock.audit.words import Who, action_words
 from rootstock.jobs.api import JobOut
@@ -177,12 +177,11 @@ def decision_detail(row: DecisionRecord, names: dict[Who, str], proof: Proof | N
 
 def action_out(row: HumanAction, names: dict[Who, str]) -> ActionOut:
     """A human action."""
-    reason = getattr(row, "reason", None)
     return ActionOut(
         id=row.pk,
         action=row.action,
         actor=_actor(row, names),
-        reason=reason.text if reason else None,
+        reason=reason_of(row),
         at=row.at,
     )
 

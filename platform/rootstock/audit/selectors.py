@@ -16,6 +16,7 @@ from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanA
 from rootstock.audit.roots import unpack
 from rootstock.errors import NotFound
 from rootstock.ids import uuid7_at
+from rootstock.privacy.fields import is_erased
 
 L = TypeVar("L", bound=Leaf)
 VERIFIED = "audit.verified"
@@ -152,6 +153,12 @@ def proof_of(*, organisation: Organisation, row: Leaf, at: datetime) -> Proof | 
     return Proof(digest, root.sequence, bytes(root.hash), merkle, index, root.count, path, holds, root.at)
 
 
+def reason_of(action: HumanAction) -> str | None:
+    """The words of a human action's reason; None where they were erased with the person's data."""
+    reason = getattr(action, "reason", None)
+    return None if reason is None or is_erased(reason.text) else str(reason.text)
+
+
 def chain_of(*, organisation: Organisation) -> Chain:
     """The last root, what waits, and the last verification."""
     with tenant(organisation):
@@ -191,7 +198,7 @@ def _with_actions(records: list[DecisionRecord]) -> list[DecisionRecord]:
     ids = [record.pk for record in records]
     actions: Any = HumanAction.objects.filter(decision_id__in=ids).order_by("id")
     by_decision: dict[UUID, list[HumanAction]] = {}
-    for action in actions.select_related("reason"):
+    for action in actions.select_related("reason__subject"):
         by_decision.setdefault(action.decision_id, []).append(action)
     for record in records:
         record._prefetched_objects_cache = {"actions": by_decision.get(record.pk, [])}  # type: ignore[attr-defined]

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from rootstock.accounts.actors import Actor, current_actor
 from rootstock.accounts.models import Organisation
@@ -16,6 +18,8 @@ from rootstock.audit.models import ActionKind, ActionReason, AuditEntry, Decisio
 from rootstock.errors import InvalidInput, NotFound
 from rootstock.ids import uuid7_at
 from rootstock.middleware import request_id
+from rootstock.privacy.models import SubjectKey
+from rootstock.privacy.subjects import subject_ensure
 
 REASON_LIMIT = 1000
 READ_AGAIN = timedelta(minutes=1)
@@ -104,7 +108,8 @@ def action_record(
     reason = _checked(action, reason)
     who = actor or current_actor()
     with tenant(organisation) as organisation_id:
-        if not DecisionRecord.objects.filter(pk=decision_id).exists():
+        record = DecisionRecord.objects.filter(pk=decision_id).first()
+        if record is None:
             raise NotFound("no such decision")
         done = HumanAction(
             organisation_id=organisation_id,
@@ -117,8 +122,25 @@ def action_record(
         )
         done.digest = leaf_digest(done)
         done.save(force_insert=True)
-        ActionReason.objects.create(organisation_id=organisation_id, action=done, text=reason)
+        _keep_reason(done, record, reason)
     return done
+
+
+def _keep_reason(done: HumanAction, record: DecisionRecord, reason: str) -> None:
+    """Its words, under the key of the person whom the decision concerns; nothing where that person was erased."""
+    person = _person_of(record)
+    if not person.is_destroyed:
+        done.reason = ActionReason.objects.create(
+            organisation_id=record.organisation_id, action=done, subject=person, text=reason
+        )
+
+
+def _person_of(record: DecisionRecord) -> SubjectKey:
+    find = settings.AUDIT_PERSONS.get(record.subject_type)
+    person: SubjectKey | None = import_string(find)(record.subject_id) if find else None
+    if person is None:  # of nobody, or no longer there: the decision is a subject of its own
+        person = subject_ensure(record.organisation_id, "decision", str(record.pk))
+    return person
 
 
 def _checked(action: str, reason: str) -> str:

@@ -19,6 +19,7 @@ from rootstock.audit.keys import keyed_hash
 from rootstock.audit.merkle import merkle_root
 from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, HumanAction, Leaf, PendingLeaf
 from rootstock.audit.roots import LEAF_KINDS, NOTHING, Member, in_order, rows_of, unpack
+from rootstock.privacy.fields import ERASED, is_erased
 
 Fault = Literal[
     "changed",
@@ -256,7 +257,8 @@ def _check(member: Member, row: Leaf | None, sequence: int | None) -> None:
 def _check_reason(row: HumanAction, sequence: int | None) -> None:
     """The words of a reason may be erased; they may not be others."""
     reason: ActionReason | None = getattr(row, "reason", None)
-    if reason is not None and keyed_hash(row.organisation_id, reason.text.encode()) != bytes(row.reason_hash):
+    text = reason.text if reason is not None else ERASED
+    if not is_erased(text) and keyed_hash(row.organisation_id, text.encode()) != bytes(row.reason_hash):
         raise ChainBroken(
             "changed", "reason", row.pk, sequence, f"the words of the reason of action {row.pk} were changed"
         )

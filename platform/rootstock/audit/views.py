@@ -109,7 +109,7 @@ def act(request: PageRequest, decision_id: UUID) -> HttpResponseBase:
 def panel(request: PageRequest, subject_type: str, subject_id: str) -> HttpResponse:
     """The decisions on one thing, for the page of its vertical to load."""
     found = selectors.decisions_of(
-        organisation=request.organisation, subject_type=subject_type, subject_id=subject_id
+        organisation=request.organisation, subject_type=subject_type, subject_id=subject_id, limit=1
     )
     scopes = ROLE_SCOPES[request.membership.role]
     shown = [one for one in found if READ in scopes or f"{one.vertical}:read" in scopes]
@@ -159,9 +159,7 @@ def decision_context(request: PageRequest, record: DecisionRecord) -> dict[str, 
         "decision": record,
         "words": kind_words(record.kind),
         "outcome": outcome_words(record.output),
-        "actions": [
-            (one, names[one.actor_kind, one.actor_id], getattr(one, "reason", None)) for one in actions
-        ],
+        "actions": [(one, names[one.actor_kind, one.actor_id], selectors.reason_of(one)) for one in actions],
         "may_act": f"{record.vertical}:write" in scopes,
         "may_audit": READ in scopes,
         "choices": ActionKind.choices,

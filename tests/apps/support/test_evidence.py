@@ -35,3 +35,19 @@ def test_reading_a_conversation_is_recorded_once(desk, api, conversation) -> Non
         reads = AuditEntry.objects.filter(action="conversation.read")
         assert [one.actor_kind for one in reads.order_by("id")] == ["key", "person"]
         assert AuditEntry.objects.filter(action="conversation.listed").count() == 1
+
+
+def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> None:
+    from apps.support.models import Conversation
+    from rootstock.audit.models import ActionReason
+
+    sent = api.post(f"{conversation}/messages", {"text": "How are you", "stream": False}).json()
+    with tenant(desk.organisation):
+        record = DecisionRecord.objects.get(kind="support.reply", subject_id=sent["answer_id"])
+    said = api.post(
+        f"/audit/decisions/{record.pk}/actions", {"action": "overridden", "reason": "Ms Byrne wants a person"}
+    )
+    assert said.status_code == 201
+    with tenant(desk.organisation):
+        reason = ActionReason.objects.get()
+        assert reason.subject_id == Conversation.objects.get().person_id

@@ -14,13 +14,15 @@ from django.utils import timezone
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.canonical import leaf_digest
 from rootstock.audit.export import trail_lines
-from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, DecisionRecord
+from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, DecisionRecord, HumanAction
 from rootstock.audit.offline import file_verify
 from rootstock.audit.retention import trail_prune
 from rootstock.audit.roots import roots_write
+from rootstock.audit.selectors import reason_of
 from rootstock.audit.services import audit_record
 from rootstock.audit.verify import chain_verify
 from rootstock.audit.witness import telling, witnessed
+from rootstock.privacy.subjects import key_destroy
 from tests.rootstock.audit.test_trail import fill
 
 TABLES = ("audit_auditentry", "audit_decisionrecord", "audit_humanaction")
@@ -97,7 +99,6 @@ TAMPER = {
         ("UPDATE audit_decisionrecord SET output = '{{}}' WHERE id = %(decision)s", "changed"),
         ("UPDATE audit_decisionrecord SET model_digest = 'b' WHERE id = %(decision)s", "changed"),
         ("UPDATE audit_humanaction SET action = 'confirmed' WHERE organisation_id = %(org)s", "changed"),
-        ("UPDATE audit_actionreason SET text = 'another' WHERE organisation_id = %(org)s", "changed"),
     ],
     "deleted": [
         ("DELETE FROM audit_auditentry WHERE id = %(entry)s", "deleted"),
@@ -227,11 +228,20 @@ def test_the_witness_notices_a_chain_that_was_made_anew(committed_world, owner, 
     assert fault(committed_world, witnessed={99: "ab"}) == "root_missing"
 
 
-def test_the_words_of_a_reason_may_be_erased(committed_world) -> None:
+def test_the_words_of_a_reason_may_be_erased_and_not_exchanged(committed_world) -> None:
     chain(committed_world.organisation)
     with tenant(committed_world.organisation):
-        ActionReason.objects.all().delete()
+        first, second, *_ = ActionReason.objects.all()
+        sealed_table = connections["default"].cursor()
+        sealed_table.execute("SELECT text FROM audit_actionreason")
+        assert all(b"customer" not in bytes(text) for (text,) in sealed_table.fetchall())
+        key_destroy(first.subject)
     assert fault(committed_world) == ""
+    with tenant(committed_world.organisation):
+        assert reason_of(HumanAction.objects.select_related("reason__subject").get(reason=first)) is None
+        second.text = "another reason"
+        second.save()
+    assert fault(committed_world) == "changed"
 
 
 def test_retention_is_on_record_and_leaves_a_chain_that_verifies(committed_world) -> None:

@@ -18,11 +18,13 @@ def decision_panel(
     context: dict[str, Any], subject_type: str, subject_id: object, lazy: bool = False
 ) -> dict[str, Any]:
     """The decision records of one thing. The page's own scope has been checked by its view."""
-    request = context["request"]
+    request: Any = context.get("request")
     shown = {"subject_type": subject_type, "subject_id": str(subject_id), "lazy": lazy, "request": request}
     if lazy:
         return shown
-    found = decisions_of(organisation=request.organisation, subject_type=subject_type, subject_id=subject_id)
+    found = decisions_of(
+        organisation=request.organisation, subject_type=subject_type, subject_id=subject_id, limit=1
+    )
     return shown | {"decisions": [decision_context(request, one) for one in found]}
 
 
