@@ -202,6 +202,7 @@ INSTALLED_APPS = [
     "rootstock.privacy",
     "rootstock.webhooks",
     "rootstock.files",
+    "rootstock.idempotency",
     "rootstock.registry",
     "rootstock.jobs",
     "rootstock.console",
@@ -452,6 +453,11 @@ if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "
     )
 # Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
+    "forget-idempotency-keys": {
+        "task": "rootstock.idempotency.tasks.purge_requests",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
     "sweep-webhook-deliveries": {
         "task": "rootstock.webhooks.tasks.sweep_deliveries",
