@@ -1,15 +1,22 @@
 """Who may enter by the organisation's identity provider (OpenID Connect), and allauth's other decisions."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import render
 
+from rootstock.accounts.middleware import SIGNED_IN_KEY
 from rootstock.accounts.models import Invitation, Organisation, User
 from rootstock.accounts.selectors import open_invitations_to
 from rootstock.accounts.services.invitations import invitation_accept
@@ -57,6 +64,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Two counters with different limits would give two different messages."""
 
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Changing how one signs in takes the password again, unless it was given a moment ago."""
+        signed_in_at = context.request.session.get(SIGNED_IN_KEY, 0.0)
+        if time.time() - signed_in_at < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
+
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """The pages show what happened themselves; "signed in as" on each sign-in is noise."""
         if "account/messages/logged_" not in str(kwargs.get("message_template") or args[2:3]):
@@ -69,7 +83,18 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Whether something awaits the verified address."""
         address = verified_address(sociallogin)
-        return bool(address) and admission_of(address) is not None
+        if not address or admission_of(address) is None:
+            return False
+        if User.objects.filter(email__iexact=address).exists():
+            raise ImmediateHttpResponse(render(request, "accounts/address_taken.html", {"address": address}))
+        return True
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+        """The account that has shown to own the verified address. One that only claims it could be anybody's."""
+        address = verified_address(sociallogin)
+        owned = EmailAddress.objects.filter(email__iexact=address, verified=True).select_related("user")
+        found = owned.first() if address else None
+        return (found.user, address) if found else None
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         """Make the account and its memberships together."""

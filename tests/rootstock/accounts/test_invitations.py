@@ -20,7 +20,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from tests.fixtures.world import PASSWORD
 
-NEW = {"full_name": "Nia Okafor", "username": "nia", "password": "a-long-enough-one"}
+NEW = {"full_name": "Nia Okafor", "username": "newcomer-of-the-tests", "password": "a-long-enough-one"}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Writes: people who can sign in, and their sessions."""
 
+from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -30,6 +31,7 @@ def user_create(*, username: str, password: str, email: str = "", full_name: str
     return user
 
 
+@transaction.atomic
 def person_update(*, user: User, full_name: str, email: str) -> User:
     """Change one's own name and address. The address must not be another person's: one can sign in with it."""
     try:
@@ -39,6 +41,8 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
             raise InvalidInput.field("email", "is not an e-mail address") from None
     if email and User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
         raise Conflict("another account uses this e-mail address")
+    if email.lower() != user.email.lower():
+        EmailAddress.objects.filter(user=user).delete()  # nobody has shown that the new one is theirs
     user.first_name, _, user.last_name = full_name.strip().partition(" ")
     user.email = email
     if len(user.first_name) > 150 or len(user.last_name) > 150:
