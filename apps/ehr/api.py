@@ -12,6 +12,7 @@ from apps.ehr.evidence import PATIENT
 from apps.ehr.fhir.bundle import MAX_BYTES
 from apps.ehr.schemas import (
     BundleOut,
+    EventOut,
     NoteOut,
     PatientOut,
     RiskOut,
@@ -72,7 +73,7 @@ def get_bundle(request: ApiRequest, bundle_id: UUID) -> dict[str, Any]:
     return bundle_out(selectors.bundle_get(organisation=request.auth.organisation, bundle_id=bundle_id))
 
 
-@router.get("/patients", response=Page, auth=scope(READ))
+@router.get("/patients", response=Page[PatientOut], auth=scope(READ))
 def list_patients(
     request: ApiRequest, identifier: str = "", band: str = "", cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def get_patient(request: ApiRequest, patient_id: UUID) -> PatientOut:
     return patient_out(found)
 
 
-@router.get("/patients/{uuid:patient_id}/timeline", response=Page, auth=scope(READ))
+@router.get("/patients/{uuid:patient_id}/timeline", response=Page[EventOut], auth=scope(READ))
 def get_timeline(request: ApiRequest, patient_id: UUID, query: Query[TimelineQuery]) -> dict[str, Any]:
     """Events, latest first."""
     rows, following = selectors.timeline_page(
@@ -111,7 +112,7 @@ def get_timeline(request: ApiRequest, patient_id: UUID, query: Query[TimelineQue
     return {"items": [event_out(row) for row in rows], "next": following}
 
 
-@router.get("/patients/{uuid:patient_id}/notes", response=Page, auth=scope(READ))
+@router.get("/patients/{uuid:patient_id}/notes", response=Page[NoteOut], auth=scope(READ))
 def get_notes(
     request: ApiRequest, patient_id: UUID, original: bool = False, cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.edge import dotted, json_of
 from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.idempotency.marks import keeps_its_own
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["fraud"])
@@ -85,6 +86,7 @@ def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
 @router.post(
     "/transactions", response=TransactionOut | TransactionsOut, auth=scope("fraud:write"), openapi_extra=_BODY
 )
+@keeps_its_own
 def score_transactions(request: ApiRequest, idempotency_key: IdempotencyHeader = None) -> Any:
     """Score one payment, or a list of up to 500. Sent again, a payment comes back with the decision it has."""
     given = _parse(request.body)
@@ -99,6 +101,7 @@ def score_transactions(request: ApiRequest, idempotency_key: IdempotencyHeader =
 
 
 @router.post("/batches", response={202: BatchOut}, auth=scope("fraud:write"))
+@keeps_its_own
 def submit_batch(request: ApiRequest, payload: BatchIn, idempotency_key: IdempotencyHeader = None) -> Any:
     """Store up to 20,000 payments and score them in a background job."""
     batch = services.batch_submit(
@@ -110,7 +113,7 @@ def submit_batch(request: ApiRequest, payload: BatchIn, idempotency_key: Idempot
     return Status(202, batch)
 
 
-@router.get("/transactions", response=Page, auth=scope("fraud:read"))
+@router.get("/transactions", response=Page[TransactionOut], auth=scope("fraud:read"))
 def list_transactions(
     request: ApiRequest,
     cursor: str | None = None,

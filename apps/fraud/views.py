@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from apps.fraud import selectors
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
-from apps.fraud.pictures import HEIGHT, WIDTH, picture
+from apps.fraud.network import network
 from apps.fraud.tables import level_of, payments_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.audit.services import read_record
@@ -52,9 +52,7 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
             ("Paying account", row.payer, [_row(one) for one in payer], "payer"),
             ("Receiving account", row.payee, [_row(one) for one in payee], "payee"),
         ],
-        "picture": picture(row, payer, payee),
-        "width": WIDTH,
-        "height": HEIGHT,
+        "network": network(row, payer, payee),
     }
     return render(request, "fraud/payment.html", context)
 

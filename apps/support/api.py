@@ -11,6 +11,7 @@ from apps.support.evidence import CONVERSATION
 from apps.support.schemas import (
     ConversationDetail,
     ConversationIn,
+    ConversationOut,
     DeskIn,
     DeskOut,
     MessageIn,
@@ -24,6 +25,7 @@ from apps.support.schemas import (
 )
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
+from rootstock.idempotency.marks import claims_first
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["support"])
@@ -52,7 +54,7 @@ def conversation_create(request: ApiRequest, body: ConversationIn) -> Status[Con
     return Status(201, conversation_detail(*selectors.conversation_get(organisation, started.pk)))
 
 
-@router.get("/conversations", response=Page, auth=scope("support:read"))
+@router.get("/conversations", response=Page[ConversationOut], auth=scope("support:read"))
 def conversation_list(
     request: ApiRequest,
     state: Literal["", "open", "closed"] = "",
@@ -103,6 +105,7 @@ def conversation_close(request: ApiRequest, conversation_id: UUID) -> Conversati
 @router.post(
     "/conversations/{conversation_id}/messages", response={201: MessageOut}, auth=scope("support:write")
 )
+@claims_first
 def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) -> Status[MessageOut]:
     """Say something. Returns the message's emotion at once; the answer streams from `stream_url`,
     or comes in `answer` when `stream` is false."""

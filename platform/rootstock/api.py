@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
+from rootstock.conventions import establish
 from rootstock.edge import EdgeParser
 from rootstock.errors import (
     AWAY,
@@ -124,6 +125,7 @@ def _path(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in named) or "body"
 
 
+establish(api)
 api.add_router("/jobs", jobs_router)
 api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import import_modules, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 
@@ -16,3 +16,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_logging(**kwargs: Any) -> None:
     """Celery leaves logging alone when this signal is answered: the settings hold in workers too."""
+
+
+@import_modules.connect
+def trace_requests(**kwargs: Any) -> None:
+    """The ids of requests travel with tasks, in workers and in whoever queues them."""
+    from rootstock import tracing  # noqa: F401  (it connects itself)

@@ -1,23 +1,25 @@
 """Cursor pagination by id: ids are time-ordered, so the newest come first and inserts never shift a page."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from ninja import Schema
+from pydantic import Field, SkipValidation
 
 from rootstock.errors import InvalidInput
 
 M = TypeVar("M", bound=Model)
+Item = TypeVar("Item")
 MAX_LIMIT = 200
 
 
-class Page(Schema):
+class Page(Schema, Generic[Item]):
     """One page: its items, and the cursor of the next (null on the last page)."""
 
-    items: list[Any]
-    next: str | None
+    items: list[SkipValidation[Item]]  # they were made by `present`
+    next: str | None = Field(description="Send it as `cursor` for the next page; null on the last")
 
 
 def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple[list[M], str | None]:

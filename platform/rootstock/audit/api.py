@@ -20,7 +20,9 @@ from rootstock.audit.schemas import (
     ActionOut,
     ChainOut,
     DecisionDetailOut,
+    DecisionOut,
     EntryDetailOut,
+    EntryOut,
     RootOut,
     VerdictOut,
     VerifyingOut,
@@ -89,7 +91,7 @@ class AnyVertical(ScopeAuth):
         return principal
 
 
-@router.get("/entries", response=Page, auth=scope(READ))
+@router.get("/entries", response=Page[EntryOut], auth=scope(READ))
 def list_entries(request: ApiRequest, query: Query[EntryQuery]) -> dict[str, Any]:
     """What was done, newest first. `actor` and `object_id` are ids; times are exact."""
     organisation = request.auth.organisation
@@ -109,7 +111,7 @@ def get_entry(request: ApiRequest, entry_id: UUID) -> EntryDetailOut:
     return entry_detail(entry, actor_names(organisation, actors_of([entry])), proof)
 
 
-@router.get("/decisions", response=Page, auth=scope(READ))
+@router.get("/decisions", response=Page[DecisionOut], auth=scope(READ))
 def list_decisions(request: ApiRequest, query: Query[DecisionQuery]) -> dict[str, Any]:
     """What models and rules decided, newest first."""
     wanted = selectors.DecisionFilter(**query.dict(exclude={"cursor", "limit"}))
@@ -146,7 +148,7 @@ def get_chain(request: ApiRequest) -> ChainOut:
     return chain_out(selectors.chain_of(organisation=request.auth.organisation))
 
 
-@router.get("/roots", response=Page, auth=scope(READ))
+@router.get("/roots", response=Page[RootOut], auth=scope(READ))
 def list_roots(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """The roots, newest first."""
     with tenant(request.auth.organisation):

@@ -30,9 +30,11 @@ def areas() -> list[Area]:
         Area("Home", "/", "house", "h"),
         *verticals,
         Area("Adapters", "/adapters/", "layers", "a", "adapters:read", "Models"),
+        Area("Files", "/files/", "files", "l", "files:read", "Models"),
         Area("Jobs", "/jobs/", "list-checks", "j", "jobs:read", "Models"),
         Area("People", "/people/", "users", "p", "people:read", "Admin"),
         Area("API keys", "/keys/", "key-round", "k", "keys:read", "Admin"),
+        Area("Webhooks", "/webhooks/", "webhook", "w", "webhooks:read", "Admin"),
         Area("Audit", "/audit/", "scroll-text", "u", "audit:read", "Admin"),
         Area("Settings", "/settings/", "settings", "o", "settings:write", "Admin"),
     ]

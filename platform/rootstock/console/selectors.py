@@ -11,6 +11,8 @@ from django.utils.module_loading import import_string
 from rootstock.accounts.models import Membership, Organisation
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.console import formats
+from rootstock.console.needs import needs_of
+from rootstock.console.pulse import Pulse, pulse
 from rootstock.console.tiles import Tile
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
@@ -29,6 +31,9 @@ class LaneDepth:
     waiting: int
     limit: int
     served: bool
+    per_second: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
 
     @property
     def share(self) -> float:
@@ -53,14 +58,15 @@ def health_dot() -> dict[str, str]:
     return {"tone": TONES[health.state], "text": health_text(health)}
 
 
-def lane_depths(health: Health) -> list[LaneDepth]:
+def lane_depths(health: Health, told: Pulse | None = None) -> list[LaneDepth]:
     """Every lane, the unserved too. Workers that serve the same lane see the same queue."""
+    told = told or Pulse(None)
     waiting: Counter[str] = Counter()
     for worker in health.workers:
         for lane, count in worker.lanes.items():
             waiting[lane] = max(waiting[lane], count)
     return [
-        LaneDepth(name, lane.group, waiting[name], lane.queue_limit, name in health.served)
+        LaneDepth(name, lane.group, waiting[name], lane.queue_limit, name in health.served, *told.lane(name))
         for name, lane in settings.LANES.items()
     ]
 
@@ -98,7 +104,6 @@ def health_tiles(health: Health) -> list[Tile]:
     """Workers, base, adapters, queue."""
     lanes = lane_depths(health)
     waiting = sum(lane.waiting for lane in lanes)
-    memory = filesizeformat(sum(worker.memory_bytes for worker in health.workers))
     resident = resident_adapters(health)
     return [
         Tile(
@@ -107,11 +112,11 @@ def health_tiles(health: Health) -> list[Tile]:
             note=_served_note(health),
             symbol="cpu",
             tone=TONES[health.state],
+            url="#home-workers",
         ),
         _base_tile(health.workers),
-        Tile("Adapters resident", str(len(resident)), note="grafted onto the base", symbol="layers"),
-        Tile("Waiting", str(waiting), note=f"in {len(lanes)} lanes", symbol="hourglass"),
-        Tile("Worker memory", memory, note="all processes", symbol="memory-stick"),
+        Tile("Adapters", str(len(resident)), "resident", note="grafted onto the base", symbol="layers"),
+        Tile("Waiting", str(waiting), note=f"in {len(lanes)} lanes", symbol="hourglass", url="#home-lanes"),
     ]
 
 
@@ -127,7 +132,7 @@ def holdings(organisation: Organisation, scopes: frozenset[str]) -> list[Tile]:
 
 def home(membership: Membership) -> dict[str, Any]:
     """Everything on the home page."""
-    health, scopes = snapshot(), ROLE_SCOPES[membership.role]
+    health, scopes, told = snapshot(), ROLE_SCOPES[membership.role], pulse()
     may_see_jobs = "jobs:read" in scopes
     jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if may_see_jobs else []
     own = own_references(organisation=membership.organisation_id, references=resident_adapters(health))
@@ -136,8 +141,10 @@ def home(membership: Membership) -> dict[str, Any]:
         "workers": [(worker, *adapters_told(worker, own)) for worker in health.workers],
         "health_tone": TONES[health.state],
         "health_text": health_text(health),
-        "tiles": health_tiles(health),
-        "lanes": lane_depths(health),
+        "tiles": [*health_tiles(health), *told.tiles],
+        "charts": told.charts,
+        "lanes": lane_depths(health, told),
+        "needs": needs_of(membership.organisation, scopes),
         "jobs": [JobPage(job) for job in jobs],
         "may_see_jobs": may_see_jobs,
         "holdings": holdings(membership.organisation, scopes),

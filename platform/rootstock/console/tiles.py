@@ -14,3 +14,5 @@ class Tile:
     symbol: str = ""
     tone: str = ""
     url: str = ""
+    spark: tuple[float | None, ...] = ()  # the last values, oldest first
+    change: str = ""  # against what, in words: "+4 % on yesterday"

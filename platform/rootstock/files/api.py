@@ -55,7 +55,7 @@ def upload_file(request: ApiRequest, purpose: Form[str], file: File[UploadedFile
     return Status(201 if created else 200, row)
 
 
-@router.get("", response=Page, auth=scope("files:read"))
+@router.get("", response=Page[FileOut], auth=scope("files:read"))
 def list_files(
     request: ApiRequest,
     purpose: str | None = None,

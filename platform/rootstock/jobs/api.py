@@ -41,7 +41,7 @@ class JobEventOut(Schema):
     at: datetime
 
 
-@router.get("", response=Page, auth=scope("jobs:read"))
+@router.get("", response=Page[JobOut], auth=scope("jobs:read"))
 def list_jobs(
     request: ApiRequest,
     cursor: str | None = None,

@@ -68,7 +68,7 @@ def list_models(request: ApiRequest) -> list[BaseModel]:
     return selectors.bases()
 
 
-@router.get("/datasets", response=Page, auth=scope("adapters:read"))
+@router.get("/datasets", response=Page[DatasetOut], auth=scope("adapters:read"))
 def list_datasets(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Data sets, newest first."""
     rows, following = selectors.datasets_page(
@@ -90,7 +90,7 @@ def create_dataset(request: ApiRequest, name: Form[str], file: File[UploadedFile
     return Status(201 if created else 200, row)
 
 
-@router.get("/adapters", response=Page, auth=scope("adapters:read"))
+@router.get("/adapters", response=Page[AdapterOut], auth=scope("adapters:read"))
 def list_adapters(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Adapters, newest first."""
     rows, following = selectors.adapters_page(

@@ -127,7 +127,7 @@ def list_event_types(request: ApiRequest) -> list[dict[str, str]]:
     return [{"type": name, "description": text} for name, text in settings.WEBHOOK_EVENTS.items()]
 
 
-@router.get("/endpoints", response=Page, auth=scope("webhooks:read"))
+@router.get("/endpoints", response=Page[EndpointOut], auth=scope("webhooks:read"))
 def list_endpoints(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Endpoints, newest first."""
     rows, following = selectors.endpoints_page(
@@ -211,7 +211,7 @@ def replay_failed(request: ApiRequest, endpoint_id: UUID, body: ReplayIn) -> Sta
     return Status(202, {"replayed": count})
 
 
-@router.get("/deliveries", response=Page, auth=scope("webhooks:read"))
+@router.get("/deliveries", response=Page[DeliveryOut], auth=scope("webhooks:read"))
 def list_deliveries(
     request: ApiRequest,
     endpoint: UUID | None = None,

@@ -24,7 +24,7 @@ from rootstock.webhooks.models import (
     WebhookEvent,
 )
 from rootstock.webhooks.outbox import deliveries_create, deliveries_wake
-from rootstock.webhooks.signing import secret_new
+from rootstock.webhooks.signing import sealed, secret_new
 
 MAX_ENDPOINTS = 50
 MAX_OVERLAP_HOURS = 24 * 30
@@ -45,9 +45,9 @@ def endpoint_create(
         if WebhookEndpoint.objects.count() >= MAX_ENDPOINTS:
             raise Conflict(f"an organisation has at most {MAX_ENDPOINTS} webhook endpoints")
         secret = secret_new()
-        endpoint = WebhookEndpoint.objects.create(
-            organisation=organisation, secret=secret, created_by=created_by, **fields
-        )
+        endpoint = WebhookEndpoint(organisation=organisation, created_by=created_by, **fields)
+        endpoint.secret = sealed(endpoint.pk, secret)
+        endpoint.save()
         _audit(endpoint, "created", events=endpoint.events)
     return endpoint, secret
 
@@ -103,7 +103,7 @@ def endpoint_rotate(
         endpoint = endpoint_locked(endpoint_id)
         endpoint.previous_secret = endpoint.secret if overlap_hours else ""
         endpoint.previous_until = timezone.now() + timedelta(hours=overlap_hours) if overlap_hours else None
-        endpoint.secret = secret
+        endpoint.secret = sealed(endpoint.pk, secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_until", "updated_at"])
         _audit(endpoint, "secret_rotated", overlap_hours=overlap_hours)
     return endpoint, secret

@@ -37,7 +37,7 @@ class WebhookEndpoint(TenantModel):
     events = models.JSONField(default=list)  # names of settings.WEBHOOK_EVENTS, or "*"
     state = models.CharField(max_length=8, choices=EndpointState.choices, default=EndpointState.ACTIVE)
     disabled_reason = models.CharField(max_length=200, blank=True)
-    secret = models.TextField()
+    secret = models.TextField()  # sealed, as the one below; see `signing`
     previous_secret = models.TextField(blank=True)
     previous_until = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True)

@@ -7,13 +7,26 @@ from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.webhooks.models import DeliveryState, WebhookEvent
+from rootstock.webhooks.models import DeliveryState, WebhookEndpoint, WebhookEvent
+from rootstock.webhooks.signing import secrets_renew
 
 
 def events_purge() -> int:
     """Delete events past their time whose deliveries have all ended. Returns how many."""
     oldest = timezone.now() - timedelta(days=settings.WEBHOOK_KEEP_DAYS)
     return sum(_purge(organisation, oldest) for organisation in Organisation.objects.all())
+
+
+def secrets_sweep() -> int:
+    """Seal secrets again after the master key has changed; drop those whose overlap is over. Returns how many."""
+    return sum(_renew(organisation) for organisation in Organisation.objects.all())
+
+
+def _renew(organisation: Organisation) -> int:
+    with tenant(organisation):
+        changed = [one for one in WebhookEndpoint.objects.select_for_update() if secrets_renew(one)]
+        WebhookEndpoint.objects.bulk_update(changed, ["secret", "previous_secret"])
+    return len(changed)
 
 
 def _purge(organisation: Organisation, oldest: object) -> int:

@@ -23,5 +23,6 @@ def sweep_deliveries() -> int:
 
 @shared_task
 def purge_events() -> int:
-    """Once an hour: events past their time, with their deliveries."""
+    """Once an hour: events past their time, with their deliveries; secrets of an older master key."""
+    retention.secrets_sweep()
     return retention.events_purge()

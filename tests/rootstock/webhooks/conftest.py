@@ -11,7 +11,7 @@ import pytest
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.webhooks.models import WebhookEndpoint
-from rootstock.webhooks.signing import secret_new
+from rootstock.webhooks.signing import sealed, secret_new
 
 RECEIVER = Path(__file__).parent / "receiver.py"
 
@@ -62,9 +62,9 @@ def endpoint_at(world):
 
     def make(url: str, secret: str = "", events: tuple[str, ...] = ("*",), **fields) -> WebhookEndpoint:
         with tenant(world.organisation):
-            return WebhookEndpoint.objects.create(
-                organisation=world.organisation, url=url, secret=secret or secret_new(), events=list(events),
-                **fields,
-            )  # fmt: skip
+            made = WebhookEndpoint(organisation=world.organisation, url=url, events=list(events), **fields)
+            made.secret = sealed(made.pk, secret or secret_new())
+            made.save()
+        return made
 
     return make

@@ -1,13 +1,15 @@
 """Endpoints and deliveries over REST."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
-from rootstock.webhooks import delivering, selectors
+from rootstock.privacy import keyring
+from rootstock.webhooks import delivering, retention, selectors
 from rootstock.webhooks.models import WebhookDelivery, WebhookEndpoint
 from rootstock.webhooks.services import event_emit
 from rootstock.webhooks.signing import secrets_of
@@ -93,6 +95,24 @@ def test_rotation_overlaps_and_ends(world, api) -> None:
     at_once = api.post(f"/webhooks/endpoints/{made['id']}/rotate", {"overlap_hours": 0}).json()
     with tenant(world.organisation):
         assert secrets_of(WebhookEndpoint.objects.get()) == [at_once["secret"]]
+
+
+def test_secrets_are_sealed_and_follow_the_master_key(world, api, settings) -> None:
+    made = create(api).json()
+    with tenant(world.organisation):
+        stored = WebhookEndpoint.objects.get().secret
+    assert made["secret"][6:] not in stored
+    key = keyring.new_key("newer")
+    settings.MASTER_KEYS = f"{key},{Path(settings.MASTER_KEYS).read_text()}"
+    keyring.forget()
+    try:
+        retention.secrets_sweep()
+        with tenant(world.organisation):
+            endpoint = WebhookEndpoint.objects.get()
+        assert endpoint.secret.startswith("newer:")
+        assert secrets_of(endpoint) == [made["secret"]]
+    finally:
+        keyring.forget()
 
 
 def test_disabled_and_enabled(world, api) -> None:

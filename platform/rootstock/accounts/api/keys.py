@@ -88,7 +88,7 @@ def _client_made(machine: MachineClient, secret: str) -> dict[str, Any]:
     return ClientOut.from_orm(machine).dict() | {"client_secret": secret}
 
 
-@keys_router.get("", response=Page, auth=scope("keys:read"))
+@keys_router.get("", response=Page[KeyOut], auth=scope("keys:read"))
 def list_keys(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Keys, newest first."""
     with tenant(request.auth.organisation):
@@ -133,7 +133,7 @@ def revoke_key(request: ApiRequest, key_id: UUID) -> ApiKey:
     return services.api_key_revoke(organisation=request.auth.organisation, key_id=key_id)
 
 
-@clients_router.get("", response=Page, auth=scope("keys:read"))
+@clients_router.get("", response=Page[ClientOut], auth=scope("keys:read"))
 def list_clients(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Machine clients, newest first."""
     with tenant(request.auth.organisation):

@@ -72,7 +72,7 @@ class InvitationMade(InvitationOut):
     sent: bool
 
 
-@people_router.get("", response=Page, auth=scope("people:read"))
+@people_router.get("", response=Page[MemberOut], auth=scope("people:read"))
 def list_members(
     request: ApiRequest, cursor: str | None = None, limit: int = 50, q: str = "", role: str | None = None
 ) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def unlock_member(request: ApiRequest, member_id: UUID) -> Status[None]:
     return Status(204, None)
 
 
-@invitations_router.get("", response=Page, auth=scope("people:read"))
+@invitations_router.get("", response=Page[InvitationOut], auth=scope("people:read"))
 def list_invitations(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Invitations, newest first."""
     with tenant(request.auth.organisation):

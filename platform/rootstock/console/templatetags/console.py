@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart
+from rootstock.console.graphs import Graph
 
 register = template.Library()
 
@@ -131,6 +132,26 @@ def meter(share: float, level: str = "", label: str = "") -> SafeString:
 
 
 @register.simple_tag
+def sparkline(values: Sequence[float | None]) -> SafeString:
+    """The shape of the last values; the figure beside it says the newest, so it is decoration."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return mark_safe('<svg class="spark" viewBox="0 0 100 24" aria-hidden="true"></svg>')
+    least, most = min(known), max(known)
+    across, span = 100 / (len(values) - 1), (most - least) or 1
+    points = " ".join(
+        f"{place * across:.1f},{22 - 20 * (value - least) / span:.1f}"
+        for place, value in enumerate(values)
+        if value is not None
+    )
+    return format_html(
+        '<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">'
+        '<polyline points="{}" vector-effect="non-scaling-stroke"></polyline></svg>',
+        points,
+    )
+
+
+@register.simple_tag
 def parts(shares: Mapping[str, float] | Iterable[tuple[str, float]]) -> SafeString:
     """How much each part contributed (name, share from 0 to 1), as labelled bars."""
     pairs = shares.items() if isinstance(shares, Mapping) else shares
@@ -159,6 +180,12 @@ def progress_bar(
 def chart_card(chart: Chart) -> dict[str, Any]:
     """A chart with its table one click away."""
     return {"chart": chart, "spec_id": f"chart-{chart.id}-spec"}
+
+
+@register.inclusion_tag("console/components/graph_card.html")
+def graph_card(graph: Graph) -> dict[str, Any]:
+    """A graph with its list one click away."""
+    return {"graph": graph, "spec_id": f"graph-{graph.id}-spec"}
 
 
 @register.inclusion_tag("console/components/ai_mark.html")

@@ -1,5 +1,6 @@
 // Draws chart cards from the JSON beside them. ECharts is fetched only on a page that has one; without it, or without
 // scripts, the card shows its table.
+import { palette } from "./colours.js";
 import { within } from "./dom.js";
 
 const TONES = ["accent", "info", "violet", "warn", "error", "ok"];
@@ -14,20 +15,6 @@ function loadLibrary() {
     document.head.append(script);
   });
   return library;
-}
-
-// A canvas knows no custom properties: let the browser resolve each token to a plain colour.
-function palette(host) {
-  const probe = document.createElement("span");
-  host.append(probe);
-  const resolved = (name) => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
-  };
-  const names = ["text", "text-2", "text-3", "line", "surface", "high", ...TONES];
-  const colours = Object.fromEntries(names.map((name) => [name, resolved(name)]));
-  probe.remove();
-  return colours;
 }
 
 function seriesOption(series, index, kind, colours) {
@@ -117,6 +104,7 @@ async function mountChart(card) {
     document.addEventListener("console:theme", draw);
     new ResizeObserver(() => canvas.hidden || chart.resize()).observe(canvas);
   }
+  offerDownloads(card, chart);
   toggle.hidden = false;
   toggle.setAttribute("aria-pressed", String(!table.hidden));
   toggle.addEventListener("click", () => {
@@ -124,6 +112,38 @@ async function mountChart(card) {
     canvas.hidden = !table.hidden;
     toggle.setAttribute("aria-pressed", String(!table.hidden));
   });
+}
+
+function download(name, href) {
+  const link = Object.assign(document.createElement("a"), { href, download: name });
+  link.click();
+}
+
+// A cell that a spreadsheet would run as a formula gets an apostrophe in front, as in the tables' own files.
+function csvCell(text) {
+  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
+}
+
+function csvOf(table) {
+  const rows = [...table.querySelectorAll("tr")].map((row) => [...row.cells].map((cell) => csvCell(cell.textContent.trim())).join(","));
+  return `\ufeff${rows.join("\r\n")}`;
+}
+
+function offerDownloads(card, chart) {
+  const title = card.querySelector("h2").textContent.trim().toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  for (const button of card.querySelectorAll("[data-chart-save]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      if (button.dataset.chartSave === "png") {
+        const background = palette(card).surface;
+        return download(`${title}.png`, chart.getDataURL({ pixelRatio: 2, backgroundColor: background }));
+      }
+      const url = URL.createObjectURL(new Blob([csvOf(card.querySelector("[data-chart-table]"))], { type: "text/csv" }));
+      download(`${title}.csv`, url);
+      URL.revokeObjectURL(url);
+    });
+  }
 }
 
 export function mountCharts(root) {

@@ -2,8 +2,10 @@
 import { mountCharts } from "./charts.js";
 import { mountChats } from "./chat.js";
 import { startConfirm } from "./confirm.js";
+import { mountGraphs } from "./graph.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
+import { mountLive, startLive } from "./live.js";
 import { startPalette } from "./palette.js";
 import { startPrefetch } from "./prefetch.js";
 import { startRail } from "./rail.js";
@@ -15,8 +17,10 @@ import { mountText, tellZone } from "./text.js";
 function mount(root) {
   mountText(root);
   mountCharts(root);
+  mountGraphs(root);
   mountChats(root);
   mountTables(root);
+  mountLive();
 }
 
 tellZone();
@@ -26,6 +30,7 @@ startConfirm();
 startKeyboard();
 startTables();
 startPalette();
+startLive();
 startPrefetch();
 startNetwork();
 startHealth();

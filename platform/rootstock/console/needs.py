@@ -1,0 +1,85 @@
+"""What waits for the person who looks at the home page: a literal list of scope and question."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Sum
+from django.utils import timezone
+
+from rootstock.accounts.models import ApiKey, Membership, Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.ids import uuid7_at
+from rootstock.jobs.models import Job, JobState
+from rootstock.webhooks.models import EndpointState, WebhookEndpoint
+
+RECENT, SOON = timedelta(days=1), timedelta(days=7)
+MOST = 100
+
+
+@dataclass(slots=True, frozen=True)
+class Need:
+    """Something to look at."""
+
+    text: str
+    url: str
+    tone: str
+    symbol: str
+
+
+def needs_of(organisation: Organisation, scopes: frozenset[str]) -> list[Need]:
+    """What a person with these scopes should look at, the worst first."""
+    with tenant(organisation):
+        found = [ask(organisation) for scope, ask in QUESTIONS if scope in scopes]
+    return sorted((need for need in found if need), key=lambda need: need.tone != "error")
+
+
+def _failed_jobs(organisation: Organisation) -> Need | None:
+    since = uuid7_at(timezone.now() - RECENT)
+    failed = Job.objects.filter(organisation=organisation, state=JobState.FAILED, pk__gt=since)
+    count = failed[:MOST].count()
+    text = f"{_some(count, 'job')} failed in the last 24 hours"
+    return Need(text, "/jobs/?state=failed", "error", "list-checks") if count else None
+
+
+def _disabled_webhooks(organisation: Organisation) -> Need | None:
+    off = WebhookEndpoint.objects.filter(organisation=organisation, state=EndpointState.DISABLED)
+    off = off.exclude(disabled_reason="")
+    count = off[:MOST].count()
+    text = f"{_some(count, 'webhook')} switched off after failed deliveries"
+    return Need(text, "/webhooks/?state=disabled", "error", "webhook") if count else None
+
+
+def _locked_people(organisation: Organisation) -> Need | None:
+    since = timezone.now() - timedelta(seconds=settings.LOCKOUT_S)
+    tried = AccessAttempt.objects.filter(attempt_time__gte=since).values("username")
+    locked = tried.annotate(n=Sum("failures_since_start")).filter(n__gte=settings.AXES_FAILURE_LIMIT)
+    names = [row["username"] for row in locked[:MOST]]
+    count = (
+        Membership.objects.filter(organisation=organisation, user__username__in=names).count() if names else 0
+    )
+    text = f"{_some(count, 'person', 'people')} locked out after failed sign-ins"
+    return Need(text, "/people/", "warn", "lock") if count else None
+
+
+def _expiring_keys(organisation: Organisation) -> Need | None:
+    now = timezone.now()
+    ending = ApiKey.objects.filter(organisation=organisation, revoked_at=None, replaced_by=None)
+    count = ending.filter(expires_at__gt=now, expires_at__lt=now + SOON)[:MOST].count()
+    text = f"{_some(count, 'API key')} expire{'s' if count == 1 else ''} within a week"
+    return Need(text, "/keys/", "warn", "key-round") if count else None
+
+
+def _some(count: int, one: str, many: str = "") -> str:
+    shown = f"{MOST} or more" if count >= MOST else str(count)
+    return f"{shown} {one if count == 1 else many or one + 's'}"
+
+
+QUESTIONS: tuple[tuple[str, Callable[[Organisation], Need | None]], ...] = (
+    ("jobs:read", _failed_jobs),
+    ("webhooks:read", _disabled_webhooks),
+    ("people:write", _locked_people),
+    ("keys:write", _expiring_keys),
+)
