@@ -8,7 +8,7 @@ Nothing here is lost for good: a ring that is gone or too short is read from Pos
 hash is gone, or the rings are far behind, a new epoch begins with no rings at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -75,6 +75,13 @@ class ValkeyHistory:
         self._add(due)
         self._applied = last
         self._redis.eval(_ADVANCE, 1, self._head, self._epoch, last)  # type: ignore[no-untyped-call]
+
+    def forget(self, accounts: Iterable[int]) -> None:
+        """Delete the rings of these accounts: what is wanted of them is read from PostgreSQL when it is wanted."""
+        wanted = sorted(set(accounts))
+        self._epoch = (self._redis.hget(self._head, "epoch") or b"").decode()
+        for start in range(0, len(wanted) if self._epoch else 0, 1000):
+            self._redis.unlink(*(self._ring(account) for account in wanted[start : start + 1000]))
 
     def _state(self, last: int) -> tuple[str, int]:
         epoch, applied = self._redis.hmget(self._head, ["epoch", "applied"])

@@ -12,12 +12,10 @@ from apps.support import selectors, services
 from apps.support.models import Turn
 from apps.support.schemas import turn_out
 from rootstock.accounts.models import Organisation
+from rootstock.console.emotions import GROUP_TONES
 from rootstock.errors import DeadlineExceeded, NotFound, from_dict
 from rootstock.lanes import client as lane_client
 from rootstock.lanes import streams, wire
-
-# The console's chips know three tones.
-TONES = {"upset": "negative", "neutral": "neutral", "positive": "positive"}
 
 
 def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) -> HttpResponseBase:
@@ -67,7 +65,7 @@ def emotion_data(message: Turn) -> dict[str, Any]:
         "label": message.emotion_label,
         "group": message.emotion_group,
         "level": message.emotion_level,
-        "tone": TONES.get(message.emotion_group, "neutral"),
+        "tone": GROUP_TONES.get(message.emotion_group, "neutral"),
     }
 
 

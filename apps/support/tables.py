@@ -11,7 +11,6 @@ from apps.support.charting import trend
 from apps.support.evidence import CONVERSATION
 from apps.support.models import Conversation
 from apps.support.selectors import conversations_matching
-from apps.support.streaming import TONES
 from rootstock.accounts.models import Organisation
 from rootstock.console import formats
 from rootstock.console.tables import ChoiceFilter, Column, Empty, Table, TextFilter
@@ -22,7 +21,7 @@ STATES = {Conversation.State.OPEN: ("accent", "Open"), Conversation.State.CLOSED
 
 
 def _emotion(row: Conversation) -> SafeString | str:
-    return emotion(row.last_label, tone=TONES.get(row.last_group, "neutral")) if row.last_label else ""
+    return emotion(row.last_label) if row.last_label else ""
 
 
 def _level(row: Conversation) -> SafeString | str:

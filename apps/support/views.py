@@ -10,11 +10,11 @@ from apps.support import charting, selectors, services
 from apps.support.evidence import CONVERSATION
 from apps.support.forms import NewConversation
 from apps.support.models import TEXT_LIMIT, Conversation, Turn
-from apps.support.streaming import TONES
 from apps.support.tables import conversations_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.audit.services import read_record
+from rootstock.console.emotions import GROUP_TONES
 from rootstock.console.tables import table_page
 
 READ, WRITE = "support:read", "support:write"
@@ -55,7 +55,9 @@ def conversation_page(request: PageRequest, conversation_id: UUID) -> HttpRespon
     context = {
         "conversation": conversation,
         "turns": [
-            (turn, TONES.get(turn.emotion_group, "neutral")) for turn in turns if turn.state != "pending"
+            (turn, GROUP_TONES.get(turn.emotion_group, "neutral"))
+            for turn in turns
+            if turn.state != "pending"
         ],
         "pending_stream": _stream_url(pending) if pending else "",
         "pending_cancel": _cancel_url(pending) if pending else "",

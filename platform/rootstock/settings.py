@@ -133,6 +133,12 @@ if isinstance(MASTER_KEYS, Path):
     local_secret(MASTER_KEYS, lambda: keyring.new_key("local-1"))
 else:
     keyring.parse(MASTER_KEYS)
+# Signs certificates: the base64 of an Ed25519 private key's 32 bytes.
+SIGNING_KEY = os.environ.get("ROOTSTOCK_SIGNING_KEY") or local_secret(
+    VAR_DIR / "signing-key", keyring.new_secret
+)
+if not keyring.is_secret(SIGNING_KEY):
+    raise ImproperlyConfigured("ROOTSTOCK_SIGNING_KEY: expected the base64 of 32 bytes")
 ALLOWED_HOSTS = env.list("ROOTSTOCK_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 
@@ -470,6 +476,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": AUDIT_ROOT_S,
         "options": {"expires": AUDIT_ROOT_S},
     },
+    "enforce-retention": {"task": "rootstock.privacy.tasks.enforce_retention", "schedule": 6 * 3600.0},
+    "expire-exports": {"task": "rootstock.privacy.tasks.expire_archives", "schedule": 3600.0},
     "sweep-files": {
         "task": "rootstock.files.tasks.sweep_files",
         "schedule": 300.0,
@@ -551,6 +559,7 @@ class Vertical:
     urls: str
     demo: str
     overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    privacy: str = ""  # a rootstock.privacy.holdings.Holdings: the personal data it holds
     pages: tuple[
         tuple[str, str, str], ...
     ] = ()  # label, path and scope: what the palette offers beside the area
@@ -613,6 +622,13 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+    "privacy.export": JobKind(
+        "rootstock.privacy.export.export",
+        "general",
+        "Export one person's data",
+        "privacy:write",
+        kept="Nothing; the archive is stored whole or not at all.",
+    ),
 }
 # Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
 AUDIT_PERSONS = {
@@ -642,6 +658,8 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "job.failed": "A job failed",
     "job.started": "A job began",
     "job.succeeded": "A job ended well",
+    "privacy.request_created": "An export or an erasure of a person's data was asked for",
+    "privacy.subject_erased": "A person's data was erased",
     "support.conversation_closed": "A conversation was closed",
     "webhook.test": "A test, sent from the webhook's page",
 }
@@ -652,6 +670,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.urls",
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
+        privacy="apps.fraud.privacy.HOLDINGS",
         search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
@@ -660,6 +679,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.ehr.urls",
         "apps.ehr.demo.play",
         "apps.ehr.overview.tiles",
+        privacy="apps.ehr.privacy.HOLDINGS",
         pages=(("Imports of records", "imports", "ehr:read"),),
         search="apps.ehr.finders.find",
     ),
@@ -669,6 +689,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.support.urls",
         "apps.support.demo.play",
         "apps.support.overview.tiles",
+        privacy="apps.support.privacy.HOLDINGS",
         pages=(("New conversation", "new", "support:write"),),
         search="apps.support.finders.find",
     ),

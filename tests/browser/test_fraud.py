@@ -30,7 +30,9 @@ def test_from_the_list_to_the_reasons(page, sent):
     expect(page.get_by_role("img", name="Accounts around this payment")).to_be_visible()
     expect(page.locator("[data-graph-canvas] canvas").first).to_be_visible()
     page.locator("[data-graph-toggle]").click()
-    expect(page.get_by_role("region", name="Accounts around this payment: list")).to_contain_text("this payment")
+    expect(page.get_by_role("region", name="Accounts around this payment: list")).to_contain_text(
+        "this payment"
+    )
     expect(page.locator("ul.parts li")).to_have_count(3)
 
 

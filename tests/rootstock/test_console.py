@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 from django.test import Client, RequestFactory
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
+from rootstock.console.diffs import side_by_side
+from rootstock.console.graphs import Edge, Graph, Node
 from rootstock.console.templatetags import console as tags
 from rootstock.console.views import server_error
 from rootstock.jobs.events import Evaluation, Step
@@ -476,3 +480,39 @@ def test_contrast_of_text_is_enough(theme):
     checked += [("violet", "violet-soft"), ("text", "violet-soft"), ("error", "bg"), ("text-2", "surface-3")]
     low = {pair: round(_contrast(*map(token.__getitem__, pair)), 2) for pair in checked}
     assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+
+
+# --- diffs, graphs ----------------------------------------------------------------------------------------------
+
+
+def test_a_diff_shows_both_sides_and_skips_what_is_equal():
+    old = {f"k{n:02}": n for n in range(30)}
+    lines = side_by_side(old, old | {"k15": 99})
+    changed = [line for line in lines if line.kind == "changed"]
+    assert [(line.old.strip(), line.new.strip()) for line in changed] == [('"k15": 15,', '"k15": 99,')]
+    assert lines[0].kind == "skipped"
+    assert len(lines) < 12
+    assert side_by_side("same", "same") == []
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_a_diff_loses_no_changed_line(old, new):
+    lines = side_by_side(old, new)
+    gone = [line.old for line in lines if line.kind in ("changed", "removed")]
+    come = [line.new for line in lines if line.kind in ("changed", "added")]
+    if old.splitlines() != new.splitlines():
+        assert gone or come
+    assert set(gone) <= set(old.splitlines())
+    assert set(come) <= set(new.splitlines())
+
+
+def test_a_graph_and_its_list_say_the_same():
+    graph = Graph("g", "G", [Node("a", "A", url="/a"), Node("b", "B")], [Edge("a", "b", "twice", 2)])
+    [line] = graph.connections()
+    assert (line.source.label, line.target.label, line.label) == ("A", "B", "twice")
+    assert graph.spec()["edges"][0]["width"] == 2.2
+
+
+def test_a_sparkline_leaves_gaps_out():
+    assert "points=" not in tags.sparkline([1, None])
+    assert tags.sparkline([1, None, 3]).count(",") == 2

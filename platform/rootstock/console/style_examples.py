@@ -6,6 +6,7 @@ from typing import Any
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
+from rootstock.console.graphs import Edge, Graph, Node
 from rootstock.console.tables import BulkAction, Column, Empty, Table
 from rootstock.console.templatetags.console import pill, risk
 from rootstock.console.tiles import Tile
@@ -66,6 +67,26 @@ ROWS = [
     Payment("0197-4c08", "Borealis Holdings", 18250.00, "USD", 0.71, "review", MOMENT),
 ]
 
+RULES = {"instant_limit": 2000, "new_payee_days": 7, "night_hours": [0, 5], "review": ["amount", "device"]}
+GRAPH = Graph(
+    "style-graph",
+    "Graph",
+    [
+        Node("kestrel", "Kestrel Ltd", "payer", "accent", focus=True),
+        Node("borealis", "Borealis Holdings", "payee", "accent", focus=True),
+        *(
+            Node(f"n{n}", f"ACC-{n:03}", "known to both" if n == 3 else "", "high" if n == 3 else "neutral")
+            for n in range(9)
+        ),
+    ],
+    [
+        Edge("kestrel", "borealis", "this payment", 4, "critical"),
+        *(Edge(f"n{n}", "kestrel", "1 payment", 1, "ok") for n in range(5)),
+        *(Edge("borealis", f"n{n}", "2 payments", 2, "warn", dashed=True) for n in range(3, 9)),
+    ],
+    note="Hover over a node to see what it is connected to.",
+)
+
 
 def _spans() -> list[dict[str, Any]]:
     wanted = [
@@ -84,7 +105,14 @@ def examples() -> dict[str, Any]:
     return {
         "moment": MOMENT,
         "tiles": [
-            Tile("Payments scored", "48.2k", note="last 24 hours", symbol="banknote"),
+            Tile(
+                "Payments scored",
+                "48.2k",
+                note="last 24 hours",
+                symbol="banknote",
+                spark=(31, 34, 33, 38, 41, 40, 44, 43, 48),
+                change="+9 %",
+            ),
             Tile("Median latency", "4.1", "ms", note="p99 9.8 ms", symbol="clock"),
             Tile("Workers", "2", "of 2", note="all lanes served", symbol="circle-check", tone="ok"),
             Tile("Queue", "512", "waiting", note="full: work is refused", symbol="triangle-alert", tone="warn"),
@@ -108,6 +136,10 @@ def examples() -> dict[str, Any]:
             ],
             kind="stacked", unit="payments", label_title="Hour",
         ),
+        "graph": GRAPH,
+        "old_rules": RULES,
+        "new_rules": RULES | {"instant_limit": 1500, "new_payee_days": 14, "review": ["amount", "device", "payee"]},
+        "code_example": "curl -H 'Authorization: Bearer rsk_…' \\\n  https://rootstock.example/api/v1/jobs",
         "note_text": NOTE,
         "note_spans": _spans(),
         "json_example": {"score": 0.94, "decision": "review", "reasons": ["new payee", "device"], "expires": None},

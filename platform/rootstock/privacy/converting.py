@@ -11,7 +11,7 @@ from django.utils import timezone
 from rootstock.ids import uuid7
 from rootstock.privacy import keyring
 from rootstock.privacy.indexes import digest, normal_form
-from rootstock.privacy.models import fingerprint_of, key_binding
+from rootstock.privacy.keys import fingerprint_of, key_binding
 from rootstock.privacy.subjects import purpose_of
 
 BATCH = 1000

@@ -18,7 +18,7 @@ from django.db.models.query_utils import DeferredAttribute
 
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.privacy.keyring import seal, unseal
-from rootstock.privacy.models import SubjectKey
+from rootstock.privacy.keys import SubjectKey
 
 M = TypeVar("M", bound=models.Model)
 T = TypeVar("T")
@@ -205,7 +205,7 @@ class EncryptedJSONField(EncryptedField[Any]):
         return ErasedDocument(erased=True)
 
 
-class EncryptedBinaryField(EncryptedField[bytes]):
+class EncryptedBinaryField(EncryptedField[Any]):
     """Bytes, such as an archive."""
 
     def encode(self, value: bytes) -> bytes:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.privacy.models import IndexKey
+from rootstock.privacy.keys import IndexKey
 
 # Index keys never change and outlive every erasure, so a process may remember them (never a subject's key).
 _known: dict[UUID, bytes] = {}

@@ -104,7 +104,20 @@ def _parse_one(part: str, source: str) -> MasterKey:
 
 def new_key(name: str) -> str:
     """A fresh random key in the form of the variable."""
-    return f"{name}:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}"
+    return f"{name}:{new_secret()}"
+
+
+def new_secret() -> str:
+    """32 random bytes, base64."""
+    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text is the base64 of 32 bytes."""
+    try:
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
 
 
 _read: dict[str, KeyRing] = {}

@@ -1,106 +1,136 @@
-"""Keys of persons, the requests about their data, retention rules and certificates.
+"""Requests about persons' data, legal holds, retention rules, certificates; and the keys."""
 
-A person whose data is held is a *subject*: a type such as `ehr.patient` and a reference that only its blind index
-remembers. Everything encrypted of a subject is under the one data key of its `SubjectKey`; when that is overwritten,
-nothing of it can be read again, in any copy of the database made after the key's last backup.
-"""
-
-import hashlib
-import os
-from uuid import UUID
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
-from rootstock.errors import Conflict
-from rootstock.privacy import keyring
+from rootstock.privacy.fields import EncryptedBinaryField, EncryptedTextField, PersonalModel
+from rootstock.privacy.keys import IndexKey, SubjectKey
+
+__all__ = [
+    "ErasureCertificate",
+    "IndexKey",
+    "LegalHold",
+    "PrivacyRequest",
+    "PrivacySettings",
+    "RetentionRule",
+    "SubjectKey",
+]
 
 
-def key_binding(kind: str, organisation: UUID, row: UUID, type: str = "") -> bytes:
-    """What a wrapped key is bound to: in another row, or another organisation's, it does not open."""
-    return f"rootstock:{kind}:{organisation}:{row}:{type}".encode()
+class PrivacySettings(TenantModel):
+    """How an organisation handles requests."""
 
-
-def fingerprint_of(secret: bytes) -> str:
-    """Names a data key without telling anything about it."""
-    return hashlib.sha256(b"rootstock key fingerprint" + secret).hexdigest()[:32]
-
-
-class IndexKey(TenantModel):
-    """The organisation's key of blind indexes. A rotation of the master key wraps it anew and does not change it."""
-
-    wrapped = models.BinaryField()
-    master_key = models.CharField(max_length=40)
-    created_at = models.DateTimeField(auto_now_add=True)
+    four_eyes = models.BooleanField(default=True)  # an erasure is confirmed by a second person
+    archive_days = models.PositiveIntegerField(default=7)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation"], name="privacy_one_index_key")]
-
-    @classmethod
-    def make(cls, organisation: UUID) -> "IndexKey":
-        """A new one, not yet stored."""
-        row = cls(organisation_id=organisation)
-        row.wrapped, row.master_key = keyring.wrap(os.urandom(keyring.KEY_BYTES), row.binding())
-        return row
-
-    def binding(self) -> bytes:
-        """What the wrapped key is bound to."""
-        return key_binding("index", self.organisation_id, self.pk)
-
-    def secret(self) -> bytes:
-        """The key itself."""
-        return keyring.unwrap(bytes(self.wrapped), self.master_key, self.binding())
+        constraints = [models.UniqueConstraint(fields=["organisation"], name="privacy_one_settings")]
 
 
-class SubjectKey(TenantModel):
-    """A person's data key, wrapped. Destroyed: overwritten, with the reference gone, and the row as the stone."""
+class LegalHold(PersonalModel):
+    """While it lasts, nothing of the person is deleted: neither by retention nor on request."""
 
-    type = models.CharField(max_length=40)
-    reference_index = models.BinaryField(max_length=32, null=True)
-    wrapped = models.BinaryField()
-    master_key = models.CharField(max_length=40)
-    fingerprint = models.CharField(max_length=32)
-    created_at = models.DateTimeField(auto_now_add=True)
-    destroyed_at = models.DateTimeField(null=True)
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="holds")
+    reason = EncryptedTextField()
+    placed_by = models.CharField(max_length=60)
+    placed_at = models.DateTimeField(auto_now_add=True)
+    released_by = models.CharField(max_length=60, blank=True)
+    released_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation", "type", "reference_index"], name="privacy_one_key_per_subject"
+                fields=["subject"], condition=models.Q(released_at=None), name="privacy_one_hold_at_a_time"
             )
         ]
-        indexes = [models.Index(fields=["organisation", "master_key"], name="privacy_keys_by_master")]
 
-    _cipher: AESGCM | None = None
 
-    @classmethod
-    def make(cls, organisation: UUID, type: str, reference_index: bytes | None) -> "SubjectKey":
-        """A new key, not yet stored."""
-        row = cls(organisation_id=organisation, type=type, reference_index=reference_index)
-        secret = os.urandom(keyring.KEY_BYTES)
-        row.wrapped, row.master_key = keyring.wrap(secret, row.binding())
-        row.fingerprint, row._cipher = fingerprint_of(secret), AESGCM(secret)
-        return row
+class RetentionRule(TenantModel):
+    """How long a kind of data is kept. Without a rule it is kept for good."""
 
-    @property
-    def is_destroyed(self) -> bool:
-        """Nothing under this key can be read any more."""
-        return self.destroyed_at is not None
+    kind = models.CharField(max_length=40)
+    days = models.PositiveIntegerField()
+    changed_by = models.CharField(max_length=60)
+    changed_at = models.DateTimeField(auto_now=True)
+    enforced_at = models.DateTimeField(null=True)
+    deleted = models.PositiveBigIntegerField(default=0)  # since the rule was made
 
-    def binding(self) -> bytes:
-        """What the wrapped key is bound to."""
-        return key_binding("subject", self.organisation_id, self.pk, self.type)
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "kind"], name="privacy_one_rule_per_kind")
+        ]
 
-    def cipher(self) -> AESGCM:
-        """Seals and opens this person's values. It lives as long as this object, never longer."""
-        if self.is_destroyed:
-            raise Conflict("the person's data was erased; nothing can be added to it")
-        if self._cipher is None:
-            secret = keyring.unwrap(bytes(self.wrapped), self.master_key, self.binding())
-            self._cipher = AESGCM(secret)
-        return self._cipher
 
-    def forget(self) -> None:
-        """Drop the opened key from this object."""
-        self._cipher = None
+class Action(models.TextChoices):
+    """What is asked for."""
+
+    EXPORT = "export"
+    ERASE = "erase"
+
+
+class Ground(models.TextChoices):
+    """Why. A closed list, so that the certificate can say it without naming anybody."""
+
+    PERSON_ASKED = "person_asked", "The person asked for it"
+    CONSENT_WITHDRAWN = "consent_withdrawn", "Consent was withdrawn"
+    NO_LONGER_NEEDED = "no_longer_needed", "The data is no longer needed"
+    UNLAWFUL = "unlawful", "The data should not have been held"
+    AUTHORITY = "authority", "An authority or a court ordered it"
+
+
+class RequestState(models.TextChoices):
+    """How far a request has come."""
+
+    WAITING = "waiting", "Waits for a second person"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+
+
+class PrivacyRequest(PersonalModel):
+    """An export or an erasure of one person's data. Its archive is under the person's key, and goes with it."""
+
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="requests")
+    action = models.CharField(max_length=8, choices=Action.choices)
+    ground = models.CharField(max_length=20, choices=Ground.choices)
+    note = EncryptedTextField()
+    state = models.CharField(max_length=8, choices=RequestState.choices)
+    requested_by = models.CharField(max_length=60)
+    decided_by = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    job_id = models.UUIDField(null=True)
+    archive = EncryptedBinaryField(null=True)
+    archive_bytes = models.PositiveBigIntegerField(null=True)
+    archive_sha256 = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="privacy_request_page"),
+            models.Index(
+                fields=["expires_at"], condition=models.Q(archive__isnull=False), name="privacy_archives"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "action"],
+                condition=models.Q(state__in=("waiting", "running")),
+                name="privacy_one_open_request",
+            )
+        ]
+
+
+class ErasureCertificate(TenantModel):
+    """What was destroyed, signed. It holds no personal data."""
+
+    request = models.OneToOneField(PrivacyRequest, on_delete=models.RESTRICT, related_name="certificate")
+    document = models.JSONField()
+    signature = models.CharField(max_length=100)
+    public_key = models.CharField(max_length=60)
+    issued_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-id"], name="privacy_certificate_page")]

@@ -11,7 +11,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.privacy.indexes import blind_index, blind_indexes
-from rootstock.privacy.models import SubjectKey
+from rootstock.privacy.keys import SubjectKey
 
 _INSERT = """
 INSERT INTO privacy_subjectkey

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rootstock.console import formats
 from rootstock.console.charts import Chart
+from rootstock.console.diffs import side_by_side
+from rootstock.console.emotions import TONE_FACES, tone_of
 from rootstock.console.graphs import Graph
 
 register = template.Library()
@@ -37,31 +39,6 @@ STATES = {
     "failed": ("error", "octagon-alert", "Failed"),
     "cancelled": ("neutral", "ban", "Cancelled"),
 }
-EMOTIONS = {
-    "positive": (
-        "smile",
-        frozenset({"joy", "happy", "love", "gratitude", "relief", "satisfied", "positive", "hopeful"}),
-    ),
-    "negative": (
-        "frown",
-        frozenset(
-            {
-                "anger",
-                "angry",
-                "sadness",
-                "sad",
-                "fear",
-                "disgust",
-                "frustration",
-                "frustrated",
-                "annoyed",
-                "negative",
-                "anxiety",
-            }
-        ),
-    ),
-}
-
 # One colour for a kind of entity in every note; other labels get one by their checksum.
 ENTITY_HUES = {
     "name": 1, "id": 2, "date": 3, "age": 3, "organisation": 4, "contact": 5, "location": 6,
@@ -199,8 +176,8 @@ def ai_mark(
 @register.simple_tag
 def emotion(label: str, score: float | None = None, tone: str = "") -> SafeString:
     """The emotion read from one turn; tone positive, neutral or negative."""
-    tone = tone or next((name for name, (_, words) in EMOTIONS.items() if label.lower() in words), "neutral")
-    symbol = EMOTIONS[tone][0] if tone in EMOTIONS else "meh"
+    tone = tone or tone_of(label)
+    symbol = TONE_FACES.get(tone, "meh")
     shown = f"{label.capitalize()} {formats.percentage(score)}" if score is not None else label.capitalize()
     return format_html(
         '<span class="emotion" data-tone="{}">{}<span class="visually-hidden">Emotion: </span>{}</span>',
@@ -241,6 +218,19 @@ def _entity(text: str, label: str) -> SafeString:
 def json_view(value: Any, label: str = "JSON") -> dict[str, Any]:
     """Any JSON value, indented, with a copy button."""
     return {"text": json.dumps(value, indent=2, ensure_ascii=False, default=str), "label": label}
+
+
+@register.inclusion_tag("console/components/json.html")
+def code_view(text: str, label: str = "Code") -> dict[str, Any]:
+    """Text as it is, with a copy button."""
+    return {"text": text, "label": label, "plain": True}
+
+
+@register.inclusion_tag("console/components/diff.html")
+def diff(old: Any, new: Any, old_title: str = "Before", new_title: str = "After") -> dict[str, Any]:
+    """Two versions side by side: texts, or values as JSON."""
+    titles = {"old_title": old_title, "new_title": new_title, "label": f"{old_title} and {new_title}"}
+    return {"lines": side_by_side(old, new), **titles}
 
 
 @register.simple_tag

@@ -13,6 +13,8 @@ import { mountTables, startTables } from "./tables.js";
 import { startTheme } from "./theme.js";
 import { startNetwork } from "./network.js";
 import { mountText, tellZone } from "./text.js";
+import { startToasts } from "./toast.js";
+import { mountUploads } from "./upload.js";
 
 function mount(root) {
   mountText(root);
@@ -21,6 +23,7 @@ function mount(root) {
   mountChats(root);
   mountTables(root);
   mountLive();
+  mountUploads(root);
 }
 
 tellZone();
@@ -31,6 +34,7 @@ startKeyboard();
 startTables();
 startPalette();
 startLive();
+startToasts();
 startPrefetch();
 startNetwork();
 startHealth();

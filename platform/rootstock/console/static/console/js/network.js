@@ -49,8 +49,11 @@ export function startNetwork() {
     else toast(await reason(xhr), "error");
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.hasAttribute("data-live")) event.preventDefault();
+    const { elt, target } = event.detail;
+    if (document.hidden && elt.hasAttribute("data-live")) event.preventDefault();
+    else if (!elt.hasAttribute("data-live")) target?.setAttribute("aria-busy", "true"); // the style waits 300 ms
   });
+  document.addEventListener("htmx:afterRequest", (event) => event.detail.target?.removeAttribute("aria-busy"));
   document.addEventListener("htmx:beforeSwap", beforeSwap);
   document.addEventListener("htmx:afterRequest", (event) => {
     const note = event.detail.successful && liveNote(event.detail.elt);

@@ -1,0 +1,83 @@
+"""Export of one person's data: an archive with a manifest, that expires and goes with an erasure."""
+
+import hashlib
+import io
+import json
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from rootstock.accounts.tenancy import tenant
+from rootstock.privacy.models import PrivacyRequest
+from rootstock.privacy.tasks import expire_archives
+from tests.fixtures.jobs import run_job
+from tests.rootstock.privacy.conftest import ACCOUNT, CUSTOMER, SAID, Planted, admit, pay, talk
+
+
+def export(planted: Planted, reference: str) -> tuple[str, Any]:
+    """The archive's path, and the archive."""
+    request = planted.ask(planted.find(reference), "export")
+    assert request["state"] == "running"
+    run_job(planted.organisation.pk, request["job_id"])
+    path = f"/privacy/requests/{request['id']}"
+    done = planted.api.get(path).json()
+    assert done["state"] == "done"
+    answer = planted.api.get(f"{path}/archive")
+    assert answer.status_code == 200
+    assert hashlib.sha256(answer.content).hexdigest() == done["archive_sha256"]
+    return path, zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+def checked(archive: Any) -> dict[str, Any]:
+    """Every file by name, after the manifest has been compared with it."""
+    manifest = json.loads(archive.read("manifest.json"))
+    assert {file["name"] for file in manifest["files"]} | {"manifest.json"} == set(archive.namelist())
+    for file in manifest["files"]:
+        body = archive.read(file["name"])
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (file["bytes"], file["sha256"])
+        assert len(json.loads(body)) == file["rows"]
+    return {name: json.loads(archive.read(name)) for name in archive.namelist()}
+
+
+def test_it_works(planted: Planted) -> None:
+    talk(planted.organisation)
+    talk(planted.organisation, customer="somebody else", text="Not about her")
+    path, archive = export(planted, CUSTOMER)
+    found = checked(archive)
+    assert [turn["text"] for turn in found["support.turns.json"]][1] == SAID
+    assert [row["customer"] for row in found["support.conversations.json"]] == [CUSTOMER]
+    assert "Not about her" not in json.dumps(found)
+    assert planted.world.api("privacy:read").get(f"{path}/archive").status_code == 403
+    stranger = planted.world.api("privacy:write", organisation=planted.world.other)
+    assert stranger.get(f"{path}/archive").status_code == 404
+
+
+def test_accounts_and_patients(planted: Planted) -> None:
+    pay(planted.organisation, (ACCOUNT, "one"), ("two", ACCOUNT), ("two", "three"))
+    made = admit(planted.organisation)
+    assert len(checked(export(planted, ACCOUNT)[1])["fraud.payments.json"]) == 2
+    found = checked(export(planted, made.person.mrn)[1])
+    assert found["ehr.person.json"][0]["header"]["family"] == made.person.family
+    assert {row["value"] for row in found["ehr.identifiers.json"]} >= {made.person.mrn}
+    assert len(found["ehr.events.json"]) == made.events
+
+
+def test_it_expires(planted: Planted) -> None:
+    talk(planted.organisation)
+    path, _ = export(planted, CUSTOMER)
+    with tenant(planted.organisation):
+        PrivacyRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert expire_archives() >= 1
+    assert planted.api.get(f"{path}/archive").status_code == 404
+
+
+def test_an_erasure_takes_it_along(planted: Planted) -> None:
+    talk(planted.organisation)
+    subject = planted.find(CUSTOMER)
+    path, _ = export(planted, CUSTOMER)
+    planted.erase(subject)
+    answer = planted.api.get(f"{path}/archive")
+    assert answer.status_code == 404
+    assert "erased" in answer.json()["detail"]
