@@ -10,7 +10,7 @@ from ninja import Schema
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from apps.fraud.payload import SCALES
-from rootstock.jobs.api import JobOut
+from rootstock.jobs.schemas import JobOut
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -376,6 +376,7 @@ MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
 MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
 MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
+MFA_FORMS = {"add_webauthn": "rootstock.accounts.forms.PasskeyForm"}
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # http://localhost
 MFA_TOTP_TOLERANCE = 1

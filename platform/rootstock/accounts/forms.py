@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.forms import LoginForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 
 from rootstock.accounts.models import Role
@@ -32,11 +33,21 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         return str(self.cleaned_data["login"])
 
 
+class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]
+    """allauth's own, in this product's words: a passkey signs in by itself unless somebody wants otherwise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        passwordless = self.fields["passwordless"]
+        passwordless.label, passwordless.initial = "Sign in with it alone, without a password", True
+        passwordless.help_text = "It then asks for your finger, face or PIN."
+
+
 class InviteForm(forms.Form):
     """Whom to invite, as what."""
 
     email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
-    role = forms.ChoiceField(choices=Role.choices)
+    role = forms.ChoiceField(choices=[("", "Choose a role"), *Role.choices])
 
 
 class RoleForm(forms.Form):

@@ -174,7 +174,7 @@ def seal_now(request: ApiRequest) -> list[RootOut]:
 
 @router.post("/verify", response={200: VerdictOut, 202: VerifyingOut}, auth=scope(READ))
 def verify(request: ApiRequest) -> Status[Any]:
-    """Verify the whole chain: at once up to 20,000 rows, by a job beyond that."""
+    """Verify the whole chain: at once up to 10,000 rows, by a job beyond that."""
     found = verify_request(organisation=request.auth.organisation, created_by=request.auth.user)
     if isinstance(found, Verdict):
         return Status(200, verdict_out(found))

@@ -24,7 +24,7 @@ LEAF_KINDS: tuple[type[Leaf], ...] = (AuditEntry, DecisionRecord, HumanAction)
 KIND_OF = {kind.LEAF: number for number, kind in enumerate(LEAF_KINDS)}
 NOTHING = bytes(32)
 """What the first root names as the one before it."""
-BATCH = 10_000
+BATCH = 4096
 _SIZE = 49
 _TAKE = """
 DELETE FROM audit_pendingleaf

@@ -11,7 +11,7 @@ from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanA
 from rootstock.audit.selectors import Chain, Proof, reason_of
 from rootstock.audit.verify import Verdict
 from rootstock.audit.words import Who, action_words
-from rootstock.jobs.api import JobOut
+from rootstock.jobs.schemas import JobOut
 
 
 class ActorOut(Schema):

@@ -1,44 +1,20 @@
 """REST: jobs."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ninja import Router, Schema
-from pydantic import Field
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.jobs import selectors, services
-from rootstock.jobs.models import Job, JobEvent
+from rootstock.jobs import retry, schedules, selectors, services
+from rootstock.jobs.artefacts import artefact_get, artefact_response
+from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule
+from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleIn, ScheduleOut
+from rootstock.jobs.stream import stream_response
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["jobs"])
-
-
-class JobOut(Schema):
-    """A job as callers see it."""
-
-    id: UUID
-    kind: str
-    state: str
-    done: int
-    total: int | None
-    message: str
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
-    attempts: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class JobEventOut(Schema):
-    """An event of a job; `id` counts them within the job, and resumes behind it."""
-
-    id: int = Field(alias="sequence")
-    type: str
-    data: dict[str, Any]
-    at: datetime
 
 
 @router.get("", response=Page[JobOut], auth=scope("jobs:read"))
@@ -57,6 +33,64 @@ def list_jobs(
     return page_of(rows, following, JobOut.from_orm)
 
 
+@router.get("/schedules", response=list[ScheduleOut], auth=scope("jobs:read"))
+def list_schedules(request: ApiRequest) -> list[JobSchedule]:
+    """Every schedule: the next due first, then the paused."""
+    return selectors.schedules(organisation=request.auth.organisation)
+
+
+@router.post("/schedules", response={201: ScheduleOut}, auth=scope("jobs:write"))
+def create_schedule(request: ApiRequest, body: ScheduleIn) -> Status[JobSchedule]:
+    """Start a kind of job by the clock. Needs the scope that starting such a job needs.
+
+    Times that pass while nothing runs are made up for once. A run is skipped while the one before has not ended.
+    """
+    request.auth.require(retry.kind_scope(body.kind))
+    made = schedules.schedule_create(
+        organisation=request.auth.organisation, created_by=request.auth.user, **body.dict()
+    )
+    return Status(201, made)
+
+
+@router.get("/schedules/{uuid:schedule_id}", response=ScheduleOut, auth=scope("jobs:read"))
+def get_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
+    """One schedule."""
+    return selectors.schedule_get(organisation=request.auth.organisation, schedule_id=schedule_id)
+
+
+@router.post("/schedules/{uuid:schedule_id}/pause", response=ScheduleOut, auth=scope("jobs:write"))
+def pause_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
+    """Start no more of its jobs; what runs goes on."""
+    organisation = request.auth.organisation
+    return schedules.schedule_pause(organisation=organisation, schedule_id=schedule_id, paused=True)
+
+
+@router.post("/schedules/{uuid:schedule_id}/resume", response=ScheduleOut, auth=scope("jobs:write"))
+def resume_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
+    """Go on with its next time; what fell due in between is not made up for."""
+    organisation = request.auth.organisation
+    return schedules.schedule_pause(organisation=organisation, schedule_id=schedule_id, paused=False)
+
+
+@router.post("/schedules/{uuid:schedule_id}/run", response={202: JobOut}, auth=scope("jobs:write"))
+def run_schedule(request: ApiRequest, schedule_id: UUID) -> Status[Job]:
+    """Start its job now, beside its times. Needs the scope that starting such a job needs."""
+    organisation = request.auth.organisation
+    found = selectors.schedule_get(organisation=organisation, schedule_id=schedule_id)
+    request.auth.require(retry.kind_scope(found.kind))
+    job = schedules.schedule_run_now(
+        organisation=organisation, schedule_id=schedule_id, created_by=request.auth.user
+    )
+    return Status(202, job)
+
+
+@router.delete("/schedules/{uuid:schedule_id}", response={204: None}, auth=scope("jobs:write"))
+def delete_schedule(request: ApiRequest, schedule_id: UUID) -> Status[None]:
+    """Remove a schedule; the jobs that it started stay."""
+    schedules.schedule_delete(organisation=request.auth.organisation, schedule_id=schedule_id)
+    return Status(204, None)
+
+
 @router.get("/{uuid:job_id}", response=JobOut, auth=scope("jobs:read"))
 def get_job(request: ApiRequest, job_id: UUID) -> Job:
     """One job."""
@@ -65,15 +99,56 @@ def get_job(request: ApiRequest, job_id: UUID) -> Job:
 
 @router.get("/{uuid:job_id}/events", response=list[JobEventOut], auth=scope("jobs:read"))
 def get_job_events(request: ApiRequest, job_id: UUID, after: int = 0, limit: int = 500) -> list[JobEvent]:
-    """A job's events, oldest first; `after` resumes behind the last one seen."""
+    """A job's events, oldest first; `after` resumes behind the id of the last one seen."""
     organisation = request.auth.organisation
     selectors.job_get(organisation=organisation, job_id=job_id)
     return selectors.job_events(
-        organisation=organisation, job_id=job_id, after=after, limit=max(1, min(limit, 1000))
+        organisation=organisation, job_id=job_id, after=max(0, after), limit=max(1, min(limit, 1000))
     )
+
+
+@router.get("/{uuid:job_id}/stream", auth=scope("jobs:read"))
+def stream_job(
+    request: ApiRequest, job_id: UUID, after: int | None = None
+) -> HttpResponse | StreamingHttpResponse:
+    """A job as server-sent events: `progress` at once and whenever it changes, and every event of the list.
+
+    `Last-Event-ID` (or `?after=`) goes on behind an event. The stream ends after `done`, or after a quarter of an hour:
+    then come back with the last id. 204 says that all of it has been read.
+    """
+    job = selectors.job_get(organisation=request.auth.organisation, job_id=job_id)
+    return stream_response(request, job)
+
+
+@router.get("/{uuid:job_id}/artefacts", response=list[ArtefactOut], auth=scope("jobs:read"))
+def list_artefacts(request: ApiRequest, job_id: UUID) -> list[JobArtefact]:
+    """The files that a job made."""
+    organisation = request.auth.organisation
+    selectors.job_get(organisation=organisation, job_id=job_id)
+    return selectors.job_artefacts(organisation=organisation, job_id=job_id)
+
+
+@router.get("/{uuid:job_id}/artefacts/{uuid:artefact_id}", auth=scope("jobs:read"))
+def download_artefact(request: ApiRequest, job_id: UUID, artefact_id: UUID) -> FileResponse:
+    """Download one; its ETag is its SHA-256."""
+    organisation = request.auth.organisation
+    return artefact_response(artefact_get(organisation=organisation, job_id=job_id, artefact_id=artefact_id))
 
 
 @router.post("/{uuid:job_id}/cancel", response=JobOut, auth=scope("jobs:write"))
 def cancel_job(request: ApiRequest, job_id: UUID) -> Job:
     """Ask a job to stop."""
     return services.job_cancel(organisation=request.auth.organisation, job_id=job_id)
+
+
+@router.post("/{uuid:job_id}/run-again", response={202: JobOut}, auth=scope("jobs:read"))
+def run_job_again(request: ApiRequest, job_id: UUID) -> Status[Job]:
+    """Start an ended job anew with the same parameters. Needs the scope that starting such a job needs.
+
+    Asked again while the new one has not ended, the answer is that one.
+    """
+    organisation = request.auth.organisation
+    job = selectors.job_get(organisation=organisation, job_id=job_id)
+    request.auth.require(retry.kind_of(job).scope)
+    again = services.job_run_again(organisation=organisation, job_id=job_id, created_by=request.auth.user)
+    return Status(202, again)

@@ -12,14 +12,13 @@ from uuid import UUID
 
 import redis
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from kombu.exceptions import OperationalError
 
-from rootstock.accounts.tenancy import set_local
 from rootstock.celery import app
 from rootstock.jobs.models import Job
-from rootstock.jobs.ownership import job_claim
-from rootstock.lanes import wire
+from rootstock.jobs.ownership import every_tenant, job_claim
+from rootstock.lanes.client import connection as broker
 
 log = logging.getLogger(__name__)
 TASK = "rootstock.jobs.tasks.run_next"
@@ -60,12 +59,9 @@ def claim_next(queue: str, *, worker: str = "") -> Job | None:
 
 def _first_waiting(queue: str) -> list[tuple[UUID, UUID]]:
     """The best waiting job of each organisation that may run one more, best first."""
-    with transaction.atomic():
-        set_local("rootstock.system", "reaper")
-        with connection.cursor() as cursor:
-            cursor.execute(_FIRST, {"queue": queue, "limit": settings.JOBS_RUNNING})
-            found: list[tuple[UUID, UUID]] = cursor.fetchall()
-        set_local("rootstock.system", "")
+    with every_tenant(), connection.cursor() as cursor:
+        cursor.execute(_FIRST, {"queue": queue, "limit": settings.JOBS_RUNNING})
+        found: list[tuple[UUID, UUID]] = cursor.fetchall()
     return found
 
 
@@ -87,7 +83,6 @@ def wake_where_idle(queues: Iterable[str]) -> int:
 
 def _empty(queues: set[str]) -> list[str]:
     try:
-        with wire.connect() as broker:
-            return [queue for queue in sorted(queues) if not broker.llen(queue)]
+        return [queue for queue in sorted(queues) if not broker().llen(queue)]
     except redis.RedisError:
         return []

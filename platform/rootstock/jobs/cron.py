@@ -3,34 +3,38 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
+from cron_descriptor import Options, get_description
 
+from rootstock.console.formats import span
 from rootstock.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from rootstock.jobs.models import JobSchedule
+
 SHORTEST_S = 60
-_DAYS = 5 * 366  # within which a pattern such as 29 February must come
+_OPTIONS = Options()
+_OPTIONS.use_24hour_time_format = True
+_DAYS = 40 * 366  # a pattern such as 29 February, Mondays only, comes once in 28 years
 
 
 @dataclass(slots=True, frozen=True)
 class Cron:
-    """A parsed pattern. As cron has it: when both days are restricted, either of them will do."""
+    """A parsed pattern. A day must fit all three of day of month, month and day of week."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]  # 0 is Sunday
-    either_day: bool
     zone: ZoneInfo
 
     def on(self, day: date) -> bool:
         """Whether it runs on this day at all."""
-        in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
-        fits = in_month or in_week if self.either_day else in_month and in_week
-        return day.month in self.months and fits
+        return day.month in self.months and day.day in self.days and day.isoweekday() % 7 in self.weekdays
 
     def next_after(self, moment: datetime) -> datetime:
         """The first time after `moment`, in UTC. A local time that a clock change skips is passed over."""
@@ -54,8 +58,10 @@ class Cron:
 
 def cron_of(pattern: str, timezone: str) -> Cron:
     """Parse minute, hour, day of month, month, day of week. Raises InvalidInput."""
-    if timezone not in available_timezones():
-        raise InvalidInput.field("timezone", "is not a time zone such as Europe/Berlin")
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidInput.field("timezone", "is not a time zone such as Europe/Berlin") from None
     fields = pattern.split()
     if len(fields) != 5:
         raise InvalidInput.field("cron", "needs five fields: minute, hour, day of month, month, day of week")
@@ -68,8 +74,7 @@ def cron_of(pattern: str, timezone: str) -> Cron:
         raise InvalidInput.field("cron", f"cannot be read: {str(error)[:120]}") from None
     return Cron(
         tuple(sorted(read.minute)), tuple(sorted(read.hour)), frozenset(read.day_of_month),
-        frozenset(read.month_of_year), frozenset(read.day_of_week), day != "*" and weekday != "*",
-        ZoneInfo(timezone),
+        frozenset(read.month_of_year), frozenset(read.day_of_week), zone,
     )  # fmt: skip
 
 
@@ -84,3 +89,10 @@ def next_run(
     step = timedelta(seconds=every_s)
     begun = anchor or after
     return begun + step * ((after - begun) // step + 1)
+
+
+def in_words(schedule: "JobSchedule") -> str:
+    """When it runs, for the reader."""
+    if schedule.every_s:
+        return f"Every {span(float(schedule.every_s))}"
+    return f"{get_description(schedule.cron, _OPTIONS)} ({schedule.timezone})"

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.jobs import bell
 from rootstock.jobs.events import AttemptFailed, Done, Event, RetryScheduled, Started
 from rootstock.jobs.models import FINAL_STATES, Job, JobEvent, JobState
@@ -28,10 +29,25 @@ def owner_of(job: Job) -> dict[str, Any]:
     return {"organisation": job.organisation_id, "job_id": job.pk, "fence": job.fence}
 
 
+@contextmanager
+def every_tenant() -> Iterator[None]:
+    """A transaction that may read the jobs and schedules of every organisation, and write none."""
+    with transaction.atomic():
+        set_local("rootstock.system", "reaper")
+        yield
+        if connection.savepoint_ids:  # an outer transaction goes on without it
+            set_local("rootstock.system", "")
+
+
 def event_append(job: Job, event: Event) -> None:
     """Store an event behind the job's others. Call it in the transaction that holds the job's row."""
     Job.objects.filter(pk=job.pk).update(last_event=F("last_event") + 1)
     job.last_event = Job.objects.values_list("last_event", flat=True).get(pk=job.pk)
+    _insert(job, event)
+
+
+def _insert(job: Job, event: Event) -> None:
+    """Store an event whose sequence the job's row has just been given."""
     JobEvent.objects.create(
         organisation_id=job.organisation_id,
         job=job,
@@ -81,12 +97,13 @@ def job_claim(*, organisation: UUID, job_id: UUID, worker: str = "") -> Job | No
                 not_before=None,
                 rate=None,
                 error=None,
+                last_event=F("last_event") + 1,
             )
         )
         if not claimed:
             return None
         job = Job.objects.select_related("organisation").get(pk=job_id)
-        event_append(job, Started(attempt=job.attempts, worker=worker))
+        _insert(job, Started(attempt=job.attempts, worker=worker))
         if job.attempts == 1:
             webhooks_tell(job, "started")
     return job
@@ -116,12 +133,13 @@ def job_finish(
     with tenant(organisation):
         held = Job.objects.filter(pk=job_id, fence=fence, state=JobState.RUNNING)
         fields = {"state": state, "result": result, "error": error, "finished_at": timezone.now()}
-        if not held.update(lease_until=None, rate=None, **fields):
+        if not held.update(lease_until=None, rate=None, last_event=F("last_event") + 1, **fields):
             return False
-        job = Job.objects.get(pk=job_id)
+        job = Job.objects.defer("params", "result").get(pk=job_id)
+        done = Done.model_validate({"state": str(state)})
+        _insert(job, failed or done)
         if failed:
-            event_append(job, failed)
-        event_append(job, Done.model_validate({"state": str(state)}))
+            event_append(job, done)
         webhooks_tell(job, str(state))
     return True
 

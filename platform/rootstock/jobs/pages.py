@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.utils import timezone
-
 from rootstock.console.charts import Chart, Series
-from rootstock.jobs.models import Job, JobEvent, JobState
+from rootstock.jobs.models import Job, JobEvent, JobState, Priority
+from rootstock.jobs.retry import advice, kind_of
 
 TIMELINE_EVENTS = 40
 CHART_POINTS = 400
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TONES = {"done": "ok", "evaluation": "info", "warning": "warn", "error": "error"}
+_TONES = {
+    "trained": "ok", "artefact": "ok", "evaluation": "info", "started": "info", "warning": "warn",
+    "retry_scheduled": "warn", "cancel_requested": "warn", "attempt_failed": "error",
+}  # fmt: skip
+_ENDINGS = {"succeeded": "ok", "failed": "error", "cancelled": "neutral"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,8 +39,22 @@ class JobPage:
     @property
     def label(self) -> str:
         """What kind of job it is, in words."""
-        kind = settings.JOB_KINDS.get(self.job.kind)
-        return kind.label if kind else self.job.kind
+        return kind_of(self.job).label
+
+    @property
+    def priority_label(self) -> str:
+        """Who it lets go first."""
+        return str(Priority(self.job.priority).label)
+
+    @property
+    def advice(self) -> str:
+        """What the reader can do about its error."""
+        return advice(self.job.error)
+
+    @property
+    def kept(self) -> str:
+        """What of an attempt stays when it ends early."""
+        return kind_of(self.job).kept
 
     @property
     def state(self) -> str:
@@ -58,22 +74,15 @@ class JobPage:
 
     @property
     def started_by(self) -> str:
-        """Who started it; a job without a person came over the API."""
+        """Who started it; a job without a person or schedule came over the API."""
+        if self.job.schedule_id:
+            return "a schedule"
         return str(self.job.created_by) if self.job.created_by else "the API"
 
     @property
     def shown_total(self) -> int:
         """A total for the bar of an ended job, which must not look as if it still went on."""
         return self.job.total or self.job.done or 1
-
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds left at the pace so far; None while that would be a guess."""
-        job = self.job
-        if job.state != JobState.RUNNING or not (job.started_at and job.total and job.done):
-            return None
-        elapsed = (timezone.now() - job.started_at).total_seconds()
-        return elapsed * (job.total - job.done) / job.done if elapsed > 2 else None
 
     @property
     def took_s(self) -> float | None:
@@ -113,21 +122,65 @@ def _shown(value: Any) -> str:
 def event_lines(events: Sequence[JobEvent]) -> list[EventLine]:
     """The timeline, newest first. Training steps are drawn as a curve instead."""
     told = [event for event in events if event.type != "step"][-TIMELINE_EVENTS:]
-    return [
-        EventLine(
-            label=event.type.replace("_", " ").capitalize(),
-            text=_told(event.data),
-            tone=_TONES.get(event.type, "neutral"),
-            at=event.at,
+    return [_line(event) for event in reversed(told)]
+
+
+def _line(event: JobEvent) -> EventLine:
+    if event.type in ("log", "warning"):
+        label, text = event.type.capitalize(), str(event.data.get("text", ""))
+    elif event.type == "done":
+        label, text = str(event.data["state"]).capitalize(), ""
+    elif event.type == "retry_scheduled":
+        at = datetime.fromisoformat(event.data["at"])
+        label, text = (
+            "Tried again",
+            f"attempt {event.data['attempt']} of {event.data['of']}, {at:%H:%M:%S} UTC",
         )
-        for event in reversed(told)
-    ]
+    else:
+        label, text = event.type.replace("_", " ").capitalize(), _told(event.data)
+    tone = (
+        _ENDINGS.get(event.data.get("state", ""), "neutral")
+        if event.type == "done"
+        else _TONES.get(event.type)
+    )
+    return EventLine(label, text, tone or "neutral", event.at)
+
+
+@dataclass(slots=True, frozen=True)
+class Attempt:
+    """One try of a job: how it went, why, and what of it was kept."""
+
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str = "running"
+    detail: str = ""
+    kept: str = ""
+
+
+def attempts_of(events: Sequence[JobEvent]) -> list[Attempt]:
+    """The history of attempts, as the events tell it; the latest first."""
+    found: list[Attempt] = []
+    for event in events:
+        data = event.data
+        if event.type == "started":
+            found.append(Attempt(data["attempt"], data.get("worker", ""), event.at))
+        elif found and event.type == "attempt_failed":
+            told = {"detail": data["detail"], "kept": data.get("kept", "")}
+            found[-1] = replace(found[-1], ended_at=event.at, outcome="failed", **told)
+        elif found and event.type == "done" and found[-1].ended_at is None:
+            found[-1] = replace(found[-1], ended_at=event.at, outcome=data["state"])
+    return found[::-1]
 
 
 def loss_chart(events: Sequence[JobEvent]) -> Chart | None:
     """The training curve, thinned to what a screen can show; None for jobs that report no loss."""
     steps = [event.data for event in events if event.type == "step" and event.data.get("loss") is not None]
-    steps.sort(key=lambda step: step["step"])  # ids of one millisecond are in no order
+    started = next(
+        (at for at in range(len(steps) - 1, 0, -1) if steps[at]["step"] <= steps[at - 1]["step"]), 0
+    )
+    steps = steps[started:]  # a further attempt begins anew
     if len(steps) < 2:
         return None
     steps = steps[:: -(-len(steps) // CHART_POINTS)]

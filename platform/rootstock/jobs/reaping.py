@@ -3,14 +3,13 @@
 import logging
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tenancy import tenant
 from rootstock.errors import DomainError
 from rootstock.jobs.claiming import wake_where_idle
 from rootstock.jobs.models import Job, JobState
-from rootstock.jobs.ownership import job_finish, job_requeue, owner_of
+from rootstock.jobs.ownership import every_tenant, job_finish, job_requeue, owner_of
 from rootstock.jobs.retry import failed_attempt, kind_of
 
 log = logging.getLogger(__name__)
@@ -25,11 +24,9 @@ class WorkerLost(DomainError):
 
 def jobs_reap() -> int:
     """Queue again what dead workers left behind, then wake idle queues. Returns how many jobs were taken up."""
-    with transaction.atomic():
-        set_local("rootstock.system", "reaper")
+    with every_tenant():
         expired = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=timezone.now())
         found = list(expired.order_by("lease_until")[:500])
-        set_local("rootstock.system", "")
     taken = sum(_reap(job) for job in found)
     wake_where_idle({kind.queue for kind in settings.JOB_KINDS.values()})
     return taken

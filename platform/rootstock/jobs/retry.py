@@ -5,7 +5,7 @@ import random
 from django.conf import settings
 from django.db import InterfaceError
 
-from rootstock.errors import AWAY, DomainError, InternalError, unavailable
+from rootstock.errors import AWAY, DomainError, InternalError, InvalidInput, unavailable
 from rootstock.jobs.events import AttemptFailed
 from rootstock.jobs.models import Job
 from rootstock.settings import JobKind
@@ -61,3 +61,10 @@ def failed_attempt(job: Job, code: str, detail: str) -> AttemptFailed:
 def advice(error: dict[str, object] | None) -> str:
     """What the reader can do about a stored error."""
     return ADVICE.get(str((error or {}).get("code")), "Look at the reason; run it again once it is gone.")
+
+
+def kind_scope(kind: str) -> str:
+    """The scope that starting such a job needs. Raises InvalidInput for a kind that there is not."""
+    if kind not in settings.JOB_KINDS:
+        raise InvalidInput.field("kind", f"must be one of {', '.join(settings.JOB_KINDS)}")
+    return settings.JOB_KINDS[kind].scope

@@ -6,17 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone as clock
 from django.utils.module_loading import import_string
 from pydantic import BaseModel, ValidationError
 
 from rootstock.accounts.models import Organisation, User
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Busy, Conflict, FieldProblem, InvalidInput, NotFound
 from rootstock.jobs.cron import next_run
 from rootstock.jobs.models import FINAL_STATES, Job, JobSchedule, Priority
+from rootstock.jobs.ownership import every_tenant
 from rootstock.jobs.services import job_create
 
 log = logging.getLogger(__name__)
@@ -111,10 +112,8 @@ def schedule_run_now(*, organisation: Organisation, schedule_id: UUID, created_b
 
 def schedules_run() -> int:
     """Start what is due. Times that passed while nothing ran are made up for once, not once each."""
-    with transaction.atomic():
-        set_local("rootstock.system", "reaper")
+    with every_tenant():
         due = list(JobSchedule.objects.filter(next_run_at__lte=clock.now()).order_by("next_run_at")[:200])
-        set_local("rootstock.system", "")
     return sum(_run_due(schedule) for schedule in due)
 
 

@@ -34,7 +34,7 @@ def jobs_page(
 def job_get(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
     """One job."""
     with tenant(organisation):
-        job = Job.objects.select_related("created_by").filter(pk=job_id).first()
+        job = Job.objects.select_related("created_by", "schedule").filter(pk=job_id).first()
     if job is None:
         raise NotFound("no such job")
     return job

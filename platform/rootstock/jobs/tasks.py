@@ -6,6 +6,7 @@ from typing import Any
 from celery import Task, shared_task
 
 from rootstock.jobs import artefacts
+from rootstock.jobs import clock as clock  # beat imports this module, and the clock starts with it
 from rootstock.jobs.claiming import claim_next, wake_where_idle
 from rootstock.jobs.running import run_claimed
 

@@ -1,71 +1,58 @@
-"""Pages: the list of jobs and one job, both renewing themselves while work goes on."""
+"""Pages: the list of jobs, and one job, live while work goes on."""
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.console.tables import table_page
+from rootstock.errors import Forbidden
 from rootstock.jobs import selectors, services
-from rootstock.jobs.models import JobState
-from rootstock.jobs.pages import JobPage, event_lines, loss_chart
+from rootstock.jobs.artefacts import artefact_get, artefact_response
+from rootstock.jobs.models import Job
+from rootstock.jobs.pages import JobPage, attempts_of, event_lines, loss_chart
+from rootstock.jobs.retry import kind_of
+from rootstock.jobs.schedules import schedulable
+from rootstock.jobs.stream import stream_response
+from rootstock.jobs.tables import JOBS
 
-STOP_POLLING = 286  # htmx stops a polling element that is answered with this status
-PAGE = 50
 EVENTS = 5000  # of a long training: the curve needs all of them
 
 
-def _list(request: PageRequest) -> dict[str, Any]:
-    state, cursor = request.GET.get("state", ""), request.GET.get("cursor")
-    jobs, following = selectors.jobs_page(
-        organisation=request.organisation, cursor=cursor, limit=PAGE, state=state or None
-    )
-    asked = {"state": state} if state else {}
-    return {
-        "jobs": [JobPage(job) for job in jobs],
-        "choices": _choices(state),
-        "next_url": f"?{urlencode(asked | {'cursor': following})}" if following else "",
-        "previous_url": f"?{urlencode(asked)}" if cursor else "",
-        # Only the newest page changes by itself: an older one would jump under the reader.
-        "live_url": "" if cursor else f"{reverse('jobs-live')}?{urlencode(asked)}",
-    }
-
-
-def _choices(state: str) -> list[dict[str, Any]]:
-    every = [("", "All"), *JobState.choices]
-    return [
-        {"label": label, "url": f"?state={value}" if value else "?", "current": value == state}
-        for value, label in every
-    ]
+def scopes_of(request: PageRequest) -> frozenset[str]:
+    """What the person may do here."""
+    return ROLE_SCOPES[request.membership.role]
 
 
 @require_GET
 @tenant_page("jobs:read")
-def job_list(request: PageRequest) -> HttpResponse:
+def job_list(request: PageRequest) -> HttpResponseBase:
     """Jobs, newest first."""
-    return render(request, "jobs/list.html", _list(request))
-
-
-@require_GET
-@tenant_page("jobs:read")
-def job_list_live(request: PageRequest) -> HttpResponse:
-    """The part of the list that renews itself."""
-    return render(request, "jobs/list_live.html", _list(request))
+    jobs = Job.objects.select_related("created_by").defer("params", "result")
+    return table_page(request, JOBS, jobs, "jobs/list.html")
 
 
 def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
-    job = JobPage(selectors.job_get(organisation=request.organisation, job_id=job_id))
+    row = selectors.job_get(organisation=request.organisation, job_id=job_id)
     events = selectors.job_events(organisation=request.organisation, job_id=job_id, limit=EVENTS)
+    scopes, attempts = scopes_of(request), attempts_of(events)
+    may_start = kind_of(row).scope in scopes
     return {
-        "job": job,
+        "job": JobPage(row),
         "events": event_lines(events),
+        "last_event": events[-1].sequence if events else 0,
+        "attempts": attempts if len(attempts) > 1 or row.error else [],
+        "artefacts": selectors.job_artefacts(organisation=request.organisation, job_id=job_id),
         "chart": loss_chart(events),
-        "may_cancel": "jobs:write" in ROLE_SCOPES[request.membership.role],
+        "may_cancel": "jobs:write" in scopes,
+        "may_run_again": may_start,
+        "may_schedule": may_start and "jobs:write" in scopes and row.kind in schedulable(),
     }
 
 
@@ -79,10 +66,23 @@ def job_detail(request: PageRequest, job_id: UUID) -> HttpResponse:
 @require_GET
 @tenant_page("jobs:read")
 def job_live(request: PageRequest, job_id: UUID) -> HttpResponse:
-    """The job's live part. Once the job has ended this is asked for a last time."""
-    context = _detail(request, job_id)
-    status = STOP_POLLING if context["job"].is_final else 200
-    return render(request, "jobs/live.html", context, status=status)
+    """The job's live part, asked for when the stream tells of a change."""
+    return render(request, "jobs/live.html", _detail(request, job_id))
+
+
+@require_GET
+@tenant_page("jobs:read")
+def job_stream(request: PageRequest, job_id: UUID) -> HttpResponseBase:
+    """The page's stream of events."""
+    return stream_response(request, selectors.job_get(organisation=request.organisation, job_id=job_id))
+
+
+@require_GET
+@tenant_page("jobs:read")
+def job_artefact(request: PageRequest, job_id: UUID, artefact_id: UUID) -> HttpResponseBase:
+    """Download a file that the job made."""
+    found = artefact_get(organisation=request.organisation, job_id=job_id, artefact_id=artefact_id)
+    return artefact_response(found)
 
 
 @require_POST
@@ -91,3 +91,23 @@ def job_cancel(request: PageRequest, job_id: UUID) -> HttpResponse:
     """Ask a job to stop."""
     services.job_cancel(organisation=request.organisation, job_id=job_id)
     return HttpResponseRedirect(reverse("job", args=[job_id]))
+
+
+@require_POST
+@tenant_page("jobs:read")
+def job_run_again(request: PageRequest, job_id: UUID) -> HttpResponse:
+    """Start an ended job anew; the reader goes to the new one."""
+    job = selectors.job_get(organisation=request.organisation, job_id=job_id)
+    require_start(request, job.kind)
+    again = services.job_run_again(organisation=request.organisation, job_id=job_id, created_by=request.user)
+    messages.success(request, "Started again with the same parameters.")
+    return HttpResponseRedirect(reverse("job", args=[again.pk]))
+
+
+def require_start(request: PageRequest, kind: str) -> None:
+    """Raise Forbidden unless the person may start this kind of job."""
+    scope = kind_of(Job(kind=kind)).scope
+    if scope not in scopes_of(request):
+        raise Forbidden(
+            f"starting this kind of job needs the scope {scope}; an administrator can change that"
+        )

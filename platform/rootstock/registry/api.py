@@ -9,8 +9,8 @@ from ninja.files import UploadedFile
 from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.jobs.api import JobOut
 from rootstock.jobs.models import Job
+from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from rootstock.accounts.models import Membership, User
+from rootstock.accounts.templatetags.accounts import browser_name
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from tests.fixtures.world import PASSWORD
@@ -215,12 +216,11 @@ def test_the_organisation_s_session_length_holds(world) -> None:
 
 
 def test_name_and_address_can_be_changed(world) -> None:
-    client = world.browser(world.owner)
-    assert (
-        client.post("/account/", {"full_name": "Ada Lovelace", "email": "ada@example.org"}).status_code == 302
-    )
+    address = f"{world.owner.username}@example.org"
+    answer = world.browser(world.owner).post("/account/", {"full_name": "Ada Lovelace", "email": address})
+    assert answer.status_code == 302
     world.owner.refresh_from_db()
-    assert (world.owner.get_full_name(), world.owner.email) == ("Ada Lovelace", "ada@example.org")
+    assert (world.owner.get_full_name(), world.owner.email) == ("Ada Lovelace", address)
 
 
 def test_another_s_address_is_not_taken(world) -> None:
@@ -315,6 +315,27 @@ def test_the_seed_of_codes_is_not_the_stored_text() -> None:
     adapter, secret = MfaAdapter(), generate_totp_secret()
     assert adapter.decrypt(adapter.encrypt(secret)) == secret
     assert secret not in adapter.encrypt(secret)
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
+            "Safari/537.36 Edg/130.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Version/17.0 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.5", "curl/8.5"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_browsers_are_named(agent, shown) -> None:
+    assert browser_name(agent) == shown
 
 
 PAGES = [
