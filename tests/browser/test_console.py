@@ -209,7 +209,7 @@ def test_cancelling_asks_first(page, committed_world):
     page.goto(f"/jobs/{job.pk}/")
     page.get_by_role("button", name="Cancel job").click()
     dialog = page.get_by_role("dialog", name="Cancel this job?")
-    expect(dialog).to_contain_text("What it has written so far is kept")
+    expect(dialog).to_contain_text("Nothing is registered before the training has ended")
     expect(dialog.get_by_role("button", name="Keep")).to_be_focused()
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()

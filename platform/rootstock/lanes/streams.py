@@ -15,6 +15,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection, lines
+from rootstock.privacy import transit
 
 FINAL_TYPES = ("done", "error")
 _HEARTBEAT_S = 10.0
@@ -81,7 +82,8 @@ def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
         for raw_id, words in answer[0][1] if answer else ():
             last, quiet_since = raw_id.decode(), time.monotonic()
             fields = dict(zip(words[::2], words[1::2], strict=True))
-            event = StreamEvent(last, fields[b"type"].decode(), json.loads(fields[b"data"]))
+            data = transit.reveal(json.loads(fields[b"data"]), f"{stream_id}:event")
+            event = StreamEvent(last, fields[b"type"].decode(), data)
             yield event
             if event.type in FINAL_TYPES:
                 return

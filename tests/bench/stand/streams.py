@@ -45,7 +45,7 @@ class Readers:
             for key, _ in self._selector.select(timeout=0.2):
                 connection: Any = key.fileobj
                 received = connection.recv(65536)
-                if not received or received.startswith(b"HTTP/1.1 4") or received.startswith(b"HTTP/1.1 5"):
+                if not received or received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")):
                     self._selector.unregister(connection)
                     self._open.discard(connection)
                 self.events += received.count(b"event: token")
