@@ -18,6 +18,7 @@ from rootstock.errors import DeadlineExceeded, DomainError, InternalError
 from rootstock.lanes import wire
 from rootstock.metrics.recent import batch_seen
 from rootstock.middleware import request_id
+from rootstock.privacy import transit
 from rootstock.resp import Command, Line
 from rootstock.settings import Lane
 from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
@@ -139,7 +140,8 @@ class Consumer:
     def _serve_one(self, item: wire.Item) -> None:
         token = request_id.set(item.request_id)
         try:
-            with self._flusher.watching(StreamWriter(self.redis, item.call)) as writer:
+            writer = StreamWriter(self.redis, item.call, sealed=transit.is_concealed(item.payload))
+            with self._flusher.watching(writer):
                 self._write_events(item, writer)
             batch_seen(self.name, [(time.time() - item.admitted_at) * 1000])
         finally:
@@ -185,8 +187,9 @@ class StreamWriter:
     A held token is never older than that: `flush_due` is called by the lane's flusher thread.
     """
 
-    def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
+    def __init__(self, connection: "redis.Redis[bytes]", stream: str, *, sealed: bool = False) -> None:
         self._redis, self._key = connection, wire.stream_key(stream)
+        self._stream, self._sealed = stream, sealed
         self._working = wire.working_key(stream)
         self._text, self._written_at, self._shown_at = "", 0.0, 0.0
         self._lock = threading.Lock()
@@ -224,6 +227,8 @@ class StreamWriter:
 
     def _add(self, kind: str, data: dict[str, Any]) -> None:
         self._written_at = time.monotonic()
+        if self._sealed:
+            data = transit.conceal(data, f"{self._stream}:event")
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.xadd(
                 self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True
@@ -282,11 +287,19 @@ def _replies(answers: list[tuple[wire.Item, dict[str, Any] | DomainError]]) -> l
         if isinstance(result, DomainError):
             raw = wire.encode_reply(item.index, None, result.as_dict())
         else:
-            raw = wire.encode_reply(item.index, result, None)
+            raw = wire.encode_reply(item.index, _as_it_came(item, result), None)
         commands.append(["RPUSH", wire.reply_key(item.call), raw])
     calls = {item.call for item, _ in answers}
     return commands + [["EXPIRE", wire.reply_key(call), wire.REPLY_TTL_S] for call in calls]
 
 
+def _as_it_came(item: wire.Item, result: dict[str, Any]) -> dict[str, Any]:
+    """A sealed request has a sealed answer."""
+    if not transit.is_concealed(item.payload):
+        return result
+    return transit.conceal(result, f"{item.call}:{item.index}:answer")
+
+
 def _request(item: wire.Item) -> LaneRequest:
-    return LaneRequest(f"{item.call}:{item.index}", item.organisation_id, item.payload, item.deadline)
+    payload = transit.reveal(item.payload, f"{item.call}:{item.index}")
+    return LaneRequest(f"{item.call}:{item.index}", item.organisation_id, payload, item.deadline)

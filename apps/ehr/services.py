@@ -8,6 +8,7 @@ from apps.ehr.fhir.notes import text_problems, unread
 from apps.ehr.models import BUNDLE, ImportedBundle, ImportState
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
@@ -43,6 +44,13 @@ def bundle_import(*, organisation: Organisation, body: bytes, created_by: User |
             )
             row.job_id = job.pk
             row.save(update_fields=["job_id"])
+            audit_record(
+                organisation=organisation,
+                action="bundle.imported",
+                object_type="bundle",
+                object_id=row.pk,
+                data={"digest": row.digest, "entries": len(parsed.entries), "job": job.pk},
+            )
     return Accepted(row, replayed=not created)
 
 

@@ -17,6 +17,7 @@ from apps.fraud.payload import key_of, payloads_of
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
+from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, DomainError, FieldProblem, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
@@ -128,6 +129,13 @@ def batch_submit(
         )
         if key is not None:
             IdempotencyKey.objects.filter(pk=key.pk).update(job=job)
+        audit_record(
+            organisation=organisation,
+            action="payments.submitted",
+            object_type="job",
+            object_id=job.pk,
+            data={"new": stored.new, "known": known},
+        )
     return Batch(job, stored.new, known)
 
 

@@ -15,6 +15,7 @@ from apps.support.models import CUSTOMER, TEXT_LIMIT, VISITOR, Conversation, Des
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
+from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, DomainError, InvalidInput
 from rootstock.ids import uuid7
 from rootstock.lanes import client, streams
@@ -79,6 +80,14 @@ def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
         for name, value in changes.items():
             setattr(desk, name, value)
         desk.save(update_fields=list(changes))
+        told = {"fields": sorted(changes), "adapter": desk.adapter}
+        audit_record(
+            organisation=organisation,
+            action="desk.changed",
+            object_type="desk",
+            object_id=desk.pk,
+            data=told,
+        )
     return desk
 
 
@@ -107,6 +116,7 @@ def conversation_start(*, organisation: Organisation, subject: str = "", custome
             finish_reason="greeting",
             finished_at=now,
         )
+        _conversation_audit(organisation, "conversation.started", conversation_id)
     return conversation
 
 
@@ -124,6 +134,7 @@ def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conver
         if conversation.state != Conversation.State.CLOSED:
             data = {"conversation": str(conversation.pk)}
             event_emit(organisation=organisation, type="support.conversation_closed", data=data)
+            _conversation_audit(organisation, "conversation.closed", conversation.pk)
         conversation.state = Conversation.State.CLOSED
         conversation.save(update_fields=["state"])
         pending = list(conversation.turns.filter(state=Turn.State.PENDING).exclude(stream_id=""))
@@ -164,6 +175,7 @@ def answer_stop(*, organisation: Tenant, conversation_id: UUID, message_id: UUID
     answer = selectors.answer_get(organisation, conversation_id, message_id)
     if answer.state == Turn.State.PENDING and answer.stream_id:
         streams.cancel_stream(answer.stream_id)
+        _conversation_audit(organisation, "answer.stopped", conversation_id)
     return answer
 
 
@@ -201,6 +213,12 @@ def answers_expire(*, organisation: Tenant, conversation_id: UUID | None = None)
         return Turn.objects.filter(pk__in=lost, state=Turn.State.PENDING).update(
             state=Turn.State.FAILED, finish_reason="lost", finished_at=timezone.now()
         )
+
+
+def _conversation_audit(organisation: Tenant, action: str, conversation_id: UUID) -> None:
+    audit_record(
+        organisation=organisation, action=action, object_type="conversation", object_id=conversation_id
+    )
 
 
 def _is_lost(turn: Turn) -> bool:

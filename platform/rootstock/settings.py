@@ -533,6 +533,7 @@ class Lane:
     deadline_s: float = 5.0
     streams: bool = False
     threads: int = 1  # streams run one thread each
+    sealed: bool = False  # what travels is personal data: encrypted on its way through Valkey
 
 
 @dataclass(slots=True, frozen=True)
@@ -567,12 +568,14 @@ class Vertical:
 
 LANE_GROUPS = ("language", "score")
 LANES: dict[str, Lane] = {
-    "ehr.deidentify": Lane("apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0),
+    "ehr.deidentify": Lane(
+        "apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0, sealed=True
+    ),
     "fraud.score": Lane(
         "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
     ),
     "support.emotion": Lane(
-        "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0
+        "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
     ),
     "support.reply": Lane(
         "apps.support.handlers.ReplyHandler",
@@ -581,6 +584,7 @@ LANES: dict[str, Lane] = {
         deadline_s=60.0,
         streams=True,
         threads=8,
+        sealed=True,
     ),
 }
 JOB_KINDS: dict[str, JobKind] = {
@@ -638,6 +642,12 @@ AUDIT_PERSONS = {
 }
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
+    "ehr.patient": "privacy-subject",
+    "ehr.resource": "privacy-subject",
+    "fraud.account": "privacy-subject",
+    "privacy_request": "privacy-request",
+    "support.customer": "privacy-subject",
+    "support.visitor": "privacy-subject",
     "conversation": "support:conversation",
     "decision": "audit-decision",
     "job": "job",

@@ -35,6 +35,7 @@ def areas() -> list[Area]:
         Area("People", "/people/", "users", "p", "people:read", "Admin"),
         Area("API keys", "/keys/", "key-round", "k", "keys:read", "Admin"),
         Area("Webhooks", "/webhooks/", "webhook", "w", "webhooks:read", "Admin"),
+        Area("Privacy", "/privacy/", "fingerprint", "y", "privacy:read", "Admin"),
         Area("Audit", "/audit/", "scroll-text", "u", "audit:read", "Admin"),
         Area("Settings", "/settings/", "settings", "o", "settings:write", "Admin"),
     ]

@@ -15,6 +15,7 @@ from rootstock.errors import Busy, DeadlineExceeded, Unavailable, from_dict
 from rootstock.lanes import wire
 from rootstock.lanes.generation import generation_of
 from rootstock.middleware import request_id
+from rootstock.privacy import transit
 from rootstock.resp import Command, Lines
 
 # All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit. The caller may
@@ -65,6 +66,7 @@ def call(
         f"{random.getrandbits(128):032x}",
         time.time() + (deadline_s or settings.LANES[lane].deadline_s),
     )
+    payloads = _concealed(lane, payloads, call_id)
     admit = _admission(lane, _items(call_id, payloads, organisation, deadline, stream=False), call_id)
     with wire.reachable():
         admitted, *found = lines().ask(admit, *_taking(call_id, len(payloads), deadline))
@@ -80,12 +82,20 @@ def open_stream(
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
     with wire.reachable():
         connection().set(wire.owner_key(stream_id), f"{organisation_id} {deadline}", ex=wire.STREAM_TTL_S)
+    payloads = _concealed(lane, [payload], stream_id)
     with wire.reachable():
         admitted = lines().ask(
-            _admission(lane, _items(stream_id, [payload], organisation, deadline, stream=True))
+            _admission(lane, _items(stream_id, payloads, organisation, deadline, stream=True))
         )
     _refuse(lane, admitted[0])
     return stream_id
+
+
+def _concealed(lane: str, payloads: Sequence[dict[str, Any]], call_id: str) -> Sequence[dict[str, Any]]:
+    """As they may lie in Valkey and in its file."""
+    if not settings.LANES[lane].sealed:
+        return payloads
+    return [transit.conceal(payload, f"{call_id}:{index}") for index, payload in enumerate(payloads)]
 
 
 def _items(
@@ -140,7 +150,7 @@ def _collect(
             index, result, error = wire.decode_reply(raw)
             if error is not None:
                 raise from_dict(error)
-            results[index] = result or {}
+            results[index] = transit.reveal(result or {}, f"{call_id}:{index}:answer")
         missing = results.count(None)  # not a count of replies: one that was sent twice is none more
         if not missing:
             return [result or {} for result in results]

@@ -15,6 +15,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
+from rootstock.privacy import transit
 
 FINAL_TYPES = ("done", "error")
 _HEARTBEAT_S = 10.0
@@ -80,7 +81,8 @@ def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
         answer = connection().xread({key: last}, block=_BLOCK_MS, count=100)
         for raw_id, fields in answer[0][1] if answer else ():
             last, quiet_since = raw_id.decode(), time.monotonic()
-            event = StreamEvent(last, fields[b"type"].decode(), json.loads(fields[b"data"]))
+            data = transit.reveal(json.loads(fields[b"data"]), f"{stream_id}:event")
+            event = StreamEvent(last, fields[b"type"].decode(), data)
             yield event
             if event.type in FINAL_TYPES:
                 return

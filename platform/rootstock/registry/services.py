@@ -97,12 +97,20 @@ def adapter_train(
         dataset = Dataset.objects.filter(pk=dataset_id).first()
         if dataset is None:
             raise NotFound("dataset_id: no such data set")
-        return job_create(
+        job = job_create(
             organisation=organisation,
             kind="adapters.train",
             params={"name": name, "dataset": str(dataset.pk), "settings": settings_},
             created_by=created_by,
         )
+        audit_record(
+            organisation=organisation,
+            action="adapter.training_started",
+            object_type="job",
+            object_id=job.pk,
+            data={"adapter": name, "dataset": dataset.pk, "settings": settings_},
+        )
+    return job
 
 
 def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID | None) -> AdapterVersion:
@@ -133,6 +141,13 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
         if created:
             data = {"adapter": row.reference}
             event_emit(organisation=organisation, type="adapter.registered", data=data)
+            audit_record(
+                organisation=organisation,
+                action="adapter.registered",
+                object_type="adapter",
+                object_id=row.pk,
+                data={"digest": digest, **data},
+            )
     return row
 
 

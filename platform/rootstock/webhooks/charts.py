@@ -15,7 +15,7 @@ def fare_tiles(fare: Fare) -> list[Tile]:
         Tile(
             "Taken",
             formats.NONE if share is None else formats.percentage(share, 1),
-            note="of all tries today",
+            note="of all tries in a day",
             tone=tone,
         ),
         Tile("Tries", f"{tried:,}", note=f"{fare.failed:,} failed"),
@@ -43,7 +43,7 @@ def fare_charts(fare: Fare) -> list[Chart]:
     ]
     return [
         Chart("tries", "Tries by the hour", labels, tries, "stacked", "UTC", small=True, label_title="Hour"),
-        Chart("latency", "Time to answer", labels, latency, "line", "ms", small=True, label_title="Hour"),
+        Chart("latency", "Time to answer", labels, latency, "bar", "ms", small=True, label_title="Hour"),
     ]
 
 

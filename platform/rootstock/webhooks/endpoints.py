@@ -17,6 +17,7 @@ from rootstock.webhooks.delivering import endpoint_stop
 from rootstock.webhooks.guard import url_check
 from rootstock.webhooks.models import (
     EVERY_EVENT,
+    TEST_EVENT,
     DeliveryState,
     EndpointState,
     WebhookDelivery,
@@ -28,7 +29,6 @@ from rootstock.webhooks.signing import sealed, secret_new
 
 MAX_ENDPOINTS = 50
 MAX_OVERLAP_HOURS = 24 * 30
-TEST_EVENT = "webhook.test"
 
 
 def endpoint_create(

@@ -3,7 +3,7 @@
 from django import forms
 from django.conf import settings
 
-from rootstock.webhooks.models import EVERY_EVENT
+from rootstock.webhooks.models import EVERY_EVENT, TEST_EVENT
 
 OVERLAPS = (("24", "for a day"), ("168", "for a week"), ("1", "for an hour"), ("0", "no longer"))
 SINCE = (("1", "the last hour"), ("24", "the last day"), ("168", "the last week"), ("720", "the last month"))
@@ -27,7 +27,11 @@ class EndpointForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         events = self.fields["events"]
         if isinstance(events, forms.MultipleChoiceField):
-            each = [(name, f"{text} ({name})") for name, text in settings.WEBHOOK_EVENTS.items()]
+            each = [
+                (name, f"{text} ({name})")
+                for name, text in settings.WEBHOOK_EVENTS.items()
+                if name != TEST_EVENT
+            ]
             events.choices = [(EVERY_EVENT, "Everything, also what is added later"), *each]
 
 

@@ -9,6 +9,7 @@ from rootstock.accounts.models import User
 from rootstock.accounts.tenancy import TenantModel
 
 EVERY_EVENT = "*"
+TEST_EVENT = "webhook.test"
 
 
 class EndpointState(models.TextChoices):

@@ -51,3 +51,21 @@ def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> N
     with tenant(desk.organisation):
         reason = ActionReason.objects.get()
         assert reason.subject_id == Conversation.objects.get().person_id
+
+
+def test_changes_are_recorded(desk, api, conversation) -> None:
+    api.post(f"{conversation}/close")
+    client = api._client
+    changed = client.patch(
+        "/api/v1/support/desk", '{"greeting": "Good day to you"}', content_type="application/json"
+    )
+    assert changed.status_code == 200
+    with tenant(desk.organisation):
+        done = AuditEntry.objects.filter(object_type__in=("conversation", "desk")).order_by("id")
+        assert [one.action for one in done if one.action != "conversation.read"] == [
+            "conversation.started",
+            "conversation.closed",
+            "desk.changed",
+        ]
+        assert done.get(action="desk.changed").data["fields"] == ["greeting"]
+        assert all("Good day" not in str(one.data) for one in done)

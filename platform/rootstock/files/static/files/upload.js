@@ -102,13 +102,13 @@ class Upload {
     }
     for (const check of found.checks) this.check(check);
     this.ended(known ? `${STATES[found.state]}, known already` : STATES[found.state]);
-    this.zone.changed();
   }
 
   async ask(before) {
     try {
       const answer = await fetch(`${this.zone.url}/${before.id}`, { headers: { Accept: "application/json" } });
       this.follow(answer.ok ? await answer.json() : before, false);
+      this.zone.changed();
     } catch {
       this.follow(before, false);
     }
@@ -131,11 +131,14 @@ class Zone {
   start() {
     const drop = this.section.querySelector("[data-upload-zone]");
     this.section.querySelector("[data-upload-drop]").hidden = false;
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
+    this.section.querySelector("[data-upload-choose]").classList.add("btn");
+    this.form.querySelector("[type=submit]").hidden = true;
+    this.input.classList.add("visually-hidden");
+    this.input.addEventListener("change", () => {
       this.take(this.input.files);
       this.input.value = "";
     });
+    this.form.addEventListener("submit", (event) => event.preventDefault());
     for (const name of ["dragenter", "dragover"]) {
       drop.addEventListener(name, (event) => {
         event.preventDefault();
@@ -165,6 +168,7 @@ class Zone {
       this.waiting.shift().send(this.form.elements.purpose).finally(() => {
         this.running -= 1;
         this.next();
+        this.changed();
       });
     }
   }
