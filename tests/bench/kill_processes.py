@@ -14,7 +14,15 @@ import django
 
 django.setup()
 
+import celery.apps.beat  # noqa: E402  (these are only here to be loaded before the fork)
+import celery.apps.worker  # noqa: E402
+import celery.concurrency.prefork  # noqa: E402
+import celery.concurrency.thread  # noqa: E402
+import celery.worker.consumer  # noqa: E402, F401
+import django_celery_beat.schedulers  # noqa: E402, F401
+import kombu.transport.redis  # noqa: E402, F401
 from django.conf import settings  # noqa: E402  (settings first)
+from django.core.checks import run_checks  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from rootstock.accounts.tenancy import tenant  # noqa: E402
@@ -38,6 +46,9 @@ settings.JOB_KINDS[NOTHING] = JobKind(
     "tests.bench.kill_processes.nothing", "general", "Say when it began", "jobs:write"
 )
 cron.SHORTEST_S = 1
+run_checks()  # Celery runs them in each worker: they import every address and model
+app.finalize()
+app.loader.import_default_modules()
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
 
 

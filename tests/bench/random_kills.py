@@ -15,15 +15,11 @@ import multiprocessing
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ in ("__main__", "__mp_main__"):
     sys.path[0:0] = [str(ROOT / "platform"), str(ROOT)]
 
-import psutil  # noqa: E402
-
+from tests.bench.kill_counts import counted, jobs_of  # noqa: E402
+from tests.bench.kill_site import TARGETS, Role, Site  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 KILLS, SEED, GAP_S = 500, 1, 0.7
@@ -41,10 +37,6 @@ LEASE_S = "2"
 DRAIN_S = 120.0
 SUBMIT_GAP_S = 0.2
 QUEUED = "10"  # of an organisation: the workers are always busy, and the rest is soon done at the end
-TARGETS = {
-    "worker": 34, "pool child": 12, "submitter": 16, "beat": 12, "postgres backend": 10, "valkey": 8,
-    "valkey emptied": 4, "postmaster": 4,
-}  # fmt: skip
 
 
 def measure(
@@ -58,153 +50,6 @@ def measure(
         raise RuntimeError(f"random_kills ended with {done.returncode}: {done.stderr[-2000:]}")
     figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])["metrics"]
     return figures
-
-
-@dataclass
-class Role:
-    """One process to be: how it is started, and what runs."""
-
-    name: str
-    target: Callable[..., None]
-    arguments: tuple[Any, ...]
-    process: BaseProcess | None = None
-
-
-@dataclass
-class Site:
-    """The processes beside the embedded services."""
-
-    var: Path
-    roles: list[Role]
-    organisations: list[UUID]
-    context: Any
-    killed: Counter[str] = field(default_factory=Counter)
-    orphans: list[tuple[float, psutil.Process]] = field(default_factory=list)
-    leaving: threading.Event = field(default_factory=threading.Event)
-
-    def start(self) -> None:
-        """Start what does not run."""
-        for role in self.roles:
-            if role.process is None or not role.process.is_alive():
-                role.process = self.context.Process(
-                    target=role.target, args=(str(self.var / "log" / role.name), *role.arguments)
-                )
-                role.process.start()
-
-    def mend(self) -> None:
-        """Until the end: start services that were killed, and end the children of killed workers after a while."""
-        from rootstock import embedded
-
-        while not self.leaving.wait(0.2):
-            try:
-                embedded.heal(self.var)
-            except (embedded.EmbeddedError, OSError) as error:
-                print(f"heal: {error}", file=sys.stderr)
-            now = time.monotonic()
-            for due, orphan in self.orphans:
-                if now >= due:
-                    _kill(orphan)
-            self.orphans = [(due, orphan) for due, orphan in self.orphans if now < due]
-
-    def stop(self) -> None:
-        """End everything that was started here."""
-        self.leaving.set()
-        for role in self.roles:
-            if role.process is not None and role.process.pid is not None:
-                for child in _children(role.process.pid):
-                    _kill(child)
-                role.process.kill()
-                role.process.join()
-        for _, orphan in self.orphans:
-            _kill(orphan)
-
-    def kill(self, what: str, fate: random.Random) -> bool:
-        """One kill; False when there is nothing of that sort just now."""
-        found = _SEARCH[what](self, fate)
-        if found is None:
-            return False
-        if what == "valkey emptied":
-            return _empty_valkey()
-        if what == "worker":  # its pool's children live on for a while: they still own their jobs
-            self.orphans += [(time.monotonic() + fate.uniform(0, 3), c) for c in _children(found.pid)]
-        return _kill(found)
-
-
-def _kill(process: psutil.Process) -> bool:
-    try:
-        process.send_signal(signal.SIGKILL)
-    except psutil.NoSuchProcess:
-        return False
-    return True
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _role(prefix: str) -> Callable[[Site, random.Random], psutil.Process | None]:
-    def find(site: Site, fate: random.Random) -> psutil.Process | None:
-        alive = [
-            r.process for r in site.roles if r.name.startswith(prefix) and r.process and r.process.is_alive()
-        ]
-        return _process(fate.choice(alive).pid) if alive else None
-
-    return find
-
-
-def _process(pid: int | None) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid) if pid else None
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _pool_child(site: Site, fate: random.Random) -> psutil.Process | None:
-    children = [c for r in site.roles if r.process and r.process.pid for c in _children(r.process.pid)]
-    return fate.choice(children) if children else None
-
-
-def _server(name: str, backend: bool) -> Callable[[Site, random.Random], psutil.Process | None]:
-    def find(site: Site, fate: random.Random) -> psutil.Process | None:
-        from rootstock.embedded import postgres, valkey
-        from rootstock.embedded.place import find_place
-
-        place = find_place(site.var)
-        found = (postgres._postmaster if name == "postgres" else valkey._server)(place)
-        if found is None or not backend:
-            return found
-        backends = [c for c in _children(found.pid) if "rootstock_app" in " ".join(c.cmdline())]
-        return fate.choice(backends) if backends else None
-
-    return find
-
-
-def _empty_valkey() -> bool:
-    import redis
-
-    from rootstock.lanes import wire
-
-    try:
-        with wire.connect() as valkey:
-            valkey.flushall()
-    except redis.RedisError:
-        return False
-    return True
-
-
-_SEARCH: dict[str, Callable[[Site, random.Random], psutil.Process | None]] = {
-    "worker": _role("worker"),
-    "pool child": _pool_child,
-    "submitter": _role("submitter"),
-    "beat": _role("beat"),
-    "postgres backend": _server("postgres", backend=True),
-    "postmaster": _server("postgres", backend=False),
-    "valkey": _server("valkey", backend=False),
-    "valkey emptied": _server("valkey", backend=False),
-}
 
 
 def run(kills: int, seed: int, gap_s: float, var: Path) -> dict[str, float]:
@@ -227,7 +72,7 @@ def run(kills: int, seed: int, gap_s: float, var: Path) -> dict[str, float]:
         finally:
             site.stop()
             mender.join()
-        return _counted(var, site) | {
+        return counted(var, site) | {
             "killing_s": round(killing_s, 1), "drain_s": round(drained_s, 1),
             "seconds": round(time.monotonic() - began, 1), "seed": seed,
         }  # fmt: skip
@@ -299,10 +144,26 @@ def _kill_at_random(site: Site, kills: int, gap_s: float, fate: random.Random) -
     names, weights = list(TARGETS), list(TARGETS.values())
     while site.killed.total() < kills:
         time.sleep(min(4.0, fate.expovariate(1 / gap_s)))
+        _until_work_goes_on(site)
         what = fate.choices(names, weights)[0]
         if site.kill(what, fate):
             site.killed[what] += 1
         site.start()
+
+
+def _until_work_goes_on(site: Site) -> None:
+    """A kill should meet work: on a slow machine, wait for what the last one has stopped; five seconds at most."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not _patiently(lambda: _running(site)):
+        time.sleep(0.05)
+
+
+def _running(site: Site) -> bool:
+    from rootstock.jobs.models import Job
+    from rootstock.jobs.ownership import every_tenant
+
+    with every_tenant():
+        return Job.objects.filter(state="running").exists()
 
 
 def _stop_submitting(site: Site) -> None:
@@ -337,7 +198,9 @@ def _drain(site: Site) -> float:
 
 def _wait_for_a_first_job(site: Site) -> None:
     until = time.monotonic() + 60
-    while time.monotonic() < until and not _patiently(lambda: any(j[1] == "succeeded" for j in _jobs(site))):
+    while time.monotonic() < until and not _patiently(
+        lambda: any(j[1] == "succeeded" for j in jobs_of(site))
+    ):
         time.sleep(0.1)
 
 
@@ -356,68 +219,7 @@ def _patiently(ask: Callable[[], bool]) -> bool:
 
 
 def _waiting(site: Site) -> int:
-    return sum(state not in ("succeeded", "failed", "cancelled") for _, state, _, _ in _jobs(site))
-
-
-def _jobs(site: Site) -> list[tuple[UUID, str, int, int]]:
-    from rootstock.accounts.tenancy import tenant
-    from rootstock.jobs.models import Job
-
-    found: list[tuple[UUID, str, int, int]] = []
-    for organisation in site.organisations:
-        with tenant(organisation):
-            found += Job.objects.values_list("pk", "state", "attempts", "last_event")
-    return found
-
-
-def _events(site: Site) -> dict[UUID, list[tuple[int, str, dict[str, Any]]]]:
-    from rootstock.accounts.tenancy import tenant
-    from rootstock.jobs.models import JobEvent
-
-    found: dict[UUID, list[tuple[int, str, dict[str, Any]]]] = {}
-    for organisation in site.organisations:
-        with tenant(organisation):
-            rows = JobEvent.objects.order_by("sequence").values_list("job", "sequence", "type", "data")
-            for job, *event in rows:
-                found.setdefault(job, []).append(tuple(event))
-    return found
-
-
-def _counted(var: Path, site: Site) -> dict[str, float]:
-    from django.db import connection
-
-    from tests.bench.kill_processes import STEPS
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT job, step, count(*) FROM bench_ledger GROUP BY job, step")
-        rows = {(job, step): count for job, step, count in cursor.fetchall()}
-    jobs, events = {job: (state, attempts) for job, state, attempts, _ in _jobs(site)}, _events(site)
-    succeeded = {job for job, (state, _) in jobs.items() if state == "succeeded"}
-    accepted = {UUID(line) for line in (var / "accepted").read_text().split()}
-    final = {"succeeded", "failed", "cancelled"}
-    ended_once = [sum(type == "done" for _, type, _ in events.get(job, [])) == 1 for job in jobs]
-    gapless = [[s for s, _, _ in found] == list(range(1, len(found) + 1)) for found in events.values()]
-    return {
-        "kills": site.killed.total(),
-        **{f"kills_{what.replace(' ', '_')}": site.killed[what] for what in TARGETS},
-        "jobs": len(jobs),
-        "accepted": len(accepted),
-        "succeeded": len(succeeded),
-        "cancelled": sum(state == "cancelled" for state, _ in jobs.values()),
-        "attempts": sum(attempts for _, attempts in jobs.values()),
-        "attempts_cut_short": sum(
-            data.get("code") == "worker_lost" for e in events.values() for _, _, data in e
-        ),
-        "attempts_most": max(attempts for _, attempts in jobs.values()),
-        "lost": len(accepted - jobs.keys())
-        + sum((job, step) not in rows for job in succeeded for step in range(STEPS + 1))
-        + sum(state == "failed" for state, _ in jobs.values()),
-        "doubled": sum(count - 1 for count in rows.values())
-        + sum((job, STEPS) in rows for job in jobs.keys() - succeeded),
-        "stuck": sum(state not in final for state, _ in jobs.values()),
-        "ended_not_once": ended_once.count(False),
-        "events_with_gaps": gapless.count(False),
-    }
+    return sum(state not in ("succeeded", "failed", "cancelled") for _, state, _, _ in jobs_of(site))
 
 
 BARS = [Bar(name, "<=", 0) for name in ("lost", "doubled", "stuck", "ended_not_once", "events_with_gaps")]

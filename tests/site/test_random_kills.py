@@ -5,7 +5,7 @@ from django.conf import settings
 
 from tests.bench import random_kills
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # half a minute, unless the machine is busy
 KILLS = 20
 
 

@@ -85,9 +85,9 @@ class AnyVertical(ScopeAuth):
 
     def __call__(self, request: HttpRequest) -> Principal:
         principal = principal_of(request)
+        act_as(principal.actor)
         if principal.scopes.isdisjoint(self.verticals):
             raise Forbidden(f"this needs one of the scopes {', '.join(self.verticals)}")
-        act_as(principal.actor)
         return principal
 
 

@@ -26,6 +26,7 @@ from rootstock.console.tables import ChoiceFilter, Column, DateFilter, Empty, Ta
 
 Choices = Sequence[tuple[str, str]]
 MOST_ACTORS = 300
+FINISHES = {"stop": "Complete", "length": "Cut at its length limit", "cancelled": "Stopped"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -177,7 +178,7 @@ def outcome_words(output: dict[str, Any]) -> str:
     """What was decided, in a word or two, of any kind of decision."""
     for name in ("outcome", "label", "band", "finish_reason"):
         if isinstance(found := output.get(name), str):
-            return found.replace("_", " ").capitalize()
+            return FINISHES.get(found) or found.replace("_", " ").capitalize()
     if isinstance(removed := output.get("removed"), dict):
         return f"{sum(removed.values())} identifiers removed"
     return ""

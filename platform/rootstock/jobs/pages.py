@@ -130,6 +130,8 @@ def _line(event: JobEvent) -> EventLine:
         label, text = event.type.capitalize(), str(event.data.get("text", ""))
     elif event.type == "done":
         label, text = str(event.data["state"]).capitalize(), ""
+    elif event.type == "attempt_failed":
+        label, text = f"Attempt {event.data['attempt']} failed", event.data["detail"]
     elif event.type == "retry_scheduled":
         at = datetime.fromisoformat(event.data["at"])
         label, text = (

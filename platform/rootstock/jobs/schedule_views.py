@@ -17,7 +17,7 @@ from rootstock.jobs.cron import in_words
 from rootstock.jobs.forms import ScheduleForm
 from rootstock.jobs.models import Job
 from rootstock.jobs.retry import kind_of
-from rootstock.jobs.tables import JOBS, SCHEDULES
+from rootstock.jobs.tables import SCHEDULES, STARTED
 from rootstock.jobs.views import require_start, scopes_of
 
 _OFFERED = 30
@@ -80,7 +80,7 @@ def schedule_detail(request: PageRequest, schedule_id: UUID) -> HttpResponseBase
     """One schedule, with the jobs that it started."""
     schedule = selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id)
     started = Job.objects.filter(schedule=schedule).select_related("created_by").defer("params", "result")
-    table = embedded(request, JOBS, started)
+    table = embedded(request, STARTED, started)
     scopes = scopes_of(request)
     context = {
         "schedule": schedule,

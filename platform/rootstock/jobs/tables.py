@@ -1,5 +1,6 @@
 """The lists of jobs and schedules."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -62,6 +63,16 @@ JOBS = Table(
         "list-checks",
     ),
     live_s=3,
+)
+
+STARTED = replace(
+    JOBS,
+    name="schedule-jobs",
+    filters=(),
+    views=False,
+    empty=Empty(
+        "None yet", "The first one starts at the next run, or now by the button above.", "list-checks"
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from rootstock.accounts.models import User
+from rootstock.console import formats
 from rootstock.console.models import SavedView
 from rootstock.console.tables.columns import Column
 from rootstock.console.tables.filters import Filter
@@ -36,6 +37,11 @@ class Cell:
     label: str
     css: str
     html: SafeString | str
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show: a phone's card leaves it out."""
+        return self.html == formats.NONE
 
 
 @dataclass(slots=True, frozen=True)

@@ -28,6 +28,11 @@ function pushed(event) {
   for (const form of document.querySelectorAll("form[data-filter]")) sync(form, url);
 }
 
+// Leaving a search field tells of a change that its own typing has already brought.
+function typed(event) {
+  if (event.target.matches?.("form[data-filter] input[type=search]")) event.stopPropagation();
+}
+
 // Empty parameters would make an address nobody can read.
 function tidy(event) {
   const form = event.target.closest?.("form[data-filter]");
@@ -105,6 +110,7 @@ export function mountTables(root) {
 
 export function startTables() {
   document.addEventListener("click", click);
+  document.addEventListener("change", typed, true);
   document.addEventListener("change", change);
   document.addEventListener("keydown", escape);
   document.addEventListener("htmx:configRequest", tidy);
