@@ -168,15 +168,15 @@ def decisions_write(
             if one.pk in written
         ]
         decisions_record(organisation=organisation, records=records, job_id=job_id)
-        for outcome, type in _EVENTS.items():
-            _tell(organisation, type, [one.pk for one in decisions if one.outcome == outcome])
+        _tell(organisation, [one for one in decisions if one.pk in written])
 
 
-def _tell(organisation: UUID, type: str, decisions: Sequence[UUID]) -> None:
-    """Webhooks for those of the decisions that were written here and not by another."""
-    written = Decision.objects.filter(pk__in=decisions) if decisions else Decision.objects.none()
-    data = [{"transaction": str(row.transaction_id), "sequence": row.sequence} for row in written]
-    events_emit(organisation=organisation, type=type, data=data)
+def _tell(organisation: UUID, decisions: Sequence[Decision]) -> None:
+    """Webhooks for decisions that somebody may have to act on."""
+    for outcome, type in _EVENTS.items():
+        flagged = [one for one in decisions if one.outcome == outcome]
+        data = [{"transaction": str(one.transaction_id), "sequence": one.sequence} for one in flagged]
+        events_emit(organisation=organisation, type=type, data=data)
 
 
 def _counter_lock(organisation: Organisation) -> IngestCounter:

@@ -7,7 +7,6 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.module_loading import import_string
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
@@ -30,6 +29,7 @@ from rootstock.errors import (
 from rootstock.files.api import router as files_router
 from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
+from rootstock.openapi import RestApi
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.api import router as registry_router
 from rootstock.webhooks.api import router as webhooks_router
@@ -37,7 +37,7 @@ from rootstock.webhooks.api import router as webhooks_router
 log = logging.getLogger(__name__)
 MAX_PROBLEMS = 50
 
-api = NinjaAPI(
+api = RestApi(
     title="Rootstock",
     version="1",
     description="Score payments, analyse records, hold conversations, train adapters. Errors are problem+json.",

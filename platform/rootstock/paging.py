@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from ninja import Schema
 from pydantic import Field, SkipValidation
 
+from rootstock.accounts.tenancy import own_rows
 from rootstock.errors import InvalidInput
 
 M = TypeVar("M", bound=Model)
@@ -31,7 +32,7 @@ def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple
             queryset = queryset.filter(pk__lt=UUID(cursor))
         except ValueError:
             raise InvalidInput.field("cursor", "is not a cursor of this list") from None
-    rows = list(queryset.order_by("-pk")[: limit + 1])
+    rows = list(own_rows(queryset).order_by("-pk")[: limit + 1])
     return rows[:limit], str(rows[limit - 1].pk) if len(rows) > limit else None
 
 

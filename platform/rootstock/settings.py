@@ -221,11 +221,11 @@ MIDDLEWARE = [
     "rootstock.shortcut.ProgramShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "rootstock.accounts.middleware.SessionMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "rootstock.accounts.middleware.CsrfViewMiddleware",
-    "rootstock.accounts.middleware.AuthenticationMiddleware",
-    "rootstock.accounts.middleware.MessageMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -267,6 +267,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+# Who may read /metrics from another machine; without it this machine alone.
+METRICS_TOKEN = os.environ.get("ROOTSTOCK_METRICS_TOKEN", "")
 # Requests a minute that a caller of the API may make unless its key says otherwise; 0: any number.
 API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True

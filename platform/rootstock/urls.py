@@ -5,11 +5,13 @@ from django.urls import include, path
 
 from rootstock import health
 from rootstock.api import api
+from rootstock.metrics.views import metrics
 from rootstock.operator.site import site as operator_site
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics),
     path("api/v1/", api.urls),
     path("operator/", operator_site.urls),
     path("", include("rootstock.accounts.urls")),

@@ -1,17 +1,13 @@
-"""Puts the signed-in person's membership and organisation on the request, and keeps what only people need away from
-requests of the API that carry their own credentials."""
+"""Puts the signed-in person's membership and organisation on the request; ends sessions that have lasted long enough,
+and sends who must set up two factors to where that is done."""
 
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
-from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
-from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware as DjangoCsrf
 from django.shortcuts import redirect
 
 from rootstock.accounts.models import Membership, User
@@ -26,53 +22,19 @@ Response = Callable[[HttpRequest], HttpResponse]
 _BEFORE_ENROLMENT = ("/account/", "/logout/", "/login/", "/join/", "/static/", "/health", "/readyz", "/api/")
 
 
-def carries_credentials(request: HttpRequest) -> bool:
-    """A request of a program: to the API, with an Authorization header. It has no session."""
-    return "HTTP_AUTHORIZATION" in request.META and request.path.startswith(("/api/", "/v1/"))
-
-
-class _ForPeople:
-    """Mixed into a middleware of Django's: requests that carry their own credentials step over it."""
-
-    get_response: Any
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if carries_credentials(request):
-            return self.get_response(request)  # type: ignore[no-any-return]
-        return super().__call__(request)  # type: ignore[misc,no-any-return]
-
-
-class SessionMiddleware(_ForPeople, DjangoSessions):
-    """Sessions of people."""
-
-
-class AuthenticationMiddleware(_ForPeople, DjangoAuthentication):
-    """`request.user` of people."""
-
-
-class MessageMiddleware(_ForPeople, DjangoMessages):
-    """Messages to people."""
-
-
-class CsrfViewMiddleware(_ForPeople, DjangoCsrf):
-    """Browsers send cookies by themselves; an Authorization header they do not."""
-
-    def process_view(self, request: HttpRequest, *rest: Any) -> Any:
-        """As Django's."""
-        return None if carries_credentials(request) else super().process_view(request, *rest)
-
-
 def _chosen(request: HttpRequest, found: list[Membership]) -> Membership | None:
     wanted = (request.session.get(SESSION_KEY), str(request.user.last_organisation_id))  # type: ignore[union-attr]
     by_id = {str(membership.organisation_id): membership for membership in found}
     return next((by_id[key] for key in wanted if key in by_id), found[0] if found else None)
 
 
-def _has_lapsed(request: HttpRequest, membership: Membership) -> bool:
-    """Whether the organisation's session length is over; counted from signing in, however busy the person is."""
-    hours = membership.organisation.session_hours
+def _has_lapsed(request: HttpRequest, membership: Membership | None) -> bool:
+    """Whether the time since signing in is over, however busy the person was meanwhile."""
+    allowed = settings.SESSION_HOURS
+    if membership is not None and membership.organisation.session_hours is not None:
+        allowed = min(allowed, membership.organisation.session_hours)
     started = request.session.get(SIGNED_IN_KEY)
-    return hours is not None and started is not None and time.time() - started > hours * 3600
+    return started is not None and time.time() - started > allowed * 3600
 
 
 def _note_seen(request: HttpRequest) -> None:
@@ -108,13 +70,12 @@ class OrganisationMiddleware:
         user = cast(User, request.user)
         found = memberships_of(user)
         membership = _chosen(request, found)
-        request.memberships, request.membership = found, membership  # type: ignore[attr-defined]
         organisation = membership.organisation if membership else None
-        if membership is not None:
-            if _has_lapsed(request, membership):
-                logout(request)
-                del request.memberships, request.membership  # type: ignore[attr-defined]
-                return None
+        if _has_lapsed(request, membership):
+            logout(request)
+            return None
+        request.memberships, request.membership = found, membership  # type: ignore[attr-defined]
+        if organisation is not None:
             request.organisation = organisation  # type: ignore[attr-defined]
         _note_seen(request)
         if settings.MFA != "off" and must_enrol(user, organisation):

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
+from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.middleware import SIGNED_IN_KEY
 from rootstock.accounts.models import Invitation, Organisation, User
 from rootstock.accounts.selectors import open_invitations_to
@@ -103,6 +104,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             user: User = super().save_user(request, sociallogin, form)
             if admission is None:  # withdrawn while the person was at the provider
                 return user
+            act_as(Actor("person", str(user.pk)))
             for invitation in admission.invitations:
                 invitation_accept(invitation=invitation, user=user)
             if admission.organisation is not None:

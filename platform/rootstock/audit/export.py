@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -66,9 +67,9 @@ def trail_lines(
             manifest.leaves += len(part)
             yield b"".join(manifest.line(one) for one in _contents(organisation, "leaf", part))
     if until is None:
-        waiting = _waiting(organisation)
-        manifest.waiting = len(waiting)
-        yield b"".join(manifest.line(one) for one in _contents(organisation, "waiting", waiting))
+        for part in _waiting(organisation):
+            manifest.waiting += len(part)
+            yield b"".join(manifest.line(one) for one in _contents(organisation, "waiting", part))
     yield manifest.last()
 
 
@@ -95,8 +96,13 @@ def _contents(organisation: Organisation, type: str, members: list[Member]) -> l
     ]
 
 
-def _waiting(organisation: Organisation) -> list[Member]:
+def _waiting(organisation: Organisation) -> Iterator[list[Member]]:
     kinds = {kind.LEAF: kind for kind in LEAF_KINDS}
-    with tenant(organisation):
-        found = PendingLeaf.objects.order_by("id")[: 10 * CHUNK]
-        return [Member(kinds[one.leaf], one.pk, bytes(one.digest)) for one in found]
+    last = UUID(int=0)
+    while True:
+        with tenant(organisation):
+            found = list(PendingLeaf.objects.filter(id__gt=last).order_by("organisation_id", "id")[:CHUNK])
+        if not found:
+            return
+        last = found[-1].pk
+        yield [Member(kinds[one.leaf], one.pk, bytes(one.digest)) for one in found]

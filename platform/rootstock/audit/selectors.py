@@ -194,6 +194,23 @@ def values_of(*, organisation: Organisation, model: type[Leaf], column: str) -> 
         return [value for (value,) in cursor]
 
 
+def actors_of_trail(*, organisation: Organisation, most: int) -> list[tuple[str, str]]:
+    """Who has acted, as (kind, id): up to `most` of them."""
+    ids = values_of(organisation=organisation, model=AuditEntry, column="actor_id")[:most]
+    with tenant(organisation) as owner, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT one.kind, wanted.id FROM unnest(%(ids)s::text[]) AS wanted(id)
+            CROSS JOIN LATERAL (
+                SELECT actor_kind AS kind FROM audit_auditentry
+                WHERE organisation_id = %(owner)s AND actor_id = wanted.id ORDER BY id DESC LIMIT 1
+            ) AS one
+            """,
+            {"ids": ids, "owner": owner},
+        )
+        return [(kind, id) for kind, id in cursor]
+
+
 def _with_actions(records: list[DecisionRecord]) -> list[DecisionRecord]:
     ids = [record.pk for record in records]
     actions: Any = HumanAction.objects.filter(decision_id__in=ids).order_by("id")

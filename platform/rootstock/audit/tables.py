@@ -10,10 +10,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from rootstock.accounts.auth import PageRequest
-from rootstock.accounts.models import ApiKey, Membership
-from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord
-from rootstock.audit.selectors import between, values_of
+from rootstock.audit.selectors import actors_of_trail, between, values_of
 from rootstock.audit.words import (
     KINDS,
     action_words,
@@ -194,12 +192,8 @@ def _at(found: QuerySet[AuditEntry], ends: tuple[datetime | None, datetime | Non
 
 
 def _actor_choices(request: PageRequest) -> Choices:
-    """Members, keys, the system's parts that have acted, and whoever the address asks for."""
-    ids = values_of(organisation=request.organisation, model=AuditEntry, column="actor_id")[:MOST_ACTORS]
-    with tenant(request.organisation):
-        people = {str(pk) for pk in Membership.objects.values_list("user_id", flat=True)}
-        keys = {str(pk) for pk in ApiKey.objects.values_list("pk", flat=True)}
-    wanted = {(("person" if id in people else "key" if id in keys else "system"), id) for id in ids}
+    """Whoever has acted, and whoever the address asks for."""
+    wanted = set(actors_of_trail(organisation=request.organisation, most=MOST_ACTORS))
     asked, _, id = request.GET.get("actor", "").partition(":")
     if asked in ("person", "key", "client", "system") and id:
         wanted.add((asked, id))

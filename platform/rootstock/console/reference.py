@@ -115,6 +115,8 @@ class Reference:
 
     def _responses(self, raw: dict[Any, Any]) -> Iterator[Body]:
         for status, response in raw.items():
+            if "$ref" in response:  # what every operation may answer: told once, at the top
+                continue
             content = response.get("content") or {"": {}}
             for media, one in content.items():
                 yield self._body(f"{status} {response.get('description', '')}".strip(), media, one)

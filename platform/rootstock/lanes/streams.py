@@ -14,12 +14,12 @@ from django.http import StreamingHttpResponse
 from rootstock.accounts.models import Organisation
 from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.lanes import wire
-from rootstock.lanes.client import connection
+from rootstock.lanes.client import connection, lines
 from rootstock.privacy import transit
 
 FINAL_TYPES = ("done", "error")
 _HEARTBEAT_S = 10.0
-_BLOCK_MS = 1000
+_BLOCK_MS = 2000
 _EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
@@ -78,9 +78,10 @@ def _checked_id(last_event_id: str) -> str:
 def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
     quiet_since, key = time.monotonic(), wire.stream_key(stream_id)
     while True:
-        answer = connection().xread({key: last}, block=_BLOCK_MS, count=100)
-        for raw_id, fields in answer[0][1] if answer else ():
+        [answer] = lines().ask(["XREAD", "COUNT", 100, "BLOCK", _BLOCK_MS, "STREAMS", key, last])
+        for raw_id, words in answer[0][1] if answer else ():
             last, quiet_since = raw_id.decode(), time.monotonic()
+            fields = dict(zip(words[::2], words[1::2], strict=True))
             data = transit.reveal(json.loads(fields[b"data"]), f"{stream_id}:event")
             event = StreamEvent(last, fields[b"type"].decode(), data)
             yield event

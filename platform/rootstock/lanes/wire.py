@@ -38,7 +38,9 @@ def reachable() -> Iterator[None]:
 
 def connect() -> "redis.Redis[bytes]":
     """A pooled connection to Valkey."""
-    return redis.Redis.from_url(settings.REDIS_URL, health_check_interval=30, socket_timeout=30)
+    return redis.Redis.from_url(
+        settings.REDIS_URL, health_check_interval=30, socket_timeout=30, max_connections=1024
+    )
 
 
 def queue_key(lane: str, generation: str) -> str:

@@ -45,7 +45,12 @@ def batch_seen(lane: str, milliseconds: list[float]) -> None:
     if not milliseconds:
         return
     classes = Counter(f"{lane}/c{class_of(each)}" for each in milliseconds)
-    _lanes.add(**{f"{lane}/count": len(milliseconds), f"{lane}/batches": 1}, **classes)
+    summed = {
+        f"{lane}/count": len(milliseconds),
+        f"{lane}/batches": 1,
+        f"{lane}/ms": round(sum(milliseconds)),
+    }
+    _lanes.add(**summed, **classes)
 
 
 def recent(*, now: float | None = None) -> Recent:

@@ -22,6 +22,11 @@ def ring_key(kind: str, step: int) -> str:
     return f"recent:{kind}:{step}"
 
 
+def totals_key(kind: str) -> str:
+    """The hash of everything ever counted."""
+    return f"totals:{kind}"
+
+
 class Ring:
     """This process's counts on their way to Valkey. `add` only counts; a thread writes every two seconds."""
 
@@ -50,6 +55,7 @@ class Ring:
             with _connection().pipeline(transaction=False) as pipeline:
                 for (step, name), amount in counts.items():
                     pipeline.hincrby(ring_key(self._kind, step), name, amount)
+                    pipeline.hincrby(totals_key(self._kind), name, amount)
                 for step in {step for step, _ in counts}:
                     pipeline.expire(ring_key(self._kind, step), KEPT_S + 2 * STEP_S)
                 pipeline.execute()
@@ -79,6 +85,13 @@ def read(kind: str, *, now: float | None = None) -> list[tuple[float, dict[str, 
         (float(step * STEP_S), {name.decode(): int(amount) for name, amount in raw.items()})
         for step, raw in zip(steps, found, strict=True)
     ]
+
+
+def totals(kind: str) -> dict[str, int]:
+    """Everything that was counted since Valkey's data began."""
+    with wire.reachable():
+        found = _connection().hgetall(totals_key(kind))
+    return {name.decode(): int(amount) for name, amount in found.items()}
 
 
 @cache

@@ -68,7 +68,7 @@ def _subject(request: ApiRequest, subject_id: UUID) -> SubjectOut:
     return subject_out(selectors.subject_get(organisation=request.auth.organisation, subject_id=subject_id))
 
 
-@router.get("/requests", response=Page, auth=scope(READ))
+@router.get("/requests", response=Page[RequestOut], auth=scope(READ))
 def list_requests(
     request: ApiRequest, state: str = "", action: str = "", cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def set_rule(request: ApiRequest, kind: str, payload: RuleIn) -> RuleOut:
     return rule_out(expiring_kinds()[kind], rule)
 
 
-@router.get("/certificates", response=Page, auth=scope(READ))
+@router.get("/certificates", response=Page[dict[str, Any]], auth=scope(READ))
 def list_certificates(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Certificates of erasures, the newest first."""
     with tenant(request.auth.organisation):

@@ -11,6 +11,7 @@ from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, InvalidInput, NotFound
+from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
 from rootstock.privacy.erasure import subject_erase
 from rootstock.privacy.holds import refuse_if_held
@@ -65,6 +66,7 @@ def request_create(
     _check(action, ground, note)
     with tenant(organisation) as owner:
         key = _open_key(subject_id)
+        exports_settle(organisation=organisation)
         if action == Action.ERASE:
             refuse_if_held(key)
         request = PrivacyRequest(
@@ -122,6 +124,15 @@ def archive_take(*, organisation: Organisation, request_id: UUID) -> tuple[Priva
             raise NotFound("the export has not ended yet, or its archive has expired")
         _record(request, "privacy_request.downloaded", {})
         return request, request.archive
+
+
+def exports_settle(*, organisation: Organisation | UUID) -> int:
+    """Exports whose job has ended without an archive are not running any more."""
+    with tenant(organisation):
+        running = PrivacyRequest.objects.filter(action=Action.EXPORT, state=RequestState.RUNNING)
+        ended = Job.objects.filter(state__in=(JobState.FAILED, JobState.CANCELLED)).values("pk")
+        over = running.filter(job_id__in=ended)
+        return over.update(state=RequestState.FAILED, finished_at=timezone.now())
 
 
 def archives_expire(*, organisation: Organisation | UUID) -> int:

@@ -111,6 +111,7 @@ def hold_release(request: PageRequest, subject_id: UUID) -> HttpResponse:
 @tenant_page(READ)
 def request_page(request: PageRequest, request_id: UUID) -> HttpResponse:
     """One request."""
+    requests.exports_settle(organisation=request.organisation)
     found = selectors.request_get(organisation=request.organisation, request_id=request_id)
     context = {
         "tab": "requests",

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ class Stand:
     organisation: Any
     var: Path
     supervisor: Any
+    names: tuple[str, ...]
 
 
 def prepare_environment() -> Path:
@@ -62,7 +62,7 @@ def running(var: Path, *names: str) -> Iterator[Stand]:
         with (var / "stand.log").open("w") as log, Supervisor(var, ours, Output(log)) as supervisor:
             supervisor.start()
             supervisor.wait_ready()
-            yield Stand(web.port, token, organisation, var, supervisor)
+            yield Stand(web.port, token, organisation, var, supervisor, tuple(each.name for each in ours))
     finally:
         embedded.stop(var)
         shutil.rmtree(var, ignore_errors=True)
@@ -105,6 +105,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def paths() -> None:
-    """Let this process import Rootstock when it was started as a plain script."""
-    sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
+def cpu_seconds(stand: Stand) -> float:
+    """What web, workers, Valkey and PostgreSQL of this stand have used; the load generator is not among them."""
+    import psutil
+
+    pids = {stand.supervisor.pid(name) for name in stand.names}
+    total = 0.0
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        try:
+            ours = process.pid in pids or any(parent.pid in pids for parent in process.parents())
+            served = str(process.info["cwd"] or "").startswith(str(stand.var.resolve()))
+            if ours or served:
+                total += sum(process.cpu_times()[:2])
+        except psutil.Error:
+            continue
+    return total

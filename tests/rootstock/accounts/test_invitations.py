@@ -17,6 +17,7 @@ from rootstock.accounts.services import (
     user_create,
 )
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict, InvalidInput
 from tests.fixtures.world import PASSWORD
 
@@ -47,6 +48,9 @@ def test_it_works(world) -> None:
     user = User.objects.get(email="nia@example.org")
     assert (user.get_full_name(), home.wsgi_request.membership.role) == ("Nia Okafor", Role.CLINICIAN)
     assert Client().get(link).status_code == 404  # it works once
+    with tenant(world.organisation):
+        accepted = AuditEntry.objects.get(action="invitation.accepted")
+    assert (accepted.actor_kind, accepted.actor_id) == ("person", str(user.pk))
     again = Client().post("/login/", {"username": "nia@example.org", "password": NEW["password"]})
     assert again["Location"] == "/"  # the address is as good as the name
 
@@ -142,8 +146,6 @@ def test_the_link_is_mailed_where_mail_is_configured(world, settings) -> None:
 
 
 def test_an_address_never_reaches_the_trail(world, invited) -> None:
-    from rootstock.audit.models import AuditEntry
-
     with tenant(world.organisation):
         assert "example.org" not in str(list(AuditEntry.objects.values()))
 

@@ -200,13 +200,16 @@ def _two_sessions(user):
     return sign_in(user)[0]
 
 
-def test_the_organisation_s_session_length_holds(world) -> None:
+@pytest.mark.parametrize(("own", "hours"), [(1, 1), (None, 12), (24, 12)])
+def test_sessions_end_by_the_organisation_s_length_or_the_installation_s(world, own, hours) -> None:
     client, _ = sign_in(world.owner)
-    world.organisation.session_hours = 1
+    world.organisation.session_hours = own
     world.organisation.save()
-    assert is_in(client)
     session = client.session
-    session["signed_in_at"] -= 3601
+    session["signed_in_at"] -= hours * 3600 - 60
+    session.save()
+    assert is_in(client)
+    session["signed_in_at"] -= 120
     session.save()
     assert client.get("/")["Location"].startswith("/login/")
     assert client.get("/api/v1/jobs").status_code == 401

@@ -63,6 +63,15 @@ def test_the_trail_is_filtered(world, auditor) -> None:
     assert auditor.get("/audit/", {"action": "nonsense"}).status_code == 422
 
 
+def test_clients_and_people_who_left_can_be_chosen(world, auditor) -> None:
+    for who in (Actor("client", "bank-feed"), Actor("person", "999999"), Actor("system", "retention")):
+        audit_record(organisation=world.organisation, action="thing.made", object_type="thing", actor=who)
+    choices = page(auditor, "/audit/")
+    for value in ("client:bank-feed", "person:999999", "system:retention"):
+        assert f'value="{value}"' in choices
+        assert "Thing made" in page(auditor, "/audit/", actor=value).split("<tbody")[1]
+
+
 def test_a_list_that_was_read_says_how_long_it_was(world, auditor) -> None:
     list_read_record(organisation=world.organisation, subject_type="patient", subject_ids=[1, 2], what="ward")
     assert "2 on the page" in page(auditor, "/audit/")

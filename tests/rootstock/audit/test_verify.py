@@ -12,6 +12,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit import export
 from rootstock.audit.canonical import leaf_digest
 from rootstock.audit.export import trail_lines
 from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, DecisionRecord, HumanAction
@@ -272,9 +273,10 @@ def test_retention_refuses_a_broken_chain(committed_world, owner) -> None:
         trail_prune(organisation=committed_world.organisation, before=timezone.now(), reason="ten years")
 
 
-def test_an_export_verifies_without_the_database(committed_world, tmp_path: Path) -> None:
+def test_an_export_verifies_without_the_database(committed_world, tmp_path: Path, monkeypatch) -> None:
     organisation = committed_world.organisation
     chain(organisation)
+    monkeypatch.setattr(export, "CHUNK", 2)  # several pieces
     path = tmp_path / "trail.jsonl"
     path.write_bytes(b"".join(trail_lines(organisation=organisation)))
     verdict = file_verify(path)

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.jobs.services import job_cancel
 from rootstock.privacy.models import PrivacyRequest
 from rootstock.privacy.tasks import expire_archives
 from tests.fixtures.jobs import run_job
@@ -71,6 +72,17 @@ def test_it_expires(planted: Planted) -> None:
         PrivacyRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert expire_archives() >= 1
     assert planted.api.get(f"{path}/archive").status_code == 404
+
+
+def test_a_failed_one_does_not_stand_in_the_way(planted: Planted) -> None:
+    talk(planted.organisation)
+    subject = planted.find(CUSTOMER)
+    first = planted.ask(subject, "export")
+    again = {"subject_id": subject["id"], "action": "export", "ground": "person_asked"}
+    assert planted.api.post("/privacy/requests", again).status_code == 409
+    job_cancel(organisation=planted.organisation, job_id=first["job_id"])
+    assert planted.api.post("/privacy/requests", again).status_code == 201
+    assert planted.api.get(f"/privacy/requests/{first['id']}").json()["state"] == "failed"
 
 
 def test_an_erasure_takes_it_along(planted: Planted) -> None:

@@ -11,8 +11,6 @@ from rootstock.accounts.services.checks import check_name
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, InvalidInput
 
-MAX_SESSION_HOURS = 24 * 14
-
 
 def organisation_create(*, name: str, slug: str | None = None) -> Organisation:
     """Create a tenant."""
@@ -28,8 +26,9 @@ def organisation_update(
     *, organisation: Organisation, name: str, session_hours: int | None, mfa_required: bool
 ) -> Organisation:
     """Change the settings. Hours of None follow the installation's."""
-    if session_hours is not None and not 1 <= session_hours <= MAX_SESSION_HOURS:
-        raise InvalidInput.field("session_hours", f"must be between 1 and {MAX_SESSION_HOURS}")
+    most = settings.SESSION_HOURS
+    if session_hours is not None and not 1 <= session_hours <= most:
+        raise InvalidInput.field("session_hours", f"must be between 1 and {most}, the installation's own")
     if mfa_required and settings.MFA == "off":
         raise InvalidInput.field("mfa_required", "two-factor sign-in is switched off in this installation")
     wanted = {"name": check_name(name, 120), "session_hours": session_hours, "mfa_required": mfa_required}

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from rootstock.accounts import services
+from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.forms import JoinForm
 from rootstock.accounts.middleware import SESSION_KEY
 from rootstock.accounts.models import Invitation, User
@@ -39,6 +40,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 
 def _join_signed_in(request: HttpRequest, invitation: Invitation, user: User) -> HttpResponse:
     if request.method == "POST":
+        act_as(Actor("person", str(user.pk)))
         services.invitation_accept(invitation=invitation, user=user)
         request.session[SESSION_KEY] = str(invitation.organisation_id)
         messages.success(request, f"Welcome to {invitation.organisation.name}.")
@@ -64,6 +66,7 @@ def _enter(invitation: Invitation, **given: str) -> User:
     """The account and the membership together; who holds the link has shown that the address is theirs."""
     user = services.user_create(email=invitation.email, **given)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    act_as(Actor("person", str(user.pk)))
     services.invitation_accept(invitation=invitation, user=user)
     return user
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
 
+from rootstock.accounts.tenancy import own_rows
 from rootstock.console.tables.columns import attribute
 from rootstock.errors import InvalidInput
 
@@ -53,7 +54,7 @@ def take(queryset: QuerySet[Any], sort: Sort, *, after: str = "", before: str = 
     """Up to `limit` rows after one cursor or before another. Raises InvalidInput for a cursor of another list."""
     backward = bool(before)
     mark = _read(before or after, queryset.model, sort) if before or after else None
-    rows = _rows(queryset, sort.reversed() if backward else sort, mark, limit + 1)
+    rows = _rows(own_rows(queryset), sort.reversed() if backward else sort, mark, limit + 1)
     more, rows = len(rows) > limit, rows[:limit]
     if backward:
         rows.reverse()

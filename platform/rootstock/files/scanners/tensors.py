@@ -5,7 +5,7 @@ import math
 from typing import Any, BinaryIO
 
 from rootstock.files.scanners.common import Refusal, size_of
-from rootstock.files.scanners.texts import nesting
+from rootstock.files.scanners.texts import is_deeper
 
 MAX_HEADER = 8 * 1024 * 1024
 MAX_TENSORS = 20_000
@@ -40,7 +40,7 @@ def check_safetensors(stream: BinaryIO) -> str:
 
 def _header(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw, object_pairs_hook=_once) if nesting(raw) <= 4 else None
+        found = json.loads(raw, object_pairs_hook=_once) if not is_deeper(raw, 4) else None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

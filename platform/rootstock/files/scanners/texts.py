@@ -27,11 +27,10 @@ def check_text(stream: BinaryIO) -> str:
         at += len(piece)
         if found := _CONTROL.search(text):
             raise Refusal(f"holds the control character U+{ord(found.group()):04X}")
-        for index, part in enumerate(text.split("\n")):
-            line = len(part) if index else line + len(part)
-            lines += bool(index)
-            if line > MAX_LINE:
-                raise Refusal(f"line {lines + 1} is longer than {MAX_LINE:,} characters")
+        lines += text.count("\n")
+        line = len(text) - text.rfind("\n") - 1 if "\n" in text else line + len(text)
+        if line > MAX_LINE:
+            raise Refusal(f"line {lines + 1} is longer than {MAX_LINE:,} characters")
     _decoded(decoder, b"", at, final=True)
     return f"UTF-8, {lines + bool(line):,} lines"
 
@@ -79,7 +78,7 @@ def lines_of(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def json_value(raw: bytes, where: str) -> Any:
     """The value, if it is JSON that can be stored and is not nested too deeply."""
-    if nesting(raw) > MAX_DEPTH:
+    if is_deeper(raw, MAX_DEPTH):
         raise Refusal(f"{where}is nested deeper than {MAX_DEPTH} levels")
     try:
         text = raw.decode("utf-8-sig" if not where else "utf-8")
@@ -91,15 +90,22 @@ def json_value(raw: bytes, where: str) -> Any:
             else "not a value"
         )
         raise Refusal(f"{where}is not JSON: {told}") from None
+    if "\\u" in text:  # what is not escaped was looked at as text
+        _refuse_unstorable(value, where)
+    return value
+
+
+def _refuse_unstorable(value: Any, where: str) -> None:
     try:
         refuse_unstorable(value)
     except InvalidInput as error:
         raise Refusal(f"{where}{error.detail}") from None
-    return value
 
 
-def nesting(raw: bytes) -> int:
-    """How deep brackets nest, strings left out; a bound that needs no parser."""
+def is_deeper(raw: bytes, limit: int) -> bool:
+    """Whether brackets nest deeper, strings left out; a bound that needs no parser."""
+    if raw.count(b"[") + raw.count(b"{") <= limit:
+        return False
     depth = deepest = 0
     for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', raw, re.DOTALL):
         first = token.group()[:1]
@@ -108,7 +114,7 @@ def nesting(raw: bytes) -> int:
             deepest = max(deepest, depth)
         elif first in b"]}":
             depth -= 1
-    return deepest
+    return deepest > limit
 
 
 def _no_constant(name: str) -> float:
@@ -131,11 +137,13 @@ def _table(text: io.TextIOWrapper) -> str:
     rows, width = 0, 0
     for row in csv.reader(text, delimiter=_delimiter(text), strict=True):
         rows += 1
-        width = width or len(row)
+        if len(row) == width or not row:  # nearly always: files have millions of rows
+            continue
+        if width:
+            raise Refusal(f"row {rows} has {len(row)} cells, the first row has {width}")
+        width = len(row)
         if width > MAX_COLUMNS:
             raise Refusal(f"has more than {MAX_COLUMNS} columns")
-        if row and len(row) != width:
-            raise Refusal(f"row {rows} has {len(row)} cells, the first row has {width}")
     if not rows:
         raise Refusal("has no rows")
     return f"{rows:,} rows of {width} columns"

@@ -1,0 +1,152 @@
+"""What is read when Prometheus asks: workers and lanes from Valkey, backlogs from PostgreSQL, the connection pool."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import redis
+from django.db import Error, connection, transaction
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from rootstock.accounts.tenancy import set_local
+from rootstock.errors import DomainError
+from rootstock.lanes.health import WorkerHealth, snapshot
+from rootstock.metrics.histogram import BOUNDS_MS
+from rootstock.metrics.ring import totals
+
+log = logging.getLogger(__name__)
+_ENGINE_COUNTERS = ("requests", "generated_tokens", "prompt_tokens", "errors")
+_ENGINE_GAUGES = ("running", "waiting", "adapters", "slots", "tokens_per_second")
+
+
+class Platform(Collector):
+    """Everything beyond this process. A part whose service is away is left out; the scrape succeeds."""
+
+    def collect(self) -> Iterable[Metric]:
+        """One scrape."""
+        for part in (_workers, _lanes, _jobs, _webhooks, _audit, _pool):
+            try:
+                yield from part()
+            except (Error, redis.RedisError, DomainError) as error:
+                log.warning("a part of the metrics is missing: %s", type(error).__name__)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask services that may not run yet."""
+        return []
+
+
+def _workers() -> Iterator[Metric]:
+    health = snapshot()
+    up = GaugeMetricFamily("rootstock_worker_up", "Workers that say that they are well", labels=["worker"])
+    memory = GaugeMetricFamily("rootstock_worker_memory_bytes", "Resident memory", labels=["worker"])
+    waiting = GaugeMetricFamily("rootstock_lane_waiting", "Requests in a lane's queue", labels=["lane"])
+    for lane in health.missing:
+        waiting.add_metric([lane], 0)
+    for worker in health.workers:
+        up.add_metric([worker.name], 1)
+        memory.add_metric([worker.name], worker.memory_bytes)
+        for lane, count in worker.lanes.items():
+            waiting.add_metric([lane], count)
+    unserved = GaugeMetricFamily(
+        "rootstock_lanes_unserved", "Lanes that no worker serves", len(health.missing)
+    )
+    yield from (up, memory, waiting, unserved, *_engines(health.workers))
+
+
+def _engines(workers: list[WorkerHealth]) -> Iterator[Metric]:
+    having = [(worker.name, worker.engine) for worker in workers if worker.engine]
+    for kind, names in ((CounterMetricFamily, _ENGINE_COUNTERS), (GaugeMetricFamily, _ENGINE_GAUGES)):
+        for name in names:
+            family = kind(
+                f"rootstock_engine_{name}", f"{name.replace('_', ' ')} of an engine", labels=["worker"]
+            )
+            for worker, engine in having:
+                family.add_metric([worker], engine.get(name, 0))
+            yield family
+
+
+def _lanes() -> Iterator[Metric]:
+    items = CounterMetricFamily("rootstock_lane_items", "Requests that a lane answered", labels=["lane"])
+    batches = CounterMetricFamily("rootstock_lane_batches", "Batches that a lane ran", labels=["lane"])
+    seconds = HistogramMetricFamily(
+        "rootstock_lane_seconds", "From admission to the worker's answer", labels=["lane"]
+    )
+    found: dict[str, dict[str, int]] = {}
+    for name, amount in totals("lanes").items():
+        lane, _, what = name.rpartition("/")
+        found.setdefault(lane, {})[what] = amount
+    for lane, counts in sorted(found.items()):
+        items.add_metric([lane], counts.get("count", 0))
+        batches.add_metric([lane], counts.get("batches", 0))
+        seconds.add_metric([lane], _buckets(counts), counts.get("ms", 0) / 1000)
+    yield from (items, batches, seconds)
+
+
+def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:
+    """Every fourth class of the ring's, cumulated."""
+    places = {
+        int(name[1:]): amount for name, amount in counts.items() if name[:1] == "c" and name[1:].isdigit()
+    }
+    shown = [
+        (f"{BOUNDS_MS[place] / 1000:.6g}", float(sum(n for at, n in places.items() if at <= place)))
+        for place in range(0, len(BOUNDS_MS), 4)
+    ]
+    return [*shown, ("+Inf", float(sum(places.values())))]
+
+
+def _jobs() -> Iterator[Metric]:
+    from rootstock.jobs.models import Job, JobState
+
+    count = GaugeMetricFamily("rootstock_jobs", "Jobs that have not ended", labels=["kind", "state"])
+    age = GaugeMetricFamily(
+        "rootstock_jobs_oldest_seconds", "Age of the oldest of them", labels=["kind", "state"]
+    )
+    open_states = (JobState.QUEUED, JobState.RUNNING)
+    rows = Job.objects.filter(state__in=open_states).values("kind", "state").order_by("kind", "state")
+    for row in _as_system("reaper", rows.annotate(n=Count("id"), since=Min("created_at"))):
+        count.add_metric([row["kind"], row["state"]], row["n"])
+        age.add_metric([row["kind"], row["state"]], _age(row["since"]))
+    yield from (count, age)
+
+
+def _webhooks() -> Iterator[Metric]:
+    from rootstock.webhooks.models import DeliveryState, WebhookDelivery
+
+    rows = WebhookDelivery.objects.filter(state=DeliveryState.PENDING).order_by()
+    [row] = _as_system("webhooks", rows.values("state").annotate(n=Count("id"), since=Min("created_at"))) or [
+        {}
+    ]
+    yield GaugeMetricFamily("rootstock_webhook_backlog", "Deliveries that wait", row.get("n", 0))
+    yield GaugeMetricFamily(
+        "rootstock_webhook_backlog_oldest_seconds", "Age of the oldest", _age(row.get("since"))
+    )
+
+
+def _audit() -> Iterator[Metric]:
+    from rootstock.audit.models import PendingLeaf
+
+    rows = PendingLeaf.objects.order_by().values("organisation").annotate(n=Count("id"))
+    waiting = sum(row["n"] for row in _as_system("audit", rows))
+    yield GaugeMetricFamily("rootstock_audit_backlog", "Entries that no root seals yet", waiting)
+
+
+def _pool() -> Iterator[Metric]:
+    pool = getattr(connection, "pool", None)
+    for name, amount in (pool.get_stats() if pool else {}).items():
+        yield GaugeMetricFamily(f"rootstock_db_{name}", "psycopg_pool's own figure", amount)
+
+
+def _as_system(part: str, rows: Any) -> list[dict[str, Any]]:
+    """Counts over every organisation: policies let the named part of the system read these rows."""
+    with transaction.atomic():
+        set_local("rootstock.system", part)
+        found = list(rows)
+        set_local("rootstock.system", "")
+    return found
+
+
+def _age(since: Any) -> float:
+    return (timezone.now() - since).total_seconds() if since else 0.0

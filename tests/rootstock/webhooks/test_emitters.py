@@ -1,0 +1,65 @@
+"""The verticals and the registry tell what happens, once."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from apps.fraud import services as fraud
+from apps.support import services as support
+from rootstock.accounts.tenancy import tenant
+from rootstock.webhooks.models import WebhookEvent
+
+LINE = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}'
+RESULT = {"score": 0.9, "reasons": [], "contributions": {}, "model": "m"}
+
+
+@pytest.fixture
+def told(world, endpoint_at):
+    """What an endpoint that wants everything is told: types and data, oldest first."""
+    endpoint_at("https://hooks.example/")
+
+    def read() -> list[tuple[str, dict]]:
+        with tenant(world.organisation):
+            return list(WebhookEvent.objects.order_by("id").values_list("type", "data"))
+
+    return read
+
+
+def test_a_data_set(world, told) -> None:
+    api = world.api("adapters:write")
+    made = [
+        api.upload("/datasets", name="desk", file=SimpleUploadedFile("a.jsonl", LINE)).json()
+        for _ in range(2)
+    ]
+    types = [kind for kind, _ in told()]
+    assert types == ["file.clean", "dataset.created"]
+    assert told()[1][1] == {"dataset": made[0]["id"]}
+
+
+def test_a_conversation_is_closed_once(world, told) -> None:
+    conversation = support.conversation_start(organisation=world.organisation)
+    for _ in range(2):
+        support.conversation_close(organisation=world.organisation, conversation_id=conversation.pk)
+    assert told() == [("support.conversation_closed", {"conversation": str(conversation.pk)})]
+
+
+def test_payments_that_were_declined_or_need_a_look(world, told) -> None:
+    given = [
+        fraud.NewTransaction(
+            f"p-{n}", "DE-1", "shop-9", Decimal("9.90"), "EUR", "card", datetime(2026, 3, 2, tzinfo=UTC)
+        )
+        for n in range(3)
+    ]
+    with tenant(world.organisation):
+        stored = fraud._store(fraud._counter_lock(world.organisation), given, fraud.listed)
+    results = [RESULT | {"outcome": outcome} for outcome in ("approve", "review", "decline")]
+    for _ in range(2):  # a second writer changes nothing, and tells nothing
+        fraud.decisions_write(
+            organisation=world.organisation.pk, rows=stored.rows, results=results, latency_ms=1.0
+        )
+    payments = [str(row.pk) for row in stored.rows]
+    assert [(kind, data["transaction"]) for kind, data in told()] == [
+        ("fraud.payment_review", payments[1]), ("fraud.payment_declined", payments[2])
+    ]  # fmt: skip
