@@ -172,7 +172,9 @@ def test_on_a_phone_the_rail_is_a_sheet_and_tables_are_cards(
     expect(page.get_by_role("button", name="Menu")).to_be_focused()
     row = page.locator("tr[data-href]").first
     assert row.bounding_box()["height"] > 100, "not a card"
-    assert row.locator("td").first.evaluate("e => getComputedStyle(e, '::before').content") == '"Job"'
+    page.wait_for_function(
+        """getComputedStyle(document.querySelector("tr[data-href] td[data-label]"), "::before").content == '"Job"'"""
+    )
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Train an adapter")).to_be_visible()
 

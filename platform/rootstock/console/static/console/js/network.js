@@ -56,7 +56,9 @@ export function startNetwork() {
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target?.removeAttribute("aria-busy"));
   document.addEventListener("htmx:beforeSwap", beforeSwap);
   document.addEventListener("htmx:afterRequest", (event) => {
-    const note = event.detail.successful && liveNote(event.detail.elt);
+    // A part that has replaced itself is gone from the page, and htmx then names what was around it as the element.
+    const { elt, target, successful } = event.detail;
+    const note = successful && liveNote(target?.hasAttribute("data-live") ? target : elt);
     if (!note || note.hasAttribute("data-final")) return;
     delete note.dataset.stale;
     note.textContent = `Updated ${new Date().toLocaleTimeString()}`;
