@@ -123,7 +123,7 @@ def tensors(header: object | None = None, data: bytes = bytes(16)) -> bytes:
 
 def gzipped(content: bytes) -> bytes:
     """A gzip file."""
-    return gzip.compress(content)
+    return gzip.compress(content, mtime=0)
 
 
 def tgz(*entries: tuple[str, bytes, bytes]) -> bytes:

@@ -155,7 +155,7 @@ def test_the_local_file(
         ("a b:AAAA", "expected id:base64"),
         ("one:!!", "is not base64"),
         ("one:AAAA", "has 3 bytes, expected 32"),
-        (f"{OLD},{OLD}", "an id occurs twice"),
+        pytest.param(f"{OLD},{OLD}", "an id occurs twice", id="twice"),
     ],
 )
 def test_wrong_keys_are_refused_and_not_shown(text: str, reason: str) -> None:

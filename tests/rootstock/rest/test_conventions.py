@@ -59,7 +59,7 @@ def pages(operation) -> list[str]:
     return [text for text in (str(model.model_fields) for model in models) if "Page" in text]
 
 
-@pytest.mark.parametrize(("path", "operation"), operations(), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("path", "operation"), operations(), ids=[path for path, _ in operations()])
 def test_every_list_has_a_cursor_and_a_type(path, operation) -> None:
     names = query_names(operation)
     assert "limit" in names or "cursor" not in names
