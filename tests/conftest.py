@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Two processes share the suite (pytest-xdist); each has services of its own.
 VAR = ROOT / "var" / f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 os.environ["ROOTSTOCK_VAR"] = str(VAR)
+os.environ["PYTHONPATH"] = f"{ROOT / 'platform'}{os.pathsep}{ROOT}"  # of the processes that tests start
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

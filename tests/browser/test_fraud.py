@@ -22,7 +22,7 @@ def test_from_the_list_to_the_reasons(page, sent):
     page.goto("/fraud/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Payments")
     label = {"review": "For review", "decline": "Declined"}[sent[-1]["decision"]["outcome"]]
-    page.get_by_label("Decision").select_option(label=label)
+    page.get_by_role("combobox", name="Decision").select_option(label=label)
     expect(page.get_by_role("group", name="Active filters")).to_contain_text(label)
     expect(page.locator("tbody tr").first).to_contain_text(label)
     page.locator("tbody tr a").first.click()

@@ -110,6 +110,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if kind == "done":
             done, kind = event, "trained"
         job.event(kind, told)
+    job.check()  # a child that was ended because somebody asked to stop has not failed
     if child.failure or not done:
         raise TrainingFailed(child.failure or "the training process ended without a result")
     return done

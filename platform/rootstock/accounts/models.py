@@ -106,6 +106,9 @@ class ApiKey(TenantModel):
     rate_per_minute = models.PositiveIntegerField(null=True)  # null: settings.API_RATE_PER_MINUTE
     replaces = models.OneToOneField("self", null=True, on_delete=models.SET_NULL, related_name="replaced_by")
 
+    class Meta:
+        verbose_name = "API key"
+
     @property
     def state(self) -> str:
         """live, expired or revoked."""

@@ -55,6 +55,7 @@ class AuditEntry(Leaf):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         # Ids are ordered by time, so a range of time is a range of ids, within any of these.
         indexes = [
             models.Index(fields=["organisation", "-id"], name="audit_page"),

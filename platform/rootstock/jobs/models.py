@@ -97,6 +97,7 @@ class Job(TenantModel):
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "-id"]),
+            models.Index(fields=["organisation", "state", "-id"], name="job_page_by_state"),
             models.Index(
                 fields=["state", "lease_until"], condition=models.Q(state="running"), name="job_leases"
             ),

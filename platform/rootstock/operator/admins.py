@@ -14,13 +14,16 @@ from unfold.decorators import display
 from rootstock.accounts import services as accounts
 from rootstock.accounts.models import ApiKey, Membership, Organisation, Role, User
 from rootstock.accounts.selectors import memberships_of
-from rootstock.audit.models import AuditEntry
+from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord
 from rootstock.errors import DomainError
-from rootstock.jobs.models import Job
+from rootstock.files.models import StoredFile
+from rootstock.jobs.models import Job, JobSchedule
 from rootstock.jobs.services import job_cancel
 from rootstock.operator.base import OperatorAdmin
 from rootstock.operator.site import site
+from rootstock.privacy.models import RetentionRule
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+from rootstock.webhooks.models import WebhookDelivery
 
 JOB_TONES = {
     "queued": "info",
@@ -168,39 +171,62 @@ class JobAdmin(OperatorAdmin):
         )
 
 
-@admin.register(BaseModel, site=site)
-class BaseModelAdmin(OperatorAdmin):
-    """Bases that workers have served."""
+READ_ONLY: tuple[tuple[type[Model], str, tuple[str, ...], tuple[str, ...]], ...] = (
+    # model, scope, columns, filters
+    (BaseModel, "adapters:read", ("name", "fingerprint", "bytes", "licence", "created_at"), ()),
+    (Dataset, "adapters:read", ("name", "task", "rows", "bytes", "created_at"), ()),
+    (AdapterVersion, "adapters:read", ("reference", "base", "bytes", "created_at"), ()),
+    (JobSchedule, "jobs:read", ("name", "kind", "priority", "next_run_at", "last_run_at"), ("kind",)),
+    (
+        StoredFile,
+        "files:read",
+        ("name", "purpose", "type", "state", "bytes", "created_at"),
+        ("state", "purpose"),
+    ),
+    (
+        WebhookDelivery,
+        "webhooks:read",
+        ("endpoint", "event", "state", "tries", "last_status", "created_at"),
+        ("state",),
+    ),
+    (RetentionRule, "privacy:read", ("kind", "days", "enforced_at", "deleted"), ()),
+    (
+        AuditEntry,
+        "audit:read",
+        ("at", "actor_kind", "actor_id", "action", "object_type", "object_id"),
+        ("actor_kind",),
+    ),
+    (
+        DecisionRecord,
+        "audit:read",
+        ("decided_at", "kind", "subject_type", "model", "adapter", "latency_ms"),
+        ("kind",),
+    ),
+    (AuditRoot, "audit:read", ("sequence", "count", "at"), ()),
+)
+"""What operators may look at. Secrets, reasons and leaves are not among the columns and not on the pages."""
+HIDDEN = frozenset(
+    {
+        "secret",
+        "previous_secret",
+        "hash",
+        "leaves",
+        "card",
+        "checks",
+        "storage_key",
+        "params",
+        "merkle",
+        "previous",
+        "input_hash",
+        "digest",
+    }
+)
 
-    view_scope = "adapters:read"
-    list_display = ("name", "fingerprint", "bytes", "licence", "created_at")
 
-
-@admin.register(Dataset, site=site)
-class DatasetAdmin(OperatorAdmin):
-    """Training sets, by hash."""
-
-    view_scope = "adapters:read"
-    list_display = ("name", "task", "rows", "bytes", "created_at")
-
-
-@admin.register(AdapterVersion, site=site)
-class AdapterAdmin(OperatorAdmin):
-    """Adapters."""
-
-    view_scope = "adapters:read"
-    list_display = ("reference", "base", "bytes", "created_at")
-    list_select_related = ("base",)
-    search_fields = ("name", "digest")
-
-
-@admin.register(AuditEntry, site=site)
-class AuditEntryAdmin(OperatorAdmin):
-    """The trail of the organisation."""
-
-    view_scope = "audit:read"
-    list_display = ("at", "actor_kind", "actor_id", "action", "object_type", "object_id")
-    list_filter = ("actor_kind", "object_type")
+for _model, _scope, _columns, _filters in READ_ONLY:
+    _fields = tuple(f.name for f in _model._meta.fields if f.name not in HIDDEN and f.name != "organisation")
+    _named = {"view_scope": _scope, "list_display": _columns, "list_filter": _filters, "fields": _fields}
+    site.register(_model, type(f"{_model.__name__}Admin", (OperatorAdmin,), _named))
 
 
 @admin.register(PeriodicTask, site=site)

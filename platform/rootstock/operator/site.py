@@ -40,7 +40,7 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseRedirect:
         """The console has the page for it."""
-        return redirect("home")
+        return redirect("account_change_password")
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Render within the tenant: lists are read while the template runs."""
