@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from django.utils import timezone
 
 from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.audit.services import audit_record
+from rootstock.errors import InternalError
 from rootstock.webhooks.models import (
     DeliveryState,
     EndpointState,
@@ -36,6 +38,8 @@ BATCH = 16
 PER_ENDPOINT = 4  # of a batch: a receiver that hangs does not hold the others
 THREADS = 8
 DISABLED = "the endpoint was disabled"
+SEALED = "not sent: its signing secret cannot be opened"
+FAULTY = "not sent: an error of this installation, which its log describes"
 WORK_S = 20.0  # then the queue's other tasks have their turn
 Send = Callable[[WebhookDelivery], Answer]
 
@@ -53,8 +57,22 @@ def post(delivery: WebhookDelivery) -> Answer:
     event, endpoint = delivery.event, delivery.endpoint
     if not endpoint.is_active:  # disabled while the event was being written
         return Answer(0.0, error=DISABLED)
+    try:
+        secrets = secrets_of(endpoint)
+    except (InternalError, ValueError) as error:  # its master key is gone, or what is stored was changed
+        log.error("the secret of webhook endpoint %s cannot be opened: %s", endpoint.pk, error)
+        return Answer(0.0, error=SEALED)
     message = message_of(event.message_id, event.type, event.created_at, event.data)
-    return send(endpoint.url, message, secrets_of(endpoint))
+    return send(endpoint.url, message, secrets)
+
+
+def _tried(delivery: WebhookDelivery, send: Send) -> Sent:
+    """Whatever happens to one delivery is its own attempt's end: the others of the batch go out."""
+    try:
+        return Sent(delivery, send(delivery))
+    except Exception:
+        log.exception("delivery %s could not be sent", delivery.pk)
+        return Sent(delivery, Answer(0.0, error=FAULTY))
 
 
 def deliver(*, organisation: UUID, send: Send = post) -> int:
@@ -62,7 +80,7 @@ def deliver(*, organisation: UUID, send: Send = post) -> int:
     until, tried = time.monotonic() + WORK_S, 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
         while batch := deliveries_claim(organisation=organisation):
-            for sent in pool.map(lambda one: Sent(one, send(one)), batch):
+            for sent in pool.map(partial(_tried, send=send), batch):
                 delivery_finish(sent)
             tried += len(batch)
             if time.monotonic() > until:

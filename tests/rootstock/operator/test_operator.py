@@ -53,6 +53,11 @@ def test_every_list_and_one_row_of_each_can_be_seen(world, operator):
             assert operator.get(f"{address}{row.pk}/change/").status_code == 200, (address, admin)
 
 
+def test_the_menu_leads_there_and_only_operators(world, operator):
+    assert 'href="/operator/"' in operator.get("/style/").text
+    assert 'href="/operator/"' not in world.browser(world.colleague).get("/style/").text
+
+
 def test_who_is_not_staff_is_sent_home(world):
     page = world.browser(world.colleague).get("/operator/jobs/job/", follow=True)
     assert page.redirect_chain[-1][0] == "/"

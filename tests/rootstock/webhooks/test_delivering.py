@@ -209,3 +209,36 @@ def test_old_events_go_when_their_deliveries_have_ended(world, endpoint_at, sett
     with tenant(world.organisation):
         WebhookDelivery.objects.update(state="delivered")
     assert events_purge() == 1
+
+
+@pytest.mark.parametrize("stored", ["gone:AAAA", "local-1:!!", ""])
+def test_a_secret_that_cannot_be_opened_fails_alone(world, receiver, endpoint_at, stored) -> None:
+    endpoint_at(receiver.url("/ok"), receiver.secret)
+    broken = endpoint_at(receiver.url("/ok"))
+    with tenant(world.organisation):
+        WebhookEndpoint.objects.filter(pk=broken.pk).update(secret=stored)
+    emit(world)
+    assert deliver(world) == 2
+    assert [seen["verified"] for seen in receiver.log()] == [True]
+    with tenant(world.organisation):
+        [attempt] = WebhookAttempt.objects.filter(succeeded=False)
+        waiting = WebhookDelivery.objects.get(endpoint=broken)
+        assert WebhookAttempt.objects.filter(succeeded=True).count() == 1
+    assert (attempt.endpoint_id, attempt.error) == (broken.pk, delivering.SEALED)
+    assert (waiting.state, waiting.tries, waiting.lease_until) == ("pending", 1, None)
+
+
+def test_an_error_in_sending_one_fails_alone(world, endpoint_at) -> None:
+    ends = {endpoint_at("http://127.0.0.1:9/").pk, endpoint_at("http://127.0.0.1:9/").pk}
+    emit(world)
+    faulty = min(ends)
+
+    def send(delivery: WebhookDelivery) -> sending.Answer:
+        if delivery.endpoint_id == faulty:
+            raise RuntimeError
+        return sending.Answer(1.0, 200)
+
+    assert delivering.deliver(organisation=world.organisation.pk, send=send) == 2
+    with tenant(world.organisation):
+        errors = dict(WebhookAttempt.objects.values_list("endpoint_id", "error"))
+    assert errors == {faulty: delivering.FAULTY, max(ends): ""}
