@@ -10,7 +10,7 @@ from django.utils import timezone
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import Conflict, Forbidden, InvalidInput, NotFound
+from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
 from rootstock.privacy.erasure import subject_erase
@@ -24,7 +24,7 @@ from rootstock.privacy.models import (
     RequestState,
     SubjectKey,
 )
-from rootstock.privacy.persons import name_of, person_behind
+from rootstock.privacy.persons import check_two_persons, name_of
 from rootstock.webhooks.services import event_emit
 
 EXPORT_KIND = "privacy.export"
@@ -90,10 +90,8 @@ def request_confirm(*, organisation: Organisation, request_id: UUID) -> ErasureC
     """Carry out an erasure. Unless the organisation says otherwise, whoever confirms is not who asked."""
     with tenant(organisation):
         request = _waiting(request_id)
-        if settings_of(organisation).four_eyes and person_behind(name_of()) == person_behind(
-            request.requested_by
-        ):
-            raise Forbidden("a second person has to confirm it: you asked for it yourself")
+        if settings_of(organisation).four_eyes:
+            check_two_persons(request.requested_by, name_of())
         request.decided_by, request.decided_at = name_of(), timezone.now()
         certificate = subject_erase(organisation, request)
         request.state, request.finished_at = RequestState.DONE, timezone.now()
