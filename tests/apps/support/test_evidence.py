@@ -53,6 +53,14 @@ def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> N
         assert reason.subject_id == Conversation.objects.get().person_id
 
 
+def test_closing_shows_no_turns_to_a_key_that_may_only_write(desk, conversation) -> None:
+    answer = desk.api("support:write").post(f"{conversation}/close")
+    assert (answer.status_code, answer.json()["state"]) == (200, "closed")
+    assert "turns" not in answer.json()
+    with tenant(desk.organisation):
+        assert not AuditEntry.objects.filter(action="conversation.read").exists()
+
+
 def test_changes_are_recorded(desk, api, conversation) -> None:
     api.post(f"{conversation}/close")
     client = api._client
