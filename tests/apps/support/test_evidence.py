@@ -37,6 +37,16 @@ def test_reading_a_conversation_is_recorded_once(desk, api, conversation) -> Non
         assert AuditEntry.objects.filter(action="conversation.listed").count() == 1
 
 
+def test_a_list_taken_as_csv_is_read_by_the_person_who_asked(desk, conversation) -> None:
+    answer = desk.browser(desk.owner).get("/support/?format=csv", headers={"x-request-id": "asked-for-csv"})
+    assert b"".join(answer.streaming_content).count(b"\r\n") == 2
+    with tenant(desk.organisation):
+        entries = AuditEntry.objects.filter(action__in=("conversation.listed", "table.exported"))
+        told = {(one.action, one.actor_kind, one.actor_id, one.request_id) for one in entries}
+    who = ("person", str(desk.owner.pk), "asked-for-csv")
+    assert told == {("conversation.listed", *who), ("table.exported", *who)}
+
+
 def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> None:
     from apps.support.models import Conversation
     from rootstock.audit.models import ActionReason
