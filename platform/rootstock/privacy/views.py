@@ -138,8 +138,8 @@ def _named(request: PageRequest, name: str) -> str:
 def _needs_other(request: PageRequest, found: PrivacyRequest) -> bool:
     """Whether somebody else has to confirm."""
     with tenant(request.organisation):
-        same = person_behind(name_of()) == person_behind(found.requested_by)
-    return same and requests.settings_of(request.organisation).four_eyes
+        same = person_behind(name_of()) == requests.asked_by(found)
+        return same and requests.needs_second(found)
 
 
 @require_POST
@@ -247,7 +247,10 @@ def keys_page(request: PageRequest) -> HttpResponse:
         request.POST if request.method == "POST" and _may_write(request) else None, initial=initial
     )
     if form.is_valid() and is_saved(
-        form, lambda: requests.settings_update(organisation=request.organisation, **form.cleaned_data)
+        form,
+        lambda: requests.settings_update(
+            organisation=request.organisation, granted=scopes_of(request), **form.cleaned_data
+        ),
     ):
         messages.success(request, "Saved.")
         return redirect("privacy-keys")
