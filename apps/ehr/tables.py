@@ -42,7 +42,9 @@ def board_table(organisation: Organisation) -> Table:
         label="Patients",
         columns=BOARD_COLUMNS,
         filters=[
-            TextFilter("identifier", "Record number", apply=of_number, placeholder="The whole number"),
+            TextFilter(
+                "identifier", "Record number", apply=of_number, personal=True, placeholder="The whole number"
+            ),
             ChoiceFilter(
                 "band",
                 "Risk",

@@ -104,7 +104,9 @@ def payments_table(organisation: Organisation) -> Table:
         label="Payments",
         columns=COLUMNS,
         filters=[
-            TextFilter("account", "Account", apply=of_account, placeholder="Payer or payee, in full"),
+            TextFilter(
+                "account", "Account", apply=of_account, personal=True, placeholder="Payer or payee, in full"
+            ),
             ChoiceFilter(
                 "outcome", "Decision", apply=_outcome, choices=[(k, v[1]) for k, v in OUTCOMES.items()]
             ),

@@ -68,7 +68,7 @@ def conversations_table(organisation: Organisation) -> Table:
         label="Conversations",
         columns=COLUMNS,
         filters=[
-            TextFilter("search", "Subject or customer", apply=mentioning),
+            TextFilter("search", "Subject or customer", apply=mentioning, personal=True),
             ChoiceFilter("state", "State", lookup="state", choices=Conversation.State.choices),
             ChoiceFilter("group", "Last emotion", lookup="last_group", choices=GROUPS),
         ],

@@ -2,9 +2,14 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.test import RequestFactory
 from django.utils.safestring import mark_safe
 from hypothesis import given
@@ -152,8 +157,6 @@ def test_rows_that_arrive_meanwhile_shift_no_page(world, request_of, jobs):
     ],
 )
 def test_filters(request_of, jobs, query, count):
-    from dataclasses import replace
-
     view = embedded(request_of(query), replace(TABLE, page_size=50), Job.objects.all())
     assert len(view.rows) == count
     assert view.filtered
@@ -212,8 +215,6 @@ def test_the_part_comes_alone_when_htmx_asks(world, request_of, jobs):
 
 
 def test_a_wrong_address_is_said_in_the_page(world, jobs):
-    from dataclasses import replace
-
     request = RequestFactory().get("/list/?state=perhaps", headers={"HX-Target": "table-test-jobs-part"})
     request.organisation, request.user = world.organisation, world.owner
     page = table_page(request, replace(TABLE), Job.objects.all(), "console/base.html").content.decode()
@@ -297,7 +298,8 @@ def test_the_forms_come_back_to_where_they_were(world, services):
     answer = browser.post("/tables/jobs/columns", {"columns": ["kind"], "next": "/jobs/?state=failed"})
     assert answer.headers["Location"] == "/jobs/?state=failed"
     answer = browser.post(
-        "/tables/jobs/views", {"name": "Failed", "query": "state=failed", "next": "/jobs/?after=x"}
+        "/tables/jobs/views",
+        {"name": "Failed", "query": saved.query_offered("jobs", "state=failed"), "next": "/jobs/?after=x"},
     )
     with as_tenant(world.organisation):
         view = SavedView.objects.get()
@@ -305,6 +307,53 @@ def test_the_forms_come_back_to_where_they_were(world, services):
     answer = browser.post(f"/tables/views/{view.pk}/delete", {"next": "https://evil.example/"})
     assert answer.headers["Location"] == "/"
     assert world.browser(world.stranger).post(f"/tables/views/{view.pk}/delete").status_code == 404
+
+
+def test_views_keep_no_value_that_names_a_person(world, request_of, jobs):
+    table = replace(TABLE, filters=[replace(TABLE.filters[0], personal=True), *TABLE.filters[1:]])
+    view = embedded(request_of("?q=kind.1&state=failed&sort=done&after=&other=7"), table, Job.objects.all())
+    assert saved.query_accepted("test-jobs", view.view_query) == "state=failed&sort=done"
+    assert view.unsaved == ["Kind"]
+    request = request_of("?q=kind.1", **{"HX-Target": "table-test-jobs-part"})
+    page = table_page(request, table, Job.objects.all(), "console/base.html").content.decode()
+    assert "Left out, because it may name a person: Kind." in page
+    plain = request_of("?state=failed", **{"HX-Target": "table-test-jobs-part"})
+    assert "Left out" not in table_page(plain, table, Job.objects.all(), "console/base.html").content.decode()
+
+
+@pytest.mark.parametrize("query", ["q=kind.1", "", saved.query_offered("people", "role=owner")])
+def test_only_what_the_page_offered_is_kept(world, services, query):
+    answer = world.browser(world.owner).post("/tables/jobs/views", {"name": "V", "query": query, "next": "/"})
+    assert answer.status_code == 422
+    with as_tenant(world.organisation):
+        assert not SavedView.objects.exists()
+
+
+def test_an_export_notes_which_filters_but_no_value(world, request_of, jobs):
+    table = replace(TABLE, filters=[replace(TABLE.filters[0], personal=True), *TABLE.filters[1:]])
+    request = request_of("?format=csv&q=kind.1")
+    part_or_none(request, embedded(request, table, Job.objects.all()), Job.objects.all())
+    with as_tenant(world.organisation):
+        assert AuditEntry.objects.get(action="table.exported").data["filters"] == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "kept"),
+    [
+        ("fraud-payments", "account=ACC-1&outcome=review", "outcome=review"),
+        ("ehr-board", "identifier=4711", ""),
+        ("support-conversations", "state=open&search=Ada", "state=open"),
+        ("people", "q=ada", ""),
+        ("jobs", "q=train", "q=train"),
+    ],
+)
+def test_views_from_before_forget_whom_they_named(world, services, table, query, kept):
+    who = {"organisation": world.organisation, "user": world.owner}
+    saved.view_save(**who, table=table, name="Old", query=query, shared=True)
+    step = import_module("rootstock.console.migrations.0002_views_without_persons")
+    with as_tenant(world.organisation):
+        step.forget(apps, SimpleNamespace(connection=connection))
+        assert SavedView.objects.get().query == kept
 
 
 # --- bulk actions -----------------------------------------------------------------------------------------------

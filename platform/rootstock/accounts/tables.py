@@ -51,7 +51,7 @@ PEOPLE = Table(
         Column("joined", "Member since", value=lambda row: row.created_at, order="id"),
     ],
     filters=[
-        TextFilter("q", "Name or address", apply=_search),
+        TextFilter("q", "Name or address", apply=_search, personal=True),
         ChoiceFilter("role", "Role", lookup="role", choices=Role.choices),
     ],
     sort="-joined",
@@ -70,7 +70,7 @@ INVITATIONS = Table(
         Column("expires", "Works until", value=lambda row: row.expires_at),
     ],
     filters=[
-        TextFilter("q", "Address", lookup="email__icontains"),
+        TextFilter("q", "Address", lookup="email__icontains", personal=True),
         ChoiceFilter("role", "Role", lookup="role", choices=Role.choices),
     ],
     sort="-created",

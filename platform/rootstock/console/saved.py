@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.core import signing
 from django.db.models import Q
 
 from rootstock.accounts.models import Organisation, User
@@ -13,6 +14,7 @@ from rootstock.errors import InvalidInput, NotFound
 MAX_VIEWS = 50
 MAX_QUERY = 2000
 _TABLE = 60
+_SALT = "rootstock.console.saved"
 
 
 def columns_of(*, user: User, table: str) -> list[str]:
@@ -37,6 +39,22 @@ def columns_choose(*, organisation: Organisation, user: User, table: str, column
             )
         else:
             ColumnChoice.objects.filter(user=user, table=table).delete()
+
+
+def query_offered(table: str, query: str) -> str:
+    """The query that a table's page offers for keeping, signed: the page left out what names a person."""
+    return signing.dumps([table, query], salt=_SALT)
+
+
+def query_accepted(table: str, offered: str) -> str:
+    """The query of `query_offered`. Raises InvalidInput for any other text."""
+    try:
+        made_for, query = signing.loads(offered, salt=_SALT)
+    except signing.BadSignature:
+        made_for, query = "", ""
+    if made_for != table:
+        raise InvalidInput.field("query", "was not written by this table's page; load the page again")
+    return str(query)
 
 
 def view_save(

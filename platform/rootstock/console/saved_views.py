@@ -27,7 +27,8 @@ def columns_choose(request: PageRequest, table: str) -> HttpResponse:
 @tenant_page()
 def view_save(request: PageRequest, table: str) -> HttpResponse:
     """Keep the filters, order and columns as a view, and open it."""
-    query, prefix = request.POST.get("query", ""), request.POST.get("prefix", "")
+    query = saved.query_accepted(table, request.POST.get("query", ""))
+    prefix = request.POST.get("prefix", "")
     kept = saved.view_save(
         organisation=request.organisation,
         user=request.user,

@@ -23,9 +23,11 @@ def person_behind(name: str) -> str:
     return f"person:{maker}" if maker else name
 
 
-def check_two_persons(asked: str, confirming: str) -> None:
-    """Raise Forbidden unless two people, both known, stand behind the two. Call it inside `tenant()`."""
-    first, second = person_behind(asked), person_behind(confirming)
+def check_two_persons(first: str, confirming: str) -> None:
+    """The person who asked, and the actor who confirms.
+
+    Raise Forbidden unless two people, both known, stand behind the two. Call it inside `tenant()`."""
+    second = person_behind(confirming)
     if _is_machine(second):
         raise Forbidden("nobody is known to stand behind this key or client: a person has to confirm it")
     if _is_machine(first):

@@ -215,6 +215,17 @@ def test_sessions_end_by_the_organisation_s_length_or_the_installation_s(world, 
     assert client.get("/api/v1/jobs").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/", "/operator/"])
+def test_a_header_for_programs_does_not_stop_the_session_s_clock(world, path) -> None:
+    User.objects.filter(pk=world.owner.pk).update(is_staff=True)
+    client, _ = sign_in(world.owner)
+    session = client.session
+    session["signed_in_at"] -= 12 * 3600 + 60
+    session.save()
+    answer = client.get(path, headers={"authorization": "x"}, follow=True)
+    assert answer.redirect_chain[-1][0].startswith("/login/")
+
+
 # --- one's own name ---------------------------------------------------------------------------------------------
 
 
@@ -296,6 +307,14 @@ def test_where_two_factors_are_required_they_come_first(world, settings) -> None
     enrol(client)
     assert is_in(client)
     assert world.api("jobs:read").get("/jobs").status_code == 200  # programs have keys
+
+
+@pytest.mark.parametrize("path", ["/", "/people/", "/operator/"])
+def test_a_header_for_programs_does_not_pass_by_the_second_factor(world, settings, path) -> None:
+    settings.MFA = "required"
+    User.objects.filter(pk=world.owner.pk).update(is_staff=True)
+    client, _ = sign_in(world.owner)
+    assert client.get(path, headers={"authorization": "x"})["Location"] == "/account/2fa/"
 
 
 def test_an_organisation_may_require_them_for_itself(world) -> None:

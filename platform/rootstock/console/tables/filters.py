@@ -17,12 +17,16 @@ MAX_TEXT = 200
 
 @dataclass(slots=True, frozen=True)
 class Filter:
-    """A filter; use one of the kinds below. `apply(queryset, value)` replaces the plain `lookup`."""
+    """A filter; use one of the kinds below. `apply(queryset, value)` replaces the plain `lookup`.
+
+    Mark it `personal` where its value names a person: no saved view keeps such a value.
+    """
 
     key: str
     label: str
     lookup: str = ""
     apply: Apply | None = None
+    personal: bool = False
 
     kind: ClassVar[str] = "text"
 

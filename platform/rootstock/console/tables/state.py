@@ -48,6 +48,15 @@ class State:
         """The address without these filters."""
         return self.url(**{name: "" for one in filters for name in one.params()})
 
+    def lasting_query(self) -> str:
+        """This table's own parameters that may be kept: none of the place, none that names a person."""
+        kept = [name for one in self.table.filters if not one.personal for name in one.params()]
+        query = QueryDict(mutable=True)
+        for name in (*kept, "sort", "columns"):
+            if self.param(name):
+                query[self.table.prefix + name] = self.param(name)
+        return query.urlencode()
+
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows that pass every filter."""
         for one in self.table.filters:

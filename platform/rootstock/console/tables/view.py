@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from rootstock.accounts.models import User
 from rootstock.console import formats
 from rootstock.console.models import SavedView
+from rootstock.console.saved import query_offered
 from rootstock.console.tables.columns import Column
 from rootstock.console.tables.filters import Filter
 from rootstock.console.tables.keyset import Slice
@@ -211,8 +212,13 @@ class TableView:
 
     @property
     def view_query(self) -> str:
-        """What a saved view keeps: filters, order and columns."""
-        return self.state.url().removeprefix("?")
+        """What a saved view keeps, signed: filters, order and columns, but no value that names a person."""
+        return query_offered(self.table.name, self.state.lasting_query())
+
+    @property
+    def unsaved(self) -> list[str]:
+        """The active filters that a saved view leaves out, by label."""
+        return [one.label for one in self.table.filters if one.personal and one.key in self.state.values]
 
     @property
     def columns_query(self) -> str:
