@@ -32,7 +32,7 @@ def member_get(*, organisation: Organisation, membership_id: UUID) -> Membership
 
 
 def live_keys_of(membership: Membership) -> int:
-    """How many live keys and machine clients the member has made: they outlive the membership."""
+    """How many live keys and machine clients the member has made."""
     with tenant(membership.organisation_id):
         keys = [key for key in ApiKey.objects.filter(created_by=membership.user_id) if key.state == "live"]
         clients = MachineClient.objects.filter(created_by=membership.user_id, revoked_at=None).count()

@@ -102,9 +102,14 @@ def change_role(request: ApiRequest, member_id: UUID, body: RoleIn) -> MemberOut
 
 
 @people_router.delete("/{uuid:member_id}", response={204: None}, auth=scope("people:write"))
-def remove_member(request: ApiRequest, member_id: UUID) -> Status[None]:
-    """Take a member out of the organisation. The last administrator cannot be removed."""
-    services.member_remove(organisation=request.auth.organisation, membership_id=member_id)
+def remove_member(request: ApiRequest, member_id: UUID, revoke_keys: bool = True) -> Status[None]:
+    """Take a member out of the organisation. The last administrator cannot be removed.
+
+    The keys and machine clients that they made are revoked with them, unless `revoke_keys` is false.
+    """
+    services.member_remove(
+        organisation=request.auth.organisation, membership_id=member_id, revoke_keys=revoke_keys
+    )
     return Status(204, None)
 
 

@@ -88,6 +88,16 @@ def client_revoke(*, organisation: Organisation, client_id: UUID) -> MachineClie
     return machine
 
 
+def clients_revoke_of(*, organisation: Organisation, user_id: int) -> int:
+    """Revoke every live client that a person made, or that their machines made; returns how many."""
+    with tenant(organisation):
+        made = MachineClient.objects.filter(created_by=user_id, revoked_at=None)
+        live = list(made.values_list("pk", flat=True))
+        for client_id in live:
+            client_revoke(organisation=organisation, client_id=client_id)
+    return len(live)
+
+
 def _hand_over(machine: MachineClient, person: User | None) -> None:
     if machine.created_by != person:
         machine.created_by = person

@@ -92,6 +92,16 @@ def api_key_revoke(*, organisation: Organisation, key_id: UUID) -> ApiKey:
     return key
 
 
+def api_keys_revoke_of(*, organisation: Organisation, user_id: int) -> int:
+    """Revoke every live key that a person made, or that their machines made; returns how many."""
+    with tenant(organisation):
+        made = ApiKey.objects.filter(created_by=user_id, revoked_at=None)
+        live = [key.pk for key in made if key.state == "live"]
+        for key_id in live:
+            api_key_revoke(organisation=organisation, key_id=key_id)
+    return len(live)
+
+
 def _locked(key_id: UUID) -> ApiKey:
     key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
     if key is None:

@@ -9,6 +9,8 @@ from rootstock.accounts.lockout import forget_failures
 from rootstock.accounts.models import Membership, Organisation, Role, User
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.accounts.services.checks import check_role
+from rootstock.accounts.services.clients import clients_revoke_of
+from rootstock.accounts.services.keys import api_keys_revoke_of
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, NotFound
@@ -52,14 +54,19 @@ def member_role_change(
 
 
 @transaction.atomic
-def member_remove(*, organisation: Organisation, membership_id: UUID) -> None:
-    """Take a person out of the organisation, from the next request on. One administrator always remains."""
+def member_remove(*, organisation: Organisation, membership_id: UUID, revoke_keys: bool = True) -> int:
+    """Take a person out of the organisation, from the next request on. One administrator always remains.
+
+    The keys and machine clients that they made end with them unless told otherwise; returns how many ended.
+    """
     with tenant(organisation):
         membership = _locked(organisation, membership_id)
         if membership.role == Role.ADMINISTRATOR:
             _check_another_administrator(membership)
-        _record(membership, "member.removed", role=membership.role)
+        ended = _end_keys(organisation, membership.user_id) if revoke_keys else 0
+        _record(membership, "member.removed", role=membership.role, keys_revoked=ended)
         membership.delete()
+    return ended
 
 
 @transaction.atomic
@@ -70,6 +77,11 @@ def member_unlock(*, organisation: Organisation, membership_id: UUID) -> int:
         forgotten = forget_failures(membership.user)
         _record(membership, "member.unlocked", failures=forgotten)
     return forgotten
+
+
+def _end_keys(organisation: Organisation, user_id: int) -> int:
+    keys = api_keys_revoke_of(organisation=organisation, user_id=user_id)
+    return keys + clients_revoke_of(organisation=organisation, user_id=user_id)
 
 
 def _locked(organisation: Organisation, membership_id: UUID) -> Membership:

@@ -142,9 +142,14 @@ def request_may_write(request: PageRequest) -> None:
 @require_POST
 @tenant_page("people:write")
 def remove(request: PageRequest, membership_id: UUID) -> HttpResponse:
-    """Take a member out of the organisation."""
-    services.member_remove(organisation=request.organisation, membership_id=membership_id)
-    messages.success(request, "They are no longer a member.")
+    """Take a member out of the organisation, and end the keys they made unless the form says to keep them."""
+    ended = services.member_remove(
+        organisation=request.organisation,
+        membership_id=membership_id,
+        revoke_keys=request.POST.get("revoke_keys") != "false",
+    )
+    told = f" Keys and machine clients revoked with them: {ended}." if ended else ""
+    messages.success(request, f"They are no longer a member.{told}")
     return redirect("people")
 
 
