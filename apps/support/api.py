@@ -92,14 +92,13 @@ def _was_read(request: ApiRequest, conversation_id: UUID) -> None:
     )
 
 
-@router.post(
-    "/conversations/{conversation_id}/close", response=ConversationDetail, auth=scope("support:write")
-)
-def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationDetail:
-    """Close a conversation; an answer in flight is stopped."""
-    organisation = request.auth.organisation
-    services.conversation_close(organisation=organisation, conversation_id=conversation_id)
-    return conversation_detail(*selectors.conversation_get(organisation, conversation_id))
+@router.post("/conversations/{conversation_id}/close", response=ConversationOut, auth=scope("support:write"))
+def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationOut:
+    """Close a conversation; an answer in flight is stopped. Its turns are read with `support:read`."""
+    closed = services.conversation_close(
+        organisation=request.auth.organisation, conversation_id=conversation_id
+    )
+    return conversation_out(closed)
 
 
 @router.post(

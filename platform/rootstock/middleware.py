@@ -4,7 +4,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +21,16 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def _new_id() -> str:
     """Ordered by time, not a secret: asking the system for random bytes would be one more system call."""
     return f"{time.time_ns():016x}{random.getrandbits(64):016x}"
+
+
+@contextmanager
+def within_request(wanted: str) -> Iterator[None]:
+    """What happens in the block belongs to this request, also after its answer has begun."""
+    token = request_id.set(wanted)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
 
 
 class RequestIdFilter(logging.Filter):

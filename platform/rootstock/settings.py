@@ -642,6 +642,13 @@ AUDIT_PERSONS = {
     "payment": "apps.fraud.evidence.person_of_payment",
     "turn": "apps.support.evidence.person_of_turn",
 }
+# Whatever is kept under a master key: dotted paths of `privacy.wrapping.Wrapper`. Rotation knows nothing else.
+MASTER_KEY_WRAPPERS = (
+    "rootstock.privacy.rotation.INDEX_KEYS",
+    "rootstock.privacy.rotation.SUBJECT_KEYS",
+    "rootstock.webhooks.retention.SECRETS",
+    "rootstock.idempotency.services.ANSWERS",
+)
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
     "ehr.patient": "privacy-subject",

@@ -42,6 +42,12 @@ class Principal:
         return Actor("person", str(self.user.pk if self.user else ""))
 
     @property
+    def person(self) -> User | None:
+        """Who stands behind the caller: the person, or who made the key or client. None: not known."""
+        machine = self.api_key or self.client
+        return machine.created_by if machine is not None else self.user
+
+    @property
     def granted(self) -> frozenset[str] | None:
         """What a machine may pass on: its own scopes. A person with people:write may give any role: None."""
         return None if self.user is not None else self.scopes

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 
 from rootstock.accounts.models import Membership, User
 from rootstock.accounts.selectors import memberships_of
+from rootstock.edge import API_PREFIX
 
 SESSION_KEY = "organisation"
 SIGNED_IN_KEY = "signed_in_at"
@@ -20,6 +21,11 @@ SEEN_STEP_S = 300
 Response = Callable[[HttpRequest], HttpResponse]
 # Where a person who must set up two factors may still go.
 _BEFORE_ENROLMENT = ("/account/", "/logout/", "/login/", "/join/", "/static/", "/health", "/readyz", "/api/")
+
+
+def _has_key(request: HttpRequest) -> bool:
+    """Whether a program calls the API: its key says who acts. On a page the header means nothing."""
+    return "HTTP_AUTHORIZATION" in request.META and request.path_info.startswith(API_PREFIX)
 
 
 def _chosen(request: HttpRequest, found: list[Membership]) -> Membership | None:
@@ -57,7 +63,7 @@ class OrganisationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "HTTP_AUTHORIZATION" in request.META or not request.session.session_key:
+        if _has_key(request) or not request.session.session_key:
             return self.get_response(request)
         if request.user.is_authenticated and (answer := self._enter(request)):
             return answer

@@ -13,10 +13,12 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.idempotency.models import IdempotentRequest
-from rootstock.privacy.keyring import unwrap, wrap
+from rootstock.privacy.keyring import ring, unwrap, wrap
+from rootstock.privacy.wrapping import Wrapper, counted
 
 KEPT = timedelta(hours=24)
 MOST_BYTES = 1_000_000  # of an answer that is kept
+MOST_REWRAPPED = 20  # answers at once, which may be that large
 IN_FLIGHT = timedelta(minutes=2)  # longer than any answer takes
 
 
@@ -141,3 +143,22 @@ def _rows(wanted: Asked) -> QuerySet[IdempotentRequest]:
     return IdempotentRequest.objects.filter(
         organisation_id=wanted.organisation, caller=wanted.caller, key_hash=wanted.key_hash
     )
+
+
+def _answers() -> QuerySet[IdempotentRequest]:
+    return IdempotentRequest.objects.filter(answer__isnull=False)
+
+
+def _answers_rewrap(most: int) -> int:
+    """Seal anew what another master key sealed; where that key is not here, the answer stays until it is a day old."""
+    others = [key.id for key in ring().keys if key is not ring().active]
+    waiting = _answers().select_for_update().filter(answer_key_id__in=others)
+    rows = list(waiting.order_by("pk")[: min(most, MOST_REWRAPPED)])
+    for row in rows:
+        content = unwrap(bytes(row.answer or b""), row.answer_key_id, row.pk.bytes)
+        row.answer, row.answer_key_id = wrap(content, row.pk.bytes)
+    IdempotentRequest.objects.bulk_update(rows, ["answer", "answer_key_id"])
+    return len(rows)
+
+
+ANSWERS = Wrapper(lambda: counted(_answers(), "answer_key_id"), _answers_rewrap)

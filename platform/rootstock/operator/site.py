@@ -23,11 +23,14 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Staff only; each model asks for its scope besides."""
-        return bool(request.user.is_active and request.user.is_staff)
+        """Staff only, past the session's age and the second factor; each model asks for its scope besides."""
+        has_entered = hasattr(request, "memberships") and not _must_enrol(request)
+        return bool(request.user.is_active and request.user.is_staff and has_entered)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """There is one sign-in page. Who is signed in and no operator goes home."""
+        """There is one sign-in page. Who is signed in and no operator goes home; who must enrol, to that."""
+        if request.user.is_authenticated and _must_enrol(request):
+            return redirect("mfa_index")
         if request.user.is_authenticated:
             return redirect("home")
         return redirect_to_login(request.GET.get("next", request.get_full_path()))
@@ -54,6 +57,10 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
                 return _rendered(view(request, *args, **kwargs))
 
         return cast(View, super().admin_view(within, cacheable))
+
+
+def _must_enrol(request: HttpRequest) -> bool:
+    return bool(getattr(request, "must_enrol", False))
 
 
 def _rendered(response: HttpResponseBase) -> HttpResponseBase:

@@ -166,8 +166,10 @@ def get_settings(request: ApiRequest) -> PrivacySettings:
 
 @router.put("/settings", response=SettingsOut, auth=scope(WRITE))
 def set_settings(request: ApiRequest, payload: SettingsIn) -> PrivacySettings:
-    """Change how requests are handled."""
-    return requests.settings_update(organisation=request.auth.organisation, **payload.model_dump())
+    """Change how requests are handled. To switch four_eyes off takes the scope settings:write too."""
+    return requests.settings_update(
+        organisation=request.auth.organisation, granted=request.auth.scopes, **payload.model_dump()
+    )
 
 
 @router.get("/master-keys", response=list[MasterKeyOut], auth=scope(READ))

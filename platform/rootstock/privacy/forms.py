@@ -60,7 +60,11 @@ class RuleForm(forms.Form):
 class SettingsForm(forms.Form):
     """How requests are handled."""
 
-    four_eyes = forms.BooleanField(label="An erasure is confirmed by a second person", required=False)
+    four_eyes = forms.BooleanField(
+        label="An erasure is confirmed by a second person",
+        required=False,
+        help_text="Only an administrator can switch it off, and only for requests made from then on.",
+    )
     archive_days = forms.IntegerField(
         label="Days until an export's archive is deleted", min_value=1, max_value=90
     )

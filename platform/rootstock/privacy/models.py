@@ -97,6 +97,8 @@ class PrivacyRequest(PersonalModel):
     note = EncryptedTextField()
     state = models.CharField(max_length=8, choices=RequestState.choices)
     requested_by = models.CharField(max_length=60)
+    person = models.CharField(max_length=60, blank=True)  # who stood behind `requested_by` when it was made
+    four_eyes = models.BooleanField(default=True)  # made under that rule, and decided under it
     decided_by = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True)

@@ -1,5 +1,6 @@
 """Requests about one person's data: asked for, confirmed by a second person, carried out."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,11 +25,12 @@ from rootstock.privacy.models import (
     RequestState,
     SubjectKey,
 )
-from rootstock.privacy.persons import name_of, person_behind
+from rootstock.privacy.persons import check_two_persons, name_of, person_behind
 from rootstock.webhooks.services import event_emit
 
 EXPORT_KIND = "privacy.export"
 NOTE_LIMIT = 1000
+FOUR_EYES_OFF = "settings:write"
 
 
 def settings_of(organisation: Organisation | UUID) -> PrivacySettings:
@@ -37,18 +39,30 @@ def settings_of(organisation: Organisation | UUID) -> PrivacySettings:
         return PrivacySettings.objects.first() or PrivacySettings(organisation_id=owner)
 
 
-def settings_update(*, organisation: Organisation, four_eyes: bool, archive_days: int) -> PrivacySettings:
-    """Change them."""
+def settings_update(
+    *,
+    organisation: Organisation,
+    four_eyes: bool,
+    archive_days: int,
+    granted: Collection[str] | None = None,
+) -> PrivacySettings:
+    """Change them. To do without the second person takes settings:write too (`granted`; None: the system itself).
+
+    Requests that were made under four eyes stay under them.
+    """
     if not 1 <= archive_days <= 90:
         raise InvalidInput.field("archive_days", "must be between 1 and 90")
     values = {"four_eyes": four_eyes, "archive_days": archive_days}
     with tenant(organisation):
+        before = settings_of(organisation).four_eyes
+        if before and not four_eyes and granted is not None and FOUR_EYES_OFF not in granted:
+            raise Forbidden(f"four_eyes: to switch it off takes the scope {FOUR_EYES_OFF}")
         row, _ = PrivacySettings.objects.update_or_create(organisation=organisation, defaults=values)
         audit_record(
             organisation=organisation,
             action="privacy_settings.changed",
             object_type="privacy_settings",
-            data=values,
+            data=values | {"four_eyes_before": before},
         )
     return row
 
@@ -71,7 +85,8 @@ def request_create(
             refuse_if_held(key)
         request = PrivacyRequest(
             organisation_id=owner, subject=key, action=action, ground=ground, note=note.strip(),
-            requested_by=name_of(),
+            requested_by=name_of(), person=person_behind(name_of()),
+            four_eyes=settings_of(organisation).four_eyes,
             state=RequestState.WAITING if action == Action.ERASE else RequestState.RUNNING,
         )  # fmt: skip
         _insert(request)
@@ -90,15 +105,23 @@ def request_confirm(*, organisation: Organisation, request_id: UUID) -> ErasureC
     """Carry out an erasure. Unless the organisation says otherwise, whoever confirms is not who asked."""
     with tenant(organisation):
         request = _waiting(request_id)
-        if settings_of(organisation).four_eyes and person_behind(name_of()) == person_behind(
-            request.requested_by
-        ):
-            raise Forbidden("a second person has to confirm it: you asked for it yourself")
+        if needs_second(request):
+            check_two_persons(asked_by(request), name_of())
         request.decided_by, request.decided_at = name_of(), timezone.now()
         certificate = subject_erase(organisation, request)
         request.state, request.finished_at = RequestState.DONE, timezone.now()
         request.save(update_fields=["state", "decided_by", "decided_at", "finished_at"])
     return certificate
+
+
+def needs_second(request: PrivacyRequest) -> bool:
+    """Whether two people are needed: by the rule it was made under, or by today's."""
+    return request.four_eyes or settings_of(request.organisation_id).four_eyes
+
+
+def asked_by(request: PrivacyRequest) -> str:
+    """The person who asked for it. Call it inside `tenant()`."""
+    return request.person or person_behind(request.requested_by)
 
 
 def request_refuse(*, organisation: Organisation, request_id: UUID) -> PrivacyRequest:

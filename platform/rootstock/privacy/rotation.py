@@ -1,29 +1,34 @@
-"""Rotation of the master key: wrap every key of persons and of indexes anew, while everything goes on.
+"""Rotation of the master key: wrap whatever it wraps anew, while everything goes on.
 
-Nothing is decrypted but the keys themselves. A key carries the id of its master key in its own row, so a reader
+What that is stands in `settings.MASTER_KEY_WRAPPERS`: keys of persons and of indexes, and the secrets that other
+parts keep. No person's data is decrypted. A key carries the id of its master key in its own row, so a reader
 always finds the two that belong together. Stopped anywhere, the next run goes on with what is left.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils.module_loading import import_string
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.privacy import keyring
 from rootstock.privacy.models import IndexKey, SubjectKey
+from rootstock.privacy.wrapping import Wrapper, counted
 
 BATCH = 500
+Key = TypeVar("Key", IndexKey, SubjectKey)
 
 
 @dataclass(slots=True, frozen=True)
 class MasterKeyStatus:
-    """A master key: whether it is among this process's, whether it wraps, and how many keys it still wraps."""
+    """A master key: whether it is among this process's, whether it wraps, and how much it still wraps."""
 
     id: str
     present: bool
@@ -72,28 +77,40 @@ def rewrap(organisation: Organisation) -> int:
 
 
 def _rewrap_batch(organisation: UUID) -> int:
-    active = keyring.ring().active.id
     with tenant(organisation):
-        indexes = list(IndexKey.objects.select_for_update().exclude(master_key=active))
-        waiting = SubjectKey.objects.select_for_update().filter(destroyed_at=None).exclude(master_key=active)
-        subjects = list(waiting.order_by("pk")[:BATCH])
-        rows: list[IndexKey | SubjectKey] = [*indexes, *subjects]
-        for row in rows:
-            secret = keyring.unwrap(bytes(row.wrapped), row.master_key, row.binding())
-            row.wrapped, row.master_key = keyring.wrap(secret, row.binding())
-        IndexKey.objects.bulk_update(indexes, ["wrapped", "master_key"])
-        SubjectKey.objects.bulk_update(subjects, ["wrapped", "master_key"])
-    return len(indexes) + len(subjects)
+        return sum(wrapper.rewrap(BATCH) for wrapper in _wrappers())
 
 
 def _in_use(organisation: UUID) -> Counter[str]:
-    found: Counter[str] = Counter()
     with tenant(organisation):
-        live: tuple[QuerySet[Any], ...] = (
-            IndexKey.objects.all(),
-            SubjectKey.objects.filter(destroyed_at=None),
-        )
-        for rows in live:
-            counted = rows.order_by().values_list("master_key").annotate(count=Count("pk"))
-            found.update(dict(counted))
-    return found
+        return sum((wrapper.in_use() for wrapper in _wrappers()), Counter())
+
+
+def _wrappers() -> list[Wrapper]:
+    return [import_string(path) for path in settings.MASTER_KEY_WRAPPERS]
+
+
+def _subjects() -> QuerySet[SubjectKey]:
+    return SubjectKey.objects.filter(destroyed_at=None)
+
+
+def _index_keys_rewrap(most: int) -> int:
+    return _keys_rewrap(IndexKey, IndexKey.objects.all(), most)
+
+
+def _subject_keys_rewrap(most: int) -> int:
+    return _keys_rewrap(SubjectKey, _subjects(), most)
+
+
+def _keys_rewrap(kind: type[Key], keys: QuerySet[Key], most: int) -> int:
+    waiting = keys.select_for_update().exclude(master_key=keyring.ring().active.id)
+    rows = list(waiting.order_by("pk")[:most])
+    for row in rows:
+        secret = keyring.unwrap(bytes(row.wrapped), row.master_key, row.binding())
+        row.wrapped, row.master_key = keyring.wrap(secret, row.binding())
+    kind._default_manager.bulk_update(rows, ["wrapped", "master_key"])
+    return len(rows)
+
+
+INDEX_KEYS = Wrapper(lambda: counted(IndexKey.objects.all(), "master_key"), _index_keys_rewrap)
+SUBJECT_KEYS = Wrapper(lambda: counted(_subjects(), "master_key"), _subject_keys_rewrap)

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import list_read_record
 from rootstock.errors import InvalidInput, NotFound
 from rootstock.privacy.holdings import SubjectType, subject_type, subject_types
 from rootstock.privacy.models import ErasureCertificate, LegalHold, PrivacyRequest, SubjectKey
@@ -39,13 +40,19 @@ class Subject:
 
 
 def subjects_find(*, organisation: Organisation, reference: str, type: str = "") -> list[Subject]:
-    """Everybody with this reference, among all kinds of persons or one."""
+    """Everybody with this reference, among all kinds of persons or one. Whoever is found is on the audit trail."""
     reference = reference.strip()
     if not 1 <= len(reference) <= REFERENCE_LIMIT:
         raise InvalidInput.field("reference", f"must have 1 to {REFERENCE_LIMIT} characters")
     types = [subject_type(type)] if type else list(subject_types().values())
     with tenant(organisation) as owner:
-        return [_subject(key, known) for known in types for key in known.find(owner, reference)]
+        found = [_subject(key, known) for known in types for key in known.find(owner, reference)]
+        for known in types:
+            ids = [one.key.pk for one in found if one.type is known]
+            list_read_record(
+                organisation=owner, subject_type=known.name, subject_ids=ids, what="reference search"
+            )
+    return found
 
 
 def subject_get(*, organisation: Organisation, subject_id: UUID) -> Subject:

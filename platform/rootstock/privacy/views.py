@@ -10,14 +10,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.views.common import is_saved, saved, scopes_of
+from rootstock.audit.services import read_record
 from rootstock.audit.words import actor_names
 from rootstock.console.tables import table_page
 from rootstock.privacy import holds, requests, retention, rotation, selectors, signing
 from rootstock.privacy.api import archive_response
 from rootstock.privacy.erasure import certificate_file
+from rootstock.privacy.fields import is_erased
 from rootstock.privacy.forms import FindForm, HoldForm, RequestForm, RuleForm, SettingsForm
 from rootstock.privacy.holdings import subject_types
-from rootstock.privacy.models import Action, ErasureCertificate, Ground, PrivacyRequest, RequestState
+from rootstock.privacy.models import (
+    Action,
+    ErasureCertificate,
+    Ground,
+    PrivacyRequest,
+    RequestState,
+    SubjectKey,
+)
 from rootstock.privacy.persons import name_of, person_behind
 from rootstock.privacy.tables import CERTIFICATES, REQUESTS, key_pill, state_pill, type_words
 
@@ -73,9 +82,12 @@ def subject(request: PageRequest, subject_id: UUID) -> HttpResponse:
         if made:
             messages.success(request, "The request is made.")
             return redirect("privacy-request", made.pk)
+    person = selectors.subject_get(organisation=request.organisation, subject_id=subject_id)
+    if person.hold and not is_erased(person.hold.reason):
+        _record_read(request, person.key, "legal hold")
     context = {
         "tab": "find",
-        "person": selectors.subject_get(organisation=request.organisation, subject_id=subject_id),
+        "person": person,
         "requests": [
             (row, Action(row.action).label, state_pill(row))
             for row in selectors.subject_requests(organisation=request.organisation, subject_id=subject_id)
@@ -113,6 +125,8 @@ def request_page(request: PageRequest, request_id: UUID) -> HttpResponse:
     """One request."""
     requests.exports_settle(organisation=request.organisation)
     found = selectors.request_get(organisation=request.organisation, request_id=request_id)
+    if found.note and not is_erased(found.note):
+        _record_read(request, found.subject, "request note")
     context = {
         "tab": "requests",
         "asked": found,
@@ -130,6 +144,10 @@ def request_page(request: PageRequest, request_id: UUID) -> HttpResponse:
     return render(request, "privacy/request.html", context)
 
 
+def _record_read(request: PageRequest, key: SubjectKey, what: str) -> None:
+    read_record(organisation=request.organisation, subject_type=key.type, subject_id=key.pk, what=what)
+
+
 def _named(request: PageRequest, name: str) -> str:
     kind, _, id = name.partition(":")
     return actor_names(request.organisation, [(kind, id)])[kind, id]
@@ -138,8 +156,8 @@ def _named(request: PageRequest, name: str) -> str:
 def _needs_other(request: PageRequest, found: PrivacyRequest) -> bool:
     """Whether somebody else has to confirm."""
     with tenant(request.organisation):
-        same = person_behind(name_of()) == person_behind(found.requested_by)
-    return same and requests.settings_of(request.organisation).four_eyes
+        same = person_behind(name_of()) == requests.asked_by(found)
+        return same and requests.needs_second(found)
 
 
 @require_POST
@@ -247,7 +265,10 @@ def keys_page(request: PageRequest) -> HttpResponse:
         request.POST if request.method == "POST" and _may_write(request) else None, initial=initial
     )
     if form.is_valid() and is_saved(
-        form, lambda: requests.settings_update(organisation=request.organisation, **form.cleaned_data)
+        form,
+        lambda: requests.settings_update(
+            organisation=request.organisation, granted=scopes_of(request), **form.cleaned_data
+        ),
     ):
         messages.success(request, "Saved.")
         return redirect("privacy-keys")

@@ -1,5 +1,6 @@
 """Events are kept for a while, so that their deliveries can be looked up and replayed."""
 
+from collections import Counter
 from datetime import timedelta
 
 from django.conf import settings
@@ -7,8 +8,9 @@ from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
+from rootstock.privacy.wrapping import Wrapper
 from rootstock.webhooks.models import DeliveryState, WebhookEndpoint, WebhookEvent
-from rootstock.webhooks.signing import secrets_renew
+from rootstock.webhooks.signing import master_key_of, secrets_renew
 
 
 def events_purge() -> int:
@@ -24,9 +26,24 @@ def secrets_sweep() -> int:
 
 def _renew(organisation: Organisation) -> int:
     with tenant(organisation):
-        changed = [one for one in WebhookEndpoint.objects.select_for_update() if secrets_renew(one)]
-        WebhookEndpoint.objects.bulk_update(changed, ["secret", "previous_secret"])
+        return _secrets_rewrap()
+
+
+def _secrets_rewrap(most: int = 0) -> int:
+    """Of all endpoints at once: an organisation has few."""
+    changed = [
+        one for one in WebhookEndpoint.objects.select_for_update().order_by("pk") if secrets_renew(one)
+    ]
+    WebhookEndpoint.objects.bulk_update(changed, ["secret", "previous_secret"])
     return len(changed)
+
+
+def _secrets_in_use() -> Counter[str]:
+    stored = WebhookEndpoint.objects.values_list("secret", "previous_secret")
+    return Counter(master_key_of(secret) for pair in stored for secret in pair if secret)
+
+
+SECRETS = Wrapper(_secrets_in_use, _secrets_rewrap)
 
 
 def _purge(organisation: Organisation, oldest: object) -> int:

@@ -25,6 +25,11 @@ def opened(endpoint: UUID, stored: str) -> str:
     return keyring.unwrap(base64.b64decode(wrapped), key, _binding(endpoint)).decode()
 
 
+def master_key_of(stored: str) -> str:
+    """The id of the master key that sealed a secret."""
+    return stored.partition(":")[0]
+
+
 def secrets_of(endpoint: WebhookEndpoint) -> list[str]:
     """Those that sign now: the current one, and during a rotation's overlap the previous."""
     stored = [endpoint.secret, *([endpoint.previous_secret] if endpoint.overlap_until else [])]
@@ -32,14 +37,18 @@ def secrets_of(endpoint: WebhookEndpoint) -> list[str]:
 
 
 def secrets_renew(endpoint: WebhookEndpoint) -> bool:
-    """Seal again what an older master key sealed, and drop a secret whose overlap is over. True where it changed."""
+    """Seal again what an older master key sealed, and drop a secret whose overlap is over. True where it changed.
+
+    A secret whose master key is not here stays as it is: it holds up no other, and the key may come back.
+    """
     before = (endpoint.secret, endpoint.previous_secret)
     if not endpoint.overlap_until:
         endpoint.previous_secret = ""
-    active = f"{keyring.ring().active.id}:"
+    ring = keyring.ring()
     for name in ("secret", "previous_secret"):
         stored = getattr(endpoint, name)
-        if stored and not stored.startswith(active):
+        key = ring.get(master_key_of(stored))
+        if key is not None and key is not ring.active:
             setattr(endpoint, name, sealed(endpoint.pk, opened(endpoint.pk, stored)))
     return before != (endpoint.secret, endpoint.previous_secret)
 

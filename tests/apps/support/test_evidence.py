@@ -37,6 +37,16 @@ def test_reading_a_conversation_is_recorded_once(desk, api, conversation) -> Non
         assert AuditEntry.objects.filter(action="conversation.listed").count() == 1
 
 
+def test_a_list_taken_as_csv_is_read_by_the_person_who_asked(desk, conversation) -> None:
+    answer = desk.browser(desk.owner).get("/support/?format=csv", headers={"x-request-id": "asked-for-csv"})
+    assert b"".join(answer.streaming_content).count(b"\r\n") == 2
+    with tenant(desk.organisation):
+        entries = AuditEntry.objects.filter(action__in=("conversation.listed", "table.exported"))
+        told = {(one.action, one.actor_kind, one.actor_id, one.request_id) for one in entries}
+    who = ("person", str(desk.owner.pk), "asked-for-csv")
+    assert told == {("conversation.listed", *who), ("table.exported", *who)}
+
+
 def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> None:
     from apps.support.models import Conversation
     from rootstock.audit.models import ActionReason
@@ -51,6 +61,14 @@ def test_a_reason_is_sealed_with_the_customers_key(desk, api, conversation) -> N
     with tenant(desk.organisation):
         reason = ActionReason.objects.get()
         assert reason.subject_id == Conversation.objects.get().person_id
+
+
+def test_closing_shows_no_turns_to_a_key_that_may_only_write(desk, conversation) -> None:
+    answer = desk.api("support:write").post(f"{conversation}/close")
+    assert (answer.status_code, answer.json()["state"]) == (200, "closed")
+    assert "turns" not in answer.json()
+    with tenant(desk.organisation):
+        assert not AuditEntry.objects.filter(action="conversation.read").exists()
 
 
 def test_changes_are_recorded(desk, api, conversation) -> None:

@@ -215,22 +215,74 @@ def test_sessions_end_by_the_organisation_s_length_or_the_installation_s(world, 
     assert client.get("/api/v1/jobs").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/", "/operator/"])
+def test_a_header_for_programs_does_not_stop_the_session_s_clock(world, path) -> None:
+    User.objects.filter(pk=world.owner.pk).update(is_staff=True)
+    client, _ = sign_in(world.owner)
+    session = client.session
+    session["signed_in_at"] -= 12 * 3600 + 60
+    session.save()
+    answer = client.get(path, headers={"authorization": "x"}, follow=True)
+    assert answer.redirect_chain[-1][0].startswith("/login/")
+
+
 # --- one's own name ---------------------------------------------------------------------------------------------
 
 
 def test_name_and_address_can_be_changed(world) -> None:
     address = f"{world.owner.username}@example.org"
-    answer = world.browser(world.owner).post("/account/", {"full_name": "Ada Lovelace", "email": address})
-    assert answer.status_code == 302
+    answer = sign_in(world.owner)[0].post("/account/", {"full_name": "Ada Lovelace", "email": address})
+    assert answer["Location"] == "/account/"
     world.owner.refresh_from_db()
     assert (world.owner.get_full_name(), world.owner.email) == ("Ada Lovelace", address)
+    with tenant(world.organisation):
+        entry = AuditEntry.objects.get(action="person.changed")
+    assert (entry.actor_id, entry.data) == (str(world.owner.pk), {"fields": ["full_name", "email"]})
 
 
 def test_another_s_address_is_not_taken(world) -> None:
     world.stranger.email = "taken@example.org"
     world.stranger.save()
-    page = world.browser(world.owner).post("/account/", {"full_name": "", "email": "Taken@example.org"})
+    page = sign_in(world.owner)[0].post("/account/", {"full_name": "", "email": "Taken@example.org"})
     assert b"another account uses" in page.content.lower()
+
+
+def older_session(user) -> Client:
+    client, _ = sign_in(user)
+    session = client.session
+    session["signed_in_at"] -= 301
+    session.save()
+    return client
+
+
+def test_another_address_takes_the_password_again(world) -> None:
+    client, form = older_session(world.owner), {"full_name": "Ada", "email": "mine@example.org"}
+    answer = client.post("/account/", form)
+    assert answer["Location"].startswith("/account/reauthenticate/")
+    assert b"Incorrect password" in client.post(answer["Location"], {"password": "wrong"}).content
+    world.owner.refresh_from_db()
+    assert world.owner.email == ""
+    client.post(answer["Location"], {"password": PASSWORD})
+    world.owner.refresh_from_db()
+    assert (world.owner.first_name, world.owner.email) == ("Ada", "mine@example.org")
+
+
+def test_another_name_does_not(world) -> None:
+    form = {"full_name": "Ada", "email": world.owner.email}
+    assert older_session(world.owner).post("/account/", form)["Location"] == "/account/"
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_the_earlier_address_is_told(world, settings, configured, django_capture_on_commit_callbacks) -> None:
+    settings.MAIL_CONFIGURED = configured
+    world.owner.email = "earlier@example.org"
+    world.owner.save()
+    client, _ = sign_in(world.owner)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/account/", {"full_name": "Ada", "email": "later@example.org"})
+        client.post("/account/", {"full_name": "Ada L", "email": "later@example.org"})
+    told = [(sent.to, "later@" in sent.body) for sent in mail.outbox]
+    assert told == ([(["earlier@example.org"], False)] if configured else [])
 
 
 # --- second factors ---------------------------------------------------------------------------------------------
@@ -296,6 +348,14 @@ def test_where_two_factors_are_required_they_come_first(world, settings) -> None
     enrol(client)
     assert is_in(client)
     assert world.api("jobs:read").get("/jobs").status_code == 200  # programs have keys
+
+
+@pytest.mark.parametrize("path", ["/", "/people/", "/operator/"])
+def test_a_header_for_programs_does_not_pass_by_the_second_factor(world, settings, path) -> None:
+    settings.MFA = "required"
+    User.objects.filter(pk=world.owner.pk).update(is_staff=True)
+    client, _ = sign_in(world.owner)
+    assert client.get(path, headers={"authorization": "x"})["Location"] == "/account/2fa/"
 
 
 def test_an_organisation_may_require_them_for_itself(world) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 
+from rootstock.accounts.actors import SYSTEM, acting
 from rootstock.accounts.models import ApiKey, Membership, Organisation, User
 from rootstock.accounts.services import api_key_create
 from rootstock.audit.models import AuditEntry
@@ -65,6 +67,31 @@ def test_who_is_not_staff_is_sent_home(world):
 
 def test_the_anonymous_sign_in_on_the_one_page(client, db):
     assert client.get("/operator/", follow=True).redirect_chain[-1][0].startswith("/login/")
+
+
+@pytest.mark.parametrize(
+    ("entered", "permitted"),
+    [
+        ({"memberships": []}, True),
+        ({}, False),  # nobody looked at the session's age or the second factor
+        ({"memberships": [], "must_enrol": True}, False),
+    ],
+)
+def test_the_site_itself_asks_whether_the_person_may_go_on(world, rf, entered, permitted):
+    request = rf.get("/operator/")
+    request.user = User(username="op", is_staff=True)
+    for name, value in entered.items():
+        setattr(request, name, value)
+    assert site.has_permission(request) is permitted
+    with acting(SYSTEM):
+        answer = site.admin_view(lambda request: HttpResponse("in"))(request)
+    assert (answer.status_code == 200) is permitted
+
+
+def test_who_must_enrol_is_sent_from_the_operators_sign_in_to_it(rf):
+    request = rf.get("/operator/login/")
+    request.user, request.must_enrol = User(username="op", is_staff=True), True
+    assert site.login(request)["Location"] == "/account/2fa/"
 
 
 def test_another_organisations_row_is_not_there(world, operator):

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from rootstock.accounts.tenancy import tenant
 from rootstock.privacy import signing
 from rootstock.privacy.models import ErasureCertificate, SubjectKey
+from rootstock.privacy.requests import settings_update
 from tests.rootstock.privacy.conftest import ACCOUNT, COUNTERPARTY, CUSTOMER, Planted, admit, pay, talk
 
 
@@ -135,10 +136,7 @@ def test_a_second_person_confirms(planted: Planted) -> None:
     assert third_key.post(f"/api/v1{path}/confirm").status_code == 403
     assert planted.second.post(f"{path}/refuse").json()["state"] == "refused"
     assert planted.second.post(f"{path}/confirm").status_code == 409
-    changed = planted.api._client.put(
-        "/api/v1/privacy/settings", {"four_eyes": False, "archive_days": 7}, content_type="application/json"
-    )
-    assert changed.status_code == 200
+    settings_update(organisation=planted.organisation, four_eyes=False, archive_days=7)
     again = planted.ask(planted.find(CUSTOMER))
     assert planted.api.post(f"/privacy/requests/{again['id']}/confirm").status_code == 200
 

@@ -73,7 +73,9 @@ def test_export_hold_and_rules(planted: Planted, officer: Client) -> None:
     )
     officer.post("/privacy/retention/", kind | {"days": "365"})
     assert "365 days" in officer.get("/privacy/retention/").content.decode()
-    officer.post("/privacy/keys/", {"archive_days": "3"})
+    refused = officer.post("/privacy/keys/", {"archive_days": "3"}).content.decode()
+    assert "takes the scope settings:write" in refused
+    planted.world.browser(planted.world.owner).post("/privacy/keys/", {"archive_days": "3"})
     assert planted.api.get("/privacy/settings").json() == {"four_eyes": False, "archive_days": 3}
 
 

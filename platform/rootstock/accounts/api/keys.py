@@ -107,7 +107,7 @@ def create_key(request: ApiRequest, body: KeyIn) -> Status[dict[str, Any]]:
     """Make a key. The answer is the only place where its token can be read."""
     made = services.api_key_create(
         organisation=request.auth.organisation,
-        created_by=request.auth.user,
+        created_by=request.auth.person,
         granted=request.auth.scopes,
         **body.dict(),
     )
@@ -120,7 +120,7 @@ def rotate_key(request: ApiRequest, key_id: UUID, body: RotateIn) -> Status[dict
     made = services.api_key_rotate(
         organisation=request.auth.organisation,
         key_id=key_id,
-        created_by=request.auth.user,
+        created_by=request.auth.person,
         granted=request.auth.scopes,
         **body.dict(),
     )
@@ -152,7 +152,7 @@ def create_client(request: ApiRequest, body: ClientIn) -> Status[dict[str, Any]]
     """Make a machine client for OAuth2 client credentials."""
     made = services.client_create(
         organisation=request.auth.organisation,
-        created_by=request.auth.user,
+        created_by=request.auth.person,
         granted=request.auth.scopes,
         **body.dict(),
     )
@@ -163,7 +163,10 @@ def create_client(request: ApiRequest, body: ClientIn) -> Status[dict[str, Any]]
 def rotate_client_secret(request: ApiRequest, machine_id: UUID) -> Status[dict[str, Any]]:
     """A new secret; the old one fetches no more tokens."""
     made = services.client_rotate_secret(
-        organisation=request.auth.organisation, client_id=machine_id, granted=request.auth.scopes
+        organisation=request.auth.organisation,
+        client_id=machine_id,
+        created_by=request.auth.person,
+        granted=request.auth.scopes,
     )
     return Status(201, _client_made(*made))
 

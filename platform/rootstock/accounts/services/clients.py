@@ -49,9 +49,16 @@ def client_create(
 
 @transaction.atomic
 def client_rotate_secret(
-    *, organisation: Organisation, client_id: UUID, granted: Iterable[str] | None = None
+    *,
+    organisation: Organisation,
+    client_id: UUID,
+    created_by: User | None = None,
+    granted: Iterable[str] | None = None,
 ) -> tuple[MachineClient, str]:
-    """A new secret. The old one fetches no more tokens; tokens that are out live to their end."""
+    """A new secret, whose maker stands behind the client from now on. The old one fetches no more tokens.
+
+    Tokens that are out live to their end, unless another person stood behind them.
+    """
     with tenant(organisation):
         machine = _locked(client_id)
         check_scopes(machine.scopes, granted)
@@ -60,6 +67,7 @@ def client_rotate_secret(
         secret, _ = new_secret()
         machine.client.set_secret(secret)
         machine.client.save(update_fields=["secret"])
+        _hand_over(machine, created_by)
         _record(machine, "client.secret_rotated")
     return machine, secret
 
@@ -78,6 +86,13 @@ def client_revoke(*, organisation: Organisation, client_id: UUID) -> MachineClie
             machine.client.save(update_fields=["scopes", "grant_types"])
             _record(machine, "client.revoked")
     return machine
+
+
+def _hand_over(machine: MachineClient, person: User | None) -> None:
+    if machine.created_by != person:
+        machine.created_by = person
+        machine.save(update_fields=["created_by"])
+        Token.objects.filter(client=machine.client).delete()
 
 
 def _locked(client_id: UUID) -> MachineClient:

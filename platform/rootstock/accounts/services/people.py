@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from rootstock.accounts.mail import send_address_changed
 from rootstock.accounts.models import User
 from rootstock.accounts.personal_audit import personal_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
@@ -33,7 +34,10 @@ def user_create(*, username: str, password: str, email: str = "", full_name: str
 
 @transaction.atomic
 def person_update(*, user: User, full_name: str, email: str) -> User:
-    """Change one's own name and address. The address must not be another person's: one can sign in with it."""
+    """Change one's own name and address. The address must not be another person's: one can sign in with it.
+
+    The earlier address is told by mail, the trails of the person's organisations which fields changed.
+    """
     try:
         validate_email(email)
     except ValidationError:
@@ -43,12 +47,22 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
         raise Conflict("another account uses this e-mail address")
     if email.lower() != user.email.lower():
         EmailAddress.objects.filter(user=user).delete()  # nobody has shown that the new one is theirs
+    before = {"full_name": user.get_full_name(), "email": user.email}
     user.first_name, _, user.last_name = full_name.strip().partition(" ")
     user.email = email
     if len(user.first_name) > 150 or len(user.last_name) > 150:
         raise InvalidInput.field("full_name", "is too long")
     user.save(update_fields=["first_name", "last_name", "email"])
+    _change_tell(user, before)
     return user
+
+
+def _change_tell(user: User, before: dict[str, str]) -> None:
+    after = {"full_name": user.get_full_name(), "email": user.email}
+    if fields := [name for name in before if before[name] != after[name]]:
+        personal_record(user, "person.changed", {"fields": fields})
+    if before["email"] and "email" in fields:
+        transaction.on_commit(lambda: send_address_changed(user, before["email"]))
 
 
 @transaction.atomic

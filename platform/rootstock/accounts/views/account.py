@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -23,8 +24,14 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)  # login_required has seen to it
 
 
+def _changes_address(request: HttpRequest) -> bool:
+    """Whether the form brings another address: one signs in with it, and resets of the password go there."""
+    return request.method == "POST" and request.POST.get("email", "").strip() != _user(request).email
+
+
 @require_http_methods(["GET", "POST"])
 @login_required
+@reauthentication_required(enabled=_changes_address)  # type: ignore[untyped-decorator]
 def account(request: HttpRequest) -> HttpResponse:
     """Name, address, password, second factors, sessions, organisations."""
     user = _user(request)

@@ -170,7 +170,10 @@ def client_new(request: PageRequest) -> HttpResponse:
 def client_rotate(request: PageRequest, client_id: UUID) -> HttpResponse:
     """A new secret for a client."""
     machine, secret = services.client_rotate_secret(
-        organisation=request.organisation, client_id=client_id, granted=scopes_of(request)
+        organisation=request.organisation,
+        client_id=client_id,
+        created_by=request.user,
+        granted=scopes_of(request),
     )
     return _client_made(request, machine, secret)
 
