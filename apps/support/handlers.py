@@ -127,6 +127,7 @@ class ReplyHandler:
             yield "emotion", emotion_data(task.message)
             messages = self._messages(task)
             speech.input_hash = input_hash(request.organisation_id, messages)
+            release_connection()
             for chunk in self._chunks(request, task, messages, cancelled):
                 speech.take(chunk)
                 if chunk.text:

@@ -1,4 +1,4 @@
-"""The edge of the API: how large a request may be, what its JSON and its strings may hold, and which errors
+"""The edge: how large a request may be, what the JSON and the strings of the API may hold, and which errors
 never reach an endpoint."""
 
 import json
@@ -14,6 +14,7 @@ from ninja.parser import Parser
 
 from rootstock import rates
 from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, problem, problem_of
+from rootstock.middleware import answer_of
 
 API_PREFIX = "/api/"
 MAX_PROBLEMS = 50
@@ -112,6 +113,22 @@ class ApiEdgeMiddleware:
         """A page's address with a NUL in it finds nothing; of the API, `EdgeParser` names the parameter."""
         if not request.path.startswith(API_PREFIX) and any("\x00" in v for v in _query_values(request)):
             raise BadRequest("the address holds a NUL character")
+
+
+class PageEdgeMiddleware:
+    """A page's request that is too large is answered before anything reads its body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        small, length = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _length(request)
+        if request.path.startswith(API_PREFIX) or length <= small:
+            return self.get_response(request)
+        allowed = _allowance(request) if request.user.is_authenticated else small
+        if length > allowed:
+            return answer_of(request, TooLarge(f"at most {allowed} bytes are taken"))
+        return self.get_response(request)
 
 
 def _allowance(request: HttpRequest) -> int:

@@ -70,6 +70,11 @@ def error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
     return page
 
 
+def answer_of(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """problem+json for a program, else the page."""
+    return problem_of(request, error) if _for_a_program(request) else error_page(request, error)
+
+
 class DomainErrorMiddleware:
     """A `DomainError` that leaves a page's view becomes an error page, or problem+json for a program."""
 
@@ -83,11 +88,7 @@ class DomainErrorMiddleware:
         """Answer for a domain error or a service that is away; leave every other exception to Django."""
         if isinstance(error, AWAY):
             error = unavailable(error)
-        if not isinstance(error, DomainError):
-            return None
-        if _for_a_program(request):
-            return problem_of(request, error)
-        return error_page(request, error)
+        return answer_of(request, error) if isinstance(error, DomainError) else None
 
 
 _PROGRAM_TYPES = ("application/problem+json", "application/json", "text/event-stream")

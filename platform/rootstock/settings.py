@@ -227,6 +227,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "rootstock.edge.PageEdgeMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -281,7 +282,11 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 # (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
 FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
 FILE_INCOMING_DIR = VAR_DIR / "uploads"
-FILE_UPLOAD_PATHS = ("/api/v1/files", "/api/v1/datasets")  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_UPLOAD_PATHS = (
+    "/api/v1/files",
+    "/api/v1/datasets",
+    "/files/",
+)  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
 FILE_MAX_BYTES = _integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
 FILE_QUOTA_BYTES = _integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
 FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits

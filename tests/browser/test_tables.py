@@ -42,6 +42,9 @@ def test_filter_sort_and_page_swap_only_the_table(page, people):
     page.get_by_role("searchbox").fill("member-01")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"/people/\?.*q=(~|%7E)"))
+    assert "member-01" not in page.url
+    expect(chips).to_contain_text("member-01")
     chips.get_by_role("link", name="Role").click()
     expect(page.get_by_role("combobox", name="Role")).to_have_value("")
     assert page.evaluate("window.stayed"), "the whole page was loaded"

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DataError
 from django.test import Client
+from django.test.client import FakePayload
 
 ALL = (
     "support:read",
@@ -119,6 +121,42 @@ def test_malformed_json_has_one_form(api, path, raw) -> None:
 @pytest.mark.parametrize("path", [*POSTS, "/datasets"])
 def test_bodies_over_the_limit_are_too_large(api, path) -> None:
     is_problem(api.post(path, b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)), 413, "too_large")
+
+
+class Unread(FakePayload):
+    """A body that nobody may look at."""
+
+    def read(self, *args):
+        raise AssertionError("the body was read")
+
+
+def send(client, path, length):
+    sent = {"CONTENT_LENGTH": str(length), "wsgi.input": Unread(b"")}
+    return client.generic("POST", path, content_type="multipart/form-data; boundary=x", **sent)
+
+
+@pytest.mark.parametrize("path", ["/login/", "/files/", "/join/x/", "/nowhere/"])
+def test_pages_take_no_large_body_from_anybody(db, path) -> None:
+    answer = send(Client(), path, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    assert answer.status_code == 413
+    assert "bytes are taken" in answer.text
+    assert answer["X-Frame-Options"]
+    assert answer["Content-Security-Policy"]
+
+
+def test_a_program_is_told_in_json(db) -> None:
+    client = Client(headers={"accept": "application/json"})
+    is_problem(send(client, "/oauth/token", settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1), 413, "too_large")
+
+
+def test_who_is_signed_in_posts_larger_files_to_their_page_alone(world, settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 300
+    form = {"purpose": "dataset", "file": SimpleUploadedFile("a.csv", b"a,b\n1,2\n" * 100)}
+    browser = world.browser(world.owner)
+    assert browser.post("/files/", form).status_code in (200, 302)
+    form["file"].seek(0)
+    assert browser.post("/account/", form).status_code == 413
+    assert send(browser, "/files/", settings.FILE_MAX_BYTES * 2).status_code == 413
 
 
 def test_too_large_without_a_length_is_the_same(api, monkeypatch) -> None:

@@ -15,7 +15,7 @@ def running(services):
 
 
 def groups(browser, text: str = "") -> dict[str, list[dict]]:
-    answer = browser.get("/palette/", {"q": text})
+    answer = browser.post("/palette/", {"q": text})
     assert answer.status_code == 200
     return {group["label"]: group["items"] for group in answer.json()["groups"]}
 
@@ -45,6 +45,11 @@ def test_it_works(world, job):
     [item] = groups(browser, str(job.pk)[:18])["Jobs"]
     assert item["url"] == f"/jobs/{job.pk}/"
     assert groups(browser, "train an")["Jobs"][0]["url"] == item["url"]
+
+
+def test_a_text_in_the_address_is_not_looked_for(world):
+    answer = world.browser(world.owner).get("/palette/", {"q": world.colleague.username})
+    assert "People" not in [group["label"] for group in answer.json()["groups"]]
 
 
 def test_people_are_found_by_name(world):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -319,6 +321,56 @@ def test_views_keep_no_value_that_names_a_person(world, request_of, jobs):
     assert "Left out, because it may name a person: Kind." in page
     plain = request_of("?state=failed", **{"HX-Target": "table-test-jobs-part"})
     assert "Left out" not in table_page(plain, table, Job.objects.all(), "console/base.html").content.decode()
+
+
+@pytest.fixture
+def people_page(world, services):
+    """The list of people, filtered as its form does it."""
+    browser = world.browser(world.owner)
+    form = {"next": "/people/", "personal": "q", "q": world.colleague.username, "role": "", "sort": "joined"}
+    return browser, browser.post("/tables/people/filter", form).headers["Location"]
+
+
+def test_a_personal_filter_stands_sealed_in_the_address(world, people_page):
+    browser, address = people_page
+    assert address.startswith("/people/?q=~")
+    assert address.endswith("&sort=joined")
+    assert world.colleague.username not in address
+    page = browser.get(address).content.decode()
+    assert f"<strong>{world.colleague.username}</strong>" in page
+    assert f'value="{world.colleague.username}"' in page
+    links = re.findall(r'(?:href|hx-get|action)="([^"]*)"', page)
+    assert not [link for link in links if world.colleague.username in link]
+    token = address.partition("q=")[2].partition("&")[0]
+    assert any("format=csv" in link and token[1:] in link for link in links)
+
+
+@pytest.mark.parametrize("spoil", ["foreign", "late", "broken", "short", "other table"])
+def test_a_token_that_cannot_be_opened_leaves_the_filter_empty(world, people_page, monkeypatch, spoil):
+    browser, address = people_page
+    if spoil == "foreign":
+        browser = world.browser(world.owner)
+    elif spoil == "late":
+        later = time.time() + 3700
+        monkeypatch.setattr("rootstock.console.personal.time.time", lambda: later)
+    elif spoil == "other table":
+        address = address.replace("/people/?", "/people/invitations/?").removesuffix("&sort=joined")
+    else:
+        address = "/people/?q=~" + {"broken": "%C3%A9" * 20, "short": "AA"}[spoil]
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "has expired, or belongs to another session" in page
+    assert f"<strong>{world.colleague.username}</strong>" not in page
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert browser.get(f"{address}&format=csv").headers["Content-Type"].startswith("text/html")
+
+
+def test_a_filter_form_leads_only_to_this_site(world, services):
+    answer = world.browser(world.owner).post(
+        "/tables/people/filter", {"next": "https://evil.example/", "q": "x"}
+    )
+    assert answer.headers["Location"] == "/?q=x"
 
 
 @pytest.mark.parametrize("query", ["q=kind.1", "", saved.query_offered("people", "role=owner")])

@@ -12,7 +12,7 @@ from django.utils import timezone
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.canonical import canonical, plain, text_of
-from rootstock.audit.keys import keyed_hash
+from rootstock.audit.keys import hash_under, keyed_hash, organisation_key
 from rootstock.audit.models import DecisionRecord
 from rootstock.ids import uuid7
 from rootstock.middleware import request_id
@@ -58,8 +58,8 @@ def decisions_record(
     if not records:
         return []
     with tenant(organisation) as owner:
-        now, asked = timezone.now(), request_id.get()
-        rows = [_row(owner, facts, now, job_id, asked) for facts in records]
+        key, now, asked = organisation_key(owner), timezone.now(), request_id.get()
+        rows = [_row(owner, key, facts, now, job_id, asked) for facts in records]
         with connection.cursor() as cursor:
             cursor.execute(_INSERT, [b"\n".join(canonical(row) for row in rows).decode()])
         return [UUID(row["id"]) for row in rows]
@@ -96,9 +96,9 @@ FROM string_to_table(%s, E'\\n') AS line,
 
 
 def _row(
-    organisation: UUID, facts: DecisionFacts, now: datetime, job_id: UUID | None, asked: str
+    organisation: UUID, key: bytes, facts: DecisionFacts, now: datetime, job_id: UUID | None, asked: str
 ) -> dict[str, Any]:
-    given = facts.input if isinstance(facts.input, bytes) else input_hash(organisation, facts.input)
+    given = facts.input if isinstance(facts.input, bytes) else hash_under(key, canonical(facts.input))
     return {
         "leaf": DecisionRecord.LEAF,
         "id": str(uuid7()),
@@ -112,7 +112,7 @@ def _row(
         "adapter": facts.adapter,
         "adapter_digest": facts.adapter_digest or facts.adapter.partition("@")[2],
         "base": facts.base,
-        "output": _output(organisation, facts),
+        "output": _output(key, facts),
         "latency_ms": round(float(facts.latency_ms), 2),
         "decided_at": text_of(facts.decided_at or now),
         "job_id": str(job_id) if job_id else None,
@@ -120,9 +120,9 @@ def _row(
     }
 
 
-def _output(organisation: UUID, facts: DecisionFacts) -> dict[str, Any]:
+def _output(key: bytes, facts: DecisionFacts) -> dict[str, Any]:
     output: dict[str, Any] = plain(dict(facts.output))
     if facts.text is not None:
-        output["text_hash"] = keyed_hash(organisation, facts.text.encode()).hex()
+        output["text_hash"] = hash_under(key, facts.text.encode()).hex()
         output["text_length"] = len(facts.text)
     return output

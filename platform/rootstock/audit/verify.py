@@ -15,7 +15,7 @@ from django.db import connection
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.canonical import leaf_digest, root_digest
-from rootstock.audit.keys import keyed_hash
+from rootstock.audit.keys import is_keyed_hash
 from rootstock.audit.merkle import merkle_root
 from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, HumanAction, Leaf, PendingLeaf
 from rootstock.audit.roots import LEAF_KINDS, NOTHING, Member, in_order, rows_of, unpack
@@ -258,7 +258,7 @@ def _check_reason(row: HumanAction, sequence: int | None) -> None:
     """The words of a reason may be erased; they may not be others."""
     reason: ActionReason | None = getattr(row, "reason", None)
     text = reason.text if reason is not None else ERASED
-    if not is_erased(text) and keyed_hash(row.organisation_id, text.encode()) != bytes(row.reason_hash):
+    if not is_erased(text) and not is_keyed_hash(row.organisation_id, text.encode(), bytes(row.reason_hash)):
         raise ChainBroken(
             "changed", "reason", row.pk, sequence, f"the words of the reason of action {row.pk} were changed"
         )

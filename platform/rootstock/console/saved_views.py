@@ -2,12 +2,16 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import saved
+from rootstock.console.personal import token_of
+
+MAX_VALUE = 300  # no filter takes as much; the list says so
+FORM = ("csrfmiddlewaretoken", "next", "prefix", "personal")
 
 
 @require_POST
@@ -21,6 +25,22 @@ def columns_choose(request: PageRequest, table: str) -> HttpResponse:
         columns=[] if "reset" in request.POST else request.POST.getlist("columns"),
     )
     return HttpResponseRedirect(back_to(request))
+
+
+@require_POST
+@tenant_page()
+def filter_apply(request: PageRequest, table: str) -> HttpResponse:
+    """Lead to the list that a filter form asks for; what names a person stands sealed in its address."""
+    personal, prefix = request.POST.getlist("personal"), request.POST.get("prefix", "")
+    query = QueryDict(mutable=True)
+    for name, value in request.POST.items():
+        text = str(value).strip()[:MAX_VALUE]
+        if not text or name in FORM:
+            continue
+        sealed = name in personal
+        query[name] = token_of(request, table, name.removeprefix(prefix), text) if sealed else text
+    path = back_to(request).partition("?")[0]
+    return HttpResponseRedirect(f"{path}?{query.urlencode()}" if query else path)
 
 
 @require_POST

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import palette as command_palette
@@ -42,11 +42,14 @@ def health_dot(request: PageRequest) -> HttpResponse:
     return JsonResponse(selectors.health_dot())
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @tenant_page()
 def palette(request: PageRequest) -> HttpResponse:
-    """What the command palette offers: everything without a text, what is found with one."""
-    text = request.GET.get("q", "")
+    """What the command palette offers: everything without a text, what is found with a posted one.
+
+    The text may name a person, so it never stands in an address.
+    """
+    text = request.POST.get("q", "")
     groups = (
         command_palette.found(request.membership, text)
         if text

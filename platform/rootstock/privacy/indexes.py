@@ -48,6 +48,11 @@ def digest(root: bytes, purpose: str, normal: str) -> bytes:
     return hmac.digest(key, normal.encode(), "sha256")
 
 
+def derived_key(organisation: UUID, purpose: str) -> bytes:
+    """A key of the organisation for another use than blind indexes; it never changes either."""
+    return hmac.digest(_root(organisation), purpose.encode(), "sha256")
+
+
 def _root(organisation: UUID) -> bytes:
     found = _known.get(organisation)
     if found is None:

@@ -1,19 +1,23 @@
 """Whatever the owner of the database changes, verification finds it and names it."""
 
+import hmac
 import json
 import random
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit import export
+from rootstock.audit import export, services
 from rootstock.audit.canonical import leaf_digest
+from rootstock.audit.decisions import input_hash
 from rootstock.audit.export import trail_lines
 from rootstock.audit.models import ActionReason, AuditEntry, AuditRoot, DecisionRecord, HumanAction
 from rootstock.audit.offline import file_verify
@@ -23,6 +27,7 @@ from rootstock.audit.selectors import reason_of
 from rootstock.audit.services import audit_record
 from rootstock.audit.verify import chain_verify
 from rootstock.audit.witness import telling, witnessed
+from rootstock.privacy import indexes, keyring, rotation
 from rootstock.privacy.subjects import key_destroy
 from tests.rootstock.audit.test_trail import fill
 
@@ -243,6 +248,53 @@ def test_the_words_of_a_reason_may_be_erased_and_not_exchanged(committed_world) 
         second.text = "another reason"
         second.save()
     assert fault(committed_world) == "changed"
+
+
+def _legacy_hash(organisation: UUID, text: str) -> bytes:
+    """As it was made before keys were stored."""
+    key = hmac.digest(settings.SECRET_KEY.encode(), b"rootstock.audit.input:" + organisation.bytes, "sha256")
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_the_words_of_a_reason_outlive_the_secret_key(
+    committed_world, settings, monkeypatch, legacy: bool
+) -> None:
+    organisation = committed_world.organisation
+    if legacy:
+        monkeypatch.setattr(services, "keyed_hash", lambda owner, value: _legacy_hash(owner, value.decode()))
+    chain(organisation)
+    assert fault(committed_world) == ""
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another secret key"
+    assert fault(committed_world) == ""
+    settings.SECRET_KEY_FALLBACKS = []
+    assert fault(committed_world) == ("changed" if legacy else "")
+
+
+def test_hashes_outlive_the_secret_key_and_the_master_key(committed_world, settings) -> None:
+    organisation, usual = committed_world.organisation, Path(settings.MASTER_KEYS).read_text().strip()
+    settings.MASTER_KEYS = f"{keyring.new_key('before')},{usual}"
+    keyring.forget()
+    indexes._known.pop(organisation.pk, None)
+    before = input_hash(organisation, {"amount": 1})
+    settings.SECRET_KEY = "another secret key"
+    after = keyring.new_key("after")
+    settings.MASTER_KEYS = f"{after},{settings.MASTER_KEYS}"
+    keyring.forget()
+    rotation.rewrap(organisation)
+    settings.MASTER_KEYS = f"{after},{usual}"
+    keyring.forget()
+    indexes._known.pop(organisation.pk, None)
+    try:
+        assert input_hash(organisation, {"amount": 1}) == before
+        assert input_hash(committed_world.other, {"amount": 1}) != before
+    finally:  # other tests read what this one committed
+        settings.MASTER_KEYS = f"{usual},{after}"
+        keyring.forget()
+        for one in (organisation, committed_world.other):
+            rotation.rewrap(one)
+        keyring.forget()
 
 
 def test_retention_is_on_record_and_leaves_a_chain_that_verifies(committed_world) -> None:

@@ -19,7 +19,8 @@ MAX_TEXT = 200
 class Filter:
     """A filter; use one of the kinds below. `apply(queryset, value)` replaces the plain `lookup`.
 
-    Mark it `personal` where its value names a person: no saved view keeps such a value.
+    Mark it `personal` where its value names a person: no saved view keeps such a value,
+    and addresses hold it only sealed.
     """
 
     key: str

@@ -43,7 +43,7 @@ def embedded(request: PageRequest, table: Table, queryset: QuerySet[Any]) -> Tab
         preferred = columns_of(user=request.user, table=table.name)
         state = state_of(request, table, preferred)
         views = views_of(user=request.user, table=table.name) if table.views else []
-        if state.param("format") == EXPORT and not state.problems:
+        if state.param("format") == EXPORT and not (state.problems or state.expired):
             return TableView(request, state, Slice([]), views)
         found = _slice(state, queryset)
         record_reading(request, table, found.rows)
@@ -83,7 +83,7 @@ def _slice(state: State, queryset: QuerySet[Any]) -> Slice:
 
 def part_or_none(request: PageRequest, view: TableView, queryset: QuerySet[Any]) -> HttpResponseBase | None:
     """The CSV file, or the swapped part, where the request asks for this table's; else None."""
-    if view.state.param("format") == EXPORT and view.table.csv and not view.problems:
+    if view.state.param("format") == EXPORT and view.table.csv and not (view.problems or view.state.expired):
         return csv_response(request, view, of_tenant(request, queryset))
     if request.headers.get("HX-Target") == f"{view.id}-part":
         return _part(request, view)

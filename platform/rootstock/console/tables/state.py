@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
+from rootstock.console.personal import value_of
 from rootstock.console.tables.filters import Filter
 from rootstock.console.tables.keyset import Sort
 from rootstock.console.tables.table import Table
@@ -19,7 +20,10 @@ EXPORT = "csv"
 
 @dataclass(slots=True)
 class State:
-    """One request's view of a table. Wrong parameters are in `problems`; nothing is shown while there are some."""
+    """One request's view of a table. Wrong parameters are in `problems`; nothing is shown while there are some.
+
+    `opened` are the filters' parameters as somebody wrote them; `expired` the labels of those that cannot be opened.
+    """
 
     table: Table
     query: QueryDict
@@ -28,6 +32,8 @@ class State:
     columns: list[str]
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[FieldProblem] = field(default_factory=list)
+    opened: dict[str, str] = field(default_factory=dict)
+    expired: list[str] = field(default_factory=list)
 
     def param(self, name: str) -> str:
         """A parameter of this table."""
@@ -68,13 +74,23 @@ class State:
 def state_of(request: HttpRequest, table: Table, preferred: list[str]) -> State:
     """Read the request. `preferred` are the columns that the person chose before, if any."""
     state = State(table, request.GET, table.default_sort(), table.sort, [])
-    given = {name: state.param(name) for one in table.filters for name in one.params()}
     zone = zone_of(request)
     for one in table.filters:
-        _read_filter(state, one, given, zone)
+        _open(request, state, one)
+        _read_filter(state, one, state.opened, zone)
     _read_sort(state)
     state.columns = _columns(table, state.param("columns"), preferred)
     return state
+
+
+def _open(request: HttpRequest, state: State, one: Filter) -> None:
+    """Read a filter's parameters; a token that cannot be opened leaves the filter empty."""
+    for name in one.params():
+        text = state.param(name)
+        value = value_of(request, state.table.name, name, text) if one.personal else text
+        state.opened[name] = value or ""
+        if value is None:
+            state.expired.append(one.label)
 
 
 def _read_filter(state: State, one: Filter, given: dict[str, str], zone: ZoneInfo) -> None:

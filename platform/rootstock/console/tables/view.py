@@ -140,9 +140,16 @@ class TableView:
             self.table.prefix + name,
             f"{self.id}-{name}",
             f"{one.label} {end}".strip(),
-            self.state.param(name),
+            self.state.opened[name],
             error,
         )
+
+    @property
+    def personal(self) -> list[str]:
+        """The parameters that name a person: with some, the form is posted and the address holds them sealed."""
+        return [
+            self.table.prefix + name for one in self.table.filters if one.personal for name in one.params()
+        ]
 
     @property
     def chips(self) -> list[Chip]:

@@ -11,14 +11,16 @@ function part(link) {
 function sync(form, url) {
   for (const control of form.querySelectorAll("input:not([type=hidden]), select")) {
     const wanted = url.searchParams.get(control.name) ?? "";
+    if (wanted.startsWith("~")) continue; // sealed: the field itself holds what it stands for
     if (control.value !== wanted && control !== document.activeElement) control.value = wanted;
   }
   const names = new Set([...form.querySelectorAll("input:not([type=hidden]), select")].map((one) => one.name));
-  form.querySelectorAll("input[type=hidden]").forEach((one) => one.remove());
+  form.querySelectorAll("input[data-kept]").forEach((one) => one.remove());
   for (const [name, value] of url.searchParams) {
     if (names.has(name) || /(^|_|-)(after|before|view|format)$/.test(name)) continue;
     const kept = document.createElement("input");
     Object.assign(kept, { type: "hidden", name, value });
+    kept.dataset.kept = "";
     form.prepend(kept);
   }
 }
