@@ -27,6 +27,11 @@ del os.environ[
 pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Both processes must name a test alike, so what is long, and may be made anew in each, is only counted."""
+    return argname if isinstance(val, str | bytes) and len(val) > 40 else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the whole site go to one process, first: the site is started once, and they take longest."""
     from tests.fixtures.processes import uses_site
