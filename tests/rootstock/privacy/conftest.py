@@ -107,13 +107,13 @@ def talk(organisation: Any, customer: str = CUSTOMER, text: str = SAID) -> UUID:
     return started.pk
 
 
-def admit(organisation: Any, index: int = 0) -> Any:
+def admit(organisation: Any, index: int = 0, now: datetime | None = None) -> Any:
     """A patient, read from a Bundle; the notes stay withheld."""
     from apps.ehr.generator import case
     from apps.ehr.services import bundle_import
     from tests.fixtures.jobs import run_job
 
-    made = case(index)
+    made = case(index, now)
     import json
 
     accepted = bundle_import(organisation=organisation, body=json.dumps(made.bundle).encode())
