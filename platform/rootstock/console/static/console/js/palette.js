@@ -11,6 +11,7 @@ let commands = null; // pages and actions, fetched on the first opening
 let options = []; // what the shown options do, in order
 let chosen = 0;
 let asked = 0;
+let entered = null; // Enter came before there was anything to choose: run the first choice that arrives
 
 function words(text) {
   return text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -97,6 +98,7 @@ function show(groups, words) {
   note.textContent = words ?? (options.length ? "" : "Nothing found. Ids and references are compared from their beginning.");
   note.hidden = !note.textContent;
   choose(0);
+  if (entered && options.length) run(options[0].item, entered.aside);
 }
 
 function choose(index) {
@@ -109,6 +111,7 @@ function choose(index) {
 }
 
 function run(item, aside = false) {
+  entered = null;
   dialog.close();
   if (item.press) document.querySelector(item.press)?.click();
   else if (aside) window.open(item.url, "_blank");
@@ -139,6 +142,7 @@ async function search() {
 async function open() {
   if (dialog.open || document.querySelector("dialog[open]")) return;
   dialog.showModal();
+  entered = null;
   input.value = "";
   input.focus();
   show(local(""), commands ? undefined : "Loading…");
@@ -154,9 +158,19 @@ async function open() {
 function keys(event) {
   const moves = { ArrowDown: chosen + 1, ArrowUp: chosen - 1 };
   if (event.key in moves) choose(moves[event.key]);
-  else if (event.key === "Enter" && options.length && !event.isComposing) run(options[chosen].item, event.ctrlKey || event.metaKey);
+  else if (event.key === "Enter" && !event.isComposing) enter(event.ctrlKey || event.metaKey);
   else return;
   event.preventDefault();
+}
+
+function enter(aside) {
+  if (options.length) run(options[chosen].item, aside);
+  else entered = { aside };
+}
+
+function typed() {
+  entered = null;
+  search();
 }
 
 export function startPalette() {
@@ -166,7 +180,7 @@ export function startPalette() {
   list = dialog.querySelector("[role=listbox]");
   note = dialog.querySelector("[data-palette-note]");
   remember();
-  input.addEventListener("input", search);
+  input.addEventListener("input", typed);
   input.addEventListener("keydown", keys);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.querySelector("[data-palette-open]")?.addEventListener("click", open);
