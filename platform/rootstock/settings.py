@@ -343,6 +343,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
 INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+INVITATION_KEEP_DAYS = _integer("ROOTSTOCK_INVITATION_KEEP_DAYS", 90, 1)  # once used, revoked or expired
 # Valkey: limits hold for every web process together.
 CACHES = {
     "default": {
@@ -465,6 +466,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rootstock.idempotency.tasks.purge_requests",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "purge-accounts": {
+        "task": "rootstock.accounts.tasks.purge_accounts",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
     },
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
     "sweep-webhook-deliveries": {
