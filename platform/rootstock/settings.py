@@ -354,6 +354,8 @@ CACHES = {
 }
 LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
 AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+LOCKOUT_NAME_FAILURES = _integer("ROOTSTOCK_LOCKOUT_NAME_FAILURES", 30, 1)  # from all addresses together
+AXES_HANDLER = "rootstock.accounts.lockout.LockoutHandler"
 AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
