@@ -444,6 +444,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "general"
+CELERY_TASK_ROUTES = {
+    "rootstock.webhooks.tasks.*": {"queue": "webhooks"}
+}  # a receiver that hangs holds no job
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
