@@ -26,7 +26,8 @@ def file_list(request: PageRequest) -> HttpResponseBase:
     may_write = "files:write" in scopes_of(request)
     if request.method == "POST" and not may_write:
         raise Forbidden("your role may not upload files; an administrator can change that")
-    form = UploadForm(request.POST or None, request.FILES or None)
+    about = {"subject_id": request.GET.get("subject", "")}
+    form = UploadForm(request.POST or None, request.FILES or None, initial=about)
     if form.is_valid():
         given = form.cleaned_data
         found = saved(
@@ -36,6 +37,7 @@ def file_list(request: PageRequest) -> HttpResponseBase:
                 purpose=given["purpose"],
                 content=given["file"],
                 uploaded_by=request.user,
+                subject_id=given["subject_id"],
             ),
         )
         if found:
@@ -55,6 +57,7 @@ def file(request: PageRequest, file_id: UUID) -> HttpResponse:
         "purpose": purpose_label(found),
         "waits": found.state in (FileState.QUARANTINED, FileState.UPLOADING),
         "may_write": "files:write" in scopes_of(request),
+        "may_see_person": "privacy:read" in scopes_of(request),
     }
     if request.headers.get("HX-Target") == "file":
         return render(request, "files/part.html", context, status=200 if context["waits"] else 286)
