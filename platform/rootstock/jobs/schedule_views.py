@@ -10,15 +10,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.views.common import scopes_of
 from rootstock.console.tables import embedded, of_rows, part_or_none
 from rootstock.errors import DomainError
 from rootstock.jobs import schedules, selectors
 from rootstock.jobs.cron import in_words
 from rootstock.jobs.forms import ScheduleForm
-from rootstock.jobs.models import Job
+from rootstock.jobs.models import Job, JobSchedule
+from rootstock.jobs.permissions import may_act, require_act
 from rootstock.jobs.retry import kind_of
 from rootstock.jobs.tables import SCHEDULES, STARTED
-from rootstock.jobs.views import require_start, scopes_of
 
 _OFFERED = 30
 
@@ -26,8 +27,8 @@ _OFFERED = 30
 @require_GET
 @tenant_page("jobs:read")
 def schedule_list(request: PageRequest) -> HttpResponse:
-    """Every schedule."""
-    rows = selectors.schedules(organisation=request.organisation)
+    """The schedules of the kinds that the person's role may see."""
+    rows = selectors.schedules(organisation=request.organisation, scopes=scopes_of(request))
     return render(
         request,
         "jobs/schedules.html",
@@ -53,7 +54,7 @@ def schedule_new(request: PageRequest) -> HttpResponse:
 def _repeatable(request: PageRequest) -> list[Job]:
     """The latest jobs of the kinds that can be scheduled and that this person may start."""
     scopes = scopes_of(request)
-    kinds = [kind for kind in schedules.schedulable() if kind_of(Job(kind=kind)).scope in scopes]
+    kinds = [kind for kind in schedules.schedulable() if may_act(scopes, kind)]
     with tenant(request.organisation):
         return list(Job.objects.filter(kind__in=kinds).order_by("-id")[:_OFFERED])
 
@@ -61,7 +62,7 @@ def _repeatable(request: PageRequest) -> list[Job]:
 def _made(request: PageRequest, form: ScheduleForm) -> UUID | None:
     """The new schedule's id; None when it was refused, with the reasons on the form."""
     wanted = form.wanted()
-    require_start(request, wanted["kind"])
+    require_act(scopes_of(request), wanted["kind"])
     try:
         return schedules.schedule_create(
             organisation=request.organisation, created_by=request.user, **wanted
@@ -78,17 +79,16 @@ def _made(request: PageRequest, form: ScheduleForm) -> UUID | None:
 @tenant_page("jobs:read")
 def schedule_detail(request: PageRequest, schedule_id: UUID) -> HttpResponseBase:
     """One schedule, with the jobs that it started."""
-    schedule = selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id)
+    schedule = _seen(request, schedule_id)
     started = Job.objects.filter(schedule=schedule).select_related("created_by").defer("params", "result")
     table = embedded(request, STARTED, started)
-    scopes = scopes_of(request)
+    may_write = "jobs:write" in scopes_of(request) and may_act(scopes_of(request), schedule.kind)
     context = {
         "schedule": schedule,
-        "kind": kind_of(Job(kind=schedule.kind)),
+        "kind": kind_of(schedule.kind),
         "times": in_words(schedule),
         "table": table,
-        "may_write": "jobs:write" in scopes,
-        "may_run": "jobs:write" in scopes and kind_of(Job(kind=schedule.kind)).scope in scopes,
+        "may_write": may_write,
     }
     return part_or_none(request, table, started) or render(request, "jobs/schedule.html", context)
 
@@ -97,6 +97,7 @@ def schedule_detail(request: PageRequest, schedule_id: UUID) -> HttpResponseBase
 @tenant_page("jobs:write")
 def schedule_pause(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Pause it, or go on."""
+    _may_change(request, schedule_id)
     paused = request.POST.get("paused") == "1"
     schedules.schedule_pause(organisation=request.organisation, schedule_id=schedule_id, paused=paused)
     return _back(request, schedule_id, "Paused. What runs goes on." if paused else "It goes on.")
@@ -106,8 +107,7 @@ def schedule_pause(request: PageRequest, schedule_id: UUID) -> HttpResponse:
 @tenant_page("jobs:write")
 def schedule_run(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Start its job now."""
-    found = selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id)
-    require_start(request, found.kind)
+    _may_change(request, schedule_id)
     schedules.schedule_run_now(
         organisation=request.organisation, schedule_id=schedule_id, created_by=request.user
     )
@@ -118,9 +118,21 @@ def schedule_run(request: PageRequest, schedule_id: UUID) -> HttpResponse:
 @tenant_page("jobs:write")
 def schedule_delete(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Remove it."""
+    _may_change(request, schedule_id)
     schedules.schedule_delete(organisation=request.organisation, schedule_id=schedule_id)
     messages.success(request, "The schedule is deleted. The jobs that it started stay.")
     return HttpResponseRedirect(reverse("job-schedules"))
+
+
+def _seen(request: PageRequest, schedule_id: UUID) -> JobSchedule:
+    scopes = scopes_of(request)
+    return selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id, scopes=scopes)
+
+
+def _may_change(request: PageRequest, schedule_id: UUID) -> JobSchedule:
+    schedule = _seen(request, schedule_id)
+    require_act(scopes_of(request), schedule.kind)
+    return schedule
 
 
 def _back(request: HttpRequest, schedule_id: UUID, told: str) -> HttpResponse:

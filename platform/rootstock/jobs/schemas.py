@@ -48,7 +48,7 @@ class JobOut(Schema):
     @staticmethod
     def resolve_kept(job: Job) -> str:
         """What of an attempt stays when it ends early."""
-        return retry.kind_of(job).kept
+        return retry.kind_of(job.kind).kept
 
 
 class JobEventOut(Schema):
