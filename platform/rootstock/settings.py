@@ -634,6 +634,15 @@ JOB_KINDS: dict[str, JobKind] = {
         "Verify the audit trail",
         "audit:read",
         kept="Verifying changes nothing; it starts from the first root again.",
+        params="rootstock.jobs.schemas.NoParams",
+    ),
+    "audit.export": JobKind(
+        "rootstock.audit.exporting.export",
+        "general",
+        "Export the audit trail",
+        "audit:read",
+        kept="Nothing; the file is stored whole or not at all.",
+        params="rootstock.audit.exporting.ExportParams",
     ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",

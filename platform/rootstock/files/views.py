@@ -8,7 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.views.common import saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
+from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
 from rootstock.errors import Forbidden
 from rootstock.files import selectors, services
@@ -27,19 +28,17 @@ def file_list(request: PageRequest) -> HttpResponseBase:
     if request.method == "POST" and not may_write:
         raise Forbidden("your role may not upload files; an administrator can change that")
     form = UploadForm(request.POST or None, request.FILES or None)
-    if form.is_valid():
-        given = form.cleaned_data
-        found = saved(
-            form,
-            lambda: services.file_store(
-                organisation=request.organisation,
-                purpose=given["purpose"],
-                content=given["file"],
-                uploaded_by=request.user,
-            ),
-        )
-        if found:
-            return redirect("file", found[0].pk)
+    found = saved(
+        form,
+        lambda: services.file_store(
+            organisation=request.organisation,
+            purpose=form.cleaned_data["purpose"],
+            content=form.cleaned_data["file"],
+            uploaded_by=request.user,
+        ),
+    )
+    if found:
+        return redirect("file", found[0].pk)
     context = {"form": form, "may_write": may_write, "purposes": PURPOSES}
     return table_page(request, FILES, selectors.files(), "files/list.html", context)
 

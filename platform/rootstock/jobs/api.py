@@ -11,7 +11,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.jobs import permissions, schedules, selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule
-from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleIn, ScheduleOut
+from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleChange, ScheduleIn, ScheduleOut
 from rootstock.jobs.stream import stream_response
 from rootstock.paging import Page, page_of
 
@@ -47,7 +47,7 @@ def create_schedule(request: ApiRequest, body: ScheduleIn) -> Status[JobSchedule
     """
     permissions.require_act(request.auth.scopes, body.kind)
     made = schedules.schedule_create(
-        organisation=request.auth.organisation, created_by=request.auth.user, **body.dict()
+        organisation=request.auth.organisation, created_by=request.auth.user, **body.wanted()
     )
     return Status(201, made)
 
@@ -56,6 +56,13 @@ def create_schedule(request: ApiRequest, body: ScheduleIn) -> Status[JobSchedule
 def get_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
     """One schedule."""
     return selectors.schedule_get(**_caller(request), schedule_id=schedule_id)
+
+
+@router.patch("/schedules/{uuid:schedule_id}", response=ScheduleOut, auth=scope("jobs:write"))
+def change_schedule(request: ApiRequest, schedule_id: UUID, body: ScheduleChange) -> JobSchedule:
+    """Change a schedule; the jobs that it started stay as they are."""
+    organisation = _may_change(request, schedule_id)
+    return schedules.schedule_update(organisation=organisation, schedule_id=schedule_id, **body.wanted())
 
 
 @router.post("/schedules/{uuid:schedule_id}/pause", response=ScheduleOut, auth=scope("jobs:write"))

@@ -9,9 +9,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
-from rootstock.accounts.views.common import is_saved, saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
 from rootstock.audit.services import read_record
 from rootstock.audit.words import actor_names
+from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
 from rootstock.privacy import holds, requests, retention, rotation, selectors, signing
 from rootstock.privacy.api import archive_response
@@ -212,9 +213,10 @@ def retention_page(request: PageRequest) -> HttpResponse:
 
 def _rule_saved(request: PageRequest, form: RuleForm, kind: str) -> bool:
     days = form.cleaned_data["days"]
-    return is_saved(
+    done = saved(
         form, lambda: (retention.rule_set(organisation=request.organisation, kind=kind, days=days), True)
     )
+    return done is not None
 
 
 @require_GET
@@ -264,7 +266,7 @@ def keys_page(request: PageRequest) -> HttpResponse:
     form = SettingsForm(
         request.POST if request.method == "POST" and _may_write(request) else None, initial=initial
     )
-    if form.is_valid() and is_saved(
+    if saved(
         form,
         lambda: requests.settings_update(
             organisation=request.organisation, granted=scopes_of(request), **form.cleaned_data
