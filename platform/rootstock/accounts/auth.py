@@ -84,7 +84,7 @@ def principal_of(request: HttpRequest) -> Principal:
 
 
 def _found_out(request: HttpRequest) -> Principal:
-    header = request.headers.get("Authorization", "")
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     if header:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:

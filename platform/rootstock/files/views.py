@@ -27,7 +27,8 @@ def file_list(request: PageRequest) -> HttpResponseBase:
     may_write = "files:write" in scopes_of(request)
     if request.method == "POST" and not may_write:
         raise Forbidden("your role may not upload files; an administrator can change that")
-    form = UploadForm(request.POST or None, request.FILES or None)
+    about = {"subject_id": request.GET.get("subject", "")}
+    form = UploadForm(request.POST or None, request.FILES or None, initial=about)
     found = saved(
         form,
         lambda: services.file_store(
@@ -35,6 +36,7 @@ def file_list(request: PageRequest) -> HttpResponseBase:
             purpose=form.cleaned_data["purpose"],
             content=form.cleaned_data["file"],
             uploaded_by=request.user,
+            subject_id=form.cleaned_data["subject_id"],
         ),
     )
     if found:
@@ -54,6 +56,7 @@ def file(request: PageRequest, file_id: UUID) -> HttpResponse:
         "purpose": purpose_label(found),
         "waits": found.state in (FileState.QUARANTINED, FileState.UPLOADING),
         "may_write": "files:write" in scopes_of(request),
+        "may_see_person": "privacy:read" in scopes_of(request),
     }
     if request.headers.get("HX-Target") == "file":
         return render(request, "files/part.html", context, status=200 if context["waits"] else 286)

@@ -19,7 +19,7 @@ from rootstock.privacy.api import archive_response
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.forms import FindForm, HoldForm, RequestForm, RuleForm, SettingsForm
-from rootstock.privacy.holdings import subject_types
+from rootstock.privacy.holdings import kind_labels, subject_types
 from rootstock.privacy.models import (
     Action,
     ErasureCertificate,
@@ -96,6 +96,7 @@ def subject(request: PageRequest, subject_id: UUID) -> HttpResponse:
         "form": form,
         "hold_form": HoldForm(),
         "may_write": _may_write(request),
+        "may_upload": "files:write" in scopes_of(request),
     }
     return render(request, "privacy/subject.html", context)
 
@@ -124,7 +125,6 @@ def hold_release(request: PageRequest, subject_id: UUID) -> HttpResponse:
 @tenant_page(READ)
 def request_page(request: PageRequest, request_id: UUID) -> HttpResponse:
     """One request."""
-    requests.exports_settle(organisation=request.organisation)
     found = selectors.request_get(organisation=request.organisation, request_id=request_id)
     if found.note and not is_erased(found.note):
         _record_read(request, found.subject, "request note")
@@ -181,9 +181,9 @@ def request_refuse(request: PageRequest, request_id: UUID) -> HttpResponse:
 
 @require_POST
 @tenant_page(WRITE)
-def archive(request: PageRequest, request_id: UUID) -> HttpResponse:
+def archive(request: PageRequest, request_id: UUID) -> HttpResponseBase:
     """The archive of an export."""
-    return archive_response(*requests.archive_take(organisation=request.organisation, request_id=request_id))
+    return archive_response(organisation=request.organisation, request_id=request_id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -241,8 +241,7 @@ def certificate(request: PageRequest, certificate_id: UUID) -> HttpResponse:
         name = f'attachment; filename="certificate-{found.pk}.json"'
         return JsonResponse(certificate_file(found), headers={"Content-Disposition": name})
     document = found.document
-    known = subject_types().get(document["subject"]["type"])
-    labels = {kind.name: kind.label for kind in known.kinds} if known else {}
+    labels = kind_labels()
     context = {
         "tab": "certificates",
         "certificate": found,
@@ -250,6 +249,7 @@ def certificate(request: PageRequest, certificate_id: UUID) -> HttpResponse:
         "type": type_words(document["subject"]["type"]),
         "ground": Ground(document["request"]["ground"]).label,
         "destroyed": [(labels.get(name, name), count) for name, count in document["destroyed"].items()],
+        "contents": [(labels.get(name, name), ids) for name, ids in document.get("contents", {}).items()],
         "requested_by": _named(request, document["request"]["requested_by"]),
         "confirmed_by": _named(request, document["request"]["confirmed_by"]),
         "genuine": signing.is_signed(document, found.signature, signing.public_key()),
