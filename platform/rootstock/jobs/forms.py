@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 
+from rootstock.console import formats
 from rootstock.jobs.models import Job
 
 EVERY = [(3600, "Every hour"), (21600, "Every 6 hours"), (86400, "Every 24 hours"), (604800, "Every 7 days")]
@@ -56,4 +57,4 @@ class ScheduleForm(forms.Form):
 
 def _title(job: Job) -> str:
     name = job.params.get("name") or str(job.pk)[-12:]
-    return f"{name}, {job.created_at:%-d %b %Y %H:%M} UTC"
+    return f"{name}, {formats.moment(job.created_at)} UTC"
