@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class RuntimeStep(bootsteps.StartStopStep):
-    """On in workers started with ROOTSTOCK_LANES; off in trainer and general, which hold no model."""
+    """On in workers started with ROOTSTOCK_LANES; off in trainer, general and webhooks, which hold no model."""
 
     requires = ("celery.worker.components:Pool",)
 

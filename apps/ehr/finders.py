@@ -12,7 +12,7 @@ from rootstock.audit.services import list_read_record
 from rootstock.console.finding import MOST, Found, id_bounds
 
 
-def find(*, organisation: Organisation, text: str) -> list[Found]:
+def find(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Patients by a whole record number, or by the beginning of our id. Whoever is shown is on the audit trail."""
     bounds = id_bounds(text)
     with tenant(organisation):

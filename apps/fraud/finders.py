@@ -10,7 +10,7 @@ from rootstock.console.finding import MOST, Found, id_bounds
 from rootstock.console.formats import money
 
 
-def find(*, organisation: Organisation, text: str) -> list[Found]:
+def find(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Payments by the sender's own reference, or by the beginning of our id."""
     bounds = id_bounds(text)
     wanted = Q(external_id=text) | Q(pk__range=bounds) if bounds else Q(external_id=text)

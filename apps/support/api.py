@@ -8,6 +8,7 @@ from ninja import Router, Status
 
 from apps.support import selectors, services, streaming
 from apps.support.evidence import CONVERSATION
+from apps.support.models import Conversation, Turn
 from apps.support.schemas import (
     ConversationDetail,
     ConversationIn,
@@ -16,7 +17,7 @@ from apps.support.schemas import (
     DeskOut,
     MessageIn,
     MessageOut,
-    TurnOut,
+    StateOut,
     conversation_detail,
     conversation_out,
     desk_out,
@@ -92,13 +93,12 @@ def _was_read(request: ApiRequest, conversation_id: UUID) -> None:
     )
 
 
-@router.post("/conversations/{conversation_id}/close", response=ConversationOut, auth=scope("support:write"))
-def conversation_close(request: ApiRequest, conversation_id: UUID) -> ConversationOut:
-    """Close a conversation; an answer in flight is stopped. Its turns are read with `support:read`."""
-    closed = services.conversation_close(
+@router.post("/conversations/{conversation_id}/close", response=StateOut, auth=scope("support:write"))
+def conversation_close(request: ApiRequest, conversation_id: UUID) -> Conversation:
+    """Close a conversation; an answer in flight is stopped. What was said is read with `support:read`."""
+    return services.conversation_close(
         organisation=request.auth.organisation, conversation_id=conversation_id
     )
-    return conversation_out(closed)
 
 
 @router.post(
@@ -140,12 +140,12 @@ def message_stream(request: ApiRequest, conversation_id: UUID, message_id: UUID)
 
 @router.post(
     "/conversations/{conversation_id}/messages/{message_id}/cancel",
-    response={202: TurnOut},
+    response={202: StateOut},
     auth=scope("support:write"),
 )
-def message_cancel(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> Status[TurnOut]:
-    """Stop an answer. What was said so far is kept as a cancelled turn."""
+def message_cancel(request: ApiRequest, conversation_id: UUID, message_id: UUID) -> Status[Turn]:
+    """Stop an answer. What was said so far is kept as a cancelled turn, which is read with `support:read`."""
     stopped = services.answer_stop(
         organisation=request.auth.organisation, conversation_id=conversation_id, message_id=message_id
     )
-    return Status(202, turn_out(stopped))
+    return Status(202, stopped)

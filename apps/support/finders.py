@@ -8,7 +8,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.console.finding import MOST, Found, id_bounds
 
 
-def find(*, organisation: Organisation, text: str) -> list[Found]:
+def find(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Conversations by the beginning of their id; words are looked for in the list, which opens them."""
     bounds = id_bounds(text)
     if bounds is None:

@@ -44,6 +44,13 @@ class TurnOut(Schema):
     finished_at: datetime | None
 
 
+class StateOut(Schema):
+    """How a conversation or an answer stands, without a word of it: for who may write and not read."""
+
+    id: UUID
+    state: Literal["open", "closed", "pending", "finished", "cancelled", "failed"]
+
+
 class ConversationIn(Schema):
     """A new conversation."""
 

@@ -353,6 +353,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
 INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+INVITATION_KEEP_DAYS = _integer("ROOTSTOCK_INVITATION_KEEP_DAYS", 90, 1)  # once used, revoked or expired
 # Valkey: limits hold for every web process together.
 CACHES = {
     "default": {
@@ -365,6 +366,8 @@ CACHES = {
 }
 LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
 AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+LOCKOUT_NAME_FAILURES = _integer("ROOTSTOCK_LOCKOUT_NAME_FAILURES", 30, 1)  # from all addresses together
+AXES_HANDLER = "rootstock.accounts.lockout.LockoutHandler"
 AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
@@ -453,6 +456,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "general"
+CELERY_TASK_ROUTES = {
+    "rootstock.webhooks.tasks.*": {"queue": "webhooks"}
+}  # a receiver that hangs holds no job
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
@@ -477,6 +483,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rootstock.idempotency.tasks.purge_requests",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "purge-accounts": {
+        "task": "rootstock.accounts.tasks.purge_accounts",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
     },
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
     "sweep-webhook-deliveries": {
@@ -635,6 +646,15 @@ JOB_KINDS: dict[str, JobKind] = {
         "Verify the audit trail",
         "audit:read",
         kept="Verifying changes nothing; it starts from the first root again.",
+        params="rootstock.jobs.schemas.NoParams",
+    ),
+    "audit.export": JobKind(
+        "rootstock.audit.exporting.export",
+        "general",
+        "Export the audit trail",
+        "audit:read",
+        kept="Nothing; the file is stored whole or not at all.",
+        params="rootstock.audit.exporting.ExportParams",
     ),
     "fraud.score_batch": JobKind(
         "apps.fraud.batches.score",

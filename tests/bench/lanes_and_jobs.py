@@ -20,7 +20,7 @@ from tests.bench.load import Load, Request, load, tool  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 from tests.bench.stand import running, streams, tables  # noqa: E402
 
-CLIENTS, REPEATS, SECONDS, STREAMS = 8, 5, 6.0, 300
+CLIENTS, REPEATS, SECONDS, STREAMS = 8, 5, 6.0, 300  # half of the streams are answers, half are jobs
 BODY = {"external_id": "p-1", "payer": "DE-1", "payee": "shop-9", "amount": 49.9, "channel": "card"}
 BARS = [
     Bar("lane_p99_ms", "<=", 12),
@@ -42,8 +42,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, help="random kills afterwards; the bar is 500")
     parser.add_argument("--without-jobs", action="store_true", help="leave job starts out")
     chosen = parser.parse_args()
-    var = running.prepare_environment()
-    with running.running(var) as stand:
+    with running.running(running.prepare_environment()) as stand:
         metrics = _lanes(stand, chosen.repeats, chosen.seconds)
         metrics |= _beside_streams(stand, chosen.repeats, chosen.seconds)
         metrics |= tables.measure(stand, rows=chosen.rows)
@@ -105,7 +104,7 @@ def _beside_streams(stand: running.Stand, repeats: int, seconds: float) -> dict[
     headers = {"Authorization": f"Bearer {stand.token}"}
     asked = Request("GET", "/api/v1/jobs?limit=20", headers)
     with streams.opened(stand, STREAMS) as readers:
-        loads = [load(stand.port, asked, clients=2, seconds=seconds) for _ in range(repeats)]
+        loads = [load(stand.alone_port, asked, clients=2, seconds=seconds) for _ in range(repeats)]
         alive = readers.alive()
     return {
         "streams_open": alive,

@@ -72,6 +72,13 @@ def test_the_pages_fit(web_url, committed_world, open_context, sign_in, job, vie
     page.get_by_role("button", name="Set up the schedule").click()
     expect(page.get_by_text("At 03:00, Monday through Friday").first).to_be_visible()
     schedule = page.url
-    for path in ("/jobs/", f"/jobs/{job.pk}/", "/jobs/schedules/", "/jobs/schedules/new/", schedule):
+    for path in (
+        "/jobs/",
+        f"/jobs/{job.pk}/",
+        "/jobs/schedules/",
+        "/jobs/schedules/new/",
+        schedule,
+        f"{schedule}edit/",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path

@@ -44,9 +44,9 @@ def test_every_command_names_something_that_exists(name: str) -> None:
 def test_every_queue_and_lane_is_served(profile: str) -> None:
     commands = [each.get("command", []) for each in in_profile(profile).values()]
     queues = {queue for command in commands for queue in option(command, "-Q").split(",")}
-    assert {kind.queue for kind in settings.JOB_KINDS.values()} | {
-        settings.CELERY_TASK_DEFAULT_QUEUE
-    } <= queues
+    routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+    wanted = {kind.queue for kind in settings.JOB_KINDS.values()} | routed
+    assert wanted | {settings.CELERY_TASK_DEFAULT_QUEUE} <= queues
     environments = [each.get("environment", {}) for each in in_profile(profile).values()]
     groups = {group for each in environments for group in each.get("ROOTSTOCK_LANES", "").split(",")}
     assert {lane.group for lane in settings.LANES.values()} <= groups

@@ -1,8 +1,11 @@
-"""Lockout after failed sign-ins, by user name and address (django-axes)."""
+"""Lockout after failed sign-ins (django-axes): by user name and address for a while, and by the name alone, after
+many more and for a moment, so that guessing from many addresses comes to nothing and locks nobody out for long."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
+from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.db.models import Max, Sum
@@ -12,6 +15,35 @@ from django.utils import timezone
 
 from rootstock.accounts.models import User
 from rootstock.console.formats import span
+
+NAME_PAUSE_S = 60
+
+
+class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
+    """axes has one limit for every way to count; here the name alone has its own."""
+
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """Those of the name from this address; the limit itself while the name has to wait."""
+        found: int = super().get_failures(request, credentials)
+        return max(found, settings.AXES_FAILURE_LIMIT) if name_pause(request, credentials) else found
+
+
+def name_pause(request: HttpRequest, credentials: dict[str, Any] | None) -> float:
+    """Seconds that a name waits after failures from many addresses; 0: no wait. The addresses where the person is
+    signed in do not wait: nobody keeps a colleague out from afar."""
+    name = attempted_name(request, credentials)
+    found = AccessAttempt.objects.filter(username=name, attempt_time__gte=_window()).aggregate(
+        failures=Sum("failures_since_start"), last=Max("attempt_time")
+    )
+    if (found["failures"] or 0) < settings.LOCKOUT_NAME_FAILURES:
+        return 0
+    here = UserSession.objects.filter(user__username__iexact=name, ip=client_address(request))
+    left = NAME_PAUSE_S - (timezone.now() - found["last"]).total_seconds()
+    return 0 if left <= 0 or here.exists() else left
+
+
+def _window() -> datetime:
+    return timezone.now() - timedelta(seconds=settings.LOCKOUT_S)
 
 
 def attempted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
@@ -42,9 +74,8 @@ def forget_failures(user: User) -> int:
 
 def locked_until(user: User) -> datetime | None:
     """Until when the person is locked out from some address; None when they are not."""
-    since = timezone.now() - timedelta(seconds=settings.LOCKOUT_S)
     last = (
-        AccessAttempt.objects.filter(username=user.username.lower(), attempt_time__gte=since)
+        AccessAttempt.objects.filter(username=user.username.lower(), attempt_time__gte=_window())
         .values("ip_address")
         .annotate(failures=Sum("failures_since_start"), last=Max("attempt_time"))
         .filter(failures__gte=settings.AXES_FAILURE_LIMIT)
@@ -57,15 +88,22 @@ def lockout_response(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None
 ) -> HttpResponse:
     """The sign-in page with how long to wait; 429."""
-    last = (
-        AccessAttempt.objects.filter(
-            username=attempted_name(request, credentials), ip_address=client_address(request)
-        )
-        .order_by("-attempt_time")
-        .first()
-    )
-    started = last.attempt_time if last else timezone.now()
-    left = max(1.0, settings.LOCKOUT_S - (timezone.now() - started).total_seconds())
-    page = render(request, "accounts/locked.html", {"wait": span(left)}, status=429)
+    pause = name_pause(request, credentials)
+    left = max(1.0, pause, _left_here(request, credentials))
+    context = {"wait": span(left), "everywhere": left == pause}
+    page = render(request, "accounts/locked.html", context, status=429)
     page["Retry-After"] = str(round(left))
     return page
+
+
+def _left_here(request: HttpRequest, credentials: dict[str, Any] | None) -> float:
+    """Seconds that the name is locked out from the caller's address; 0: it is not."""
+    here = AccessAttempt.objects.filter(
+        username=attempted_name(request, credentials),
+        ip_address=client_address(request),
+        attempt_time__gte=_window(),
+    ).aggregate(failures=Sum("failures_since_start"), last=Max("attempt_time"))
+    if (here["failures"] or 0) < settings.AXES_FAILURE_LIMIT:
+        return 0
+    left: float = settings.LOCKOUT_S - (timezone.now() - here["last"]).total_seconds()
+    return left

@@ -66,10 +66,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Two counters with different limits would give two different messages."""
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Changing how one signs in takes the password again, unless it was given a moment ago."""
-        signed_in_at = context.request.session.get(SIGNED_IN_KEY, 0.0)
+        """Changing how one signs in takes the password again, unless it was given a moment ago.
+
+        Who has neither password nor second factor comes through the identity provider again; allauth lets them pass.
+        """
+        request = context.request
+        signed_in_at = request.session.get(SIGNED_IN_KEY, 0.0)
         if time.time() - signed_in_at < app_settings.REAUTHENTICATION_TIMEOUT:
             return False
+        if not self.get_reauthentication_methods(request.user):
+            raise ImmediateHttpResponse(render(request, "accounts/sign_in_again.html", status=403))
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ allauth's pages lie under /account/; those that this product replaces or does no
 """
 
 from allauth.account import views as allauth_account
+from allauth.account.decorators import reauthentication_required
 from allauth.idp.oidc import views as oidc
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -46,6 +47,8 @@ urlpatterns = [
     path("account/email/", _own),
     path("account/sessions/", _own),
     path("account/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    # A first password is one more way in.
+    path("account/password/set/", reauthentication_required(allauth_account.password_set)),
     path("account/", include("allauth.urls")),
     path("login/", SignIn.as_view(), name="account_login"),
     path("login/", SignIn.as_view(), name="login"),

@@ -9,30 +9,31 @@ from rootstock.accounts.tables import named
 from rootstock.accounts.tenancy import tenant
 from rootstock.console.finding import MOST, Found, id_bounds
 from rootstock.jobs.models import Job
+from rootstock.jobs.permissions import seen
+from rootstock.jobs.retry import kind_of
 from rootstock.registry.models import AdapterVersion
 
 
-def jobs(*, organisation: Organisation, text: str) -> list[Found]:
+def jobs(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Jobs by the beginning of their id, or the newest of a kind named in words."""
     bounds = id_bounds(text)
     kinds = [kind for kind, told in settings.JOB_KINDS.items() if text.lower() in told.label.lower()]
     wanted = Q(pk__range=bounds) if bounds else Q(kind__in=kinds)
     with tenant(organisation):
-        found = list(Job.objects.filter(wanted, organisation=organisation).order_by("-pk")[:MOST])
+        visible = seen(Job.objects.filter(wanted, organisation=organisation), scopes)
+        found = list(visible.order_by("-pk")[:MOST])
     return [
         Found(
-            _kind(job.kind), reverse("job", args=[job.pk]), f"{job.state} · {str(job.pk)[:13]}", "list-checks"
+            kind_of(job.kind).label,
+            reverse("job", args=[job.pk]),
+            f"{job.state} · {str(job.pk)[:13]}",
+            "list-checks",
         )
         for job in found
     ]
 
 
-def _kind(kind: str) -> str:
-    known = settings.JOB_KINDS.get(kind)
-    return known.label if known else kind
-
-
-def adapters(*, organisation: Organisation, text: str) -> list[Found]:
+def adapters(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Adapters by name or digest."""
     name, _, digest = text.partition("@")
     wanted = Q(name__startswith=name.lower(), digest__startswith=digest) | Q(digest__startswith=text.lower())
@@ -42,7 +43,7 @@ def adapters(*, organisation: Organisation, text: str) -> list[Found]:
     return [Found(one.reference, f"/adapters/?name={one.name}", one.base.name, "layers") for one in versions]
 
 
-def people(*, organisation: Organisation, text: str) -> list[Found]:
+def people(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """Members by name or address."""
     fields = ("username", "email", "first_name", "last_name")
     wanted = Q(*((f"user__{field}__icontains", text) for field in fields), _connector=Q.OR)
@@ -55,7 +56,7 @@ def people(*, organisation: Organisation, text: str) -> list[Found]:
     ]
 
 
-def keys(*, organisation: Organisation, text: str) -> list[Found]:
+def keys(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     """API keys by name or prefix."""
     with tenant(organisation):
         found = ApiKey.objects.filter(Q(name__icontains=text) | Q(prefix=text), organisation=organisation)

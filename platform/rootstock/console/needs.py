@@ -13,6 +13,7 @@ from rootstock.accounts.models import ApiKey, Membership, Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.ids import uuid7_at
 from rootstock.jobs.models import Job, JobState
+from rootstock.jobs.permissions import Scopes, seen
 from rootstock.webhooks.models import EndpointState, WebhookEndpoint
 
 RECENT, SOON = timedelta(days=1), timedelta(days=7)
@@ -29,22 +30,23 @@ class Need:
     symbol: str
 
 
-def needs_of(organisation: Organisation, scopes: frozenset[str]) -> list[Need]:
+def needs_of(organisation: Organisation, scopes: Scopes) -> list[Need]:
     """What a person with these scopes should look at, the worst first."""
     with tenant(organisation):
-        found = [ask(organisation) for scope, ask in QUESTIONS if scope in scopes]
+        found = [ask(organisation, scopes) for scope, ask in QUESTIONS if scope in scopes]
     return sorted((need for need in found if need), key=lambda need: need.tone != "error")
 
 
-def _failed_jobs(organisation: Organisation) -> Need | None:
+def _failed_jobs(organisation: Organisation, scopes: Scopes) -> Need | None:
     since = uuid7_at(timezone.now() - RECENT)
-    failed = Job.objects.filter(organisation=organisation, state=JobState.FAILED, pk__gt=since)
+    visible = seen(Job.objects.filter(organisation=organisation), scopes)
+    failed = visible.filter(state=JobState.FAILED, pk__gt=since)
     count = failed[:MOST].count()
     text = f"{_some(count, 'job')} failed in the last 24 hours"
     return Need(text, "/jobs/?state=failed", "error", "list-checks") if count else None
 
 
-def _disabled_webhooks(organisation: Organisation) -> Need | None:
+def _disabled_webhooks(organisation: Organisation, scopes: Scopes) -> Need | None:
     off = WebhookEndpoint.objects.filter(organisation=organisation, state=EndpointState.DISABLED)
     off = off.exclude(disabled_reason="")
     count = off[:MOST].count()
@@ -52,7 +54,7 @@ def _disabled_webhooks(organisation: Organisation) -> Need | None:
     return Need(text, "/webhooks/?state=disabled", "error", "webhook") if count else None
 
 
-def _locked_people(organisation: Organisation) -> Need | None:
+def _locked_people(organisation: Organisation, scopes: Scopes) -> Need | None:
     since = timezone.now() - timedelta(seconds=settings.LOCKOUT_S)
     tried = AccessAttempt.objects.filter(attempt_time__gte=since).values("username")
     locked = tried.annotate(n=Sum("failures_since_start")).filter(n__gte=settings.AXES_FAILURE_LIMIT)
@@ -64,7 +66,7 @@ def _locked_people(organisation: Organisation) -> Need | None:
     return Need(text, "/people/", "warn", "lock") if count else None
 
 
-def _expiring_keys(organisation: Organisation) -> Need | None:
+def _expiring_keys(organisation: Organisation, scopes: Scopes) -> Need | None:
     now = timezone.now()
     ending = ApiKey.objects.filter(organisation=organisation, revoked_at=None, replaced_by=None)
     count = ending.filter(expires_at__gt=now, expires_at__lt=now + SOON)[:MOST].count()
@@ -77,7 +79,7 @@ def _some(count: int, one: str, many: str = "") -> str:
     return f"{shown} {one if count == 1 else many or one + 's'}"
 
 
-QUESTIONS: tuple[tuple[str, Callable[[Organisation], Need | None]], ...] = (
+QUESTIONS: tuple[tuple[str, Callable[[Organisation, Scopes], Need | None]], ...] = (
     ("jobs:read", _failed_jobs),
     ("webhooks:read", _disabled_webhooks),
     ("people:write", _locked_people),

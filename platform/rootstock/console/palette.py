@@ -73,7 +73,7 @@ def found(membership: Membership, text: str) -> list[Group]:
         return []
     scopes = ROLE_SCOPES[membership.role]
     groups = [
-        Group(label, _search(path, membership.organisation, text))
+        Group(label, _search(path, membership.organisation, text, scopes))
         for label, scope, path in _searches()
         if scope in scopes
     ]
@@ -87,9 +87,9 @@ def _searches() -> Iterable[tuple[str, str, str]]:
             yield vertical.label, f"{name}:read", vertical.search
 
 
-def _search(path: str, organisation: Organisation, text: str) -> list[Found]:
+def _search(path: str, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
     search: Search = import_string(path)
-    return list(search(organisation=organisation, text=text))[:MOST]
+    return list(search(organisation=organisation, text=text, scopes=scopes))[:MOST]
 
 
 def as_json(groups: list[Group]) -> dict[str, Any]:

@@ -147,7 +147,9 @@ def home(membership: Membership) -> dict[str, Any]:
     """Everything on the home page."""
     health, scopes, told = snapshot(), ROLE_SCOPES[membership.role], pulse()
     may_see_jobs = "jobs:read" in scopes
-    jobs = jobs_page(organisation=membership.organisation_id, limit=8)[0] if may_see_jobs else []
+    jobs = (
+        jobs_page(organisation=membership.organisation_id, scopes=scopes, limit=8)[0] if may_see_jobs else []
+    )
     own = own_references(organisation=membership.organisation_id, references=resident_adapters(health))
     return {
         "health": health,

@@ -7,10 +7,11 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.jobs import retry, schedules, selectors, services
+from rootstock.accounts.models import Organisation
+from rootstock.jobs import permissions, schedules, selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule
-from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleIn, ScheduleOut
+from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleChange, ScheduleIn, ScheduleOut
 from rootstock.jobs.stream import stream_response
 from rootstock.paging import Page, page_of
 
@@ -25,18 +26,17 @@ def list_jobs(
     state: str | None = None,
     kind: str | None = None,
 ) -> dict[str, Any]:
-    """Jobs, newest first."""
-    organisation = request.auth.organisation
+    """Jobs, newest first: those of the kinds whose scope the key has (`fraud:read`, `ehr:read`, …)."""
     rows, following = selectors.jobs_page(
-        organisation=organisation, cursor=cursor, limit=limit, state=state, kind=kind
+        **_caller(request), cursor=cursor, limit=limit, state=state, kind=kind
     )
     return page_of(rows, following, JobOut.from_orm)
 
 
 @router.get("/schedules", response=list[ScheduleOut], auth=scope("jobs:read"))
 def list_schedules(request: ApiRequest) -> list[JobSchedule]:
-    """Every schedule: the next due first, then the paused."""
-    return selectors.schedules(organisation=request.auth.organisation)
+    """Schedules of the kinds whose scope the key has: the next due first, then the paused."""
+    return selectors.schedules(**_caller(request))
 
 
 @router.post("/schedules", response={201: ScheduleOut}, auth=scope("jobs:write"))
@@ -45,9 +45,9 @@ def create_schedule(request: ApiRequest, body: ScheduleIn) -> Status[JobSchedule
 
     Times that pass while nothing runs are made up for once. A run is skipped while the one before has not ended.
     """
-    request.auth.require(retry.kind_scope(body.kind))
+    permissions.require_act(request.auth.scopes, body.kind)
     made = schedules.schedule_create(
-        organisation=request.auth.organisation, created_by=request.auth.user, **body.dict()
+        organisation=request.auth.organisation, created_by=request.auth.user, **body.wanted()
     )
     return Status(201, made)
 
@@ -55,29 +55,34 @@ def create_schedule(request: ApiRequest, body: ScheduleIn) -> Status[JobSchedule
 @router.get("/schedules/{uuid:schedule_id}", response=ScheduleOut, auth=scope("jobs:read"))
 def get_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
     """One schedule."""
-    return selectors.schedule_get(organisation=request.auth.organisation, schedule_id=schedule_id)
+    return selectors.schedule_get(**_caller(request), schedule_id=schedule_id)
+
+
+@router.patch("/schedules/{uuid:schedule_id}", response=ScheduleOut, auth=scope("jobs:write"))
+def change_schedule(request: ApiRequest, schedule_id: UUID, body: ScheduleChange) -> JobSchedule:
+    """Change a schedule; the jobs that it started stay as they are."""
+    organisation = _may_change(request, schedule_id)
+    return schedules.schedule_update(organisation=organisation, schedule_id=schedule_id, **body.wanted())
 
 
 @router.post("/schedules/{uuid:schedule_id}/pause", response=ScheduleOut, auth=scope("jobs:write"))
 def pause_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
     """Start no more of its jobs; what runs goes on."""
-    organisation = request.auth.organisation
+    organisation = _may_change(request, schedule_id)
     return schedules.schedule_pause(organisation=organisation, schedule_id=schedule_id, paused=True)
 
 
 @router.post("/schedules/{uuid:schedule_id}/resume", response=ScheduleOut, auth=scope("jobs:write"))
 def resume_schedule(request: ApiRequest, schedule_id: UUID) -> JobSchedule:
     """Go on with its next time; what fell due in between is not made up for."""
-    organisation = request.auth.organisation
+    organisation = _may_change(request, schedule_id)
     return schedules.schedule_pause(organisation=organisation, schedule_id=schedule_id, paused=False)
 
 
 @router.post("/schedules/{uuid:schedule_id}/run", response={202: JobOut}, auth=scope("jobs:write"))
 def run_schedule(request: ApiRequest, schedule_id: UUID) -> Status[Job]:
     """Start its job now, beside its times. Needs the scope that starting such a job needs."""
-    organisation = request.auth.organisation
-    found = selectors.schedule_get(organisation=organisation, schedule_id=schedule_id)
-    request.auth.require(retry.kind_scope(found.kind))
+    organisation = _may_change(request, schedule_id)
     job = schedules.schedule_run_now(
         organisation=organisation, schedule_id=schedule_id, created_by=request.auth.user
     )
@@ -87,21 +92,20 @@ def run_schedule(request: ApiRequest, schedule_id: UUID) -> Status[Job]:
 @router.delete("/schedules/{uuid:schedule_id}", response={204: None}, auth=scope("jobs:write"))
 def delete_schedule(request: ApiRequest, schedule_id: UUID) -> Status[None]:
     """Remove a schedule; the jobs that it started stay."""
-    schedules.schedule_delete(organisation=request.auth.organisation, schedule_id=schedule_id)
+    schedules.schedule_delete(organisation=_may_change(request, schedule_id), schedule_id=schedule_id)
     return Status(204, None)
 
 
 @router.get("/{uuid:job_id}", response=JobOut, auth=scope("jobs:read"))
 def get_job(request: ApiRequest, job_id: UUID) -> Job:
     """One job."""
-    return selectors.job_get(organisation=request.auth.organisation, job_id=job_id)
+    return selectors.job_get(**_caller(request), job_id=job_id)
 
 
 @router.get("/{uuid:job_id}/events", response=list[JobEventOut], auth=scope("jobs:read"))
 def get_job_events(request: ApiRequest, job_id: UUID, after: int = 0, limit: int = 500) -> list[JobEvent]:
     """A job's events, oldest first; `after` resumes behind the id of the last one seen."""
-    organisation = request.auth.organisation
-    selectors.job_get(organisation=organisation, job_id=job_id)
+    organisation = selectors.job_get(**_caller(request), job_id=job_id).organisation_id
     return selectors.job_events(
         organisation=organisation, job_id=job_id, after=max(0, after), limit=max(1, min(limit, 1000))
     )
@@ -116,29 +120,28 @@ def stream_job(
     `Last-Event-ID` (or `?after=`) goes on behind an event. The stream ends after `done`, or after a quarter of an hour:
     then come back with the last id. 204 says that all of it has been read.
     """
-    job = selectors.job_get(organisation=request.auth.organisation, job_id=job_id)
+    job = selectors.job_get(**_caller(request), job_id=job_id)
     return stream_response(request, job)
 
 
 @router.get("/{uuid:job_id}/artefacts", response=list[ArtefactOut], auth=scope("jobs:read"))
 def list_artefacts(request: ApiRequest, job_id: UUID) -> list[JobArtefact]:
     """The files that a job made."""
-    organisation = request.auth.organisation
-    selectors.job_get(organisation=organisation, job_id=job_id)
+    organisation = selectors.job_get(**_caller(request), job_id=job_id).organisation_id
     return selectors.job_artefacts(organisation=organisation, job_id=job_id)
 
 
 @router.get("/{uuid:job_id}/artefacts/{uuid:artefact_id}", auth=scope("jobs:read"))
 def download_artefact(request: ApiRequest, job_id: UUID, artefact_id: UUID) -> FileResponse:
     """Download one; its ETag is its SHA-256."""
-    organisation = request.auth.organisation
+    organisation = selectors.job_get(**_caller(request), job_id=job_id).organisation_id
     return artefact_response(artefact_get(organisation=organisation, job_id=job_id, artefact_id=artefact_id))
 
 
 @router.post("/{uuid:job_id}/cancel", response=JobOut, auth=scope("jobs:write"))
 def cancel_job(request: ApiRequest, job_id: UUID) -> Job:
-    """Ask a job to stop."""
-    return services.job_cancel(organisation=request.auth.organisation, job_id=job_id)
+    """Ask a job to stop. Needs the scope that starting such a job needs."""
+    return services.job_cancel(organisation=_may_act(request, job_id), job_id=job_id)
 
 
 @router.post("/{uuid:job_id}/run-again", response={202: JobOut}, auth=scope("jobs:read"))
@@ -147,8 +150,24 @@ def run_job_again(request: ApiRequest, job_id: UUID) -> Status[Job]:
 
     Asked again while the new one has not ended, the answer is that one.
     """
-    organisation = request.auth.organisation
-    job = selectors.job_get(organisation=organisation, job_id=job_id)
-    request.auth.require(retry.kind_of(job).scope)
+    organisation = _may_act(request, job_id)
     again = services.job_run_again(organisation=organisation, job_id=job_id, created_by=request.auth.user)
     return Status(202, again)
+
+
+def _caller(request: ApiRequest) -> dict[str, Any]:
+    return {"organisation": request.auth.organisation, "scopes": request.auth.scopes}
+
+
+def _may_act(request: ApiRequest, job_id: UUID) -> Organisation:
+    """The organisation of a job that the caller may cancel and repeat."""
+    job = selectors.job_get(**_caller(request), job_id=job_id)
+    permissions.require_act(request.auth.scopes, job.kind)
+    return request.auth.organisation
+
+
+def _may_change(request: ApiRequest, schedule_id: UUID) -> Organisation:
+    """The organisation of a schedule that the caller may change."""
+    found = selectors.schedule_get(**_caller(request), schedule_id=schedule_id)
+    permissions.require_act(request.auth.scopes, found.kind)
+    return request.auth.organisation

@@ -91,6 +91,22 @@ def next_run(
     return begun + step * ((after - begun) // step + 1)
 
 
+def next_runs(schedule: "JobSchedule", count: int = 5) -> list[datetime]:
+    """Its next times; none while it is paused."""
+    found = [schedule.next_run_at] if schedule.next_run_at else []
+    while found and len(found) < count:
+        try:
+            found.append(
+                next_run(
+                    cron=schedule.cron, every_s=schedule.every_s, timezone=schedule.timezone,
+                    after=found[-1], anchor=schedule.created_at,
+                )
+            )  # fmt: skip
+        except InvalidInput:  # it never comes again
+            break
+    return found
+
+
 def in_words(schedule: "JobSchedule") -> str:
     """When it runs, for the reader."""
     if schedule.every_s:

@@ -39,6 +39,7 @@ class JobSchedule(TenantModel):
     timezone = models.CharField(max_length=64, default="UTC")
     next_run_at = models.DateTimeField(null=True)
     last_run_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1)  # counts the changes: who changes it says what they saw
     note = models.CharField(max_length=200, blank=True)  # why the last due run was not started
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -39,7 +39,7 @@ class JobPage:
     @property
     def label(self) -> str:
         """What kind of job it is, in words."""
-        return kind_of(self.job).label
+        return kind_of(self.job.kind).label
 
     @property
     def priority_label(self) -> str:
@@ -54,7 +54,7 @@ class JobPage:
     @property
     def kept(self) -> str:
         """What of an attempt stays when it ends early."""
-        return kind_of(self.job).kept
+        return kind_of(self.job.kind).kept
 
     @property
     def state(self) -> str:

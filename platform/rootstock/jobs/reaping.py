@@ -44,7 +44,7 @@ def _reap(found: Job) -> bool:
 def _give_back(job: Job) -> bool:
     log.warning("job %s (%s): its worker is gone in attempt %d", job.pk, job.kind, job.attempts)
     lost = WorkerLost("the worker that ran it ended or lost touch; it may have been stopped or killed")
-    failed, limit = failed_attempt(job, lost.code, lost.detail), kind_of(job).max_attempts
+    failed, limit = failed_attempt(job, lost.code, lost.detail), kind_of(job.kind).max_attempts
     if job.cancel_requested:
         return job_finish(**owner_of(job), state=JobState.CANCELLED, failed=failed)
     if job.attempts >= limit:

@@ -5,7 +5,7 @@ import random
 from django.conf import settings
 from django.db import InterfaceError
 
-from rootstock.errors import AWAY, DomainError, InternalError, InvalidInput, unavailable
+from rootstock.errors import AWAY, DomainError, InternalError, unavailable
 from rootstock.jobs.events import AttemptFailed
 from rootstock.jobs.models import Job
 from rootstock.settings import JobKind
@@ -26,10 +26,10 @@ ADVICE = {
 }
 
 
-def kind_of(job: Job) -> JobKind:
-    """The job's kind; of one that has left the settings, what can still be said."""
-    known = settings.JOB_KINDS.get(job.kind)
-    return known or JobKind(run="", queue=job.queue, label=job.kind, scope="jobs:write")
+def kind_of(name: str) -> JobKind:
+    """A kind of job; of one that has left the settings, what can still be said."""
+    known = settings.JOB_KINDS.get(name)
+    return known or JobKind(run="", queue="", label=name, scope="jobs:write")
 
 
 def domain_error(error: Exception, job: Job) -> DomainError:
@@ -47,7 +47,7 @@ def delay_s(job: Job, error: DomainError) -> float | None:
     Exponential back-off with jitter, so that jobs which failed together do not return together; never sooner than
     the error's `retry_after`, and never later than five minutes unless it says so.
     """
-    if error.permanent or isinstance(error, InternalError) or job.attempts >= kind_of(job).max_attempts:
+    if error.permanent or isinstance(error, InternalError) or job.attempts >= kind_of(job.kind).max_attempts:
         return None
     backed_off = min(LONGEST_S, FIRST_S * 2.0 ** (job.attempts - 1))
     return max(error.retry_after or 0.0, backed_off * random.uniform(0.5, 1.0))
@@ -55,16 +55,9 @@ def delay_s(job: Job, error: DomainError) -> float | None:
 
 def failed_attempt(job: Job, code: str, detail: str) -> AttemptFailed:
     """The event of a failed attempt."""
-    return AttemptFailed(attempt=job.attempts, code=code, detail=detail[:2000], kept=kind_of(job).kept)
+    return AttemptFailed(attempt=job.attempts, code=code, detail=detail[:2000], kept=kind_of(job.kind).kept)
 
 
 def advice(error: dict[str, object] | None) -> str:
     """What the reader can do about a stored error."""
     return ADVICE.get(str((error or {}).get("code")), "Look at the reason; run it again once it is gone.")
-
-
-def kind_scope(kind: str) -> str:
-    """The scope that starting such a job needs. Raises InvalidInput for a kind that there is not."""
-    if kind not in settings.JOB_KINDS:
-        raise InvalidInput.field("kind", f"must be one of {', '.join(settings.JOB_KINDS)}")
-    return settings.JOB_KINDS[kind].scope

@@ -30,7 +30,7 @@ def run_claimed(job: Job, function: JobFunction | None = None) -> None:
     """Run the job that this process has claimed, and record how it ended."""
     token = request_id.set(job.request_id or "-")
     try:
-        _run(job, function or import_string(retry.kind_of(job).run))
+        _run(job, function or import_string(retry.kind_of(job.kind).run))
     except LeaseLost:
         log.warning("job %s: the lease passed to another worker", job.pk)
     except Cancelled:
@@ -50,10 +50,6 @@ def _run(job: Job, function: JobFunction) -> None:
         _last_words(lambda: job_finish(**owner_of(job), state=JobState.SUCCEEDED, result=result))
 
 
-def _owner(job: Job) -> dict[str, Any]:
-    return {"organisation": job.organisation_id, "job_id": job.pk, "fence": job.fence}
-
-
 def _fail(job: Job, error: Exception) -> None:
     told = retry.domain_error(error, job)
     if isinstance(told, InternalError):
@@ -69,7 +65,7 @@ def _fail(job: Job, error: Exception) -> None:
 
 
 def _requeue(job: Job, failed: AttemptFailed, told: DomainError, delay: float) -> bool:
-    limit = retry.kind_of(job).max_attempts
+    limit = retry.kind_of(job.kind).max_attempts
     if job_requeue(job, failed=failed, error=told.as_dict(), delay_s=delay, of=limit):
         return True
     job_finish(**owner_of(job), state=JobState.CANCELLED, failed=failed)  # unless it is no longer ours

@@ -10,15 +10,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.views.common import is_saved, saved, scopes_of
 from rootstock.console.tables import embedded, of_rows, part_or_none
-from rootstock.errors import DomainError
 from rootstock.jobs import schedules, selectors
-from rootstock.jobs.cron import in_words
-from rootstock.jobs.forms import ScheduleForm
-from rootstock.jobs.models import Job
+from rootstock.jobs.cron import in_words, next_runs
+from rootstock.jobs.forms import ScheduleChangeForm, ScheduleForm
+from rootstock.jobs.models import Job, JobSchedule, Priority
+from rootstock.jobs.permissions import may_act, require_act
 from rootstock.jobs.retry import kind_of
 from rootstock.jobs.tables import SCHEDULES, STARTED
-from rootstock.jobs.views import require_start, scopes_of
 
 _OFFERED = 30
 
@@ -26,8 +26,8 @@ _OFFERED = 30
 @require_GET
 @tenant_page("jobs:read")
 def schedule_list(request: PageRequest) -> HttpResponse:
-    """Every schedule."""
-    rows = selectors.schedules(organisation=request.organisation)
+    """The schedules of the kinds that the person's role may see."""
+    rows = selectors.schedules(organisation=request.organisation, scopes=scopes_of(request))
     return render(
         request,
         "jobs/schedules.html",
@@ -38,57 +38,65 @@ def schedule_list(request: PageRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @tenant_page("jobs:write")
 def schedule_new(request: PageRequest) -> HttpResponse:
-    """Set one up, from a job that has run before."""
-    jobs = _repeatable(request)
-    given = request.POST if request.method == "POST" else None
-    form = ScheduleForm(jobs, given, initial={"job": request.GET.get("from", "")})
-    if given is not None and form.is_valid() and (made := _made(request, form)):
+    """Set one up: a kind of job that needs no parameters, or a job that has run before."""
+    form = _new_form(request)
+    if form.is_valid() and (made := saved(form, lambda: _made(request, form))):
         messages.success(request, "The schedule is set up.")
-        return HttpResponseRedirect(reverse("job-schedule", args=[made]))
-    return render(
-        request, "jobs/schedule_new.html", {"form": form, "jobs": jobs}, status=422 if given else 200
-    )
+        return HttpResponseRedirect(reverse("job-schedule", args=[made.pk]))
+    context = {"form": form, "nothing": not form.offered}
+    return render(request, "jobs/schedule_new.html", context, status=422 if form.is_bound else 200)
 
 
-def _repeatable(request: PageRequest) -> list[Job]:
-    """The latest jobs of the kinds that can be scheduled and that this person may start."""
-    scopes = scopes_of(request)
-    kinds = [kind for kind in schedules.schedulable() if kind_of(Job(kind=kind)).scope in scopes]
+def _new_form(request: PageRequest) -> ScheduleForm:
+    """Offers what this person may start."""
+    mine = [kind for kind in schedules.schedulable() if may_act(scopes_of(request), kind)]
+    alone = [kind for kind in mine if schedules.needs_nothing(kind)]
     with tenant(request.organisation):
-        return list(Job.objects.filter(kind__in=kinds).order_by("-id")[:_OFFERED])
+        before = Job.objects.filter(kind__in=mine).exclude(kind__in=alone, params={}).order_by("-id")
+        jobs = list(before[:_OFFERED])
+    given = request.POST if request.method == "POST" else None
+    return ScheduleForm(alone, jobs, given, initial={"job": request.GET.get("from", "")})
 
 
-def _made(request: PageRequest, form: ScheduleForm) -> UUID | None:
-    """The new schedule's id; None when it was refused, with the reasons on the form."""
+@require_http_methods(["GET", "POST"])
+@tenant_page("jobs:write")
+def schedule_edit(request: PageRequest, schedule_id: UUID) -> HttpResponse:
+    """Change one."""
+    schedule = _may_change(request, schedule_id)
+    form = ScheduleChangeForm(schedule, request.POST if request.method == "POST" else None)
+    if form.is_valid() and is_saved(
+        form,
+        lambda: schedules.schedule_update(
+            organisation=request.organisation, schedule_id=schedule_id, **form.wanted()
+        ),
+    ):
+        return _back(request, schedule_id, "The schedule is changed.")
+    context = {"form": form, "schedule": schedule}
+    return render(request, "jobs/schedule_edit.html", context, status=422 if form.is_bound else 200)
+
+
+def _made(request: PageRequest, form: ScheduleForm) -> JobSchedule:
     wanted = form.wanted()
-    require_start(request, wanted["kind"])
-    try:
-        return schedules.schedule_create(
-            organisation=request.organisation, created_by=request.user, **wanted
-        ).pk
-    except DomainError as error:
-        for problem in error.errors:
-            form.add_error(problem.field if problem.field in form.fields else None, problem.reason)
-        if not error.errors:
-            form.add_error("name" if error.detail.startswith("name:") else None, error.detail)
-        return None
+    require_act(scopes_of(request), wanted["kind"])
+    return schedules.schedule_create(organisation=request.organisation, created_by=request.user, **wanted)
 
 
 @require_GET
 @tenant_page("jobs:read")
 def schedule_detail(request: PageRequest, schedule_id: UUID) -> HttpResponseBase:
     """One schedule, with the jobs that it started."""
-    schedule = selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id)
+    schedule = _seen(request, schedule_id)
     started = Job.objects.filter(schedule=schedule).select_related("created_by").defer("params", "result")
     table = embedded(request, STARTED, started)
-    scopes = scopes_of(request)
+    may_write = "jobs:write" in scopes_of(request) and may_act(scopes_of(request), schedule.kind)
     context = {
         "schedule": schedule,
-        "kind": kind_of(Job(kind=schedule.kind)),
+        "kind": kind_of(schedule.kind),
         "times": in_words(schedule),
+        "next_runs": next_runs(schedule),
+        "priority": Priority(schedule.priority).label,
         "table": table,
-        "may_write": "jobs:write" in scopes,
-        "may_run": "jobs:write" in scopes and kind_of(Job(kind=schedule.kind)).scope in scopes,
+        "may_write": may_write,
     }
     return part_or_none(request, table, started) or render(request, "jobs/schedule.html", context)
 
@@ -97,6 +105,7 @@ def schedule_detail(request: PageRequest, schedule_id: UUID) -> HttpResponseBase
 @tenant_page("jobs:write")
 def schedule_pause(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Pause it, or go on."""
+    _may_change(request, schedule_id)
     paused = request.POST.get("paused") == "1"
     schedules.schedule_pause(organisation=request.organisation, schedule_id=schedule_id, paused=paused)
     return _back(request, schedule_id, "Paused. What runs goes on." if paused else "It goes on.")
@@ -106,8 +115,7 @@ def schedule_pause(request: PageRequest, schedule_id: UUID) -> HttpResponse:
 @tenant_page("jobs:write")
 def schedule_run(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Start its job now."""
-    found = selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id)
-    require_start(request, found.kind)
+    _may_change(request, schedule_id)
     schedules.schedule_run_now(
         organisation=request.organisation, schedule_id=schedule_id, created_by=request.user
     )
@@ -118,9 +126,21 @@ def schedule_run(request: PageRequest, schedule_id: UUID) -> HttpResponse:
 @tenant_page("jobs:write")
 def schedule_delete(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Remove it."""
+    _may_change(request, schedule_id)
     schedules.schedule_delete(organisation=request.organisation, schedule_id=schedule_id)
     messages.success(request, "The schedule is deleted. The jobs that it started stay.")
     return HttpResponseRedirect(reverse("job-schedules"))
+
+
+def _seen(request: PageRequest, schedule_id: UUID) -> JobSchedule:
+    scopes = scopes_of(request)
+    return selectors.schedule_get(organisation=request.organisation, schedule_id=schedule_id, scopes=scopes)
+
+
+def _may_change(request: PageRequest, schedule_id: UUID) -> JobSchedule:
+    schedule = _seen(request, schedule_id)
+    require_act(scopes_of(request), schedule.kind)
+    return schedule
 
 
 def _back(request: HttpRequest, schedule_id: UUID, told: str) -> HttpResponse:

@@ -1,12 +1,14 @@
 """Jobs that the clock starts: set up, paused, run now, and run when due."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
 from django.utils.module_loading import import_string
 from pydantic import BaseModel, ValidationError
@@ -29,6 +31,15 @@ def schedulable() -> dict[str, str]:
     return {name: kind.label for name, kind in settings.JOB_KINDS.items() if kind.params}
 
 
+def needs_nothing(kind: str) -> bool:
+    """Whether such a job can be scheduled without being told anything."""
+    try:
+        params_checked(kind, {})
+    except InvalidInput:
+        return False
+    return True
+
+
 def schedule_create(
     *,
     organisation: Organisation,
@@ -42,26 +53,76 @@ def schedule_create(
     created_by: User | None = None,
 ) -> JobSchedule:
     """Set a schedule up. Raises InvalidInput naming the field, Conflict for a name that is taken."""
-    if not 1 <= len(name.strip()) <= 80:
-        raise InvalidInput.field("name", "needs 1 to 80 characters")
-    if bool(cron) == (every_s is not None):
-        raise InvalidInput.field("cron", "give either cron or every_s")
-    checked, now = params_checked(kind, params), clock.now()
-    first = next_run(cron=cron, every_s=every_s, timezone=timezone, after=now)
-    try:
-        with tenant(organisation) as organisation_id:
-            if JobSchedule.objects.count() >= MOST:
-                raise Conflict(f"an organisation has at most {MOST} schedules: delete one first")
-            schedule = JobSchedule.objects.create(
-                organisation_id=organisation_id, name=name.strip(), kind=kind, params=checked, cron=cron,
-                every_s=every_s, timezone=timezone, priority=priority, created_by=created_by, next_run_at=first,
-            )  # fmt: skip
-            _audit(
-                schedule, "created", {"kind": kind, "cron": cron, "every_s": every_s, "timezone": timezone}
-            )
-    except IntegrityError:
-        raise Conflict(f"name: a schedule called {name.strip()} exists already") from None
+    schedule = JobSchedule(
+        organisation_id=organisation.pk, name=name, kind=kind, params=params, cron=cron, every_s=every_s,
+        timezone=timezone, priority=priority, created_by=created_by, created_at=clock.now(),
+    )  # fmt: skip
+    _check(schedule)
+    schedule.next_run_at = _next(schedule, schedule.created_at)
+    with tenant(organisation), _unique(schedule):
+        if JobSchedule.objects.count() >= MOST:
+            raise Conflict(f"an organisation has at most {MOST} schedules: delete one first")
+        schedule.save(force_insert=True)
+        _audit(schedule, "created", {"kind": kind, **_timing(schedule)})
     return schedule
+
+
+def schedule_update(
+    *, organisation: Organisation, schedule_id: UUID, version: int | None = None, **changes: Any
+) -> JobSchedule:
+    """Change its name, parameters, times or priority; a new pattern ends an interval and the other way round.
+
+    Raises InvalidInput naming the field, and Conflict when somebody changed it since `version` was read.
+    """
+    with tenant(organisation):
+        schedule = _locked(schedule_id)
+        if version not in (None, schedule.version):
+            raise Conflict("the schedule was changed meanwhile: look at it again, then change it")
+        before = _timing(schedule)
+        for field, value in (_EXCLUSIVE.get(_given(changes), {}) | changes).items():
+            setattr(schedule, field, value)
+        _check(schedule)
+        if before != _timing(schedule) and not schedule.paused:
+            schedule.next_run_at = _next(schedule, clock.now())
+        schedule.version += 1
+        with _unique(schedule):
+            schedule.save()
+        _audit(schedule, "changed", {"fields": sorted(changes), **_timing(schedule)})
+    return schedule
+
+
+_EXCLUSIVE: dict[str, dict[str, Any]] = {"cron": {"every_s": None}, "every_s": {"cron": ""}}
+
+
+def _given(changes: dict[str, Any]) -> str:
+    """Which of the two ways to say the times is asked for alone."""
+    asked = [name for name in _EXCLUSIVE if name in changes]
+    return asked[0] if len(asked) == 1 else ""
+
+
+def _check(schedule: JobSchedule) -> None:
+    """Bring it into the form that is stored. Raises InvalidInput."""
+    schedule.name = schedule.name.strip()
+    if not 1 <= len(schedule.name) <= 80:
+        raise InvalidInput.field("name", "needs 1 to 80 characters")
+    if bool(schedule.cron) == (schedule.every_s is not None):
+        raise InvalidInput.field("cron", "give either cron or every_s")
+    schedule.params = params_checked(schedule.kind, schedule.params)
+    _next(schedule, clock.now())
+
+
+def _timing(schedule: JobSchedule) -> dict[str, Any]:
+    return {"cron": schedule.cron, "every_s": schedule.every_s, "timezone": schedule.timezone}
+
+
+@contextmanager
+def _unique(schedule: JobSchedule) -> Iterator[None]:
+    reason = f"a schedule called {schedule.name} exists already"
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise Conflict(f"name: {reason}", errors=[FieldProblem("name", reason)]) from None
 
 
 def params_checked(kind: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Jobs, events, artefacts and schedules as callers see them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from rootstock.jobs import retry
+from rootstock.jobs.cron import next_runs
 from rootstock.jobs.models import Job, JobArtefact, JobSchedule, Priority
 
 
@@ -48,7 +49,7 @@ class JobOut(Schema):
     @staticmethod
     def resolve_kept(job: Job) -> str:
         """What of an attempt stays when it ends early."""
-        return retry.kind_of(job).kept
+        return retry.kind_of(job.kind).kept
 
 
 class JobEventOut(Schema):
@@ -78,6 +79,15 @@ class ArtefactOut(Schema):
         return f"/api/v1/jobs/{artefact.job_id}/artefacts/{artefact.pk}" if artefact.path else None
 
 
+class NoParams(BaseModel):
+    """A kind of job that needs to be told nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+PriorityName = Literal["interactive", "normal", "bulk"]
+
+
 class ScheduleIn(Schema):
     """A schedule: either `cron` (five fields, in `timezone`) or `every_s`."""
 
@@ -88,10 +98,41 @@ class ScheduleIn(Schema):
     cron: Annotated[str, Field(max_length=120)] = ""
     every_s: Annotated[int, Field(ge=60, le=366 * 86400)] | None = None
     timezone: str = "UTC"
+    priority: PriorityName = "bulk"
+
+    def wanted(self) -> dict[str, Any]:
+        """As `schedule_create` takes it."""
+        return self.dict() | {"priority": Priority[self.priority.upper()]}
+
+
+class ScheduleChange(Schema):
+    """What to change; what is left out stays. `cron` ends an interval, and `every_s` a pattern.
+
+    With the `version` that you have seen, a change that somebody made meanwhile is not overwritten: 409.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"cron": "0 3 * * 1-5", "version": 1}}
+    )
+    name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    params: dict[str, Any] | None = None
+    cron: Annotated[str, Field(min_length=1, max_length=120)] | None = None
+    every_s: Annotated[int, Field(ge=60, le=366 * 86400)] | None = None
+    timezone: str | None = None
+    priority: PriorityName | None = None
+    version: int | None = None
+
+    def wanted(self) -> dict[str, Any]:
+        """As `schedule_update` takes it."""
+        priority = {"priority": Priority[self.priority.upper()]} if self.priority else {}
+        return self.dict(exclude_none=True) | priority
 
 
 class ScheduleOut(Schema):
-    """A schedule. `next_run_at` is null while it is paused; `note` says why the last due run was not started."""
+    """A schedule. `next_runs` are the next five times; `next_run_at` is null while it is paused.
+
+    `note` says why the last due run was not started.
+    """
 
     id: UUID
     name: str
@@ -100,13 +141,26 @@ class ScheduleOut(Schema):
     cron: str
     every_s: int | None
     timezone: str
+    priority: str
+    version: int
     paused: bool
     next_run_at: datetime | None
+    next_runs: list[datetime]
     last_run_at: datetime | None
     note: str
     created_at: datetime
     last_job: UUID | None = None
     last_state: str | None = None
+
+    @staticmethod
+    def resolve_priority(schedule: JobSchedule) -> str:
+        """The priority by name."""
+        return Priority(schedule.priority).name.lower()
+
+    @staticmethod
+    def resolve_next_runs(schedule: JobSchedule) -> list[datetime]:
+        """The next times."""
+        return next_runs(schedule)
 
     @staticmethod
     def resolve_last_job(schedule: JobSchedule) -> UUID | None:

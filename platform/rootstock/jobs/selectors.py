@@ -7,6 +7,7 @@ from django.db.models import F
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput, NotFound
+from rootstock.jobs import permissions
 from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule, JobState
 from rootstock.paging import take_page
 
@@ -14,16 +15,17 @@ from rootstock.paging import take_page
 def jobs_page(
     *,
     organisation: Organisation | UUID,
+    scopes: frozenset[str],
     cursor: str | None = None,
     limit: int = 50,
     state: str | None = None,
     kind: str | None = None,
 ) -> tuple[list[Job], str | None]:
-    """A page of jobs, newest first."""
+    """A page of the jobs that a caller with these scopes may see, newest first."""
     if state and state not in JobState.values:
         raise InvalidInput.field("state", f"must be one of {', '.join(JobState.values)}")
     with tenant(organisation):
-        found = Job.objects.select_related("created_by")
+        found = permissions.seen(Job.objects.select_related("created_by"), scopes)
         if state:
             found = found.filter(state=state)
         if kind:
@@ -31,12 +33,13 @@ def jobs_page(
         return take_page(found, cursor=cursor, limit=limit)
 
 
-def job_get(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
-    """One job."""
+def job_get(*, organisation: Organisation | UUID, job_id: UUID, scopes: frozenset[str]) -> Job:
+    """One job. Raises NotFound, and Forbidden where these scopes may not see its kind."""
     with tenant(organisation):
         job = Job.objects.select_related("created_by", "schedule").filter(pk=job_id).first()
     if job is None:
         raise NotFound("no such job")
+    permissions.require_see(scopes, job.kind)
     return job
 
 
@@ -55,11 +58,11 @@ def job_artefacts(*, organisation: Organisation | UUID, job_id: UUID) -> list[Jo
         return list(JobArtefact.objects.filter(job_id=job_id).order_by("name"))
 
 
-def schedules(*, organisation: Organisation | UUID) -> list[JobSchedule]:
-    """Every schedule with `latest`, the job that it started last; the next due first, then the paused."""
+def schedules(*, organisation: Organisation | UUID, scopes: frozenset[str]) -> list[JobSchedule]:
+    """The schedules that may be seen, with `latest`, the job started last; the next due first, then the paused."""
     with tenant(organisation):
         rows = list(
-            JobSchedule.objects.select_related("created_by").order_by(
+            permissions.seen(JobSchedule.objects.select_related("created_by"), scopes).order_by(
                 F("next_run_at").asc(nulls_last=True), "name"
             )
         )
@@ -70,10 +73,13 @@ def schedules(*, organisation: Organisation | UUID) -> list[JobSchedule]:
     return rows
 
 
-def schedule_get(*, organisation: Organisation | UUID, schedule_id: UUID) -> JobSchedule:
-    """One schedule."""
+def schedule_get(
+    *, organisation: Organisation | UUID, schedule_id: UUID, scopes: frozenset[str]
+) -> JobSchedule:
+    """One schedule. Raises NotFound, and Forbidden where these scopes may not see its kind."""
     with tenant(organisation):
         found = JobSchedule.objects.select_related("created_by").filter(pk=schedule_id).first()
     if found is None:
         raise NotFound("no such schedule")
+    permissions.require_see(scopes, found.kind)
     return found

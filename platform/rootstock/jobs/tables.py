@@ -35,7 +35,7 @@ JOBS = Table(
     name="jobs",
     label="Jobs",
     columns=[
-        Column("label", "Job", value=lambda job: kind_of(job).label, css="strong"),
+        Column("label", "Job", value=lambda job: kind_of(job.kind).label, css="strong"),
         Column(
             "state", "State", value=lambda job: status_pill(JobPage(job).state), csv=lambda job: job.state
         ),
@@ -92,7 +92,7 @@ SCHEDULES = Table(
     label="Schedules",
     columns=[
         Column("name", "Schedule", css="strong"),
-        Column("kind", "Job", value=lambda row: settings.JOB_KINDS[row.kind].label),
+        Column("kind", "Job", value=lambda row: kind_of(row.kind).label),
         Column("times", "Runs", value=in_words),
         Column("next", "Next run", value=_next),
         Column("last", "Last result", value=_last),

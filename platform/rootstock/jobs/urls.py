@@ -7,6 +7,7 @@ urlpatterns = [
     path("schedules/", schedule_views.schedule_list, name="job-schedules"),
     path("schedules/new/", schedule_views.schedule_new, name="job-schedule-new"),
     path("schedules/<uuid:schedule_id>/", schedule_views.schedule_detail, name="job-schedule"),
+    path("schedules/<uuid:schedule_id>/edit/", schedule_views.schedule_edit, name="job-schedule-edit"),
     path("schedules/<uuid:schedule_id>/pause/", schedule_views.schedule_pause, name="job-schedule-pause"),
     path("schedules/<uuid:schedule_id>/run/", schedule_views.schedule_run, name="job-schedule-run"),
     path("schedules/<uuid:schedule_id>/delete/", schedule_views.schedule_delete, name="job-schedule-delete"),

@@ -10,14 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.accounts.views.common import scopes_of
 from rootstock.console.tables import table_page
-from rootstock.errors import Forbidden
 from rootstock.jobs import selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job
 from rootstock.jobs.pages import JobPage, attempts_of, event_lines, loss_chart
-from rootstock.jobs.retry import kind_of
+from rootstock.jobs.permissions import may_act, require_act, seen
 from rootstock.jobs.schedules import schedulable
 from rootstock.jobs.stream import stream_response
 from rootstock.jobs.tables import JOBS
@@ -25,24 +24,23 @@ from rootstock.jobs.tables import JOBS
 EVENTS = 5000  # of a long training: the curve needs all of them
 
 
-def scopes_of(request: PageRequest) -> frozenset[str]:
-    """What the person may do here."""
-    return ROLE_SCOPES[request.membership.role]
-
-
 @require_GET
 @tenant_page("jobs:read")
 def job_list(request: PageRequest) -> HttpResponseBase:
-    """Jobs, newest first."""
+    """The jobs that the person's role may see, newest first."""
     jobs = Job.objects.select_related("created_by").defer("params", "result")
-    return table_page(request, JOBS, jobs, "jobs/list.html")
+    return table_page(request, JOBS, seen(jobs, scopes_of(request)), "jobs/list.html")
+
+
+def _seen_job(request: PageRequest, job_id: UUID) -> Job:
+    return selectors.job_get(organisation=request.organisation, job_id=job_id, scopes=scopes_of(request))
 
 
 def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
-    row = selectors.job_get(organisation=request.organisation, job_id=job_id)
+    row = _seen_job(request, job_id)
     events = selectors.job_events(organisation=request.organisation, job_id=job_id, limit=EVENTS)
     scopes, attempts = scopes_of(request), attempts_of(events)
-    may_start = kind_of(row).scope in scopes
+    may_start = may_act(scopes, row.kind)
     return {
         "job": JobPage(row),
         "events": event_lines(events),
@@ -50,7 +48,7 @@ def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
         "attempts": attempts if len(attempts) > 1 or row.error else [],
         "artefacts": selectors.job_artefacts(organisation=request.organisation, job_id=job_id),
         "chart": loss_chart(events),
-        "may_cancel": "jobs:write" in scopes,
+        "may_cancel": may_start and "jobs:write" in scopes,
         "may_run_again": may_start,
         "may_schedule": may_start and "jobs:write" in scopes and row.kind in schedulable(),
     }
@@ -74,13 +72,14 @@ def job_live(request: PageRequest, job_id: UUID) -> HttpResponse:
 @tenant_page("jobs:read")
 def job_stream(request: PageRequest, job_id: UUID) -> HttpResponseBase:
     """The page's stream of events."""
-    return stream_response(request, selectors.job_get(organisation=request.organisation, job_id=job_id))
+    return stream_response(request, _seen_job(request, job_id))
 
 
 @require_GET
 @tenant_page("jobs:read")
 def job_artefact(request: PageRequest, job_id: UUID, artefact_id: UUID) -> HttpResponseBase:
     """Download a file that the job made."""
+    _seen_job(request, job_id)
     found = artefact_get(organisation=request.organisation, job_id=job_id, artefact_id=artefact_id)
     return artefact_response(found)
 
@@ -89,6 +88,7 @@ def job_artefact(request: PageRequest, job_id: UUID, artefact_id: UUID) -> HttpR
 @tenant_page("jobs:write")
 def job_cancel(request: PageRequest, job_id: UUID) -> HttpResponse:
     """Ask a job to stop."""
+    require_act(scopes_of(request), _seen_job(request, job_id).kind)
     services.job_cancel(organisation=request.organisation, job_id=job_id)
     return HttpResponseRedirect(reverse("job", args=[job_id]))
 
@@ -97,17 +97,7 @@ def job_cancel(request: PageRequest, job_id: UUID) -> HttpResponse:
 @tenant_page("jobs:read")
 def job_run_again(request: PageRequest, job_id: UUID) -> HttpResponse:
     """Start an ended job anew; the reader goes to the new one."""
-    job = selectors.job_get(organisation=request.organisation, job_id=job_id)
-    require_start(request, job.kind)
+    require_act(scopes_of(request), _seen_job(request, job_id).kind)
     again = services.job_run_again(organisation=request.organisation, job_id=job_id, created_by=request.user)
     messages.success(request, "Started again with the same parameters.")
     return HttpResponseRedirect(reverse("job", args=[again.pk]))
-
-
-def require_start(request: PageRequest, kind: str) -> None:
-    """Raise Forbidden unless the person may start this kind of job."""
-    scope = kind_of(Job(kind=kind)).scope
-    if scope not in scopes_of(request):
-        raise Forbidden(
-            f"starting this kind of job needs the scope {scope}; an administrator can change that"
-        )

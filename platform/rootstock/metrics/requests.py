@@ -1,8 +1,14 @@
 """Counts and latencies of requests, by route template, method and status."""
 
+import os
+from pathlib import Path
+
 from prometheus_client import Counter, Histogram
 
 from rootstock.metrics.recent import request_seen
+
+if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    Path(shared).mkdir(parents=True, exist_ok=True)  # the first counter opens a file in it
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

@@ -1,6 +1,7 @@
 """Rootstock on one machine: which processes it is made of, and starting all of it."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ from rootstock.supervisor import Definition, Output, Ready, Supervisor, answers,
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no wait for workers elsewhere
 
 HEAL_EVERY_S = 2.0
+MOST_WEB_PROCESSES = 64
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,17 +58,29 @@ def address() -> Address:
     return Address(os.environ.get("ROOTSTOCK_BIND", "127.0.0.1"), int(raw))
 
 
+def web_processes() -> int:
+    """How many processes answer requests, from ROOTSTOCK_WEB_PROCESSES; raises ImproperlyConfigured."""
+    raw = os.environ.get("ROOTSTOCK_WEB_PROCESSES", "2")
+    if not raw.isdigit() or not 0 < int(raw) <= MOST_WEB_PROCESSES:
+        raise ImproperlyConfigured(
+            f"ROOTSTOCK_WEB_PROCESSES={raw!r}: expected a number from 1 to {MOST_WEB_PROCESSES}"
+        )
+    return int(raw)
+
+
 def processes(web: Address) -> list[Definition]:
     """Every process, all started at once."""
     cores = os.cpu_count() or 2
+    figures = {"PROMETHEUS_MULTIPROC_DIR": str(Path(settings.VAR_DIR) / "metrics")}
     language = {"ROOTSTOCK_LANES": "language", "ROOTSTOCK_THREADS": str(cores)}
     score = {"ROOTSTOCK_LANES": "score", "ROOTSTOCK_THREADS": str(max(1, cores // 4))}
     return [
-        _process("web", _granian(web), answers(web.host, web.port, "/healthz")),
+        _process("web", _granian(web), answers(web.host, web.port, "/healthz"), figures),
         _process("language", _worker("language", "language", "threads", 4), says(r"\bready\."), language),
         _process("score", _worker("score", "score", "threads", 4), says(r"\bready\."), score),
         _process("trainer", _worker("trainer", "adaptation", "prefork", 1), says(r"\bready\.")),
         _process("general", _worker("general", "general", "prefork", 2), says(r"\bready\.")),
+        _process("webhooks", _worker("webhooks", "webhooks", "threads", 8), says(r"\bready\.")),
         _process("beat", _celery("rootstock.celery", "beat", "--pidfile", ""), says("is starting")),
     ]
 
@@ -86,6 +100,7 @@ def site(output: Output | None = None, say: Callable[[str], None] = print) -> It
         preflight.port_free(web.host, web.port)
         with _services(var, say):
             prepare(say)
+            shutil.rmtree(var / "metrics", ignore_errors=True)  # the counts of processes that are gone
             try:
                 supervisor.start()
                 supervisor.wait_ready()
@@ -170,7 +185,9 @@ def _granian(web: Address) -> Sequence[str]:
     # An open stream holds a thread that sleeps: 300 of them beside whatever else is asked (docs/decisions/0036).
     threads = [
         "--workers",
-        "1",
+        str(web_processes()),
+        "--runtime-mode",
+        "st",
         "--blocking-threads",
         "384",
         "--backpressure",

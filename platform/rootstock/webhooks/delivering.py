@@ -7,7 +7,8 @@ with its fence. When it dies, the lease runs out and another sends again, under 
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ from rootstock.webhooks.signing import secrets_of
 
 log = logging.getLogger(__name__)
 BATCH = 16
-PER_ENDPOINT = 4  # of a batch: a receiver that hangs does not hold the others
+PER_ENDPOINT = 4  # on their way at once: a receiver that hangs does not hold the others
 THREADS = 8
 DISABLED = "the endpoint was disabled"
 SEALED = "not sent: its signing secret cannot be opened"
@@ -103,20 +104,27 @@ def deliveries_claim(*, organisation: UUID) -> list[WebhookDelivery]:
     """Take some due deliveries; nobody else sends them while the lease lasts."""
     now = timezone.now()
     with tenant(organisation):
-        due = WebhookDelivery.objects.filter(_due(now)).order_by("next_attempt_at", "id")
-        rows = due.select_for_update(skip_locked=True).values_list("pk", "endpoint_id")[: BATCH * 4]
-        taken = _fairly(list(rows))
+        busy = _on_their_way(now)
+        full = [endpoint for endpoint, count in busy.items() if count >= PER_ENDPOINT]
+        due = WebhookDelivery.objects.filter(_due(now)).exclude(endpoint__in=full)
+        rows = due.order_by("next_attempt_at", "id").select_for_update(skip_locked=True)
+        taken = _fairly(rows.values_list("pk", "endpoint_id")[: BATCH * 4], busy)
         WebhookDelivery.objects.filter(pk__in=taken).update(lease_until=now + _lease(), fence=F("fence") + 1)
         found = WebhookDelivery.objects.select_related("endpoint", "event").in_bulk(taken)
     return [found[one] for one in taken]
 
 
-def _fairly(rows: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
-    """Up to a batch, and of one endpoint only some."""
-    counts: dict[UUID, int] = {}
-    taken = []
+def _on_their_way(now: datetime) -> Counter[UUID]:
+    """How many deliveries other senders hold, by endpoint."""
+    held = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, lease_until__gte=now)
+    return Counter(held.values_list("endpoint_id", flat=True))
+
+
+def _fairly(rows: Iterable[tuple[UUID, UUID]], busy: Counter[UUID]) -> list[UUID]:
+    """Up to a batch, and of one endpoint no more than may be on their way at once."""
+    counts, taken = busy.copy(), []
     for delivery, endpoint in rows:
-        counts[endpoint] = counts.get(endpoint, 0) + 1
+        counts[endpoint] += 1
         if counts[endpoint] <= PER_ENDPOINT:
             taken.append(delivery)
     return taken[:BATCH]

@@ -83,7 +83,7 @@ def deliveries_wake(organisation: UUID) -> None:
         with wire.connect() as valkey:
             if not valkey.set(wake_key(organisation), 1, nx=True, ex=_WAKE_TTL_S):
                 return
-        app.send_task("rootstock.webhooks.tasks.deliver", args=[str(organisation)], queue="general")
+        app.send_task("rootstock.webhooks.tasks.deliver", args=[str(organisation)])
     except (redis.RedisError, OperationalError):
         log.warning("webhooks of %s: the broker is away; beat will see to them", organisation)
 

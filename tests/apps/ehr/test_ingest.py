@@ -132,7 +132,7 @@ def test_two_people_under_one_number(ingest: Any, committed_world: Any, reader: 
     from tests.fixtures.jobs import run_job as run
 
     run(str(committed_world.organisation.pk), answer["job_id"])
-    job = committed_world.api("jobs:read").get(f"/jobs/{answer['job_id']}").json()
+    job = committed_world.api("jobs:read", "ehr:read").get(f"/jobs/{answer['job_id']}").json()
     assert job["state"] == "failed"
     assert "2 different patients" in job["error"]["detail"]
 
@@ -148,7 +148,7 @@ def test_notes_stay_withheld_without_the_model(
     assert all(n["state"] == "withheld" and n["text"] is None and n["original"] is None for n in notes)
     whole = json.dumps(notes)
     assert not [word for word in made.planted if word in whole]
-    job = committed_world.api("jobs:read").get(f"/jobs/{row['job_id']}").json()
+    job = committed_world.api("jobs:read", "ehr:read").get(f"/jobs/{row['job_id']}").json()
     # To be tried again: the model may come back.
     assert (job["state"], job["error"]["code"]) == ("queued", "unavailable")
 

@@ -21,6 +21,7 @@ class Stand:
     """A running stack and a key for it, whose rate has no limit."""
 
     port: int
+    alone_port: int  # of one web process, whatever the number behind `port` is
     token: str
     organisation: Any
     var: Path
@@ -42,8 +43,8 @@ def prepare_environment() -> Path:
 
 
 @contextmanager
-def running(var: Path, *names: str) -> Iterator[Stand]:
-    """Web, the echo worker and the named processes of `manage.py up`, until the block is left."""
+def running(var: Path) -> Iterator[Stand]:
+    """Web and the echo worker as `manage.py up` starts them, until the block is left."""
     import django
 
     django.setup()
@@ -56,16 +57,29 @@ def running(var: Path, *names: str) -> Iterator[Stand]:
         _migrate()
         organisation, token = _caller()
         web = stack.address()
-        definitions = [each for each in stack.processes(web) if each.name in ("web", *names)]
-        definitions.append(_echo_worker(stack))
+        alone = stack.Address(web.host, _free_port())
+        definitions = [_web(stack, web), _web_alone(stack, alone), _echo_worker(stack)]
         ours = [_with_settings(each) for each in definitions]
         with (var / "stand.log").open("w") as log, Supervisor(var, ours, Output(log)) as supervisor:
             supervisor.start()
             supervisor.wait_ready()
-            yield Stand(web.port, token, organisation, var, supervisor, tuple(each.name for each in ours))
+            yield Stand(
+                web.port, alone.port, token, organisation, var, supervisor, tuple(each.name for each in ours)
+            )
     finally:
         embedded.stop(var)
         shutil.rmtree(var, ignore_errors=True)
+
+
+def _web(stack: Any, address: Any) -> Any:
+    return next(each for each in stack.processes(address) if each.name == "web")
+
+
+def _web_alone(stack: Any, address: Any) -> Any:
+    web = _web(stack, address)
+    command = list(web.command)
+    command[command.index("--workers") + 1] = "1"
+    return dataclasses.replace(web, name="web-alone", command=command)
 
 
 def _echo_worker(stack: Any) -> Any:

@@ -82,6 +82,33 @@ def test_others_and_other_addresses_are_not_locked_out(world) -> None:
     assert sign_in(world.owner, REMOTE_ADDR="192.0.2.7")[1].status_code == 302
 
 
+def guess_from_everywhere(user, times: int) -> list[int]:
+    return [fail(user, 1, REMOTE_ADDR=f"192.0.2.{number}")[0] for number in range(times)]
+
+
+def test_a_name_that_is_guessed_at_from_everywhere_waits_a_moment(world, settings) -> None:
+    settings.LOCKOUT_NAME_FAILURES = 7
+    assert guess_from_everywhere(world.owner, 7) == [200] * 6 + [429]
+    _, answer = sign_in(world.owner, REMOTE_ADDR="198.51.100.1")  # the right password does not help now
+    assert (answer.status_code, b"from many addresses" in answer.content) == (429, True)
+    assert int(answer["Retry-After"]) <= 60
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(seconds=61))
+    assert (
+        sign_in(world.owner, "wrong", REMOTE_ADDR="198.51.100.2")[1].status_code == 429
+    )  # one guess a minute
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(seconds=61))
+    assert sign_in(world.owner, REMOTE_ADDR="198.51.100.1")[1].status_code == 302
+
+
+def test_nobody_is_kept_out_where_they_are_signed_in(world, settings) -> None:
+    settings.LOCKOUT_NAME_FAILURES = 7
+    sign_in(world.owner, REMOTE_ADDR="198.51.100.1")
+    guess_from_everywhere(world.owner, 7)
+    assert sign_in(world.owner, REMOTE_ADDR="198.51.100.2")[1].status_code == 429
+    assert sign_in(world.owner, REMOTE_ADDR="198.51.100.1")[1].status_code == 302
+    assert fail(world.owner, REMOTE_ADDR="198.51.100.1")[-1] == 429  # the limit of the address holds
+
+
 def test_an_administrator_unlocks(world) -> None:
     fail(world.colleague)
     with tenant(world.organisation):

@@ -6,6 +6,8 @@ import httpx
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 
 from rootstock import settings as product_settings
@@ -102,6 +104,37 @@ def test_an_account_that_owns_the_address_is_connected(browser, known, committed
     page = enter(browser, known)
     assert committed_world.owner.username in page.text
     assert SocialAccount.objects.get(user=committed_world.owner).provider == "sso"
+
+
+def test_who_has_no_password_comes_through_the_provider_again_to_change_their_address(
+    browser, known, committed_world
+) -> None:
+    address = f"{known.username}@example.org"
+    invitation_create(organisation=committed_world.organisation, email=address, role=Role.CLINICIAN)
+    form = {"full_name": "Nia", "email": f"moved-{address}"}
+    form["csrfmiddlewaretoken"] = csrf(enter(browser, known))
+    account = f"{browser.live.product}/account/"
+    made = User.objects.get(email=address)
+    for found in Session.objects.all():  # it was a while ago
+        if found.get_decoded().get("_auth_user_id") == str(made.pk):
+            session = SessionStore(found.session_key)
+            session["signed_in_at"] -= 301
+            session.save()
+    refused = browser.post(account, data=form)
+    assert (refused.status_code, "Sign in again first" in refused.text) == (403, True)
+    for path in ("password/set/", "2fa/totp/activate/", "2fa/webauthn/add/"):
+        assert browser.get(f"{account}{path}").status_code == 403
+    made.refresh_from_db()
+    assert made.email == address
+    action = re.search(r'action="(/account/oidc/[^"]+)"', refused.text).group(1).replace("&amp;", "&")
+    page = browser.post(f"{browser.live.product}{action}", data={"csrfmiddlewaretoken": csrf(refused)})
+    assert page.url.host == "127.0.0.1"  # the provider asks again, though the person is signed in there
+    form_there = {"username": known.username, "password": PASSWORD, "csrfmiddlewaretoken": csrf(page)}
+    page = browser.post(str(page.url), data=form_there | {"next": page.url.params["next"]})
+    assert (page.url.host, page.url.path) == ("localhost", "/account/")
+    browser.post(account, data=form | {"csrfmiddlewaretoken": csrf(page)})
+    made.refresh_from_db()
+    assert made.email == form["email"]
 
 
 # --- settings -------------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_a_long_chain_is_verified_by_a_job(committed_world, monkeypatch) -> None
     job = answer.json()["job"]
     assert job["kind"] == "audit.verify"
     run_job(str(organisation.pk), job["id"], verifying.verify)
-    done = committed_world.api("jobs:read").get(f"/jobs/{job['id']}").json()
+    done = committed_world.api("jobs:read", "audit:read").get(f"/jobs/{job['id']}").json()
     assert (done["state"], done["result"]["ok"]) == ("succeeded", True)
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from rootstock.accounts.roles import SCOPES
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import Busy, Conflict, InvalidInput, NotFound, TooLarge, Unavailable
@@ -37,7 +38,7 @@ def job(committed_world, monkeypatch) -> Job:
 
 
 def reread(job: Job) -> Job:
-    return selectors.job_get(organisation=job.organisation_id, job_id=job.pk)
+    return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))
 
 
 def run(job: Job, function) -> Job:
@@ -245,7 +246,7 @@ def making(name: str = "report.csv", content: object = b"a,b\n"):
 
 def test_a_file_to_download(job, committed_world) -> None:
     assert run(job, making(content=io.BytesIO(b"a,b\n"))).state == "succeeded"
-    api = committed_world.api("jobs:read")
+    api = committed_world.api("jobs:read", "adapters:read")
     (told,) = api.get(f"/jobs/{job.pk}/artefacts").json()
     assert (told["name"], told["size"]) == ("report.csv", 4)
     answer = api._client.get(told["url"])
@@ -302,7 +303,10 @@ def test_expired_it_is_gone_and_says_so(job, committed_world) -> None:
     (kept,) = selectors.job_artefacts(organisation=job.organisation_id, job_id=job.pk)
     artefacts.artefacts_expire()
     assert not default_storage.exists(kept.path)
-    assert committed_world.api("jobs:read").get(f"/jobs/{job.pk}/artefacts").json()[0]["url"] is None
+    assert (
+        committed_world.api("jobs:read", "adapters:read").get(f"/jobs/{job.pk}/artefacts").json()[0]["url"]
+        is None
+    )
     with pytest.raises(NotFound, match="expired on"):
         artefacts.artefact_get(organisation=job.organisation_id, job_id=job.pk, artefact_id=kept.pk)
 
@@ -327,7 +331,9 @@ def test_run_again(job, committed_world) -> None:
 
 def test_run_again_needs_the_scope_of_the_kind(job, committed_world) -> None:
     run(job, failing(Conflict("taken")))
-    refused = committed_world.api("jobs:read", "jobs:write").post(f"/jobs/{job.pk}/run-again")
+    refused = committed_world.api("jobs:read", "jobs:write", "adapters:read").post(
+        f"/jobs/{job.pk}/run-again"
+    )
     assert refused.status_code == 403
     assert "adapters:write" in refused.json()["detail"]
     auditor = committed_world.browser(committed_world.colleague)

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from rootstock.accounts.roles import SCOPES
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, InvalidInput, NotFound
 from rootstock.jobs import claiming, reaping, running, selectors, services
@@ -33,7 +34,7 @@ def run(job: Job, function) -> Job:
 
 
 def reread(job: Job) -> Job:
-    return selectors.job_get(organisation=job.organisation_id, job_id=job.pk)
+    return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))
 
 
 def test_it_works(job) -> None:
@@ -185,7 +186,7 @@ def test_an_unknown_kind_is_a_programming_error(world) -> None:
 
 def test_another_organisation_does_not_see_it(job, committed_world) -> None:
     with pytest.raises(NotFound):
-        selectors.job_get(organisation=committed_world.other, job_id=job.pk)
+        selectors.job_get(organisation=committed_world.other, job_id=job.pk, scopes=frozenset(SCOPES))
     with pytest.raises(NotFound):
         services.job_cancel(organisation=committed_world.other, job_id=job.pk)
 
@@ -196,7 +197,7 @@ class TestRest:
             services.job_create(organisation=world.organisation, kind="adapters.train", params={})
             for _ in range(3)
         ]
-        api = world.api("jobs:read")
+        api = world.api("jobs:read", "adapters:read")
         first = api.get("/jobs", limit=2).json()
         assert [j["id"] for j in first["items"]] == [str(jobs[2].pk), str(jobs[1].pk)]
         rest = api.get("/jobs", limit=2, cursor=first["next"]).json()
@@ -207,7 +208,10 @@ class TestRest:
         job = services.job_create(organisation=world.organisation, kind="adapters.train", params={})
         refused = world.api("jobs:read").post(f"/jobs/{job.pk}/cancel")
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-        assert world.api("jobs:write").post(f"/jobs/{job.pk}/cancel").json()["state"] == "cancelled"
+        assert (
+            world.api("jobs:write", "adapters:write").post(f"/jobs/{job.pk}/cancel").json()["state"]
+            == "cancelled"
+        )
 
     @pytest.mark.parametrize(
         ("path", "status", "field"),

@@ -1,19 +1,24 @@
 """Jobs that the clock starts: once per time, once after a downtime, not while the one before runs."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.files.storage import default_storage
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
+from rootstock.audit.offline import file_verify
+from rootstock.audit.roots import roots_write
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs import claiming, schedules, services
 from rootstock.jobs.cron import cron_of, next_run
 from rootstock.jobs.models import Job, JobSchedule
+from tests.fixtures.jobs import run_job
 
 PARAMS = {"name": "tone", "dataset": "00000000-0000-7000-8000-000000000000"}
 
@@ -155,10 +160,13 @@ def test_the_pages(schedule, committed_world) -> None:
     job = services.job_create(organisation=schedule.organisation, kind="adapters.train", params=PARAMS)
     assert b"Nightly" in owner.get("/jobs/schedules/").content
     assert owner.get(f"/jobs/schedules/new/?from={job.pk}").status_code == 200
-    form = {"name": "Mornings", "job": str(job.pk), "times": "cron", "cron": "nonsense", "timezone": "UTC"}
+    form = {
+        "name": "Mornings", "job": str(job.pk), "times": "cron", "cron": "nonsense", "timezone": "UTC",
+        "priority": "2",
+    }  # fmt: skip
     refused = owner.post("/jobs/schedules/new/", form)
     assert refused.status_code == 422
-    assert b"needs five fields" in refused.content
+    assert b"Needs five fields" in refused.content
     made = owner.post("/jobs/schedules/new/", form | {"cron": "0 7 * * *"})
     assert made.status_code == 302
     page = owner.get(made["Location"]).content
@@ -172,6 +180,132 @@ def test_the_pages(schedule, committed_world) -> None:
     assert auditor.get("/jobs/schedules/new/").status_code == 403
     stranger = committed_world.browser(committed_world.stranger)
     assert stranger.get(f"/jobs/schedules/{schedule.pk}/").status_code == 404
+
+
+def test_what_needs_no_parameters_is_offered_by_itself(committed_world, monkeypatch) -> None:
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    owner = committed_world.browser(committed_world.owner)
+    form = {
+        "name": "Weekly proof",
+        "job": "audit.verify",
+        "times": "604800",
+        "timezone": "UTC",
+        "priority": "2",
+    }
+    made = owner.post("/jobs/schedules/new/", form)
+    assert made.status_code == 302
+    assert b"Verify the audit trail" in owner.get(made["Location"]).content
+    refused = owner.post("/jobs/schedules/new/", form)
+    assert refused.status_code == 422
+    assert b"A schedule called Weekly proof exists already" in refused.content
+    engineer = committed_world.browser(committed_world.person("ml_engineer"))
+    assert engineer.post("/jobs/schedules/new/", form | {"name": "Other"}).status_code == 422
+
+
+def test_the_trail_is_exported_by_the_clock(committed_world, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    organisation = committed_world.organisation
+    made = schedules.schedule_create(
+        organisation=organisation, name="Weekly file", kind="audit.export", params={"days": 3}, every_s=3600
+    )
+    roots_write(organisation=organisation)
+    make_due(made)
+    schedules.schedules_run()
+    (job,) = jobs_of(made)
+    run_job(organisation.pk, job.pk)
+    with tenant(organisation):
+        job.refresh_from_db()
+        assert job.state == "succeeded", job.error
+        artefact = job.artefacts.get()
+        exported = AuditEntry.objects.get(action="audit.exported")
+    assert exported.data["file"] == artefact.name
+    copy = tmp_path / "trail.jsonl"
+    copy.write_bytes(default_storage.open(artefact.path).read())
+    assert file_verify(copy).ok
+
+
+def test_changed(schedule) -> None:
+    before, organisation = reread(schedule), schedule.organisation
+    change = {"organisation": organisation, "schedule_id": schedule.pk}
+    changed = schedules.schedule_update(**change, version=1, cron="0 3 * * *", timezone="Europe/Berlin")
+    assert (changed.cron, changed.every_s, changed.version) == ("0 3 * * *", None, 2)
+    assert changed.next_run_at.astimezone(ZoneInfo("Europe/Berlin")).hour == 3
+    assert schedules.schedule_update(**change, every_s=7200).cron == ""
+    with pytest.raises(Conflict, match="meanwhile"):
+        schedules.schedule_update(**change, version=1, name="Late")
+    assert reread(schedule).name == before.name
+    with tenant(organisation):
+        told = AuditEntry.objects.filter(action="job_schedule.changed").order_by("id").first()
+    assert told.data["fields"] == ["cron", "timezone"]
+
+
+def test_changed_while_paused_it_stays_paused(schedule) -> None:
+    schedules.schedule_pause(organisation=schedule.organisation, schedule_id=schedule.pk, paused=True)
+    schedules.schedule_update(organisation=schedule.organisation, schedule_id=schedule.pk, every_s=7200)
+    assert reread(schedule).paused
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "0 3 * * *", "every_s": 3600}, "cron"),
+        ({"timezone": "Mars/Base", "cron": "0 3 * * *"}, "timezone"),
+        ({"params": {"name": "tone"}}, "params.dataset"),
+        ({"name": " "}, "name"),
+    ],
+)
+def test_a_wrong_change_names_the_field_and_changes_nothing(schedule, given, field) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        schedules.schedule_update(organisation=schedule.organisation, schedule_id=schedule.pk, **given)
+    assert caught.value.errors[0].field == field
+    assert reread(schedule).version == 1
+
+
+def test_changed_over_rest(schedule, committed_world) -> None:
+    api = committed_world.api("jobs:read", "jobs:write", "adapters:write")
+    path = f"/jobs/schedules/{schedule.pk}"
+    assert len(api.get(path).json()["next_runs"]) == 5
+    changed = api.patch(path, {"cron": "0 3 * * *", "priority": "normal", "version": 1})
+    assert changed.status_code == 200, changed.json()
+    body = changed.json()
+    assert (body["cron"], body["every_s"], body["priority"], body["version"]) == (
+        "0 3 * * *",
+        None,
+        "normal",
+        2,
+    )
+    assert [time[11:16] for time in body["next_runs"]] == ["03:00"] * 5
+    assert api.patch(path, {"name": "Late", "version": 1}).status_code == 409
+    assert api.patch(path, {"cron": "x"}).json()["errors"][0]["field"] == "cron"
+    assert committed_world.api("jobs:read", "jobs:write").patch(path, {"name": "x"}).status_code == 403
+    other = committed_world.api("jobs:write", "adapters:write", organisation=committed_world.other)
+    assert other.patch(path, {"name": "x"}).status_code == 404
+
+
+def test_changed_on_the_page(schedule, committed_world) -> None:
+    owner = committed_world.browser(committed_world.owner)
+    path = f"/jobs/schedules/{schedule.pk}/edit/"
+    assert b"Nightly" in owner.get(path).content
+    form = {
+        "name": "Mornings", "times": "cron", "cron": "0 7 * * *", "timezone": "UTC", "priority": "1",
+        "params": json.dumps(PARAMS), "version": "1",
+    }  # fmt: skip
+    wrong = owner.post(path, form | {"params": json.dumps({"name": "tone"})})
+    assert wrong.status_code == 422
+    assert b"dataset: Field required" in wrong.content
+    assert owner.post(path, form).status_code == 302
+    page = owner.get(f"/jobs/schedules/{schedule.pk}/").content
+    assert b"Mornings" in page
+    assert b"At 07:00" in page
+    assert b"After that" in page
+    stale = owner.post(path, form)
+    assert stale.status_code == 422
+    assert b"changed meanwhile" in stale.content
+    auditor = committed_world.browser(committed_world.colleague)
+    assert auditor.get(path).status_code == 403
+    stranger = committed_world.browser(committed_world.stranger)
+    assert stranger.get(path).status_code == 404
 
 
 def test_a_clock_change_skips_a_time_that_there_is_not() -> None:

@@ -65,7 +65,7 @@ def test_a_reader_that_comes_back_gets_the_rest_once(job) -> None:
 
 def test_over_rest(job, committed_world) -> None:
     ran(job)
-    api = committed_world.api("jobs:read")
+    api = committed_world.api("jobs:read", "adapters:read")
     answer = api.get(f"/jobs/{job.pk}/stream")
     assert answer["Content-Type"] == "text/event-stream"
     assert answer["Cache-Control"] == "no-store"

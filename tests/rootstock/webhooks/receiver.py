@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, f"{self.headers}\0secret={secret}".encode())
 
     def do_hang(self, how: str, body: bytes, before: int) -> None:
-        time.sleep(30)
+        time.sleep(180)
 
     def do_drip(self, how: str, body: bytes, before: int) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")

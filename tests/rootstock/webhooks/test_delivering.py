@@ -178,7 +178,13 @@ def test_one_receiver_does_not_take_the_whole_batch(world, endpoint_at) -> None:
     endpoint_at("https://hooks.example/")
     for number in range(6):
         emit(world, job=str(number))
-    assert len(delivering.deliveries_claim(organisation=world.organisation.pk)) == delivering.PER_ENDPOINT
+    organisation = world.organisation.pk
+    assert len(delivering.deliveries_claim(organisation=organisation)) == delivering.PER_ENDPOINT
+    assert delivering.deliveries_claim(organisation=organisation) == [], "as many as may be are on their way"
+    endpoint_at("https://other.example/", events=["webhook.test"])
+    event_emit(organisation=world.organisation, type="webhook.test", data={})
+    [other] = delivering.deliveries_claim(organisation=organisation)
+    assert other.endpoint.url == "https://other.example/"
 
 
 def test_https_with_a_certificate_that_is_checked(receiver, tmp_path, monkeypatch) -> None:

@@ -24,10 +24,14 @@ def saved(form: forms.Form, save: Callable[[], T]) -> T | None:
         return save()
     except DomainError as error:
         for found in error.errors:
-            form.add_error(found.field if found.field in form.fields else None, found.reason.capitalize())
+            form.add_error(found.field if found.field in form.fields else None, _sentence(found.reason))
         if not error.errors:
-            form.add_error(None, error.detail[:1].upper() + error.detail[1:])
+            form.add_error(None, _sentence(error.detail))
         return None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def is_saved(form: forms.Form, save: Callable[[], object]) -> bool:
