@@ -112,4 +112,4 @@ class ScheduleChangeForm(TimesForm):
 
 def _title(job: Job) -> str:
     name = job.params.get("name") or str(job.pk)[-12:]
-    return f"{name}, {formats.moment(job.created_at)} UTC"
+    return f"{kind_of(job.kind).label}: {name}, {formats.moment(job.created_at)} UTC"

@@ -1,6 +1,6 @@
 """What every model of the operators' site has in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
     paginator = InfinitePaginator  # counting a million rows would cost more than showing fifty
     show_full_result_count = False
     list_filter_submit = True
+    readonly_fields: Sequence[Any] = ()
 
     def __init__(self, model: type[Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
