@@ -105,8 +105,7 @@ class Consumer:
         wait: list[Command] = [["BLPOP", self.queue, _POLL_S]]
         if more:
             wait.append(["LPOP", self.queue, more])
-        found = line.ask(*replies, *wait)[len(replies) :]
-        popped, *rest = found
+        popped, *rest = line.ask(*wait, unanswered=replies)
         return [*(popped[1:] if popped else ()), *((rest[0] if rest else None) or ())]
 
     def _serve_batch(self, raws: list[bytes]) -> list[Command]:

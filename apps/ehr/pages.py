@@ -153,7 +153,14 @@ def charts(scores: Sequence[RiskScore]) -> list[Chart]:
     labels = [score.at for score in scores]
     total = Series("NEWS2", [None if score.not_applicable else score.total for score in scores], "high")
     found = [
-        Chart("news2", "NEWS2 by round", labels, [total], note="Lower bound where inputs are missing.", small=True)
+        Chart(
+            "news2",
+            "NEWS2 by round",
+            labels,
+            [total],
+            note="Lower bound where inputs are missing.",
+            small=True,
+        )
     ]
     drawn = (_vital_chart(parameter, scores, labels) for parameter in MEASURED)
     return [*found, *(chart for chart in drawn if chart)]

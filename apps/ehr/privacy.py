@@ -21,10 +21,10 @@ from apps.ehr.models import (
     RiskScore,
 )
 from apps.ehr.selectors import owners
-from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType
+from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import key_destroy, subject_find
+from rootstock.privacy.subjects import subject_find
 
 PATIENTS_AT_ONCE = 20
 
@@ -43,7 +43,7 @@ def _find_others(organisation: UUID, reference: str) -> list[SubjectKey]:
 
 def _columns(rows: Callable[[SubjectKey], QuerySet[Any]], *names: str) -> Export:
     def export(key: SubjectKey) -> Iterator[dict[str, Any]]:
-        for row in rows(key).order_by("pk"):
+        for row in rows(key).order_by("pk").iterator():
             yield {name: getattr(row, name) for name in names}
 
     return export
@@ -58,7 +58,7 @@ def _of_patient(model: Any) -> Callable[[SubjectKey], QuerySet[Any]]:
 
 
 def _events(key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for row in Event.objects.filter(patient__subject=key).order_by("pk"):
+    for row in Event.objects.filter(patient__subject=key).order_by("pk").iterator():
         yield {
             "id": row.pk, "kind": row.kind, "time": row.time, "until": row.until, "code": shown_code(row),
             "display": row.display, "number": row.number, "unit": row.unit, "text": row.text,
@@ -92,8 +92,7 @@ def _delete_patients(organisation: UUID, before: datetime, most: int) -> int:
         _rows(model).filter(patient__in=chosen).delete()
     Patient.objects.filter(pk__in=[row.pk for row in chosen]).delete()
     for row in chosen:
-        if not row.subject.is_destroyed:
-            key_destroy(row.subject)
+        key_release(row.subject)
     return len(chosen)
 
 

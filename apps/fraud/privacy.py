@@ -12,10 +12,10 @@ from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
 from apps.fraud.state import ValkeyHistory
 from rootstock.lanes import client, wire
-from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType
+from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import key_destroy, subject_find
+from rootstock.privacy.subjects import subject_find
 
 
 def _find(organisation: UUID, reference: str) -> list[SubjectKey]:
@@ -36,7 +36,7 @@ def _payments(key: SubjectKey) -> QuerySet[Transaction]:
 
 
 def _export(key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for row in _payments(key).select_related("decision").order_by("sequence"):
+    for row in _payments(key).select_related("decision").order_by("sequence").iterator():
         decision = getattr(row, "decision", None)
         yield {
             "id": row.pk, "external_id": row.external_id, "payer": row.payer, "payee": row.payee,
@@ -85,7 +85,7 @@ def _delete_payments(organisation: UUID, before: datetime, most: int) -> int:
 def _forget_unused(subjects: Iterable[UUID]) -> None:
     for key in SubjectKey.objects.filter(pk__in=list(subjects), destroyed_at=None):
         if not _payments(key).exists():
-            key_destroy(key)
+            key_release(key)
 
 
 HOLDINGS = Holdings(

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from apps.support.models import CUSTOMER, VISITOR, Conversation, Turn
 from apps.support.selectors import customer_reference
-from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType
+from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import key_destroy, subject_find
+from rootstock.privacy.subjects import subject_find
 
 
 def _finder(type: str, normal: Callable[[str], str]) -> Callable[[UUID, str], list[SubjectKey]]:
@@ -22,7 +22,7 @@ def _finder(type: str, normal: Callable[[str], str]) -> Callable[[UUID, str], li
 
 
 def _conversations(key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for row in Conversation.objects.filter(person=key).order_by("pk"):
+    for row in Conversation.objects.filter(person=key).order_by("pk").iterator():
         yield {
             "id": row.pk, "subject": row.subject, "customer": row.customer, "state": row.state,
             "created_at": row.created_at, "last_activity_at": row.last_activity_at,
@@ -30,7 +30,7 @@ def _conversations(key: SubjectKey) -> Iterator[dict[str, Any]]:
 
 
 def _turns(key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for row in Turn.objects.filter(conversation__person=key).order_by("conversation_id", "number"):
+    for row in Turn.objects.filter(conversation__person=key).order_by("conversation_id", "number").iterator():
         yield {
             "conversation": row.conversation_id, "number": row.number, "role": row.role, "text": row.text,
             "emotion": row.emotion_label, "emotion_scores": row.emotion_scores, "model": row.model_fingerprint,
@@ -44,7 +44,7 @@ def _delete_conversations(organisation: UUID, before: datetime, most: int) -> in
     Conversation.objects.filter(pk__in=chosen).delete()
     left = Conversation.objects.filter(person__in=chosen.values()).values_list("person_id", flat=True)
     for key in SubjectKey.objects.filter(pk__in=set(chosen.values()) - set(left), destroyed_at=None):
-        key_destroy(key)
+        key_release(key)
     return len(chosen)
 
 

@@ -79,7 +79,7 @@ def _conventional(run: Run) -> Run:
     def conventional(request: HttpRequest, **path: Any) -> HttpResponseBase:
         try:
             _refuse_unknown(request, known)
-            if keyed and idempotency.HEADER in request.headers:
+            if keyed and "HTTP_IDEMPOTENCY_KEY" in request.META:
                 response = _once(operation, request, lambda: run(request, **path))
             else:
                 response = run(request, **path)

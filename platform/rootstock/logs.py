@@ -83,7 +83,9 @@ class BatchedHandler(logging.StreamHandler[Any]):
 
     def flush(self) -> None:
         """Write what is kept."""
+        self.acquire()  # as `handle` does around `emit`: a line that is being kept must not miss both lists
         lines, self._lines = self._lines, []
+        self.release()
         if lines:
             self.stream.write("\n".join(lines) + "\n")
             self.stream.flush()

@@ -81,6 +81,11 @@ def take(wanted: Quota, *, epoch_of: str = "") -> Taken | None:
     return Taken(wanted, bool(allowed), remaining, reset, retry, epoch.decode())
 
 
+def first_in(name: str, seconds: int) -> bool:
+    """Whether this was not asked before within so many seconds; also when Valkey is away."""
+    return _asked("SET", f"once:{name}", "1", "NX", "GET", "EX", seconds) is None
+
+
 def epoch_read(prefix: str) -> str:
     """A key's epoch, empty while it has none or Valkey is away."""
     raw = _asked("GET", epoch_key(prefix))

@@ -18,6 +18,7 @@ from redis.connection import parse_url
 Word = str | bytes | int | float
 Command = Sequence[Word]
 _RECEIVE = 65536
+_SKIP: Command = ("CLIENT", "REPLY", "SKIP")
 
 
 class Line:
@@ -29,21 +30,22 @@ class Line:
         self._socket: socket.socket | None = None
         self._buffer, self._at = b"", 0
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, unanswered: Sequence[Command] = ()) -> list[Any]:
         """The replies of commands that travel together; an error among them is raised after all have been read.
 
-        A connection that had been lost since its last use is opened again and the commands are sent again: they must
-        bear being done twice. Raises redis.RedisError.
+        `unanswered` go before them, and Valkey says nothing to them, not even an error: a thread that then waits for
+        a blocking command is woken once instead of twice. A connection that had been lost since its last use is
+        opened again and everything is sent again: it must bear being done twice. Raises redis.RedisError.
         """
         used_before = self._socket is not None
         try:
-            return self._asked(commands)
+            return self._asked(commands, unanswered)
         except redis.TimeoutError:
             raise
         except redis.ConnectionError:
             if not used_before:
                 raise
-            return self._asked(commands)
+            return self._asked(commands, unanswered)
 
     def close(self) -> None:
         """Give the connection up."""
@@ -51,11 +53,11 @@ class Line:
             self._socket.close()
         self._socket, self._buffer, self._at = None, b"", 0
 
-    def _asked(self, commands: Sequence[Command]) -> list[Any]:
+    def _asked(self, commands: Sequence[Command], unanswered: Sequence[Command]) -> list[Any]:
         try:
             if self._socket is None:
                 self._open()
-            replies = self._exchange(commands)
+            replies = self._exchange(commands, unanswered)
         except BlockingIOError:
             self.close()
             raise redis.TimeoutError("Valkey did not answer in time") from None
@@ -67,9 +69,10 @@ class Line:
             raise
         return _checked(replies)
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+    def _exchange(self, commands: Sequence[Command], unanswered: Sequence[Command] = ()) -> list[Any]:
         assert self._socket is not None  # noqa: S101  (opened by the caller)
-        self._socket.sendall(b"".join(map(_packed, commands)))
+        sent = [part for command in unanswered for part in (_SKIP, command)]
+        self._socket.sendall(b"".join(map(_packed, (*sent, *commands))))
         return [self._reply() for _ in commands]
 
     def _open(self) -> None:
@@ -127,12 +130,12 @@ class Lines:
         self._own = threading.local()
         os.register_at_fork(after_in_child=self._forget)
 
-    def ask(self, *commands: Command) -> list[Any]:
+    def ask(self, *commands: Command, unanswered: Sequence[Command] = ()) -> list[Any]:
         """`Line.ask` on this thread's line."""
         line: Line | None = getattr(self._own, "line", None)
         if line is None:
             line = self._own.line = Line(*self._arguments)
-        return line.ask(*commands)
+        return line.ask(*commands, unanswered=unanswered)
 
     def _forget(self) -> None:
         self._own = threading.local()  # a child must not talk on its parent's connection

@@ -578,6 +578,7 @@ class JobKind:
     priority: int = 1  # see rootstock.jobs.models.Priority
     max_attempts: int = 5
     params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
+    ended: str = ""  # dotted path of function(Job), called in the transaction in which one ends
 
 
 @dataclass(slots=True, frozen=True)
@@ -670,6 +671,7 @@ JOB_KINDS: dict[str, JobKind] = {
         "Export one person's data",
         "privacy:write",
         kept="Nothing; the archive is stored whole or not at all.",
+        ended="rootstock.privacy.requests.export_ended",
     ),
 }
 # Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
@@ -718,6 +720,8 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "support.conversation_closed": "A conversation was closed",
     "webhook.test": "A test, sent from the webhook's page",
 }
+# The personal data that the platform itself holds of persons of any kind; a vertical names its own below.
+PLATFORM_HOLDINGS = ("rootstock.files.privacy.HOLDINGS", "rootstock.registry.privacy.HOLDINGS")
 VERTICALS: dict[str, Vertical] = {
     "fraud": Vertical(
         "Fraud",

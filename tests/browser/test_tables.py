@@ -191,7 +191,7 @@ def test_a_day_is_typed_one_way_or_chosen_in_the_calendar(page, waiting) -> None
     day.fill("22/11/2026")
     day.press("Enter")
     expect(page.get_by_text("must be a day such as 2026-03-14")).to_be_visible()
-    page.locator("[data-date-picker]").first.fill("2026-11-03")
+    page.locator("[data-date-picker]").first.fill("2026-11-03", force=True)
     expect(day).to_have_value("2026-11-03")
     expect(page.get_by_role("group", name="Active filters")).to_contain_text("from 3 Nov 2026")
 

@@ -12,17 +12,19 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Connect the hooks: rights after a migration, a key that is saved is checked anew, what sign-in reports."""
+        """Connect the hooks: rights after a migration, what is saved is checked anew, what sign-in reports."""
+        from allauth.idp.oidc.models import Token
         from django.db.models.signals import post_delete, post_migrate, post_save
 
-        from rootstock.accounts import signals
-        from rootstock.accounts.models import ApiKey
+        from rootstock.accounts import signals, verified
+        from rootstock.accounts.models import ApiKey, MachineClient
         from rootstock.accounts.tenancy import grant_application_role
-        from rootstock.accounts.verified import api_key_saved
 
         post_migrate.connect(grant_application_role, sender=self)
-        post_save.connect(api_key_saved, sender=ApiKey)
-        post_delete.connect(api_key_saved, sender=ApiKey)
+        for signal in (post_save, post_delete):
+            signal.connect(verified.api_key_saved, sender=ApiKey)
+            signal.connect(verified.machine_client_saved, sender=MachineClient)
+        post_delete.connect(verified.access_token_deleted, sender=Token)
         signals.connect()
         self._check_domains()
 

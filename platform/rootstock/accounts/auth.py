@@ -15,8 +15,7 @@ from rootstock import rates
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.models import ApiKey, MachineClient, Membership, Organisation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
-from rootstock.accounts.tokens import KEY_MARK
-from rootstock.accounts.verified import api_key_verify
+from rootstock.accounts.verified import token_verify
 from rootstock.errors import Forbidden, Unauthorized
 
 P = ParamSpec("P")
@@ -85,34 +84,25 @@ def principal_of(request: HttpRequest) -> Principal:
 
 
 def _found_out(request: HttpRequest) -> Principal:
-    header = request.headers.get("Authorization", "")
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     if header:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Authorization: expected 'Bearer <API key>'")
-        token = token.strip()
-        return (_principal_of_key if token.startswith(KEY_MARK) else _principal_of_token)(request, token)
+        return _principal_of_token(request, token.strip())
     return _principal_of_session(request)
 
 
-def _principal_of_key(request: HttpRequest, token: str) -> Principal:
-    found = api_key_verify(token)
-    if found is None:
-        raise Unauthorized("the API key is unknown, expired or revoked")
-    key, taken = found
-    rates.enforce(request, taken)
-    return Principal(key.organisation, frozenset(key.scopes), api_key=key)
-
-
 def _principal_of_token(request: HttpRequest, token: str) -> Principal:
-    from rootstock.accounts.oauth import principal_of_token  # it needs Principal
-
-    found = principal_of_token(token)
-    if found is None or found.client is None:
+    found = token_verify(token)
+    if found is None:
         raise Unauthorized("the API key or access token is unknown, expired or revoked")
-    quota = rates.quota("client", found.client.pk, found.client.rate_per_minute)
-    rates.enforce(request, rates.take(quota))
-    return found
+    checked, taken = found
+    rates.enforce(request, taken)
+    holder = checked.holder
+    if isinstance(holder, ApiKey):
+        return Principal(holder.organisation, checked.scopes, api_key=holder)
+    return Principal(holder.organisation, checked.scopes, client=holder)
 
 
 def _principal_of_session(request: HttpRequest) -> Principal:

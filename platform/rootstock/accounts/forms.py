@@ -132,10 +132,10 @@ class KeyForm(ScopesForm):
 
 
 class RotateForm(forms.Form):
-    """How long the old token goes on working beside the new one."""
+    """How long the old token or secret goes on working beside the new one."""
 
     overlap_hours = forms.TypedChoiceField(
-        label="The old token works for another",
+        label="The old one works for another",
         choices=[(0, "no time: it ends now"), (1, "hour"), (24, "day"), (168, "week"), (720, "30 days")],
         initial=24,
         coerce=int,

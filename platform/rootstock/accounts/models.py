@@ -127,6 +127,13 @@ class MachineClient(TenantModel):
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     rate_per_minute = models.PositiveIntegerField(null=True)  # null: settings.API_RATE_PER_MINUTE
+    previous_secret = models.CharField(max_length=200, default="")  # hashed, as allauth hashes the new one
+    previous_until = models.DateTimeField(null=True)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the secret before the last rotation still works."""
+        return self.previous_until is not None and self.previous_until > timezone.now()
 
     @property
     def state(self) -> str:

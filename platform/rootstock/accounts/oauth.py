@@ -1,69 +1,67 @@
 """Machine clients: OAuth2 client credentials on allauth's tables, bound to an organisation by `MachineClient`."""
 
-from datetime import timedelta
+from collections.abc import Callable
 
 from allauth.core import ratelimit
-from allauth.idp.oidc.models import Token
-from allauth.idp.oidc.views import TokenView
-from django.db import transaction
+from allauth.core.internal.httpkit import extract_basic_auth
+from allauth.idp.oidc.internal.oauthlib.utils import get_validator_context
+from allauth.idp.oidc.views import RevokeView, TokenView
+from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from rootstock.accounts.auth import Principal
 from rootstock.accounts.models import MachineClient
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.refusals import refusal_record
+from rootstock.accounts.selectors import client_by_id
 
-CLIENT_SETTING = "rootstock.machine_client"
-_LAST_USED_STEP = timedelta(minutes=1)
-_token_view = TokenView.as_view()
-
-
-def principal_of_token(token: str) -> Principal | None:
-    """The machine client whose live access token this is; notes its use about once a minute."""
-    with transaction.atomic():
-        found = (
-            Token.objects.valid()
-            .by_value(token)
-            .filter(type=Token.Type.ACCESS_TOKEN, user=None)
-            .only("client_id", "scopes")
-            .first()
-        )
-        if found is None:
-            return None
-        set_local(CLIENT_SETTING, found.client_id)
-        machine = (
-            MachineClient.objects.select_related("organisation")
-            .filter(client_id=found.client_id, revoked_at=None)
-            .first()
-        )
-        set_local(CLIENT_SETTING, "")
-    if machine is None:
-        return None
-    _note_use(machine)
-    return Principal(
-        machine.organisation, frozenset(found.get_scopes()) & frozenset(machine.scopes), client=machine
-    )
-
-
-def _note_use(machine: MachineClient) -> None:
-    now = timezone.now()
-    if machine.last_used_at is None or now - machine.last_used_at > _LAST_USED_STEP:
-        with tenant(machine.organisation):
-            MachineClient.objects.filter(pk=machine.pk).update(last_used_at=now)
+_token_view, _revoke_view = TokenView.as_view(), RevokeView.as_view()
 
 
 @csrf_exempt
 @require_POST
 def token(request: HttpRequest) -> HttpResponse:
-    """The token endpoint (RFC 6749, 4.4). Checking a secret is slow by design, so attempts are limited."""
+    """The token endpoint (RFC 6749, 4.4)."""
+    return _limited(request, _token_view)
+
+
+@csrf_exempt
+@require_POST
+def revoke(request: HttpRequest) -> HttpResponse:
+    """Where a client gives a token back (RFC 7009)."""
+    return _limited(request, _revoke_view)
+
+
+def _limited(request: HttpRequest, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """Checking a secret is slow by design, so attempts are limited; refused ones are told in the trail."""
     if not ratelimit.consume(request, action="oauth_token"):
-        answer = JsonResponse({"error": "temporarily_unavailable"}, status=429)
+        answer: HttpResponse = JsonResponse({"error": "temporarily_unavailable"}, status=429)
         answer["Retry-After"] = "60"
         return answer
-    return _token_view(request)  # type: ignore[no-any-return]
+    client_id, secret = _presented(request)
+    machine = client_by_id(client_id) if client_id.isprintable() else None
+    if machine is not None:
+        _admit_previous(machine, secret)
+    answer = view(request)
+    if machine is not None and (answer.status_code == 401 or machine.revoked_at):
+        refusal_record(machine)
+    return answer
+
+
+def _presented(request: HttpRequest) -> tuple[str, str]:
+    """The id and the secret, by HTTP Basic or in the body."""
+    client_id, secret = extract_basic_auth(request.headers)
+    if client_id is None:
+        return request.POST.get("client_id", ""), request.POST.get("client_secret", "")
+    return client_id, secret or ""
+
+
+def _admit_previous(machine: MachineClient, secret: str) -> None:
+    """While the secret before a rotation still works, allauth is shown the client as it was, in this request alone."""
+    if machine.overlaps and check_password(secret, machine.previous_secret):
+        machine.client.secret = machine.previous_secret
+        get_validator_context().clients[machine.client_id] = machine.client
 
 
 @require_GET

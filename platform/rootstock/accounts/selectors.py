@@ -1,20 +1,33 @@
-"""Reads that happen before a tenant is known: a key by its token, a person's memberships."""
+"""Reads that happen before a tenant is known: a key or token by its text, a person's memberships."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from allauth.idp.oidc.models import Token
 from django.db import transaction
 from django.utils import timezone
 
-from rootstock.accounts.models import ApiKey, Invitation, Membership, User
+from rootstock.accounts.models import ApiKey, Invitation, MachineClient, Membership, User
+from rootstock.accounts.refusals import refusal_record
 from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.accounts.tokens import prefix_of, token_hash, token_matches
 
 KEY_PREFIX_SETTING = "rootstock.api_key_prefix"
+CLIENT_SETTING = "rootstock.machine_client"
 USER_SETTING = "rootstock.user"
 _LAST_USED_STEP = timedelta(minutes=1)
 
 
-def api_key_by_token(token: str) -> ApiKey | None:
+@dataclass(slots=True, frozen=True)
+class Checked:
+    """A live key or access token: who holds it, and what it may do until when."""
+
+    holder: ApiKey | MachineClient
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+def key_by_token(token: str) -> Checked | None:
     """The live key whose token this is, with its organisation; notes its use about once a minute."""
     prefix = prefix_of(token)
     if prefix is None:
@@ -23,18 +36,46 @@ def api_key_by_token(token: str) -> ApiKey | None:
         set_local(KEY_PREFIX_SETTING, prefix)
         key = ApiKey.objects.select_related("organisation").filter(prefix=prefix).first()
         set_local(KEY_PREFIX_SETTING, "")
-    now = timezone.now()
-    if key is None or not token_matches(token, key.hash) or key.revoked_at or (key.expires_at or now) < now:
+    if key is None:
         return None
-    if key.last_used_at is None or now - key.last_used_at > _LAST_USED_STEP:
-        api_key_used(key)
-    return key
+    if key.state != "live" or not token_matches(token, key.hash):
+        refusal_record(key)
+        return None
+    _note_use(key)
+    return Checked(key, frozenset(key.scopes), key.expires_at)
 
 
-def api_key_used(key: ApiKey) -> None:
-    """Note when the key was used last."""
-    with tenant(key.organisation_id):
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+def client_by_token(token: str) -> Checked | None:
+    """The machine client whose live access token this is; notes its use about once a minute."""
+    with transaction.atomic():
+        found = Token.objects.valid().by_value(token).filter(type=Token.Type.ACCESS_TOKEN, user=None).first()
+        machine = client_by_id(found.client_id) if found else None
+    if found is None or machine is None or machine.revoked_at:
+        return None
+    _note_use(machine)
+    return Checked(machine, frozenset(found.get_scopes()) & frozenset(machine.scopes), found.expires_at)
+
+
+def client_by_id(client_id: str) -> MachineClient | None:
+    """The machine client behind allauth's, with both and its organisation."""
+    with transaction.atomic():
+        set_local(CLIENT_SETTING, client_id)
+        found = (
+            MachineClient.objects.select_related("organisation", "client").filter(client=client_id).first()
+        )
+        set_local(CLIENT_SETTING, "")
+    return found
+
+
+def used(holder: ApiKey | MachineClient) -> None:
+    """Note when the key or client was used last."""
+    with tenant(holder.organisation_id):
+        type(holder).objects.filter(pk=holder.pk).update(last_used_at=timezone.now())
+
+
+def _note_use(holder: ApiKey | MachineClient) -> None:
+    if holder.last_used_at is None or timezone.now() - holder.last_used_at > _LAST_USED_STEP:
+        used(holder)
 
 
 def memberships_of(user: User) -> list[Membership]:

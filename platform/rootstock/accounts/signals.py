@@ -6,9 +6,11 @@ from allauth.account import signals as account
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from axes.signals import user_locked_out
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from rootstock import rates
 from rootstock.accounts.middleware import SIGNED_IN_KEY
 from rootstock.accounts.models import User
 from rootstock.accounts.personal_audit import personal_record
@@ -36,8 +38,9 @@ def on_factor_removed(sender: object, user: User, authenticator: Authenticator, 
 
 
 def on_lockout(sender: object, request: HttpRequest, username: str, **kwargs: Any) -> None:
-    """Too many failed sign-ins for a name; of unknown names there is nobody's trail to tell."""
-    if user := User.objects.filter(username__iexact=username).first():
+    """Too many failed sign-ins for a name, told once a lock; of unknown names there is nobody's trail to tell."""
+    user = User.objects.filter(username__iexact=username).first()
+    if user and rates.first_in(f"locked_out:{user.pk}", settings.LOCKOUT_S):
         personal_record(user, "person.locked_out")
 
 

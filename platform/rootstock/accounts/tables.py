@@ -39,6 +39,13 @@ def _plain_scopes(row: Any) -> str:
     return " ".join(row.scopes)
 
 
+_NAME = Column("name", "Name", css="strong")
+_SCOPES = Column("scopes", "May", value=_scopes, csv=_plain_scopes, css="wide")
+_STATE = Column("state", "State", value=state_pill, csv=lambda row: row.state)
+_LAST_USED = Column("last_used", "Used last", value=lambda row: row.last_used_at)
+_RATE = Column("rate", "Requests a minute", value=lambda row: row.rate_per_minute, css="num", shown=False)
+_MADE_BY = Column("created_by", "Made by", value=lambda row: named(row.created_by), shown=False)
+_MADE = Column("created", "Made", value=lambda row: row.created_at, order="id")
 PEOPLE = Table(
     name="people",
     label="People",
@@ -64,7 +71,7 @@ INVITATIONS = Table(
     columns=[
         Column("email", "E-mail", css="strong wide"),
         Column("role", "Role", value=lambda row: row.get_role_display()),
-        Column("state", "State", value=state_pill, csv=lambda row: row.state),
+        _STATE,
         Column("invited_by", "Invited by", value=lambda row: named(row.invited_by)),
         Column("created", "Invited", value=lambda row: row.created_at, order="id"),
         Column("expires", "Works until", value=lambda row: row.expires_at),
@@ -81,15 +88,15 @@ KEYS = Table(
     name="keys",
     label="API keys",
     columns=[
-        Column("name", "Name", css="strong"),
+        _NAME,
         Column("prefix", "Token begins", value=lambda row: f"rsk_{row.prefix}…", css="mono"),
-        Column("scopes", "May", value=_scopes, csv=_plain_scopes, css="wide"),
-        Column("state", "State", value=state_pill, csv=lambda row: row.state),
-        Column("last_used", "Used last", value=lambda row: row.last_used_at),
+        _SCOPES,
+        _STATE,
+        _LAST_USED,
         Column("expires", "Works until", value=lambda row: row.expires_at),
-        Column("rate", "Requests a minute", value=lambda row: row.rate_per_minute, css="num", shown=False),
-        Column("created_by", "Made by", value=lambda row: named(row.created_by), shown=False),
-        Column("created", "Made", value=lambda row: row.created_at, order="id"),
+        _RATE,
+        _MADE_BY,
+        _MADE,
     ],
     filters=[TextFilter("q", "Name", lookup="name__icontains")],
     sort="-created",
@@ -104,12 +111,14 @@ CLIENTS = Table(
     name="clients",
     label="Machine clients",
     columns=[
-        Column("name", "Name", css="strong"),
+        _NAME,
         Column("client_id", "Client id", css="mono"),
-        Column("scopes", "May", value=_scopes, csv=_plain_scopes, css="wide"),
-        Column("state", "State", value=state_pill, csv=lambda row: row.state),
-        Column("last_used", "Used last", value=lambda row: row.last_used_at),
-        Column("created", "Made", value=lambda row: row.created_at, order="id"),
+        _SCOPES,
+        _STATE,
+        _LAST_USED,
+        _RATE,
+        _MADE_BY,
+        _MADE,
     ],
     filters=[TextFilter("q", "Name", lookup="name__icontains")],
     sort="-created",

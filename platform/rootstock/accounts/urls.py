@@ -5,7 +5,6 @@ allauth's pages lie under /account/; those that this product replaces or does no
 
 from allauth.account import views as allauth_account
 from allauth.account.decorators import reauthentication_required
-from allauth.idp.oidc import views as oidc
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -55,6 +54,6 @@ urlpatterns = [
     path("logout/", allauth_account.logout, name="logout"),
     # Machine clients get their tokens here
     path("oauth/token", oauth.token, name="oauth-token"),
-    path("oauth/revoke", oidc.revoke, name="oauth-revoke"),
+    path("oauth/revoke", oauth.revoke, name="oauth-revoke"),
     path(".well-known/oauth-authorization-server", oauth.metadata, name="oauth-metadata"),
 ]

@@ -1,20 +1,24 @@
-"""Keys that this process has checked: a request with one of them costs one Valkey round trip and no query.
+"""Keys and access tokens that this process has checked: a request with one of them costs one Valkey round trip and
+no query.
 
-A remembered key counts only while its epoch in Valkey is the one under which it was checked (see `rootstock.rates`),
-so a revocation holds at once in every process. Without Valkey every request is checked in the database.
+What is remembered counts only while its epoch in Valkey is the one under which it was checked (see
+`rootstock.rates`), so a revocation holds at once in every process. Without Valkey every request is checked in the
+database.
 """
 
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.idp.oidc.models import Token
 from django.db import transaction
 from django.utils import timezone
 
 from rootstock import rates
 from rootstock.accounts import selectors
-from rootstock.accounts.models import ApiKey
-from rootstock.accounts.tokens import prefix_of, token_hash
+from rootstock.accounts.models import ApiKey, MachineClient
+from rootstock.accounts.selectors import Checked
+from rootstock.accounts.tokens import KEY_MARK, prefix_of, token_hash
 
 _TTL_S = 30.0  # bounds what a lost deletion of an epoch can do
 _MOST = 10_000
@@ -23,7 +27,7 @@ _USED_EVERY_S = 60.0
 
 @dataclass(slots=True)
 class _Known:
-    key: ApiKey
+    checked: Checked
     epoch: str
     until: float
     noted_at: float
@@ -32,56 +36,79 @@ class _Known:
 _known: dict[str, _Known] = {}
 
 
-def api_key_verify(token: str) -> tuple[ApiKey, rates.Taken | None] | None:
-    """The live key whose token this is, and what became of its rate (None: Valkey is away)."""
-    prefix = prefix_of(token)
-    if prefix is None:
-        return None
+def token_verify(token: str) -> tuple[Checked, rates.Taken | None] | None:
+    """What a live key or access token stands for, and what became of its rate (None: Valkey is away)."""
     digest = token_hash(token)
+    named = prefix_of(token) if token.startswith(KEY_MARK) else digest
+    if named is None:
+        return None
     known = _known.get(digest)
     if known is None:
-        return _check(token, digest, prefix)
-    taken = rates.take(_quota(known.key), epoch_of=prefix)
+        return _check(token, digest, named)
+    taken = rates.take(_quota(known.checked), epoch_of=named)
     if taken is None or not _holds(known, taken.epoch):
         _known.pop(digest, None)
-        return _check(token, digest, prefix, taken)
+        return _check(token, digest, named, taken)
     _note_use(known)
-    return known.key, taken
+    return known.checked, taken
 
 
 def api_key_changed(key: ApiKey) -> None:
-    """Forget the key everywhere: now, and once the change is visible to whoever reads it meanwhile."""
-    rates.epoch_end(key.prefix)
-    transaction.on_commit(lambda: rates.epoch_end(key.prefix))
+    """Forget the key everywhere; whoever changes keys by a queryset's `update` calls this."""
+    _forget(key.prefix)
 
 
 def api_key_saved(sender: object, instance: ApiKey, created: bool = False, **kwargs: Any) -> None:
-    """A key that was saved or deleted; whoever changes keys by a queryset's `update` calls `api_key_changed`."""
+    """A key that was saved or deleted."""
     if not created:
         api_key_changed(instance)
 
 
-def _quota(key: ApiKey) -> rates.Quota:
-    return rates.quota("key", key.pk, key.rate_per_minute)
+def access_token_deleted(sender: object, instance: Token, **kwargs: Any) -> None:
+    """An access token that was revoked, or whose client was."""
+    _forget(instance.hash)
+
+
+def machine_client_saved(
+    sender: object, instance: MachineClient, created: bool = False, **kwargs: Any
+) -> None:
+    """A client that was saved or deleted: its tokens are checked anew."""
+    if not created:
+        for digest in Token.objects.filter(client=instance.client_id).values_list("hash", flat=True):
+            _forget(digest)
+
+
+def _forget(named: str) -> None:
+    """Now, and once the change is visible to whoever reads it meanwhile."""
+    rates.epoch_end(named)
+    transaction.on_commit(lambda: rates.epoch_end(named))
+
+
+def _quota(checked: Checked) -> rates.Quota:
+    holder = checked.holder
+    kind = "key" if isinstance(holder, ApiKey) else "client"
+    return rates.quota(kind, holder.pk, holder.rate_per_minute)
 
 
 def _holds(known: _Known, epoch: str) -> bool:
-    expired = known.key.expires_at is not None and known.key.expires_at < timezone.now()
+    expires_at = known.checked.expires_at
+    expired = expires_at is not None and expires_at < timezone.now()
     return known.epoch == epoch and known.until > time.monotonic() and not expired
 
 
 def _check(
-    token: str, digest: str, prefix: str, taken: rates.Taken | None = None
-) -> tuple[ApiKey, rates.Taken | None] | None:
+    token: str, digest: str, named: str, taken: rates.Taken | None = None
+) -> tuple[Checked, rates.Taken | None] | None:
     """Ask the database. Remembered only under an epoch that was there before the question."""
-    epoch = taken.epoch if taken else rates.epoch_read(prefix)
-    key = selectors.api_key_by_token(token)
-    if key is None:
+    epoch = taken.epoch if taken else rates.epoch_read(named)
+    find = selectors.key_by_token if token.startswith(KEY_MARK) else selectors.client_by_token
+    checked = find(token)
+    if checked is None:
         return None
-    taken = taken or rates.take(_quota(key), epoch_of=prefix)
+    taken = taken or rates.take(_quota(checked), epoch_of=named)
     if taken is not None and taken.epoch == epoch:
-        _remember(digest, _Known(key, epoch, time.monotonic() + _TTL_S, time.monotonic()))
-    return key, taken
+        _remember(digest, _Known(checked, epoch, time.monotonic() + _TTL_S, time.monotonic()))
+    return checked, taken
 
 
 def _remember(digest: str, known: _Known) -> None:
@@ -93,4 +120,4 @@ def _remember(digest: str, known: _Known) -> None:
 def _note_use(known: _Known) -> None:
     if time.monotonic() - known.noted_at > _USED_EVERY_S:
         known.noted_at = time.monotonic()
-        selectors.api_key_used(known.key)
+        selectors.used(known.checked.holder)

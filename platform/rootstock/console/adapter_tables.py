@@ -41,6 +41,14 @@ def _job(row: AdapterVersion) -> SafeString | str:
     return format_html('<a href="{}">Training</a>', reverse("job", args=[row.job_id])) if row.job_id else ""
 
 
+def _trained_on(row: AdapterVersion) -> SafeString | str:
+    if row.dataset is None:
+        return ""
+    if row.dataset.erased_at:
+        return pill("warn", "Held an erased person", "fingerprint")
+    return row.dataset.name
+
+
 def own_table(resident: set[str]) -> Table:
     """The adapters that the organisation trained; `resident` are the references that some worker holds."""
 
@@ -58,6 +66,9 @@ def own_table(resident: set[str]) -> Table:
                 csv=lambda row: row.reference,
             ),
             Column("base", "Base", value=lambda row: row.base.name),
+            Column(
+                "dataset", "Trained on", value=_trained_on, csv=lambda row: row.dataset and row.dataset.name
+            ),
             Column("bytes", "Size", value=_size, csv=lambda row: row.bytes, css="num"),
             Column("resident", "Resident", value=where, csv=lambda row: row.reference in resident),
             Column("created_at", "Made", order="id"),

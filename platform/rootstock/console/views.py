@@ -68,7 +68,7 @@ def adapters(request: PageRequest) -> HttpResponseBase:
         "bases": of_rows(request, BASES, bases()),
         "shipped": of_rows(request, SHIPPED, shipped_rows(selectors.shipped_adapters(health))),
     }
-    found = AdapterVersion.objects.select_related("base")
+    found = AdapterVersion.objects.select_related("base", "dataset")
     return table_page(request, own, found, "console/adapters.html", context)
 
 

@@ -26,10 +26,11 @@ class CheckOut(Schema):
 
 
 class FileOut(Schema):
-    """A file. Only a clean one can be downloaded or used."""
+    """A file. Only a clean one can be downloaded or used. One about a person keeps of its name the extension."""
 
     id: UUID
     purpose: str
+    subject_id: UUID | None
     name: str
     type: str
     bytes: int
@@ -43,14 +44,23 @@ class FileOut(Schema):
 
 
 @router.post("", response={201: FileOut, 200: FileOut}, auth=scope("files:write"))
-def upload_file(request: ApiRequest, purpose: Form[str], file: File[UploadedFile]) -> Status[StoredFile]:
+def upload_file(
+    request: ApiRequest, purpose: Form[str], file: File[UploadedFile], subject_id: Form[UUID | None] = None
+) -> Status[StoredFile]:
     """Upload a file (multipart). It is checked by its content: see `state`, `checks` and, when refused, `reason`.
 
     A small file has its state in the answer (clean or refused); a large one is quarantined until a worker has
     checked it. 200 when the same content had been uploaded before for the same purpose: the answer is that file.
+
+    `subject_id` is the person whom the file is about (Privacy finds them). The content is then encrypted under the
+    person's key, is in their export, and goes with their erasure.
     """
     row, created = services.file_store(
-        organisation=request.auth.organisation, purpose=purpose, content=file, uploaded_by=request.auth.user
+        organisation=request.auth.organisation,
+        purpose=purpose,
+        content=file,
+        uploaded_by=request.auth.user,
+        subject_id=subject_id,
     )
     return Status(201 if created else 200, row)
 

@@ -11,4 +11,9 @@ class UploadForm(forms.Form):
     purpose = forms.ChoiceField(
         label="For", choices=[(name, purpose.label) for name, purpose in PURPOSES.items()]
     )
+    subject_id = forms.UUIDField(
+        label="About a person",
+        required=False,
+        help_text="The person's id, from Privacy → Find a person. The content is then encrypted under their key.",
+    )
     file = forms.FileField(label="File")

@@ -16,8 +16,15 @@ class FileState(models.TextChoices):
 
 
 class StoredFile(TenantModel):
-    """One content for one purpose. `checks` are what was looked at: name, outcome (passed, refused), what was found."""
+    """One content for one purpose. `checks` are what was looked at: name, outcome (passed, refused), what was found.
 
+    Of a file about a person the content is sealed under the person's key, and `name` is no more than its extension's.
+    """
+
+    # about one person
+    subject = models.ForeignKey(
+        "privacy.SubjectKey", null=True, on_delete=models.RESTRICT, related_name="files"
+    )
     purpose = models.CharField(max_length=32)
     name = models.CharField(max_length=200)
     declared_type = models.CharField(max_length=100, blank=True)
@@ -37,8 +44,9 @@ class StoredFile(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation", "purpose", "sha256"],
+                fields=["organisation", "purpose", "sha256", "subject"],
                 condition=~models.Q(state="uploading"),
+                nulls_distinct=False,
                 name="one_file_per_content",
             )
         ]

@@ -4,10 +4,18 @@ import re
 import unicodedata
 from pathlib import PurePath
 
+from rootstock.files.detection import EXTENSIONS
+
 MAX_NAME = 200
 # Control characters, and those that turn the reading direction ("exe.txt" shown as "txt.exe").
 _REMOVED = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 _RISKY = re.compile(r'[<>:"|?*;]+')
+
+
+def nameless(name: str) -> str:
+    """Of a file about a person no more than a known extension stays: such names tend to be the person's."""
+    suffix = PurePath(name).suffix.lower()
+    return f"personal{suffix}" if suffix in EXTENSIONS else "personal"
 
 
 def safe_name(name: str) -> str:

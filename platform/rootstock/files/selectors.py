@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -43,9 +43,3 @@ def file_get(*, organisation: Organisation | UUID, file_id: UUID) -> StoredFile:
     if found is None:
         raise NotFound("no such file")
     return found
-
-
-def bytes_used(*, organisation: Organisation) -> int:
-    """Of the organisation's quota."""
-    with tenant(organisation):
-        return int(StoredFile.objects.aggregate(used=Sum("bytes"))["used"] or 0)

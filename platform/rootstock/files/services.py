@@ -1,57 +1,64 @@
 """Writes on files: take an upload, check it, hand it out, delete it."""
 
-import logging
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.core.files.base import File
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError, Sum
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import audit_record
+from rootstock.audit.services import audit_record, read_record
 from rootstock.errors import Busy, Conflict, DomainError, NotFound
+from rootstock.files.contents import content_delete, content_open, content_save
 from rootstock.files.models import FileState, StoredFile
-from rootstock.files.names import safe_name
+from rootstock.files.names import nameless, safe_name
 from rootstock.files.purposes import purpose_named
 from rootstock.files.scanning import Report, scan
 from rootstock.files.uploads import Upload, digest_of, too_large
 from rootstock.ids import uuid7
 from rootstock.jobs.services import job_create
+from rootstock.privacy.holdings import key_release
+from rootstock.privacy.holds import refuse_if_held
+from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import subjects_locked
 from rootstock.webhooks.services import event_emit
 
-log = logging.getLogger(__name__)
 Tenant = Organisation | UUID
 SCAN_KIND = "files.scan"
 
 
 def file_store(
-    *, organisation: Organisation, purpose: str, content: Upload, uploaded_by: User | None = None
+    *,
+    organisation: Organisation,
+    purpose: str,
+    content: Upload,
+    uploaded_by: User | None = None,
+    subject_id: UUID | None = None,
 ) -> tuple[StoredFile, bool]:
     """Store an upload and check it: a small one at once, a large one by a job. The file says what came of it.
 
-    The same content again, for the same purpose, gives the file that is there, and False. Raises InvalidInput,
-    TooLarge, and Conflict when the organisation's quota is used up; nothing is stored then.
+    A file about a person (`subject_id`) is sealed under the person's key and goes with their erasure. The same
+    content again, for the same purpose and person, gives the file that is there, and False. Raises InvalidInput,
+    TooLarge, NotFound, and Conflict when the organisation's quota is used up; nothing is stored then.
     """
     limits = purpose_named(purpose)
     size = content.size or 0
     if size > min(limits.max_bytes, settings.FILE_MAX_BYTES):
         raise too_large(min(limits.max_bytes, settings.FILE_MAX_BYTES))
-    row, is_new = _row_create(organisation, purpose, content, size, digest_of(content), uploaded_by)
+    row, is_new = _row_create(organisation, purpose, content, size, uploaded_by, subject_id)
     if not is_new:
         return row, False
     try:
-        default_storage.save(row.storage_key, content)
+        content_save(row, content)
+        known = _quarantine(row)
     except BaseException:
         _forget(row)
         raise
-    known = _quarantine(row)
     if known is not None:
         _forget(row)
         return known, False
@@ -59,12 +66,19 @@ def file_store(
 
 
 def _row_create(
-    organisation: Organisation, purpose: str, content: Upload, size: int, digest: str, by: User | None
+    organisation: Organisation,
+    purpose: str,
+    content: Upload,
+    size: int,
+    by: User | None,
+    subject_id: UUID | None,
 ) -> tuple[StoredFile, bool]:
     """The row of an upload in progress, or the one that is there with this content."""
+    digest = digest_of(content)
     with tenant(organisation) as owner:
         _one_at_a_time(owner)
-        if known := _known(purpose, digest):
+        subject = subjects_locked([subject_id], "subject_id")[0] if subject_id else None
+        if known := _known(purpose, digest, subject_id):
             return known, False
         used = StoredFile.objects.aggregate(used=Sum("bytes"))["used"] or 0
         if used + size > settings.FILE_QUOTA_BYTES:
@@ -77,7 +91,8 @@ def _row_create(
             id=key,
             organisation_id=owner,
             purpose=purpose,
-            name=safe_name(content.name or ""),
+            subject=subject,
+            name=nameless(content.name or "") if subject else safe_name(content.name or ""),
             declared_type=_declared(content),
             bytes=size,
             sha256=digest,
@@ -93,8 +108,8 @@ def _one_at_a_time(owner: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"files {owner}"])
 
 
-def _known(purpose: str, digest: str) -> StoredFile | None:
-    found = StoredFile.objects.filter(purpose=purpose, sha256=digest)
+def _known(purpose: str, digest: str, subject_id: UUID | None) -> StoredFile | None:
+    found = StoredFile.objects.filter(purpose=purpose, sha256=digest, subject=subject_id)
     return found.exclude(state=FileState.UPLOADING).first()
 
 
@@ -107,11 +122,16 @@ def _quarantine(row: StoredFile) -> StoredFile | None:
     with tenant(row.organisation_id):
         try:
             with transaction.atomic():
-                row.state = FileState.QUARANTINED
-                row.save(update_fields=["state"])
+                own = StoredFile.objects.filter(pk=row.pk)
+                found = own.update(state=FileState.QUARANTINED)
         except IntegrityError:
-            return _known(row.purpose, row.sha256)
-        _audit(row, "uploaded", purpose=row.purpose, bytes=row.bytes, sha256=row.sha256)
+            return _known(row.purpose, row.sha256, row.subject_id)
+        if not found:
+            raise Conflict("subject_id: the person's data was erased meanwhile")
+        row.state = FileState.QUARANTINED
+        # A content about a person can be guessed, and the trail is for ever: no digest of it.
+        about = {"subject": str(row.subject_id)} if row.subject_id else {"sha256": row.sha256}
+        _audit(row, "uploaded", purpose=row.purpose, bytes=row.bytes, **about)
     return None
 
 
@@ -143,8 +163,8 @@ def file_check(*, organisation: Tenant, file_id: UUID, content: Any = None) -> S
     if content is not None:
         report = scan(cast(BinaryIO, content), name=row.name, purpose=row.purpose)
     else:
-        with default_storage.open(row.storage_key) as stored:
-            report = scan(cast(BinaryIO, stored), name=row.name, purpose=row.purpose)
+        with content_open(row) as stored:
+            report = scan(stored, name=row.name, purpose=row.purpose)
     return _judge(row, report)
 
 
@@ -176,13 +196,20 @@ def _judge(row: StoredFile, report: Report) -> StoredFile:
 
 def file_open(
     *, organisation: Tenant, file_id: UUID, done: str = "downloaded"
-) -> tuple[StoredFile, "File[bytes]"]:
+) -> tuple[StoredFile, BinaryIO]:
     """A clean file and its content, to hand out; recorded. Raises Conflict for one that is not clean."""
     with tenant(organisation):
         row = _locked(file_id)
         refuse_unless_clean(row)
         _audit(row, done)
-    return row, default_storage.open(row.storage_key)
+        if row.subject:
+            read_record(
+                organisation=organisation,
+                subject_type=row.subject.type,
+                subject_id=row.subject.pk,
+                what=f"file {row.pk}",
+            )
+    return row, content_open(row)
 
 
 def refuse_unless_clean(row: StoredFile) -> None:
@@ -199,11 +226,25 @@ def file_delete(*, organisation: Tenant, file_id: UUID) -> None:
         row = _locked(file_id)
         if row.state == FileState.UPLOADING:
             raise Conflict("the file is still being uploaded")
+        if row.subject:
+            refuse_if_held(row.subject)
         file_remove(row, "deleted")
 
 
 def file_remove(row: StoredFile, done: str) -> None:
     """Take the row away, and its content once that is committed. Call it inside `tenant()`."""
+    _remove(row, done)
+    if row.subject:
+        key_release(row.subject)
+
+
+def files_erase(key: SubjectKey) -> None:
+    """Take away every file about a person who is being erased. Call it inside `tenant()`."""
+    for row in StoredFile.objects.select_for_update().filter(subject=key):
+        _remove(row, "erased")
+
+
+def _remove(row: StoredFile, done: str) -> None:
     try:
         with transaction.atomic():
             StoredFile.objects.filter(pk=row.pk).delete()
@@ -211,14 +252,6 @@ def file_remove(row: StoredFile, done: str) -> None:
         raise Conflict("the file is in use, by a data set for instance; delete that first") from None
     _audit(row, done, purpose=row.purpose, state=row.state)
     transaction.on_commit(lambda: content_delete(row.storage_key))
-
-
-def content_delete(key: str) -> None:
-    """Delete content that no row names any more. What fails here is found again by the sweep."""
-    try:
-        default_storage.delete(key)
-    except OSError:
-        log.warning("files: the content %s could not be deleted now; the sweep tries again", key)
 
 
 def _forget(row: StoredFile) -> None:
@@ -229,7 +262,8 @@ def _forget(row: StoredFile) -> None:
 
 
 def _locked(file_id: UUID) -> StoredFile:
-    row = StoredFile.objects.select_for_update().filter(pk=file_id).first()
+    rows = StoredFile.objects.select_for_update(of=("self",)).select_related("subject")
+    row = rows.filter(pk=file_id).first()
     if row is None:
         raise NotFound("no such file")
     return row

@@ -3,17 +3,22 @@
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict
+from rootstock.files.contents import content_delete
 from rootstock.files.models import FileState, StoredFile
-from rootstock.files.services import content_delete, file_remove, scan_queue
-from rootstock.jobs.models import FINAL_STATES, Job
+from rootstock.files.services import file_remove, scan_queue
+from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact
+from rootstock.privacy.holds import held_subjects
+from rootstock.privacy.models import PrivacyRequest
 
 log = logging.getLogger(__name__)
 ABANDONED = timedelta(hours=1)
@@ -54,9 +59,9 @@ def _unchecked() -> int:
 
 
 def _expired() -> int:
-    past = StoredFile.objects.filter(expires_at__lt=timezone.now())[:_MANY]
+    past = StoredFile.objects.filter(expires_at__lt=timezone.now()).exclude(subject__in=held_subjects())
     count = 0
-    for row in past:
+    for row in past.select_related("subject")[:_MANY]:
         try:
             file_remove(row, "purged")
             count += 1
@@ -75,19 +80,32 @@ def orphans_sweep() -> int:
     return count
 
 
-def _stored_keys() -> Iterator[str]:
-    folders, _ = default_storage.listdir("")
-    for folder in folders:
-        for name in default_storage.listdir(folder)[1]:
-            yield f"{folder}/{name}"
+def _stored_keys(folder: str = "") -> Iterator[str]:
+    folders, names = default_storage.listdir(folder)
+    yield from (f"{folder}{name}" for name in names)
+    for inner in folders:
+        yield from _stored_keys(f"{folder}{inner}/")
 
 
 def _is_orphan(key: str) -> bool:
-    try:
-        organisation, file_id = (UUID(part) for part in key.split("/"))
-    except ValueError:
-        return False  # not one of ours
-    if default_storage.get_modified_time(key) > timezone.now() - ORPHANED:
+    found = _owner(key)
+    if found is None or default_storage.get_modified_time(key) > timezone.now() - ORPHANED:
         return False
+    organisation, rows = found
     with tenant(organisation):
-        return not StoredFile.objects.filter(pk=file_id).exists()
+        return not rows.exists()
+
+
+def _owner(key: str) -> "tuple[UUID, QuerySet[Any]] | None":
+    """The organisation, and the rows that may name the content; None for what is not one of ours."""
+    try:
+        match key.split("/"):
+            case ["jobs", organisation, _, _]:
+                return UUID(organisation), JobArtefact.objects.filter(path=key)
+            case ["exports", organisation, _, _]:
+                return UUID(organisation), PrivacyRequest.objects.filter(archive_key=key)
+            case [organisation, file_id]:
+                return UUID(organisation), StoredFile.objects.filter(pk=UUID(file_id))
+    except ValueError:
+        pass
+    return None

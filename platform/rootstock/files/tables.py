@@ -34,6 +34,7 @@ FILES = Table(
     columns=[
         Column("name", "Name", css="strong wide"),
         Column("purpose", "For", value=purpose_label),
+        Column("subject_id", "About person", css="mono", shown=False),
         Column("type", "Type", css="mono", shown=False),
         Column(
             "bytes", "Size", value=lambda row: filesizeformat(row.bytes), csv=lambda row: row.bytes, css="num"

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -17,15 +17,17 @@ else:
     Upload = UploadedFile  # not generic when it runs
 
 
-class HashedUpload(Upload):
-    """An upload on disk, with the SHA-256 of what was received.
+def incoming_file() -> IO[bytes]:
+    """A file without a name in FILE_INCOMING_DIR: however the process ends, the kernel takes it away."""
+    Path(settings.FILE_INCOMING_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=settings.FILE_INCOMING_DIR)
 
-    The file has no name in its folder: however the request or the process ends, the kernel takes it away.
-    """
+
+class HashedUpload(Upload):
+    """An upload on disk, with the SHA-256 of what was received."""
 
     def __init__(self, name: str, content_type: str, charset: str | None, extra: Any) -> None:
-        file = tempfile.TemporaryFile(dir=settings.FILE_INCOMING_DIR)  # noqa: SIM115 (closed with the request)
-        super().__init__(file, name, content_type, 0, charset, extra)
+        super().__init__(incoming_file(), name, content_type, 0, charset, extra)
         self.sha256 = ""
 
 
@@ -34,7 +36,6 @@ class HashingUploadHandler(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """A file begins."""
-        Path(settings.FILE_INCOMING_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         super().new_file(*args, **kwargs)
         self.file = HashedUpload(
             self.file_name or "", self.content_type or "", self.charset, self.content_type_extra

@@ -8,7 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.views.common import saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
+from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
 from rootstock.errors import Forbidden
 from rootstock.files import selectors, services
@@ -26,20 +27,20 @@ def file_list(request: PageRequest) -> HttpResponseBase:
     may_write = "files:write" in scopes_of(request)
     if request.method == "POST" and not may_write:
         raise Forbidden("your role may not upload files; an administrator can change that")
-    form = UploadForm(request.POST or None, request.FILES or None)
-    if form.is_valid():
-        given = form.cleaned_data
-        found = saved(
-            form,
-            lambda: services.file_store(
-                organisation=request.organisation,
-                purpose=given["purpose"],
-                content=given["file"],
-                uploaded_by=request.user,
-            ),
-        )
-        if found:
-            return redirect("file", found[0].pk)
+    about = {"subject_id": request.GET.get("subject", "")}
+    form = UploadForm(request.POST or None, request.FILES or None, initial=about)
+    found = saved(
+        form,
+        lambda: services.file_store(
+            organisation=request.organisation,
+            purpose=form.cleaned_data["purpose"],
+            content=form.cleaned_data["file"],
+            uploaded_by=request.user,
+            subject_id=form.cleaned_data["subject_id"],
+        ),
+    )
+    if found:
+        return redirect("file", found[0].pk)
     context = {"form": form, "may_write": may_write, "purposes": PURPOSES}
     return table_page(request, FILES, selectors.files(), "files/list.html", context)
 
@@ -55,6 +56,7 @@ def file(request: PageRequest, file_id: UUID) -> HttpResponse:
         "purpose": purpose_label(found),
         "waits": found.state in (FileState.QUARANTINED, FileState.UPLOADING),
         "may_write": "files:write" in scopes_of(request),
+        "may_see_person": "privacy:read" in scopes_of(request),
     }
     if request.headers.get("HX-Target") == "file":
         return render(request, "files/part.html", context, status=200 if context["waits"] else 286)

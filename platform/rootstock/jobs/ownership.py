@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.jobs import bell
@@ -56,6 +57,14 @@ def _insert(job: Job, event: Event) -> None:
         data=event.stored(),
     )
     bell.ring_on_commit(job)
+
+
+def ended_tell(job: Job) -> None:
+    """Tell whoever waits for a job's end, in the transaction of that end: its kind's own module, and webhooks."""
+    kind = settings.JOB_KINDS.get(job.kind)
+    if kind and kind.ended:
+        import_string(kind.ended)(job)
+    webhooks_tell(job, str(job.state))
 
 
 def webhooks_tell(job: Job, what: str) -> None:
@@ -140,7 +149,7 @@ def job_finish(
         _insert(job, failed or done)
         if failed:
             event_append(job, done)
-        webhooks_tell(job, str(state))
+        ended_tell(job)
     return True
 
 

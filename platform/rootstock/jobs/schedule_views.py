@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
-from rootstock.accounts.views.common import is_saved, saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
+from rootstock.console.forms import saved
 from rootstock.console.tables import embedded, of_rows, part_or_none
 from rootstock.jobs import schedules, selectors
 from rootstock.jobs.cron import in_words, next_runs
@@ -40,7 +41,7 @@ def schedule_list(request: PageRequest) -> HttpResponse:
 def schedule_new(request: PageRequest) -> HttpResponse:
     """Set one up: a kind of job that needs no parameters, or a job that has run before."""
     form = _new_form(request)
-    if form.is_valid() and (made := saved(form, lambda: _made(request, form))):
+    if made := saved(form, lambda: _made(request, form)):
         messages.success(request, "The schedule is set up.")
         return HttpResponseRedirect(reverse("job-schedule", args=[made.pk]))
     context = {"form": form, "nothing": not form.offered}
@@ -64,7 +65,7 @@ def schedule_edit(request: PageRequest, schedule_id: UUID) -> HttpResponse:
     """Change one."""
     schedule = _may_change(request, schedule_id)
     form = ScheduleChangeForm(schedule, request.POST if request.method == "POST" else None)
-    if form.is_valid() and is_saved(
+    if saved(
         form,
         lambda: schedules.schedule_update(
             organisation=request.organisation, schedule_id=schedule_id, **form.wanted()

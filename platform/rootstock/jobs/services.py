@@ -16,7 +16,7 @@ from rootstock.jobs import bell
 from rootstock.jobs.claiming import wake
 from rootstock.jobs.events import CancelRequested, Done
 from rootstock.jobs.models import FINAL_STATES, Job, JobSchedule, JobState
-from rootstock.jobs.ownership import event_append, webhooks_tell
+from rootstock.jobs.ownership import ended_tell, event_append
 from rootstock.jobs.ownership import job_claim as job_claim
 from rootstock.jobs.ownership import job_finish as job_finish
 from rootstock.jobs.ownership import job_update as job_update
@@ -94,7 +94,7 @@ def job_cancel(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
         if job.state == JobState.QUEUED:
             job.state, job.finished_at = JobState.CANCELLED, timezone.now()
             event_append(job, Done(state="cancelled"))
-            webhooks_tell(job, "cancelled")
+            ended_tell(job)
         job.save(update_fields=["cancel_requested", "state", "finished_at"])
         bell.ring_on_commit(job, bell.CANCEL)
     return job

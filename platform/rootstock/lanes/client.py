@@ -18,22 +18,25 @@ from rootstock.middleware import request_id
 from rootstock.privacy import transit
 from rootstock.resp import Command, Lines
 
-# All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit. The caller may
-# have sent its wait for the reply along: a refusal puts an empty one there, so that the wait ends.
+# All or nothing: refused when no worker serves the lane, or when the queue would grow past its limit. A caller that
+# waits for replies hears of a refusal there; one that opens a stream reads what the script returns.
 _ADMIT = b"""
 local refused = 0
 if redis.call('EXISTS', KEYS[2]) == 0 then refused = -1
 elseif redis.call('LLEN', KEYS[1]) + #ARGV - 2 > tonumber(ARGV[1]) then refused = -2 end
 if refused < 0 then
-  if KEYS[3] then redis.call('RPUSH', KEYS[3], '') end
+  if KEYS[3] then
+    redis.call('RPUSH', KEYS[3], refused)
+    redis.call('EXPIRE', KEYS[3], ARGV[2])
+  end
   return refused
 end
 for i = 3, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return #ARGV - 2
 """
-
-
+_NO_WORKER, _FULL = -1, -2
+_REFUSALS = (b"-1", b"-2")
 _LOOK_S = 1.0
 
 
@@ -69,8 +72,7 @@ def call(
     payloads = _concealed(lane, payloads, call_id)
     admit = _admission(lane, _items(call_id, payloads, organisation, deadline, stream=False), call_id)
     with wire.reachable():
-        admitted, *found = lines().ask(admit, *_taking(call_id, len(payloads), deadline))
-    _refuse(lane, admitted)
+        found = lines().ask(*_taking(call_id, len(payloads), deadline), unanswered=[admit])
     return _collect(lane, call_id, len(payloads), deadline, _raws(found))
 
 
@@ -123,9 +125,9 @@ def _admission(lane: str, items: list[bytes], call_id: str = "") -> Command:
 
 
 def _refuse(lane: str, admitted: int) -> None:
-    if admitted == -1:
+    if admitted == _NO_WORKER:
         raise Unavailable(f"no worker serves {lane} now", retry_after=2)
-    if admitted == -2:
+    if admitted == _FULL:
         raise Busy(f"the queue of {lane} is full", retry_after=1)
 
 
@@ -147,6 +149,8 @@ def _collect(
     results: list[dict[str, Any] | None] = [None] * wanted
     while True:
         for raw in raws:
+            if raw in _REFUSALS:
+                _refuse(lane, int(raw))
             index, result, error = wire.decode_reply(raw)
             if error is not None:
                 raise from_dict(error)

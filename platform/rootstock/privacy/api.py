@@ -3,17 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import FileResponse
 from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import read_record
 from rootstock.paging import Page, page_of, take_page
 from rootstock.privacy import holds, requests, retention, rotation, selectors
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.holdings import expiring_kinds
-from rootstock.privacy.models import ErasureCertificate, PrivacyRequest, PrivacySettings
+from rootstock.privacy.models import ErasureCertificate, PrivacySettings
 from rootstock.privacy.schemas import (
     CertificateOut,
     MasterKeyOut,
@@ -109,25 +109,20 @@ def refuse_request(request: ApiRequest, request_id: UUID) -> RequestOut:
 
 
 @router.get("/requests/{uuid:request_id}/archive", auth=scope(WRITE), response=None)
-def get_archive(request: ApiRequest, request_id: UUID) -> HttpResponse:
+def get_archive(request: ApiRequest, request_id: UUID) -> FileResponse:
     """The archive of an export (ZIP)."""
-    row, content = requests.archive_take(organisation=request.auth.organisation, request_id=request_id)
-    return archive_response(row, content)
+    return archive_response(organisation=request.auth.organisation, request_id=request_id)
 
 
-def archive_response(row: PrivacyRequest, content: bytes) -> HttpResponse:
+def archive_response(*, organisation: Organisation, request_id: UUID) -> FileResponse:
     """The archive as a download; nobody may keep it on the way."""
-    read_record(
-        organisation=row.organisation_id,
-        subject_type=row.subject.type,
-        subject_id=row.subject_id,
-        what="export",
+    row, content = requests.archive_take(organisation=organisation, request_id=request_id)
+    response = FileResponse(
+        content, as_attachment=True, filename=f"export-{row.pk}.zip", content_type="application/zip"
     )
-    headers = {
-        "Content-Disposition": f'attachment; filename="export-{row.pk}.zip"',
-        "Cache-Control": "no-store",
-    }
-    return HttpResponse(content, content_type="application/zip", headers=headers)
+    response["Content-Length"] = str(row.archive_bytes)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @router.get("/retention", response=list[RuleOut], auth=scope(READ))

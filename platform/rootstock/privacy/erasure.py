@@ -12,7 +12,8 @@ from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict
 from rootstock.ids import uuid7
 from rootstock.privacy import signing
-from rootstock.privacy.holdings import subject_type
+from rootstock.privacy.archives import archives_drop
+from rootstock.privacy.holdings import Kind, kinds_of, subject_type
 from rootstock.privacy.holds import refuse_if_held
 from rootstock.privacy.models import ErasureCertificate, PrivacyRequest, SubjectKey
 from rootstock.privacy.subjects import key_destroy
@@ -21,11 +22,16 @@ from rootstock.webhooks.services import event_emit
 METHOD = (
     "The person's data key (AES-256, unique to the person) was overwritten in the database together with the index of "
     "the person's reference. Everything encrypted under it cannot be read again. Pseudonyms, search indexes and hot "
-    "state that pointed to the person were removed."
+    "state that pointed to the person were removed. The files about the person and the data sets that held the person "
+    "were deleted from storage."
 )
 BACKUPS = (
     "Backups made before the erasure still hold the wrapped key. They must expire by their own schedule; after "
     "restoring one, the erasures that came after it have to be repeated, from the certificates."
+)
+ADAPTERS = (
+    "These adapters were trained on data sets that held the person. Weights cannot be untrained: whether they stay in "
+    "use is to be decided, and is not decided by this erasure."
 )
 
 
@@ -37,6 +43,8 @@ class _Destroyed:
     master_key: str
     created_at: Any
     counts: dict[str, int]
+    contents: dict[str, list[str]]  # ids by kind, of what lay in storage
+    adapters: list[str]
 
 
 def subject_erase(organisation: Organisation, request: PrivacyRequest) -> ErasureCertificate:
@@ -45,12 +53,12 @@ def subject_erase(organisation: Organisation, request: PrivacyRequest) -> Erasur
     if key.is_destroyed:
         raise Conflict("the person's data was erased already")
     refuse_if_held(key)
-    known = subject_type(key.type)
-    before = _Destroyed(
-        key.fingerprint, key.master_key, key.created_at, {kind.name: kind.count(key) for kind in known.kinds}
-    )
-    if again := known.scrub(key):
-        transaction.on_commit(again, robust=True)
+    kinds = kinds_of(key)
+    before = _before(key, kinds)
+    for scrub in (*(kind.scrub for kind in kinds), subject_type(key.type).scrub):
+        if again := scrub(key):
+            transaction.on_commit(again, robust=True)
+    archives_drop(key)
     key_destroy(key)
     request.subject = key
     audit_record(
@@ -58,7 +66,8 @@ def subject_erase(organisation: Organisation, request: PrivacyRequest) -> Erasur
         action="subject.erased",
         object_type=key.type,
         object_id=key.pk,
-        data={"request": str(request.pk), "ground": request.ground, "destroyed": before.counts},
+        data={"request": str(request.pk), "ground": request.ground, "destroyed": before.counts}
+        | ({"contents": before.contents} if before.contents else {}),
     )
     event_emit(
         organisation=organisation,
@@ -66,6 +75,18 @@ def subject_erase(organisation: Organisation, request: PrivacyRequest) -> Erasur
         data={"subject_id": str(key.pk), "request_id": str(request.pk)},
     )
     return _certify(organisation, request, before)
+
+
+def _before(key: SubjectKey, kinds: list[Kind]) -> _Destroyed:
+    contents = {kind.name: [str(id) for id in kind.ids(key)] for kind in kinds}
+    return _Destroyed(
+        fingerprint=key.fingerprint,
+        master_key=key.master_key,
+        created_at=key.created_at,
+        counts={kind.name: kind.count(key) for kind in kinds},
+        contents={name: ids for name, ids in contents.items() if ids},
+        adapters=[name for kind in kinds for name in kind.adapters(key)],
+    )
 
 
 def _certify(organisation: Organisation, request: PrivacyRequest, before: _Destroyed) -> ErasureCertificate:
@@ -95,6 +116,8 @@ def _document(organisation: Organisation, request: PrivacyRequest, before: _Dest
             "wrapped_by": before.master_key,
         },
         "destroyed": before.counts,
+        "contents": before.contents,
+        "adapters": before.adapters,
         "request": {
             "id": str(request.pk),
             "ground": request.ground,
@@ -106,6 +129,7 @@ def _document(organisation: Organisation, request: PrivacyRequest, before: _Dest
         "audit_entry": {"id": str(entry.pk), "digest": _hex(entry.digest)} if entry else None,
         "method": METHOD,
         "backups": BACKUPS,
+        **({"about_adapters": ADAPTERS} if before.adapters else {}),
     }
 
 

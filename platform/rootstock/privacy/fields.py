@@ -6,7 +6,8 @@ for all of them (`PersonalModel`), or with `select_related`.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from rootstock.privacy.keys import SubjectKey
 
 M = TypeVar("M", bound=models.Model)
 T = TypeVar("T")
+ROWS_AT_ONCE = 50
 
 if TYPE_CHECKING:
 
@@ -205,18 +207,6 @@ class EncryptedJSONField(EncryptedField[Any]):
         return ErasedDocument(erased=True)
 
 
-class EncryptedBinaryField(EncryptedField[Any]):
-    """Bytes, such as an archive."""
-
-    def encode(self, value: bytes) -> bytes:
-        """As they are."""
-        return value
-
-    def decode(self, plain: bytes) -> bytes:
-        """As they are."""
-        return plain
-
-
 def encrypted_fields(model: type[models.Model]) -> list[EncryptedField[Any]]:
     """The encrypted columns of a model."""
     return [field for field in model._meta.concrete_fields if isinstance(field, EncryptedField)]
@@ -255,6 +245,15 @@ class PersonalQuerySet(models.QuerySet[M]):
         rows = cast("list[Any]", self._result_cache)
         if fresh and rows and isinstance(rows[0], self.model):
             attach_keys(rows)
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[M]:
+        """As Django's, with the keys of a few rows at a time."""
+        most = chunk_size or ROWS_AT_ONCE
+        rows = super().iterator(most)
+        while some := list(islice(rows, most)):
+            if isinstance(some[0], self.model):
+                attach_keys(some)
+            yield from some
 
     def order_by(self, *field_names: Any) -> "PersonalQuerySet[M]":
         """Not by what is encrypted."""

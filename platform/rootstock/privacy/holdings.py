@@ -1,12 +1,13 @@
-"""What each vertical says of the personal data it holds: `apps/<name>/privacy.py`, named in settings.VERTICALS.
+"""What each module says of the personal data it holds: `<module>/privacy.py`, named in settings.
 
-The functions take a `SubjectKey` or an organisation and are called inside `tenant()`.
+A vertical's is in VERTICALS and has kinds of persons of its own; the platform's are in PLATFORM_HOLDINGS and hold
+data of persons of any kind. The functions take a `SubjectKey` or an organisation and are called inside `tenant()`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +15,27 @@ from django.utils.module_loading import import_string
 
 from rootstock.errors import NotFound
 from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import key_destroy
+
+Again = Callable[[], object]
+
+
+def nothing(key: SubjectKey) -> None:
+    """No more than the key has to go."""
+    return
+
+
+def none(key: SubjectKey) -> Iterable[Any]:
+    """There are none."""
+    return ()
+
+
+@dataclass(slots=True, frozen=True)
+class Content:
+    """A content that is no row: its path in an export's archive, and how it is opened."""
+
+    path: str
+    open: Callable[[], BinaryIO]
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,11 +46,11 @@ class Kind:
     label: str
     count: Callable[[SubjectKey], int]
     export: Callable[[SubjectKey], Iterable[dict[str, Any]]]
-
-
-def nothing(key: SubjectKey) -> None:
-    """No more than the key has to go."""
-    return
+    contents: Callable[[SubjectKey], Iterable[Content]] = none
+    # For contents, which lie in storage: the ids that a certificate names, and what an erasure does with them.
+    ids: Callable[[SubjectKey], Iterable[UUID]] = none
+    scrub: Callable[[SubjectKey], Again | None] = nothing
+    adapters: Callable[[SubjectKey], Iterable[str]] = none  # trained on it, by name; they cannot be untrained
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,7 +64,7 @@ class SubjectType:
     kinds: tuple[Kind, ...]
     # Indexes, pseudonyms and hot state; what it returns is done once more after the commit, for what a worker
     # held meanwhile.
-    scrub: Callable[[SubjectKey], Callable[[], object] | None] = nothing
+    scrub: Callable[[SubjectKey], Again | None] = nothing
     url: Callable[[SubjectKey], str] | None = None
 
 
@@ -60,15 +82,17 @@ class Expiring:
 
 @dataclass(slots=True, frozen=True)
 class Holdings:
-    """Everything that one vertical holds."""
+    """Everything that one module holds. `everyone` are kinds of data about persons of any type."""
 
     subjects: tuple[SubjectType, ...] = ()
+    everyone: tuple[Kind, ...] = ()
     expiring: tuple[Expiring, ...] = ()
 
 
 def holdings() -> list[Holdings]:
-    """Of every vertical."""
-    return [import_string(vertical.privacy) for vertical in settings.VERTICALS.values() if vertical.privacy]
+    """Of every vertical, then of the platform."""
+    verticals = [vertical.privacy for vertical in settings.VERTICALS.values() if vertical.privacy]
+    return [import_string(path) for path in (*verticals, *settings.PLATFORM_HOLDINGS)]
 
 
 def subject_types() -> dict[str, SubjectType]:
@@ -82,6 +106,24 @@ def subject_type(name: str) -> SubjectType:
     if found is None:
         raise NotFound("no such kind of person")
     return found
+
+
+def kinds_of(key: SubjectKey) -> list[Kind]:
+    """The kinds of data about a person: those of the person's type, and the others of which there is some."""
+    others = [kind for held in holdings() for kind in held.everyone]
+    return [*subject_type(key.type).kinds, *(kind for kind in others if kind.count(key))]
+
+
+def key_release(key: SubjectKey) -> None:
+    """Destroy the key of a person of whom nothing is left. Call it inside `tenant()`, after deleting."""
+    if not key.is_destroyed and not any(kind.count(key) for kind in kinds_of(key)):
+        key_destroy(key)
+
+
+def kind_labels() -> dict[str, str]:
+    """Every kind of data about persons, by name."""
+    typed = [kind for found in subject_types().values() for kind in found.kinds]
+    return {kind.name: kind.label for kind in [*typed, *(k for held in holdings() for k in held.everyone)]}
 
 
 def expiring_kinds() -> dict[str, Expiring]:

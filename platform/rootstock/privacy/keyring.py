@@ -22,6 +22,8 @@ from rootstock.errors import InternalError
 VARIABLE = "ROOTSTOCK_MASTER_KEYS"
 KEY_BYTES = 32
 VERSION, NONCE_BYTES = 1, 12
+SEAL_BYTES = 1 + NONCE_BYTES + 16
+"""By how much a sealed value is longer: version, nonce and tag."""
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 

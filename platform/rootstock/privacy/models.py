@@ -3,7 +3,7 @@
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
-from rootstock.privacy.fields import EncryptedBinaryField, EncryptedTextField, PersonalModel
+from rootstock.privacy.fields import EncryptedTextField, PersonalModel
 from rootstock.privacy.keys import IndexKey, SubjectKey
 
 __all__ = [
@@ -104,7 +104,7 @@ class PrivacyRequest(PersonalModel):
     decided_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     job_id = models.UUIDField(null=True)
-    archive = EncryptedBinaryField(null=True)
+    archive_key = models.CharField(max_length=160, blank=True)  # where it lies in storage, while it does
     archive_bytes = models.PositiveBigIntegerField(null=True)
     archive_sha256 = models.CharField(max_length=64, blank=True)
     expires_at = models.DateTimeField(null=True)
@@ -112,9 +112,7 @@ class PrivacyRequest(PersonalModel):
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "-id"], name="privacy_request_page"),
-            models.Index(
-                fields=["expires_at"], condition=models.Q(archive__isnull=False), name="privacy_archives"
-            ),
+            models.Index(fields=["expires_at"], condition=~models.Q(archive_key=""), name="privacy_archives"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -2,18 +2,22 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
+from django.core.files import File
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import audit_record
+from rootstock.audit.services import audit_record, read_record
 from rootstock.errors import Conflict, Forbidden, InvalidInput, NotFound
-from rootstock.jobs.models import Job, JobState
+from rootstock.files.contents import content_delete
+from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
+from rootstock.privacy.archives import archive_open
 from rootstock.privacy.erasure import subject_erase
 from rootstock.privacy.holds import refuse_if_held
 from rootstock.privacy.models import (
@@ -80,7 +84,6 @@ def request_create(
     _check(action, ground, note)
     with tenant(organisation) as owner:
         key = _open_key(subject_id)
-        exports_settle(organisation=organisation)
         if action == Action.ERASE:
             refuse_if_held(key)
         request = PrivacyRequest(
@@ -135,46 +138,50 @@ def request_refuse(*, organisation: Organisation, request_id: UUID) -> PrivacyRe
     return request
 
 
-def archive_take(*, organisation: Organisation, request_id: UUID) -> tuple[PrivacyRequest, bytes]:
+def archive_take(*, organisation: Organisation, request_id: UUID) -> tuple[PrivacyRequest, BinaryIO]:
     """The archive of an export that can still be had; that it was taken is recorded."""
     with tenant(organisation):
-        request = PrivacyRequest.objects.filter(pk=request_id).first()
+        request = PrivacyRequest.objects.select_related("subject").filter(pk=request_id).first()
         if request is None or request.action != Action.EXPORT:
             raise NotFound("no such export")
-        if request.subject.is_destroyed:
+        key = request.subject
+        if key.is_destroyed:
             raise NotFound("the person's data was erased, the export with it")
-        if request.archive is None:
+        if not request.archive_key:
             raise NotFound("the export has not ended yet, or its archive has expired")
         _record(request, "privacy_request.downloaded", {})
-        return request, request.archive
+        read_record(organisation=organisation, subject_type=key.type, subject_id=key.pk, what="export")
+    return request, archive_open(request)
 
 
-def exports_settle(*, organisation: Organisation | UUID) -> int:
-    """Exports whose job has ended without an archive are not running any more."""
+def archive_keep(
+    *, organisation: UUID, request_id: UUID, key: str, sealed: Any, size: int, sha256: str
+) -> PrivacyRequest:
+    """Store what an export has made: `sealed` is a file, `size` and `sha256` are those of the archive within."""
+    default_storage.save(key, File(sealed))
+    try:
+        return _point_to(organisation, request_id, key, size, sha256)
+    except BaseException:
+        content_delete(key)
+        raise
+
+
+def _point_to(organisation: UUID, request_id: UUID, key: str, size: int, sha256: str) -> PrivacyRequest:
     with tenant(organisation):
-        running = PrivacyRequest.objects.filter(action=Action.EXPORT, state=RequestState.RUNNING)
-        ended = Job.objects.filter(state__in=(JobState.FAILED, JobState.CANCELLED)).values("pk")
-        over = running.filter(job_id__in=ended)
-        return over.update(state=RequestState.FAILED, finished_at=timezone.now())
-
-
-def archives_expire(*, organisation: Organisation | UUID) -> int:
-    """Delete the archives whose time is over."""
-    with tenant(organisation):
-        over = PrivacyRequest.objects.filter(archive__isnull=False, expires_at__lt=timezone.now())
-        return over.update(archive=None)
-
-
-def archive_keep(*, organisation: UUID, request_id: UUID, content: bytes, sha256: str) -> PrivacyRequest:
-    """Store what an export has made. Call it inside `tenant()`."""
-    request = PrivacyRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
-    if request.subject.is_destroyed:
-        raise Conflict("the person's data was erased meanwhile")
-    request.archive, request.archive_bytes, request.archive_sha256 = content, len(content), sha256
-    request.state, request.finished_at = RequestState.DONE, timezone.now()
-    request.expires_at = timezone.now() + timedelta(days=settings_of(organisation).archive_days)
-    request.save()
+        request = PrivacyRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
+        if request.subject.is_destroyed:
+            raise Conflict("the person's data was erased meanwhile")
+        request.archive_key, request.archive_bytes, request.archive_sha256 = key, size, sha256
+        request.state, request.finished_at = RequestState.DONE, timezone.now()
+        request.expires_at = timezone.now() + timedelta(days=settings_of(organisation).archive_days)
+        request.save()
     return request
+
+
+def export_ended(job: Job) -> None:
+    """In the transaction in which an export's job ends: without an archive, the request does not run any more."""
+    running = PrivacyRequest.objects.filter(job_id=job.pk, state=RequestState.RUNNING)
+    running.update(state=RequestState.FAILED, finished_at=timezone.now())
 
 
 def _check(action: str, ground: str, note: str) -> None:

@@ -9,7 +9,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import list_read_record
 from rootstock.errors import InvalidInput, NotFound
-from rootstock.privacy.holdings import SubjectType, subject_type, subject_types
+from rootstock.privacy.holdings import SubjectType, kinds_of, subject_type, subject_types
 from rootstock.privacy.models import ErasureCertificate, LegalHold, PrivacyRequest, SubjectKey
 
 REFERENCE_LIMIT = 400
@@ -65,21 +65,21 @@ def subject_get(*, organisation: Organisation, subject_id: UUID) -> Subject:
 
 
 def _subject(key: SubjectKey, known: SubjectType) -> Subject:
-    counted = [] if key.is_destroyed else known.kinds
+    counted = [] if key.is_destroyed else kinds_of(key)
     held = [Held(kind.name, kind.label, kind.count(key)) for kind in counted]
     hold = LegalHold.objects.filter(subject=key, released_at=None).first()
     return Subject(key, known, held, hold)
 
 
 def requests_of() -> QuerySet[PrivacyRequest]:
-    """Requests without their archives. Call it inside `tenant()`."""
-    return PrivacyRequest.objects.select_related("subject", "certificate").defer("archive", "note")
+    """Requests without their notes. Call it inside `tenant()`."""
+    return PrivacyRequest.objects.select_related("subject", "certificate").defer("note")
 
 
 def request_get(*, organisation: Organisation, request_id: UUID) -> PrivacyRequest:
     """One request. Raises NotFound."""
     with tenant(organisation):
-        rows = PrivacyRequest.objects.select_related("subject", "certificate").defer("archive")
+        rows = PrivacyRequest.objects.select_related("subject", "certificate")
         request = rows.filter(pk=request_id).first()
     if request is None:
         raise NotFound("no such request")

@@ -1,6 +1,6 @@
 """Subjects: find a person's key by reference, make it where there is none, destroy it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import NotFound
+from rootstock.errors import Conflict, NotFound
 from rootstock.privacy.indexes import blind_index, blind_indexes
 from rootstock.privacy.keys import SubjectKey
 
@@ -63,6 +63,20 @@ def subject_get(organisation: Organisation | UUID, subject_id: UUID) -> SubjectK
     if key is None:
         raise NotFound("no such subject")
     return key
+
+
+def subjects_locked(ids: Collection[UUID], field: str) -> list[SubjectKey]:
+    """Subjects of whom something is about to be stored, locked against an erasure at the same time.
+
+    Raises NotFound and Conflict naming the field. Call it inside `tenant()`.
+    """
+    wanted = set(ids)
+    found = list(SubjectKey.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+    if len(found) < len(wanted):
+        raise NotFound(f"{field}: no such subject")
+    if any(key.is_destroyed for key in found):
+        raise Conflict(f"{field}: the person's data was erased")
+    return found
 
 
 def key_destroy(key: SubjectKey) -> None:

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from rootstock.accounts.models import Organisation
-from rootstock.privacy.requests import archives_expire, exports_settle
+from rootstock.privacy.archives import archives_expire
 from rootstock.privacy.retention import retention_enforce
 
 
@@ -15,8 +15,5 @@ def enforce_retention() -> int:
 
 @shared_task
 def expire_archives() -> int:
-    """Delete exports whose time is over, and close those whose job has failed."""
-    organisations = list(Organisation.objects.all())
-    for one in organisations:
-        exports_settle(organisation=one)
-    return sum(archives_expire(organisation=one) for one in organisations)
+    """Delete exports whose time is over."""
+    return sum(archives_expire(organisation=one) for one in Organisation.objects.all())

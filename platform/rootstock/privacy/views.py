@@ -9,16 +9,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
-from rootstock.accounts.views.common import is_saved, saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
 from rootstock.audit.services import read_record
 from rootstock.audit.words import actor_names
+from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
 from rootstock.privacy import holds, requests, retention, rotation, selectors, signing
 from rootstock.privacy.api import archive_response
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.forms import FindForm, HoldForm, RequestForm, RuleForm, SettingsForm
-from rootstock.privacy.holdings import subject_types
+from rootstock.privacy.holdings import kind_labels, subject_types
 from rootstock.privacy.models import (
     Action,
     ErasureCertificate,
@@ -95,6 +96,7 @@ def subject(request: PageRequest, subject_id: UUID) -> HttpResponse:
         "form": form,
         "hold_form": HoldForm(),
         "may_write": _may_write(request),
+        "may_upload": "files:write" in scopes_of(request),
     }
     return render(request, "privacy/subject.html", context)
 
@@ -123,7 +125,6 @@ def hold_release(request: PageRequest, subject_id: UUID) -> HttpResponse:
 @tenant_page(READ)
 def request_page(request: PageRequest, request_id: UUID) -> HttpResponse:
     """One request."""
-    requests.exports_settle(organisation=request.organisation)
     found = selectors.request_get(organisation=request.organisation, request_id=request_id)
     if found.note and not is_erased(found.note):
         _record_read(request, found.subject, "request note")
@@ -180,9 +181,9 @@ def request_refuse(request: PageRequest, request_id: UUID) -> HttpResponse:
 
 @require_POST
 @tenant_page(WRITE)
-def archive(request: PageRequest, request_id: UUID) -> HttpResponse:
+def archive(request: PageRequest, request_id: UUID) -> HttpResponseBase:
     """The archive of an export."""
-    return archive_response(*requests.archive_take(organisation=request.organisation, request_id=request_id))
+    return archive_response(organisation=request.organisation, request_id=request_id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -212,9 +213,10 @@ def retention_page(request: PageRequest) -> HttpResponse:
 
 def _rule_saved(request: PageRequest, form: RuleForm, kind: str) -> bool:
     days = form.cleaned_data["days"]
-    return is_saved(
+    done = saved(
         form, lambda: (retention.rule_set(organisation=request.organisation, kind=kind, days=days), True)
     )
+    return done is not None
 
 
 @require_GET
@@ -239,8 +241,7 @@ def certificate(request: PageRequest, certificate_id: UUID) -> HttpResponse:
         name = f'attachment; filename="certificate-{found.pk}.json"'
         return JsonResponse(certificate_file(found), headers={"Content-Disposition": name})
     document = found.document
-    known = subject_types().get(document["subject"]["type"])
-    labels = {kind.name: kind.label for kind in known.kinds} if known else {}
+    labels = kind_labels()
     context = {
         "tab": "certificates",
         "certificate": found,
@@ -248,6 +249,7 @@ def certificate(request: PageRequest, certificate_id: UUID) -> HttpResponse:
         "type": type_words(document["subject"]["type"]),
         "ground": Ground(document["request"]["ground"]).label,
         "destroyed": [(labels.get(name, name), count) for name, count in document["destroyed"].items()],
+        "contents": [(labels.get(name, name), ids) for name, ids in document.get("contents", {}).items()],
         "requested_by": _named(request, document["request"]["requested_by"]),
         "confirmed_by": _named(request, document["request"]["confirmed_by"]),
         "genuine": signing.is_signed(document, found.signature, signing.public_key()),
@@ -264,7 +266,7 @@ def keys_page(request: PageRequest) -> HttpResponse:
     form = SettingsForm(
         request.POST if request.method == "POST" and _may_write(request) else None, initial=initial
     )
-    if form.is_valid() and is_saved(
+    if saved(
         form,
         lambda: requests.settings_update(
             organisation=request.organisation, granted=scopes_of(request), **form.cleaned_data

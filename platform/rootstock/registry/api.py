@@ -30,7 +30,7 @@ class BaseModelOut(Schema):
 
 
 class DatasetOut(Schema):
-    """A data set."""
+    """A data set. `erased_at`: its content was destroyed with the erasure of a person whom it held."""
 
     id: UUID
     name: str
@@ -38,11 +38,13 @@ class DatasetOut(Schema):
     sha256: str
     rows: int
     bytes: int
+    subject_ids: list[UUID]
     created_at: datetime
+    erased_at: datetime | None
 
 
 class AdapterOut(Schema):
-    """An adapter version."""
+    """An adapter version. `dataset_erased_at`: it was trained on a data set that held a person erased since."""
 
     id: UUID
     reference: str
@@ -52,6 +54,8 @@ class AdapterOut(Schema):
     card: dict[str, Any]
     bytes: int
     job_id: UUID | None
+    dataset_id: UUID | None
+    dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
     created_at: datetime
 
 
@@ -78,14 +82,26 @@ def list_datasets(request: ApiRequest, cursor: str | None = None, limit: int = 5
 
 
 @router.post("/datasets", response={201: DatasetOut, 200: DatasetOut}, auth=scope("adapters:write"))
-def create_dataset(request: ApiRequest, name: Form[str], file: File[UploadedFile]) -> Status[Dataset]:
+def create_dataset(
+    request: ApiRequest,
+    name: Form[str],
+    file: File[UploadedFile],
+    subject_ids: Form[list[UUID]] = [],  # noqa: B006 (only read)
+) -> Status[Dataset]:
     """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+
+    `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
+    exports, and destroyed with the erasure of any of them.
 
     201 with the new data set. 200 when the same bytes had been uploaded before, under whatever name: the answer
     is the data set that is there, with the name it has.
     """
     row, created = services.dataset_create(
-        organisation=request.auth.organisation, name=name, content=file, created_by=request.auth.user
+        organisation=request.auth.organisation,
+        name=name,
+        content=file,
+        subject_ids=subject_ids,
+        created_by=request.auth.user,
     )
     return Status(201 if created else 200, row)
 

@@ -1,5 +1,7 @@
 """Base models, data sets and the adapters that organisations train."""
 
+from uuid import UUID
+
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
@@ -31,10 +33,28 @@ class Dataset(TenantModel):
     # null: uploaded before files were stored as such; the same upload again brings the content.
     file = models.ForeignKey(StoredFile, null=True, on_delete=models.PROTECT, related_name="datasets")
     created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True)  # when the erasure of a person it held took the content along
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organisation", "sha256"], name="one_dataset_per_content")
+        ]
+
+    @property
+    def subject_ids(self) -> list[UUID]:
+        """The persons it was declared to hold."""
+        return [person.subject_id for person in self.persons.all()]
+
+
+class DatasetPerson(TenantModel):
+    """A person whom a data set holds, as declared at its upload. It outlives the content, for the adapters' sake."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="persons")
+    subject = models.ForeignKey("privacy.SubjectKey", on_delete=models.RESTRICT, related_name="datasets")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "subject"], name="one_person_once_in_a_dataset")
         ]
 
 
@@ -45,6 +65,7 @@ class AdapterVersion(TenantModel):
     digest = models.CharField(max_length=64)
     base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="adapters")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="adapters")
+    dataset = models.ForeignKey(Dataset, null=True, on_delete=models.SET_NULL, related_name="adapters")
     card = models.JSONField(default=dict)
     bytes = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)

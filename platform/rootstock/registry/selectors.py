@@ -22,7 +22,7 @@ def adapters_page(
 ) -> tuple[list[AdapterVersion], str | None]:
     """A page of the organisation's adapters, newest first."""
     with tenant(organisation):
-        return take_page(AdapterVersion.objects.select_related("base"), cursor=cursor, limit=limit)
+        return take_page(AdapterVersion.objects.select_related("base", "dataset"), cursor=cursor, limit=limit)
 
 
 def own_references(*, organisation: Organisation | UUID, references: set[str]) -> set[str]:
@@ -41,7 +41,7 @@ def adapter_by_reference(
         raise InvalidInput.field(field, "must look like name@0123456789ab")
     with tenant(organisation):
         found = (
-            AdapterVersion.objects.select_related("base")
+            AdapterVersion.objects.select_related("base", "dataset")
             .filter(name=match.group(1), digest__startswith=match.group(2))
             .first()
         )
@@ -55,7 +55,7 @@ def datasets_page(
 ) -> tuple[list[Dataset], str | None]:
     """A page of the organisation's data sets, newest first."""
     with tenant(organisation):
-        return take_page(Dataset.objects.all(), cursor=cursor, limit=limit)
+        return take_page(Dataset.objects.prefetch_related("persons"), cursor=cursor, limit=limit)
 
 
 def dataset_get(*, organisation: Organisation | UUID, dataset_id: UUID) -> Dataset:

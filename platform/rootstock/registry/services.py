@@ -3,40 +3,57 @@
 import os
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
 
 from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import InvalidInput, NotFound, Unavailable
+from rootstock.errors import Conflict, InvalidInput, NotFound, Unavailable
 from rootstock.files.models import StoredFile
-from rootstock.files.services import file_check, file_open, file_store
-from rootstock.files.uploads import Upload
+from rootstock.files.services import file_check, file_open, file_remove, file_store
+from rootstock.files.uploads import Upload, digest_of
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
+from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.datasets import check_chat_stream
-from rootstock.registry.models import AdapterVersion, Dataset
+from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson
 from rootstock.webhooks.services import event_emit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 
 
 def dataset_create(
-    *, organisation: Organisation, name: str, content: Upload, created_by: User | None = None
+    *,
+    organisation: Organisation,
+    name: str,
+    content: Upload,
+    subject_ids: Collection[UUID] = (),
+    created_by: User | None = None,
 ) -> tuple[Dataset, bool]:
-    """Store a chat data set. The same content again, by whatever name, gives the row that is there, and False."""
+    """Store a chat data set, and which persons it holds: it is destroyed with the erasure of any of them.
+
+    The same content again, by whatever name, gives the row that is there, with these persons too, and False.
+    """
     _check_name(name)
     rows = check_chat_stream(cast(BinaryIO, content.file))
     content.seek(0)
     content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
-    file = _stored(organisation, content, created_by)
     with tenant(organisation):
+        subjects_locked(subject_ids, "subject_ids")
+        if Dataset.objects.filter(sha256=digest_of(content)).exclude(erased_at=None).exists():
+            raise Conflict("file: this content was destroyed with the erasure of a person whom it held")
+    file = _stored(organisation, content, created_by)
+    with tenant(organisation) as owner:
+        persons = subjects_locked(subject_ids, "subject_ids")
         row, created = Dataset.objects.get_or_create(
             organisation=organisation,
             sha256=file.sha256,
@@ -45,6 +62,9 @@ def dataset_create(
         if row.file_id is None:
             row.file = file
             row.save(update_fields=["file"])
+        held = [DatasetPerson(organisation_id=owner, dataset=row, subject=key) for key in persons]
+        DatasetPerson.objects.bulk_create(held, ignore_conflicts=True)
+        prefetch_related_objects([row], "persons")
         if created:
             data = {"dataset": str(row.pk)}
             event_emit(organisation=organisation, type="dataset.created", data=data)
@@ -52,6 +72,22 @@ def dataset_create(
                 organisation=organisation, action="dataset.created", object_type="dataset", object_id=row.pk
             )
     return row, created
+
+
+def dataset_empty(dataset: Dataset, done: str) -> None:
+    """Delete a data set's content; the row stays, and says so. Call it inside `tenant()`."""
+    file, dataset.file = dataset.file, None
+    if done == "erased":
+        dataset.erased_at = timezone.now()
+    dataset.save(update_fields=["file", "erased_at"])
+    audit_record(
+        organisation=dataset.organisation_id,
+        action=f"dataset.{done}",
+        object_type="dataset",
+        object_id=dataset.pk,
+    )
+    if file:
+        file_remove(file, done)
 
 
 def _stored(organisation: Organisation, content: Upload, created_by: User | None) -> StoredFile:
@@ -67,13 +103,21 @@ def _stored(organisation: Organisation, content: Upload, created_by: User | None
 
 def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
     """The data set's content as a file in `folder`, for a program that reads files."""
-    if dataset.file_id is None:
-        raise InvalidInput.field("dataset_id", "the data set's content is gone from storage; upload it again")
-    _, stored = file_open(organisation=dataset.organisation_id, file_id=dataset.file_id, done="used")
+    file_id = _file_of(dataset)
+    _, stored = file_open(organisation=dataset.organisation_id, file_id=file_id, done="used")
     path = folder / f"{dataset.sha256}.jsonl"
     with stored, path.open("wb") as copy:
         shutil.copyfileobj(stored, copy)
     return path
+
+
+def _file_of(dataset: Dataset) -> UUID:
+    """The file with the content. Raises where it is there no more."""
+    if dataset.erased_at:
+        raise Conflict("dataset_id: it was destroyed with the erasure of a person whom it held")
+    if dataset.file_id is None:
+        raise InvalidInput.field("dataset_id", "the data set's content is gone from storage; upload it again")
+    return dataset.file_id
 
 
 def _check_name(name: str) -> None:
@@ -97,6 +141,7 @@ def adapter_train(
         dataset = Dataset.objects.filter(pk=dataset_id).first()
         if dataset is None:
             raise NotFound("dataset_id: no such data set")
+        _file_of(dataset)
         job = job_create(
             organisation=organisation,
             kind="adapters.train",
@@ -122,6 +167,7 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
     base = base_card()
     if base is None or card.base_fingerprint != base.fingerprint:
         raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
+    dataset = _trained_on(organisation, job_id)
     target = adapter_folder(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
@@ -134,6 +180,7 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
                 "name": card.name,
                 "base": base_registered(base),
                 "job_id": job_id,
+                "dataset": dataset,
                 "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
                 "bytes": sum(f.stat().st_size for f in target.iterdir()),
             },
@@ -149,6 +196,18 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
                 data={"digest": digest, **data},
             )
     return row
+
+
+def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | None:
+    """The data set of a training. Raises Conflict when it was destroyed meanwhile: its adapter is not taken."""
+    if job_id is None:
+        return None
+    with tenant(organisation):
+        named = Job.objects.filter(pk=job_id).values_list("params__dataset", flat=True).first()
+        found = Dataset.objects.filter(pk=named).first() if named else None
+    if found and found.erased_at:
+        raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
+    return found
 
 
 def adapter_folder(digest: str) -> Path:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.views.common import is_saved, saved, scopes_of
+from rootstock.accounts.views.common import scopes_of
+from rootstock.console.forms import saved
 from rootstock.console.tables import embedded, part_or_none, table_page
 from rootstock.webhooks import selectors, services
 from rootstock.webhooks.charts import fare_charts, fare_tiles
@@ -51,15 +52,14 @@ def _secret_shown(request: PageRequest, endpoint: WebhookEndpoint, secret: str) 
 def endpoint_new(request: PageRequest) -> HttpResponse:
     """A new endpoint; its secret is shown once."""
     form = EndpointForm(request.POST or None)
-    if form.is_valid():
-        made = saved(
-            form,
-            lambda: services.endpoint_create(
-                organisation=request.organisation, created_by=request.user, **form.cleaned_data
-            ),
-        )
-        if made:
-            return _secret_shown(request, *made)
+    made = saved(
+        form,
+        lambda: services.endpoint_create(
+            organisation=request.organisation, created_by=request.user, **form.cleaned_data
+        ),
+    )
+    if made:
+        return _secret_shown(request, *made)
     return render(request, "webhooks/new.html", {"form": form})
 
 
@@ -70,7 +70,7 @@ def endpoint_edit(request: PageRequest, endpoint_id: UUID) -> HttpResponse:
     found = selectors.endpoint_get(organisation=request.organisation, endpoint_id=endpoint_id)
     initial = {"url": found.url, "description": found.description, "events": found.events}
     form = EndpointForm(request.POST or None, initial=initial)
-    if form.is_valid() and is_saved(
+    if saved(
         form,
         lambda: services.endpoint_update(
             organisation=request.organisation, endpoint_id=endpoint_id, **form.cleaned_data

@@ -1,6 +1,8 @@
 """Machine clients: tokens by OAuth2 client credentials."""
 
 import base64
+import time
+from datetime import timedelta
 
 import pytest
 from allauth.idp.oidc.models import Token
@@ -8,9 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from rootstock.accounts.models import MachineClient
-from rootstock.accounts.services import client_create
+from rootstock.accounts.services import client_create, client_revoke, client_rotate_secret
 from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tokens import token_hash
+from rootstock.accounts.verified import token_verify
 from rootstock.audit.models import AuditEntry
+from rootstock.errors import InvalidInput
 from rootstock.jobs.services import job_create
 from tests.fixtures.world import Api
 
@@ -106,6 +111,45 @@ def test_rotating_ends_the_old_secret_and_keeps_tokens(world, machine) -> None:
     assert Api(token).get("/jobs").status_code == 200
 
 
+def test_the_old_secret_works_for_a_while_beside_the_new_one(world, machine) -> None:
+    found, secret = machine
+    api = world.api("keys:write", "jobs:read", "jobs:write")
+    until = timezone.now() + timedelta(hours=1)
+    made = api.post(f"/clients/{found.pk}/rotate", {"old_until": until.isoformat()}).json()
+    assert made["previous_until"]
+    assert [fetch(found.client_id, one).status_code for one in (secret, made["client_secret"])] == [200, 200]
+    form = {"client_id": found.client_id, "client_secret": secret}
+    token = Client().post("/oauth/token", form | {"grant_type": "client_credentials"}).json()["access_token"]
+    assert Client().post("/oauth/revoke", form | {"token": token}).status_code == 200
+    assert Api(token).get("/jobs").status_code == 401
+    assert fetch(found.client_id, "wrong").status_code == 401
+    with tenant(world.organisation):
+        MachineClient.objects.update(previous_until=timezone.now())
+    assert fetch(found.client_id, secret).status_code == 401
+    assert fetch(found.client_id, made["client_secret"]).status_code == 200
+
+
+def test_rotating_again_ends_the_secret_before_the_last(world, machine) -> None:
+    found, first = machine
+    for_an_hour = {"old_until": timezone.now() + timedelta(hours=1)}
+    rotate = {"organisation": world.organisation, "client_id": found.pk}
+    _, second = client_rotate_secret(**rotate, **for_an_hour)
+    _, third = client_rotate_secret(**rotate, **for_an_hour)
+    assert [fetch(found.client_id, one).status_code for one in (first, second, third)] == [401, 200, 200]
+    client_rotate_secret(**rotate)
+    assert fetch(found.client_id, third).status_code == 401
+    with pytest.raises(InvalidInput, match="old_until"):
+        client_rotate_secret(**rotate, old_until=timezone.now())
+
+
+def test_revoking_ends_the_old_secret_too(world, machine) -> None:
+    found, secret = machine
+    rotate = {"organisation": world.organisation, "client_id": found.pk}
+    client_rotate_secret(**rotate, old_until=timezone.now() + timedelta(hours=1))
+    client_revoke(**rotate)
+    assert fetch(found.client_id, secret).status_code in (400, 401)
+
+
 def test_revoking_ends_tokens_too(world, machine) -> None:
     found, secret = machine
     token = fetch(found.client_id, secret).json()["access_token"]
@@ -119,6 +163,67 @@ def test_a_token_ends_with_its_hour(machine) -> None:
     token = fetch(*_pair(machine)).json()["access_token"]
     Token.objects.update(expires_at=timezone.now())
     assert Api(token).get("/jobs").status_code == 401
+
+
+def refusals(organisation) -> list[tuple[str, str, dict]]:
+    with tenant(organisation):
+        found = AuditEntry.objects.filter(action__endswith=".refused")
+        return list(found.values_list("action", "object_id", "data"))
+
+
+def test_a_wrong_secret_is_told_once_in_a_while_and_never_written_down(world, machine) -> None:
+    found, _ = machine
+    for _ in range(3):
+        fetch(found.client_id, "a-secret-slip")
+    fetch("nobody", "a-secret-slip")
+    assert refusals(world.organisation) == [("client.refused", str(found.pk), {"reason": "wrong_secret"})]
+
+
+def test_a_revoked_client_that_goes_on_is_told(world, machine) -> None:
+    found, secret = machine
+    client_revoke(organisation=world.organisation, client_id=found.pk)
+    assert fetch(found.client_id, secret).status_code >= 400
+    assert refusals(world.organisation) == [("client.refused", str(found.pk), {"reason": "revoked"})]
+
+
+def test_what_a_live_client_may_not_ask_for_is_no_failed_secret(world, machine) -> None:
+    fetch(*_pair(machine), scope="audit:read")
+    assert refusals(world.organisation) == []
+
+
+def test_a_known_access_token_costs_no_query(machine, django_assert_num_queries) -> None:
+    token = fetch(*_pair(machine)).json()["access_token"]
+    for _ in range(2):
+        assert token_verify(token)
+    with django_assert_num_queries(0):
+        assert token_verify(token)
+
+
+@pytest.mark.parametrize("ending", ["token", "client", "row"])
+def test_the_end_of_a_known_access_token_holds_at_once(world, machine, ending) -> None:
+    found, secret = machine
+    token = fetch(found.client_id, secret).json()["access_token"]
+    for _ in range(3):
+        assert Api(token).get("/jobs").status_code == 200
+    if ending == "token":
+        form = {"token": token, "client_id": found.client_id, "client_secret": secret}
+        Client().post("/oauth/revoke", form)
+    elif ending == "client":
+        client_revoke(organisation=world.organisation, client_id=found.pk)
+    else:
+        with tenant(world.organisation):
+            MachineClient.objects.get(pk=found.pk).delete()
+    assert Api(token).get("/jobs").status_code == 401
+
+
+def test_a_known_access_token_expires_on_time(machine) -> None:
+    token = fetch(*_pair(machine)).json()["access_token"]
+    row = Token.objects.filter(hash=token_hash(token))
+    row.update(expires_at=timezone.now() + timedelta(seconds=0.5))
+    for _ in range(2):
+        assert token_verify(token)
+    time.sleep(0.6)
+    assert token_verify(token) is None
 
 
 def test_a_client_can_give_its_token_back(machine) -> None:
@@ -138,7 +243,12 @@ def test_on_pages(world) -> None:
     assert found.client_id in made.content.decode()
     for path in ("/keys/clients/", f"/keys/clients/{found.pk}/"):
         assert found.client_id in page.get(path).content.decode()
-    assert b"Secret, shown this once" in page.post(f"/keys/clients/{found.pk}/rotate/").content
+    path = f"/keys/clients/{found.pk}/rotate/"
+    assert b"This field is required" in page.post(path).content
+    rotated = page.post(path, {"overlap_hours": 24}).content
+    assert b"Secret, shown this once" in rotated
+    assert b"The old secret works until" in rotated
+    assert b"Old secret works until" in page.get(f"/keys/clients/{found.pk}/").content
 
 
 def test_clients_are_private(world, machine) -> None:

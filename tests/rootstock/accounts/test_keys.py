@@ -11,6 +11,7 @@ from rootstock.accounts.models import ApiKey, Role
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.accounts.services import api_key_create, api_key_revoke, api_key_rotate
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict, Forbidden, InvalidInput
 from tests.fixtures.world import Api
 
@@ -154,3 +155,21 @@ def test_keys_are_private(world, made) -> None:
     world.assert_private(f"/api/v1/keys/{key.pk}", "keys:read")
     world.assert_private(f"/keys/{key.pk}/revoke/", "keys:write", "post")
     assert Client().get("/keys/").status_code == 302
+
+
+def refusals(organisation) -> list[tuple[str, dict]]:
+    with tenant(organisation):
+        found = AuditEntry.objects.filter(action="api_key.refused").order_by("id")
+        return list(found.values_list("object_id", "data"))
+
+
+def test_a_refused_key_is_told_once_in_a_while_and_never_written_down(world, made) -> None:
+    key, token = made
+    for _ in range(3):
+        assert not works(f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}")
+    assert not works("rsk_000000000000_" + "a" * 43)  # nobody's
+    assert refusals(world.organisation) == [(str(key.pk), {"reason": "wrong_secret"})]
+    api_key_revoke(organisation=world.organisation, key_id=key.pk)
+    for _ in range(2):
+        assert not works(token)
+    assert refusals(world.organisation)[1:] == [(str(key.pk), {"reason": "revoked"})]

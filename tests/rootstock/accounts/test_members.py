@@ -111,6 +111,9 @@ def test_who_may_only_read_changes_nothing(world) -> None:
 def test_the_switch_is_remembered_after_signing_in_anew(world) -> None:
     member_add(organisation=world.other, user=world.owner, role=Role.AUDITOR)
     world.browser(world.owner).post("/organisation/", {"organisation": str(world.other.pk)})
+    with tenant(world.other):
+        entry = AuditEntry.objects.get(action="person.switched_to")
+    assert (entry.actor_id, entry.object_id) == (str(world.owner.pk), str(world.owner.pk))
     world.owner.refresh_from_db()
     assert f"and what {world.other.name} has" in world.browser(world.owner).get("/").content.decode()
     with tenant(world.other):

@@ -68,6 +68,11 @@ def test_too_many_failures_lock_out_and_say_how_long(world) -> None:
     assert "person.locked_out" in actions(world.organisation)
 
 
+def test_a_lock_is_told_once(world) -> None:
+    fail(world.owner, 8)
+    assert actions(world.organisation).count("person.locked_out") == 1
+
+
 def test_the_name_counts_however_it_is_spelled(world) -> None:
     world.owner.email = f"{world.owner.username}@example.org"
     world.owner.save()

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -16,7 +18,8 @@ from rootstock.audit.models import AuditEntry
 from rootstock.errors import Unavailable
 from rootstock.files import services, sweeping
 from rootstock.files.models import StoredFile
-from rootstock.jobs.models import Job
+from rootstock.ids import uuid7
+from rootstock.jobs.models import Job, JobArtefact
 from rootstock.webhooks.models import WebhookEndpoint, WebhookEvent
 from tests.rootstock.files import hostile as h
 from tests.rootstock.files.hostile import EICAR
@@ -236,6 +239,23 @@ def test_what_a_killed_process_left_is_swept(world, api, stored) -> None:
     os.utime(orphan, (old, old))
     assert sweeping.orphans_sweep() == 1
     assert contents(stored) == []
+
+
+def test_what_jobs_and_exports_left_is_swept(world, stored) -> None:
+    organisation, old = world.organisation.pk, timezone.now().timestamp() - 90_000
+    left = [f"jobs/{organisation}/{uuid7()}/{uuid7().hex}", f"exports/{organisation}/{uuid7()}/{uuid7().hex}"]
+    kept = f"jobs/{organisation}/{uuid7()}/{uuid7().hex}"
+    with tenant(world.organisation):
+        job = Job.objects.create(organisation=world.organisation, kind="files.scan")
+        JobArtefact.objects.create(
+            organisation=world.organisation, job=job, name="report.csv", content_type="text/csv", path=kept,
+            size=1, sha256="", expires_at=timezone.now(),
+        )  # fmt: skip
+    for key in (*left, kept, "jobs/notes.txt", "else/where/is/it"):
+        default_storage.save(key, ContentFile(b"x"))
+        os.utime(stored / key, (old, old))
+    assert sweeping.orphans_sweep() == 2
+    assert [default_storage.exists(key) for key in (*left, kept)] == [False, False, True]
 
 
 def test_viruses_are_found_and_a_scanner_that_is_away_keeps_the_file_in_quarantine(

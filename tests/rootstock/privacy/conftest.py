@@ -61,7 +61,18 @@ class Planted:
 def planted(committed_world: Any) -> Planted:
     """A committed world with two people who may do everything about privacy."""
     world = committed_world
-    scopes = ("privacy:read", "privacy:write", "fraud:read", "ehr:read", "support:read", "ehr:identified")
+    scopes = (
+        "privacy:read",
+        "privacy:write",
+        "fraud:read",
+        "ehr:read",
+        "support:read",
+        "ehr:identified",
+        "files:read",
+        "files:write",
+        "adapters:read",
+        "adapters:write",
+    )
     made = [_key_of(world, person, scopes) for person in (world.owner, world.colleague)]
     return Planted(world, *made)
 

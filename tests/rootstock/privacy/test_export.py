@@ -3,13 +3,20 @@
 import hashlib
 import io
 import json
+import secrets
+import tracemalloc
 import zipfile
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.support.models import Conversation, Turn
 from rootstock.accounts.tenancy import tenant
+from rootstock.errors import InvalidInput
 from rootstock.jobs.services import job_cancel
 from rootstock.privacy.models import PrivacyRequest
 from rootstock.privacy.tasks import expire_archives
@@ -27,8 +34,12 @@ def export(planted: Planted, reference: str) -> tuple[str, Any]:
     assert done["state"] == "done"
     answer = planted.api.get(f"{path}/archive")
     assert answer.status_code == 200
-    assert hashlib.sha256(answer.content).hexdigest() == done["archive_sha256"]
-    return path, zipfile.ZipFile(io.BytesIO(answer.content))
+    content = answer.getvalue()
+    assert (hashlib.sha256(content).hexdigest(), len(content)) == (
+        done["archive_sha256"],
+        done["archive_bytes"],
+    )
+    return path, zipfile.ZipFile(io.BytesIO(content))
 
 
 def checked(archive: Any) -> dict[str, Any]:
@@ -70,7 +81,9 @@ def test_it_expires(planted: Planted) -> None:
     path, _ = export(planted, CUSTOMER)
     with tenant(planted.organisation):
         PrivacyRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        place = PrivacyRequest.objects.get().archive_key
     assert expire_archives() >= 1
+    assert not default_storage.exists(place)
     assert planted.api.get(f"{path}/archive").status_code == 404
 
 
@@ -85,11 +98,61 @@ def test_a_failed_one_does_not_stand_in_the_way(planted: Planted) -> None:
     assert planted.api.get(f"/privacy/requests/{first['id']}").json()["state"] == "failed"
 
 
+def test_a_request_ends_with_its_job(planted: Planted) -> None:
+    talk(planted.organisation)
+    request = planted.ask(planted.find(CUSTOMER), "export")
+
+    def broken(job: Any) -> Any:
+        raise InvalidInput("it cannot be read")
+
+    run_job(planted.organisation.pk, request["job_id"], broken)
+    with tenant(planted.organisation):
+        ended = PrivacyRequest.objects.get(pk=request["id"])
+    assert (ended.state, bool(ended.finished_at)) == ("failed", True)
+
+
+def test_looking_at_a_request_writes_nothing(planted: Planted) -> None:
+    talk(planted.organisation)
+    request = planted.ask(planted.find(CUSTOMER), "export")
+    browser = planted.world.browser(planted.world.owner)
+    path = f"/privacy/requests/{request['id']}/"
+    browser.get(path)  # that its note was read is on the trail, once a minute
+    with CaptureQueriesContext(connection) as seen:
+        assert browser.get(path).status_code == 200
+    written = [query["sql"] for query in seen if query["sql"].startswith(("UPDATE", "DELETE", "INSERT"))]
+    assert written == []
+
+
+def test_a_large_one_takes_little_memory(planted: Planted) -> None:
+    conversation, size, many = talk(planted.organisation), 100_000, 400
+    with tenant(planted.organisation) as owner:
+        started = Conversation.objects.get(pk=conversation)
+        for number in range(3, 3 + many):
+            Turn.objects.create(
+                organisation_id=owner, conversation=started, person=started.person, number=number,
+                role="user", text=secrets.token_hex(size // 2),
+            )  # fmt: skip
+    request = planted.ask(planted.find(CUSTOMER), "export")
+    tracemalloc.start()
+    try:
+        run_job(planted.organisation.pk, request["job_id"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    done = planted.api.get(f"/privacy/requests/{request['id']}").json()
+    assert done["archive_bytes"] > size * many / 4
+    assert peak < size * many / 2
+
+
 def test_an_erasure_takes_it_along(planted: Planted) -> None:
     talk(planted.organisation)
     subject = planted.find(CUSTOMER)
     path, _ = export(planted, CUSTOMER)
+    with tenant(planted.organisation):
+        place = PrivacyRequest.objects.get(subject=subject["id"], action="export").archive_key
+    assert default_storage.exists(place)
     planted.erase(subject)
+    assert not default_storage.exists(place)
     answer = planted.api.get(f"{path}/archive")
     assert answer.status_code == 404
     assert "erased" in answer.json()["detail"]

@@ -62,7 +62,7 @@ def test_export_hold_and_rules(planted: Planted, officer: Client) -> None:
     request = newest(planted)
     run_job(planted.organisation.pk, request.job_id)
     archive = officer.post(f"/privacy/requests/{request.pk}/archive/")
-    assert archive.content[:2] == b"PK"
+    assert archive.getvalue()[:2] == b"PK"
     officer.post(f"{person}hold/", {"reason": "court"})
     assert "Under a legal hold" in officer.get(person).content.decode()
     officer.post(f"{person}release/")

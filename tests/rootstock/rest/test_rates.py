@@ -45,14 +45,14 @@ def queries_of(token: str) -> list[str]:
     with CaptureQueriesContext(
         connection,
     ) as caught:
-        assert verified.api_key_verify(token) is not None
+        assert verified.token_verify(token) is not None
     return [found["sql"] for found in caught.captured_queries]
 
 
 def test_a_known_key_costs_no_query(key) -> None:
     _, token = key
-    verified.api_key_verify(token)  # makes the epoch
-    verified.api_key_verify(token)  # remembers under it
+    verified.token_verify(token)  # makes the epoch
+    verified.token_verify(token)  # remembers under it
     assert queries_of(token) == []
 
 
@@ -114,25 +114,25 @@ def test_revocation_reaches_every_process(key, world, monkeypatch) -> None:
     here: dict = {}
     monkeypatch.setattr(verified, "_known", here)
     for _ in range(3):
-        verified.api_key_verify(token)
+        verified.token_verify(token)
     elsewhere = dict(here)  # another process remembers the same
     assert elsewhere
     api_key_revoke(organisation=world.organisation, key_id=row.pk)
     monkeypatch.setattr(verified, "_known", elsewhere)
-    assert verified.api_key_verify(token) is None
+    assert verified.token_verify(token) is None
 
 
 def test_a_remembered_key_expires_on_time(key) -> None:
     row, token = key
     for _ in range(3):
-        verified.api_key_verify(token)
+        verified.token_verify(token)
     with tenant(row.organisation_id):
         ApiKey.objects.filter(pk=row.pk).update(expires_at=timezone.now() + timedelta(seconds=0.3))
     verified.api_key_changed(row)
     for _ in range(2):
-        assert verified.api_key_verify(token)
+        assert verified.token_verify(token)
     time.sleep(0.4)
-    assert verified.api_key_verify(token) is None
+    assert verified.token_verify(token) is None
 
 
 def test_scopes_change_at_once(key) -> None:
@@ -156,24 +156,24 @@ def test_without_valkey_the_database_decides_and_nobody_is_limited(key, world, v
 def test_a_remembered_key_is_checked_anew_without_valkey(key, world, request) -> None:
     row, token = key
     for _ in range(3):
-        verified.api_key_verify(token)
+        verified.token_verify(token)
     request.getfixturevalue("valkey_away")
     with tenant(row.organisation_id):
         ApiKey.objects.filter(pk=row.pk).update(revoked_at=timezone.now())
-    assert verified.api_key_verify(token) is None
+    assert verified.token_verify(token) is None
 
 
 def test_its_last_use_is_noted_about_once_a_minute(key, monkeypatch) -> None:
     row, token = key
     for _ in range(2):
-        verified.api_key_verify(token)
+        verified.token_verify(token)
     with tenant(row.organisation_id):
         ApiKey.objects.filter(pk=row.pk).update(last_used_at=None)
-    verified.api_key_verify(token)
+    verified.token_verify(token)
     with tenant(row.organisation_id):
         assert ApiKey.objects.get(pk=row.pk).last_used_at is None
         monkeypatch.setattr(verified, "_USED_EVERY_S", 0.0)
-    verified.api_key_verify(token)
+    verified.token_verify(token)
     with tenant(row.organisation_id):
         assert ApiKey.objects.get(pk=row.pk).last_used_at is not None
 
@@ -182,5 +182,5 @@ def test_the_memory_is_bounded(key, monkeypatch) -> None:
     monkeypatch.setattr(verified, "_MOST", 2)
     monkeypatch.setattr(verified, "_known", {"a": 1, "b": 2, "c": 3})
     for _ in range(2):
-        verified.api_key_verify(key[1])
+        verified.token_verify(key[1])
     assert len(verified._known) == 2

@@ -54,6 +54,12 @@ def test_it_works(line) -> None:
     assert line.ask(["BLPOP", "t:none", 0.01]) == [None]
 
 
+def test_what_needs_no_answer_is_done_first_and_says_nothing(line) -> None:
+    wrong = ["LPUSH", "resp:silent", "x"]  # of a string: an error that nobody is told
+    assert line.ask(["GET", "resp:silent"], unanswered=[["SET", "resp:silent", "a"], wrong]) == [b"a"]
+    assert line.ask(["DEL", "resp:silent"], ["PING"]) == [1, b"PONG"]
+
+
 def test_an_error_is_raised_after_all_replies_are_read(line) -> None:
     with pytest.raises(redis.ResponseError):
         line.ask(["SET", "t:resp", 1], ["LLEN", "t:resp"], ["PING"])

@@ -30,11 +30,15 @@ class KeyIn(ClientIn):
     expires_at: datetime | None = None
 
 
-class RotateIn(Schema):
-    """`old_until`: until when the old token works too (null: it ends now). `expires_at` of the new one; null: as
-    long from now as the old one was made for."""
+class RotateClientIn(Schema):
+    """`old_until`: until when the old secret or token works too (null: it ends now)."""
 
     old_until: datetime | None = None
+
+
+class RotateIn(RotateClientIn):
+    """`expires_at` of the new key; null: as long from now as the old one was made for."""
+
     expires_at: datetime | None = None
 
 
@@ -72,6 +76,7 @@ class ClientOut(Schema):
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    previous_until: datetime | None
 
 
 class ClientMade(ClientOut):
@@ -160,11 +165,14 @@ def create_client(request: ApiRequest, body: ClientIn) -> Status[dict[str, Any]]
 
 
 @clients_router.post("/{uuid:machine_id}/rotate", response={201: ClientMade}, auth=scope("keys:write"))
-def rotate_client_secret(request: ApiRequest, machine_id: UUID) -> Status[dict[str, Any]]:
-    """A new secret; the old one fetches no more tokens."""
+def rotate_client_secret(
+    request: ApiRequest, machine_id: UUID, body: RotateClientIn | None = None
+) -> Status[dict[str, Any]]:
+    """A new secret at once; the old one fetches tokens until the moment chosen, without one no more."""
     made = services.client_rotate_secret(
         organisation=request.auth.organisation,
         client_id=machine_id,
+        old_until=body.old_until if body else None,
         created_by=request.auth.person,
         granted=request.auth.scopes,
     )

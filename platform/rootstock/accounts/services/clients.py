@@ -1,6 +1,7 @@
 """Writes: machine clients, which get their tokens by OAuth2 client credentials."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from allauth.idp.oidc.models import Client, Token
@@ -8,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from rootstock.accounts.models import MachineClient, Organisation, User
-from rootstock.accounts.services.checks import check_name, check_rate, check_scopes
+from rootstock.accounts.services.checks import check_future, check_name, check_rate, check_scopes
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import new_secret
 from rootstock.audit.services import audit_record
@@ -52,23 +53,29 @@ def client_rotate_secret(
     *,
     organisation: Organisation,
     client_id: UUID,
+    old_until: datetime | None = None,
     created_by: User | None = None,
     granted: Iterable[str] | None = None,
 ) -> tuple[MachineClient, str]:
-    """A new secret, whose maker stands behind the client from now on. The old one fetches no more tokens.
+    """A new secret, whose maker stands behind the client from now on. The old one fetches tokens until `old_until`
+    (None: no more).
 
     Tokens that are out live to their end, unless another person stood behind them.
     """
+    check_future(old_until, "old_until")
     with tenant(organisation):
         machine = _locked(client_id)
         check_scopes(machine.scopes, granted)
         if machine.state != "live":
             raise Conflict("this client is revoked; create a new one")
+        machine.previous_secret = machine.client.secret if old_until else ""
+        machine.previous_until = old_until
+        machine.save(update_fields=["previous_secret", "previous_until"])
         secret, _ = new_secret()
         machine.client.set_secret(secret)
         machine.client.save(update_fields=["secret"])
         _hand_over(machine, created_by)
-        _record(machine, "client.secret_rotated")
+        _record(machine, "client.secret_rotated", old_until=old_until.isoformat() if old_until else None)
     return machine, secret
 
 

@@ -48,8 +48,12 @@ def organisation_update(
     return organisation
 
 
+@transaction.atomic
 def organisation_switch(*, user: User, memberships: list[Membership], organisation_id: UUID | None) -> None:
-    """Act in another of the person's organisations, now and after the next sign-in."""
-    if organisation_id not in {membership.organisation_id for membership in memberships}:
+    """Act in another of the person's organisations, now and after the next sign-in. Its trail tells that they came."""
+    if organisation_id is None or organisation_id not in {one.organisation_id for one in memberships}:
         raise Forbidden("you are not a member of that organisation")
     User.objects.filter(pk=user.pk).update(last_organisation_id=organisation_id)
+    audit_record(
+        organisation=organisation_id, action="person.switched_to", object_type="person", object_id=user.pk
+    )

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rootstock.accounts import services
 from rootstock.accounts.forms import ProfileForm
 from rootstock.accounts.models import User
-from rootstock.accounts.views.common import is_saved
+from rootstock.console.forms import saved
 
 
 def _user(request: HttpRequest) -> User:
@@ -36,7 +36,7 @@ def account(request: HttpRequest) -> HttpResponse:
     """Name, address, password, second factors, sessions, organisations."""
     user = _user(request)
     form = ProfileForm(request.POST or None, initial={"full_name": user.get_full_name(), "email": user.email})
-    if form.is_valid() and is_saved(form, lambda: services.person_update(user=user, **form.cleaned_data)):
+    if saved(form, lambda: services.person_update(user=user, **form.cleaned_data)):
         messages.success(request, "Saved.")
         return redirect("account")
     factors = {found.type: found for found in Authenticator.objects.filter(user=user)}

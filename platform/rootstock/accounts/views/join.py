@@ -19,7 +19,7 @@ from rootstock.accounts.middleware import SESSION_KEY
 from rootstock.accounts.models import Invitation, User
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
 from rootstock.accounts.selectors import invitation_by_token
-from rootstock.accounts.views.common import saved
+from rootstock.console.forms import saved
 from rootstock.errors import NotFound
 
 
@@ -54,7 +54,7 @@ def _join_as_new(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         None if has_account else request.POST or None,
         initial={"username": invitation.email.partition("@")[0]},
     )
-    if form.is_valid() and (user := saved(form, lambda: _enter(invitation, **form.cleaned_data))):
+    if user := saved(form, lambda: _enter(invitation, **form.cleaned_data)):
         record_authentication(request, user, method="password", username=user.username)
         answer: HttpResponse = perform_login(request, Login(user=user, email=invitation.email))
         return answer

@@ -16,7 +16,8 @@ from rootstock.accounts.mfa import is_enrolled
 from rootstock.accounts.models import Invitation
 from rootstock.accounts.roles import ROLE_SCOPES, SCOPES
 from rootstock.accounts.tables import INVITATIONS, PEOPLE, state_pill
-from rootstock.accounts.views.common import absolute, is_saved, saved, scopes_of
+from rootstock.accounts.views.common import absolute, scopes_of
+from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
 from rootstock.errors import Forbidden
 
@@ -61,15 +62,14 @@ def invitations(request: PageRequest) -> HttpResponseBase:
 def invite(request: PageRequest) -> HttpResponse:
     """Offer a role to an address."""
     form = InviteForm(request.POST or None)
-    if form.is_valid():
-        made = saved(
-            form,
-            lambda: services.invitation_create(
-                organisation=request.organisation, invited_by=request.user, **form.cleaned_data
-            ),
-        )
-        if made:
-            return _shown_link(request, *made)
+    made = saved(
+        form,
+        lambda: services.invitation_create(
+            organisation=request.organisation, invited_by=request.user, **form.cleaned_data
+        ),
+    )
+    if made:
+        return _shown_link(request, *made)
     return render(request, "accounts/invite.html", {"form": form})
 
 
@@ -112,7 +112,7 @@ def person(request: PageRequest, membership_id: UUID) -> HttpResponse:
     form = RoleForm(request.POST or None, initial={"role": membership.role})
     if request.method == "POST":
         request_may_write(request)
-        if form.is_valid() and is_saved(
+        if saved(
             form,
             lambda: services.member_role_change(
                 organisation=request.organisation, membership_id=membership_id, **form.cleaned_data

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from rootstock.accounts import services
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.forms import OrganisationForm
-from rootstock.accounts.views.common import is_saved
+from rootstock.console.forms import saved
 
 
 @require_http_methods(["GET", "POST"])
@@ -19,9 +19,7 @@ def organisation(request: PageRequest) -> HttpResponse:
     current = request.organisation
     initial = {field: getattr(current, field) for field in ("name", "session_hours", "mfa_required")}
     form = OrganisationForm(request.POST or None, initial=initial)
-    if form.is_valid() and is_saved(
-        form, lambda: services.organisation_update(organisation=current, **form.cleaned_data)
-    ):
+    if saved(form, lambda: services.organisation_update(organisation=current, **form.cleaned_data)):
         messages.success(request, "Saved.")
         return redirect("organisation-settings")
     context = {"form": form, "mfa": settings.MFA, "session_hours": settings.SESSION_HOURS}

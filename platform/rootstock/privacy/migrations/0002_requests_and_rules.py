@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('decided_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('job_id', models.UUIDField(null=True)),
-                ('archive', rootstock.privacy.fields.EncryptedBinaryField(null=True, subject='subject')),
+                ('archive', rootstock.privacy.fields.EncryptedField(null=True, subject='subject')),
                 ('archive_bytes', models.PositiveBigIntegerField(null=True)),
                 ('archive_sha256', models.CharField(blank=True, max_length=64)),
                 ('expires_at', models.DateTimeField(null=True)),

@@ -55,7 +55,7 @@ class Upload {
     this.find("[data-checks]").append(shown);
   }
 
-  send(purpose) {
+  send({ purpose, subject_id: subject }) {
     if (this.stopped) return Promise.resolve();
     const max = Number(purpose.selectedOptions[0].dataset.max);
     if (this.file.size > max) {
@@ -64,6 +64,7 @@ class Upload {
     }
     const body = new FormData();
     body.append("purpose", purpose.value);
+    if (subject.value.trim()) body.append("subject_id", subject.value.trim());
     body.append("file", this.file);
     const request = (this.request = new XMLHttpRequest());
     const progress = this.find("progress");
@@ -165,7 +166,7 @@ class Zone {
   next() {
     while (this.running < AT_ONCE && this.waiting.length) {
       this.running += 1;
-      this.waiting.shift().send(this.form.elements.purpose).finally(() => {
+      this.waiting.shift().send(this.form.elements).finally(() => {
         this.running -= 1;
         this.next();
         this.changed();
