@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -178,6 +179,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "rootstock.operator",  # before django-unfold, whose templates it replaces
     "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -207,7 +209,6 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
-    "rootstock.operator",
     "apps.fraud",
     "apps.ehr",
     "apps.support",
@@ -275,6 +276,7 @@ API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["rootstock.console.written"]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
@@ -315,9 +317,17 @@ UNFOLD = {
     "SITE_TITLE": "Rootstock operators",
     "SITE_HEADER": "Rootstock",
     "SITE_SUBHEADER": "Operators",
-    "SITE_SYMBOL": "potted_plant",
+    "STYLES": [lambda request: static("operator/operator.css")],
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "SITE_ICON": lambda request: static("console/mark.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/mark.svg")}
+    ],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "rootstock.operator.site.navigation",
+    },
     # The console's teal.
     "COLORS": {
         "primary": {
@@ -350,7 +360,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-    }
+    },
+    # Figures that one process may show a little late.
+    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
 }
 LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
 AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)

@@ -162,7 +162,7 @@ def test_a_person_switched_off_is_told_in_every_trail(world, superuser):
     assert not world.colleague.is_active
     with as_tenant(world.organisation):
         entry = AuditEntry.objects.get(action="user.changed")
-    assert entry.data == {"fields": ["Active"], "through": "operator"}
+    assert entry.data == {"fields": ["is_active"], "through": "operator"}
 
 
 def test_a_long_list_is_not_counted(world, operator, django_assert_num_queries):
