@@ -190,33 +190,30 @@ def archive(request: PageRequest, request_id: UUID) -> HttpResponseBase:
 @tenant_page(READ)
 def retention_page(request: PageRequest) -> HttpResponse:
     """Every kind of data with its rule."""
-    rows = []
+    in_use = retention.kinds_in_use(request.organisation)
+    shown, others = [], []
     for kind, rule in retention.rules_of(request.organisation):
         mine = request.method == "POST" and _may_write(request) and request.POST.get("kind") == kind.name
-        initial = {"days": rule.days if rule else None}
         form = RuleForm(
             request.POST if mine else None,
-            initial=initial,
+            initial={"days": rule.days if rule else None},
             auto_id=f"{kind.name}-%s",
             label=f"Days to keep {kind.label.lower()}",
         )
-        if mine and form.is_valid() and _rule_saved(request, form, kind.name):
+        if mine and _rule_saved(request, form, kind.name):
             messages.success(request, "The rule is saved. It is enforced within six hours.")
             return redirect("privacy-retention")
-        rows.append((kind, rule, form))
-    return render(
-        request,
-        "privacy/retention.html",
-        {"tab": "retention", "rows": rows, "may_write": _may_write(request)},
-    )
+        (shown if mine or kind.name in in_use else others).append((kind, rule, form))
+    context = {"tab": "retention", "rows": shown, "others": others, "may_write": _may_write(request)}
+    return render(request, "privacy/retention.html", context)
 
 
 def _rule_saved(request: PageRequest, form: RuleForm, kind: str) -> bool:
-    days = form.cleaned_data["days"]
-    done = saved(
-        form, lambda: (retention.rule_set(organisation=request.organisation, kind=kind, days=days), True)
-    )
-    return done is not None
+    def save() -> bool:
+        retention.rule_set(organisation=request.organisation, kind=kind, days=form.cleaned_data["days"])
+        return True
+
+    return saved(form, save) is not None
 
 
 @require_GET
