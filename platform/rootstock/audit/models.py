@@ -175,3 +175,16 @@ class AuditRoot(OwnedRow):
             models.UniqueConstraint(fields=["organisation", "sequence"], name="one_root_per_sequence")
         ]
         indexes = [models.Index(fields=["organisation", "at"], name="audit_roots_by_time")]
+
+
+class WitnessState(OwnedRow):
+    """How far the witness outside has been told. `due_at` is null while it knows every root."""
+
+    told = models.PositiveBigIntegerField(default=0)  # the sequence of the last root that it was told of
+    told_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)  # also a lease: who tells it sets it ahead
+    failures = models.PositiveIntegerField(default=0)  # since it last listened
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation"], name="one_witness_state")]

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from rootstock.accounts.models import Organisation
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tenancy import tenant
 from rootstock.audit.canonical import root_digest
+from rootstock.audit.everywhere import organisations_of
 from rootstock.audit.merkle import merkle_root
 from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanAction, Leaf, PendingLeaf
-from rootstock.audit.witness import witness_tell
+from rootstock.audit.witness import witness_owe, witness_tell
 
 LEAF_KINDS: tuple[type[Leaf], ...] = (AuditEntry, DecisionRecord, HumanAction)
 KIND_OF = {kind.LEAF: number for number, kind in enumerate(LEAF_KINDS)}
@@ -87,17 +88,16 @@ def roots_write(*, organisation: Organisation | UUID, wait: bool = True) -> list
         made.append(root)
         if root.count < BATCH:
             break
+    if (
+        made and not connection.in_atomic_block
+    ):  # of what may still be rolled back the clock tells, once it stands
+        witness_tell(made[-1].organisation_id)
     return made
 
 
 def organisations_waiting() -> list[UUID]:
     """The organisations with rows that no root has sealed yet."""
-    with transaction.atomic():
-        set_local("rootstock.system", "audit")
-        found = PendingLeaf.objects.order_by().values_list("organisation_id", flat=True).distinct()
-        waiting = list(found)
-        set_local("rootstock.system", "")
-    return waiting
+    return organisations_of(PendingLeaf.objects.all())
 
 
 def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | None:
@@ -118,7 +118,7 @@ def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | No
         )
         root.hash = root_digest(root)
         root.save(force_insert=True)
-        transaction.on_commit(lambda: witness_tell(root))
+        witness_owe(root)
     return root
 
 

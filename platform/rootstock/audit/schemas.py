@@ -115,6 +115,17 @@ class RootOut(Schema):
     at: datetime
 
 
+class WitnessOut(Schema):
+    """How far the witness outside has been told; `failures` and `error` since it last listened."""
+
+    told: int
+    told_at: datetime | None
+    untold: int
+    failures: int
+    error: str
+    next_try_at: datetime | None
+
+
 class ChainOut(Schema):
     """How far the chain has come, and how the last verification ended."""
 
@@ -124,6 +135,7 @@ class ChainOut(Schema):
     oldest_waiting: datetime | None
     verified_at: datetime | None
     verified: dict[str, Any] | None
+    witness: WitnessOut | None
 
 
 class BrokenOut(Schema):
@@ -218,7 +230,15 @@ def chain_out(chain: Chain) -> ChainOut:
         oldest_waiting=chain.oldest_waiting,
         verified_at=chain.verified.at if chain.verified else None,
         verified=chain.verified.data if chain.verified else None,
+        witness=_witness(chain),
     )
+
+
+def _witness(chain: Chain) -> WitnessOut | None:
+    if (state := chain.witness) is None:
+        return None
+    plain = {name: getattr(state, name) for name in ("told", "told_at", "failures", "error")}
+    return WitnessOut(untold=chain.untold, next_try_at=state.due_at, **plain)
 
 
 def verdict_out(verdict: Verdict) -> VerdictOut:

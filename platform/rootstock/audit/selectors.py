@@ -12,7 +12,15 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.canonical import leaf_digest, root_digest
 from rootstock.audit.merkle import merkle_check, merkle_proof
-from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanAction, Leaf, PendingLeaf
+from rootstock.audit.models import (
+    AuditEntry,
+    AuditRoot,
+    DecisionRecord,
+    HumanAction,
+    Leaf,
+    PendingLeaf,
+    WitnessState,
+)
 from rootstock.audit.roots import unpack
 from rootstock.errors import NotFound
 from rootstock.ids import uuid7_at
@@ -75,6 +83,12 @@ class Chain:
     waiting: int
     oldest_waiting: datetime | None
     verified: AuditEntry | None
+    witness: WitnessState | None
+
+    @property
+    def untold(self) -> int:
+        """Roots that the witness outside has not been told of."""
+        return self.roots - self.witness.told if self.witness else 0
 
 
 def entries(wanted: EntryFilter) -> QuerySet[AuditEntry]:
@@ -171,6 +185,7 @@ def chain_of(*, organisation: Organisation) -> Chain:
             waiting=PendingLeaf.objects.count(),
             oldest_waiting=_moment(oldest.pk) if oldest else None,
             verified=AuditEntry.objects.filter(action=VERIFIED).order_by("-id").first(),
+            witness=WitnessState.objects.first(),
         )
 
 

@@ -5,7 +5,13 @@ from celery import shared_task
 
 @shared_task
 def write_roots() -> int:
-    """Every few seconds: seal what waits, in every organisation. Returns how many roots were written."""
-    from rootstock.audit.roots import organisations_waiting, roots_write
+    """Every few seconds: seal what waits, in every organisation, and tell a witness that was away.
 
-    return sum(len(roots_write(organisation=one, wait=False)) for one in organisations_waiting())
+    Returns how many roots were written.
+    """
+    from rootstock.audit.roots import organisations_waiting, roots_write
+    from rootstock.audit.witness import witness_catch_up
+
+    made = sum(len(roots_write(organisation=one, wait=False)) for one in organisations_waiting())
+    witness_catch_up()
+    return made

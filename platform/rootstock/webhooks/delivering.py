@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 BATCH = 16
 PER_ENDPOINT = 4  # on their way at once: a receiver that hangs does not hold the others
 THREADS = 8
+QUIET = timedelta(days=1)  # longer than a planned pause between tries: then a row of failures begins anew
 DISABLED = "the endpoint was disabled"
 SEALED = "not sent: its signing secret cannot be opened"
 FAULTY = "not sent: an error of this installation, which its log describes"
@@ -146,8 +147,8 @@ def delivery_finish(sent: Sent) -> bool:
             **fields,
         ):
             return False
-        _attempt_create(delivery, answer)
         _endpoint_judge(delivery.endpoint_id, answer, now)
+        _attempt_create(delivery, answer)
     return True
 
 
@@ -179,12 +180,16 @@ def _attempt_create(delivery: WebhookDelivery, answer: Answer) -> None:
 
 
 def _endpoint_judge(endpoint_id: UUID, answer: Answer, now: datetime) -> None:
-    """A success ends a row of failures; 410, or days of nothing but failures, end the endpoint's work."""
+    """A success ends a row of failures; 410, or days of nothing but failures, end the endpoint's work.
+
+    A row lasts while attempts follow each other: what failed once last week and once now has not failed for a week.
+    """
     endpoints = WebhookEndpoint.objects.filter(pk=endpoint_id)
     if answer.succeeded:
         endpoints.filter(failing_since__isnull=False).update(failing_since=None)
         return
-    endpoints.filter(failing_since__isnull=True).update(failing_since=now)
+    lately = WebhookAttempt.objects.filter(endpoint_id=endpoint_id, at__gte=now - QUIET).exists()
+    (endpoints.filter(failing_since__isnull=True) if lately else endpoints).update(failing_since=now)
     limit = timedelta(days=settings.WEBHOOK_DISABLE_AFTER_DAYS)
     endpoint = endpoints.select_for_update().filter(state=EndpointState.ACTIVE).first()
     if endpoint is None or endpoint.failing_since is None:

@@ -3,14 +3,18 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import WitnessState
 from rootstock.audit.roots import roots_write
 from rootstock.audit.services import audit_record
-from rootstock.audit.witness import own_witness
+from rootstock.audit.witness import organisations_owing, own_witness, witness_catch_up, witness_tell
 
 
 @pytest.fixture
@@ -66,6 +70,52 @@ def test_a_witness_that_is_away_stops_nothing(committed_world, settings, caplog,
     first = seal(committed_world.organisation)
     assert "was not told" in caplog.text
     assert seal(committed_world.organisation).sequence == first.sequence + 1
+
+
+def make_due(organisation) -> None:
+    with tenant(organisation):
+        WitnessState.objects.update(due_at=timezone.now())
+
+
+def test_a_witness_that_was_away_is_told_what_it_missed(committed_world, settings, listener) -> None:
+    organisation, (address, told) = committed_world.organisation, listener
+    settings.AUDIT_WITNESS = "http://127.0.0.1:9/"
+    roots = [seal(organisation) for _ in range(2)]
+    api = committed_world.api("audit:read")
+    state = api.get("/audit/chain").json()["witness"]
+    assert (state["told"], state["untold"], state["failures"], state["error"]) == (0, 2, 1, "ConnectError")
+    assert organisation.pk not in organisations_owing(), "it is left in peace for a while"
+    page = committed_world.browser(committed_world.owner)
+    assert b"The witness does not answer." in page.get("/audit/chain/").content
+    make_due(organisation)
+    witness_tell(organisation.pk)
+    assert api.get("/audit/chain").json()["witness"]["failures"] == 2
+    settings.AUDIT_WITNESS = address
+    make_due(organisation)
+    assert organisation.pk in organisations_owing()
+    witness_catch_up()
+    mine = [one["sequence"] for one in told if one["organisation"] == str(organisation.pk)]
+    assert mine == list(range(1, roots[-1].sequence + 1))[-len(mine) :]
+    assert mine[-2:] == [root.sequence for root in roots], "in their order"
+    state = api.get("/audit/chain").json()["witness"]
+    assert (state["untold"], state["failures"], state["error"], state["next_try_at"]) == (0, 0, "", None)
+    assert b"The witness does not answer." not in page.get("/audit/chain/").content
+    witness_catch_up()
+    assert len([one for one in told if one["organisation"] == str(organisation.pk)]) == len(mine), "once"
+
+
+def test_the_pause_doubles_up_to_an_hour(committed_world, settings) -> None:
+    settings.AUDIT_WITNESS = "http://127.0.0.1:9/"
+    seal(committed_world.organisation)
+    for failures, pause in ((2, 10), (3, 20), (20, 3600)):
+        with tenant(committed_world.organisation):
+            WitnessState.objects.update(failures=failures - 1, due_at=timezone.now())
+        before = timezone.now()
+        witness_tell(committed_world.organisation.pk)
+        with tenant(committed_world.organisation):
+            state = WitnessState.objects.get()
+        assert state.failures == failures
+        assert before + timedelta(seconds=pause) <= state.due_at <= timezone.now() + timedelta(seconds=pause)
 
 
 def test_lines_that_are_none_are_passed_over(committed_world, settings, tmp_path: Path) -> None:

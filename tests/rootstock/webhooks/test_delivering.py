@@ -136,12 +136,29 @@ def test_gone_disables_the_endpoint_and_ends_what_waits(world, receiver, endpoin
     assert deliver(world) == 0
 
 
-def test_days_of_failure_disable_the_endpoint(world, receiver, endpoint_at, settings) -> None:
-    since = timezone.now() - timedelta(days=settings.WEBHOOK_DISABLE_AFTER_DAYS, minutes=1)
+def failed(world, receiver, endpoint_at, ago: timedelta) -> None:
+    """An endpoint whose first failure is more than five days old, and whose latest is so old."""
+    since = timezone.now() - timedelta(days=5, minutes=1)
     endpoint_at(receiver.url("/status/500"), receiver.secret, failing_since=since)
     emit(world)
     deliver(world)
+    with tenant(world.organisation):
+        WebhookAttempt.objects.update(at=timezone.now() - ago)
+        WebhookEndpoint.objects.update(failing_since=since)
+    emit(world)
+    deliver(world)
+
+
+def test_days_of_failure_disable_the_endpoint(world, receiver, endpoint_at) -> None:
+    failed(world, receiver, endpoint_at, ago=timedelta(hours=9))
     assert only(world, WebhookEndpoint).disabled_reason == "every delivery failed for 5 days"
+
+
+def test_a_failure_long_after_another_does_not(world, receiver, endpoint_at) -> None:
+    failed(world, receiver, endpoint_at, ago=timedelta(days=3))
+    endpoint = only(world, WebhookEndpoint)
+    assert endpoint.is_active
+    assert endpoint.failing_since > timezone.now() - timedelta(minutes=1), "a new row of failures begins"
 
 
 def test_after_the_last_try_it_has_failed(world, receiver, endpoint_at, settings) -> None:
