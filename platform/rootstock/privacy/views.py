@@ -19,13 +19,14 @@ from rootstock.privacy.api import archive_response
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.forms import FindForm, HoldForm, RequestForm, RuleForm, SettingsForm
-from rootstock.privacy.holdings import kind_labels, subject_types
+from rootstock.privacy.holdings import Expiring, kind_labels, subject_types
 from rootstock.privacy.models import (
     Action,
     ErasureCertificate,
     Ground,
     PrivacyRequest,
     RequestState,
+    RetentionRule,
     SubjectKey,
 )
 from rootstock.privacy.persons import name_of, person_behind
@@ -191,7 +192,7 @@ def archive(request: PageRequest, request_id: UUID) -> HttpResponseBase:
 def retention_page(request: PageRequest) -> HttpResponse:
     """Every kind of data with its rule."""
     in_use = retention.kinds_in_use(request.organisation)
-    shown, others = [], []
+    rows: list[tuple[Expiring, RetentionRule | None, RuleForm]] = []
     for kind, rule in retention.rules_of(request.organisation):
         mine = request.method == "POST" and _may_write(request) and request.POST.get("kind") == kind.name
         form = RuleForm(
@@ -203,8 +204,13 @@ def retention_page(request: PageRequest) -> HttpResponse:
         if mine and _rule_saved(request, form, kind.name):
             messages.success(request, "The rule is saved. It is enforced within six hours.")
             return redirect("privacy-retention")
-        (shown if mine or kind.name in in_use else others).append((kind, rule, form))
-    context = {"tab": "retention", "rows": shown, "others": others, "may_write": _may_write(request)}
+        rows.append((kind, rule, form))
+    context = {
+        "tab": "retention",
+        "rows": [row for row in rows if row[0].name in in_use or row[2].is_bound],
+        "others": [row for row in rows if row[0].name not in in_use and not row[2].is_bound],
+        "may_write": _may_write(request),
+    }
     return render(request, "privacy/retention.html", context)
 
 
