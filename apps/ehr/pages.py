@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -150,16 +150,23 @@ def charts(scores: Sequence[RiskScore]) -> list[Chart]:
     """NEWS2 and the vital signs over the rounds; a sign that was never measured has no chart."""
     if len(scores) < 2:
         return []
-    labels = [f"{score.at:%-d %b %H:%M}" for score in scores]
+    labels = [score.at for score in scores]
     total = Series("NEWS2", [None if score.not_applicable else score.total for score in scores], "high")
     found = [
-        Chart("news2", "NEWS2", labels, [total], note="Lower bound where inputs are missing.", small=True)
+        Chart(
+            "news2",
+            "NEWS2 by round",
+            labels,
+            [total],
+            note="Lower bound where inputs are missing.",
+            small=True,
+        )
     ]
     drawn = (_vital_chart(parameter, scores, labels) for parameter in MEASURED)
     return [*found, *(chart for chart in drawn if chart)]
 
 
-def _vital_chart(parameter: Parameter, scores: Sequence[RiskScore], labels: list[str]) -> Chart | None:
+def _vital_chart(parameter: Parameter, scores: Sequence[RiskScore], labels: list[datetime]) -> Chart | None:
     values = [(score.inputs.get(parameter.value) or {}).get("value") for score in scores]
     if not any(value is not None for value in values):
         return None

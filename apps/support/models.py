@@ -51,7 +51,12 @@ class Conversation(PersonalModel):
     last_activity_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organisation", "-id"], name="support_conversation_page")]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="support_conversation_page"),
+            models.Index(
+                fields=["organisation", "-last_activity_at", "-id"], name="support_conversation_activity"
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

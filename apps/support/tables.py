@@ -46,7 +46,7 @@ COLUMNS = [
     Column("level", "Upset level", value=_level, csv=lambda row: row.last_level, css="nowrap"),
     Column("trend", "Trend", value=_trend, csv=lambda row: row.level_change),
     Column("turn_count", "Turns", css="num"),
-    Column("last_activity_at", "Last activity"),
+    Column("last_activity_at", "Last activity", order="last_activity_at"),
     Column("created_at", "Started", order="id", shown=False),
     Column(
         "state",

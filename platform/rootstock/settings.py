@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -178,6 +179,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "rootstock.operator",  # before django-unfold, whose templates it replaces
     "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -207,7 +209,6 @@ INSTALLED_APPS = [
     "rootstock.jobs",
     "rootstock.console",
     "rootstock.operations",
-    "rootstock.operator",
     "apps.fraud",
     "apps.ehr",
     "apps.support",
@@ -275,6 +276,7 @@ API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["rootstock.console.written"]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
@@ -315,9 +317,17 @@ UNFOLD = {
     "SITE_TITLE": "Rootstock operators",
     "SITE_HEADER": "Rootstock",
     "SITE_SUBHEADER": "Operators",
-    "SITE_SYMBOL": "potted_plant",
+    "STYLES": [lambda request: static("operator/operator.css")],
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "SITE_ICON": lambda request: static("console/mark.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/mark.svg")}
+    ],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "rootstock.operator.site.navigation",
+    },
     # The console's teal.
     "COLORS": {
         "primary": {
@@ -350,7 +360,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-    }
+    },
+    # Figures that one process may show a little late.
+    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
 }
 LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
 AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
@@ -379,7 +391,7 @@ ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip"}
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip", "change_address": "10/h/user"}
 MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
 MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
 MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
@@ -423,7 +435,7 @@ if MAIL_CONFIGURED:
     globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
 else:
     EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = 5  # seconds that a request waits for the mail server at each step
 DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 
 # --- webhooks out ------------------------------------------------------------------------------------------
@@ -703,6 +715,12 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "job.failed": "A job failed",
     "job.started": "A job began",
     "job.succeeded": "A job ended well",
+    "person.activated": "A member may sign in again",
+    "person.deactivated": "A member may no longer sign in",
+    "person.invited": "Somebody was invited",
+    "person.joined": "A person became a member",
+    "person.removed": "A member was taken out of the organisation",
+    "person.role_changed": "A member has another role",
     "privacy.request_created": "An export or an erasure of a person's data was asked for",
     "privacy.subject_erased": "A person's data was erased",
     "support.conversation_closed": "A conversation was closed",

@@ -1,4 +1,4 @@
-"""axe over every page that needs nothing but an address, in light and dark; and no page scrolls sideways."""
+"""axe over every page, those of one thing and the operators' site too, in light and dark; and none scrolls sideways."""
 
 import re
 from typing import Any
@@ -7,10 +7,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from rootstock.accounts.models import User
+from rootstock.accounts.tenancy import tenant
+from rootstock.ids import uuid7
+from rootstock.operator.site import site as operator_site
+from tests.apps.fraud.conftest import runtime  # noqa: F401  (a fixture)
 from tests.browser.conftest import DESKTOP, PHONE, TABLET
+from tests.browser.everything import everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PARTS = 3  # so that the processes of the suite share the work
+# What django-unfold's pages are held to; ours keep axe's other rules of good practice too.
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 # Not pages of the console: answers of the API, of allauth's own flows, parts, downloads, and what only redirects.
 NOT_PAGES = re.compile(
     r"^(api/v1/(?!docs)|v1/|account/(?!$|2fa/)|operator|\.well-known|oauth|healthz|readyz|metrics|health/|home/live|palette"
@@ -33,8 +41,9 @@ def addresses(patterns: list[Any] | None = None, prefix: str = "") -> list[str]:
 
 
 def violations(page: Any, *rules: str) -> list[str]:
-    """What axe found, in a line each; all rules, or only these."""
-    only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    """What axe found, in a line each; all rules, or only these, or those of these standards."""
+    kind = "tag" if set(rules) & set(WCAG) else "rule"
+    only = {"runOnly": {"type": kind, "values": list(rules)}} if rules else {}
     found = Axe().run(page, options={"resultTypes": ["violations"], **only})
     return [
         f"{one['id']}: {one['help']} · {one['nodes'][0]['html'][:160]}"
@@ -42,9 +51,9 @@ def violations(page: Any, *rules: str) -> list[str]:
     ]
 
 
-def looked_over(page: Any) -> list[str]:
+def looked_over(page: Any, *rules: str) -> list[str]:
     """Light and dark, and at three widths."""
-    found = violations(page)
+    found = violations(page, *rules)
     page.emulate_media(color_scheme="dark")
     found += [f"dark: {one}" for one in violations(page, "color-contrast")]
     page.emulate_media(color_scheme="light")
@@ -55,28 +64,88 @@ def looked_over(page: Any) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("part", range(PARTS))
-def test_every_page_is_clean(web_url, committed_world, open_context, sign_in, watch, part):
+@pytest.fixture
+def look(web_url, committed_world, open_context, sign_in, watch):
+    """Goes to a page as the owner and gives what is wrong with it; None for what is no page."""
     context = open_context(base_url=web_url, viewport=DESKTOP, color_scheme="light")
     sign_in(context, committed_world.owner)
     page = context.new_page()
-    watch.expected += ["405", "Failed to load resource"]
-    problems: dict[str, list[str]] = {}
-    looked_at = []
-    for path in addresses()[part::PARTS]:
+    watch.expected += ["405", "Failed to load resource: the server responded with a status of 4"]
+
+    def at(path: str, *rules: str) -> list[str] | None:
         answer = page.goto(path)
-        if (
-            answer is None
-            or answer.status != 200
-            or "text/html" not in answer.headers.get("content-type", "")
-        ):
-            continue
-        looked_at.append(path)
-        if found := looked_over(page):
-            problems[path] = found
-    assert len(looked_at) > 5
-    assert problems == {}
+        if answer is None or answer.status != 200:
+            return None
+        if "text/html" not in answer.headers.get("content-type", ""):
+            return None
+        return looked_over(page, *rules) + with_dialogs(page)
+
+    return at
+
+
+def with_dialogs(page: Any) -> list[str]:
+    """What is wrong once a question is asked, a menu is open."""
+    found = []
+    for ask in page.locator("form[data-confirm] button[type=submit]:visible").all()[:3]:
+        ask.click()
+        page.locator("dialog[open]").wait_for()
+        found += [f"dialog: {one}" for one in violations(page)]
+        page.keyboard.press("Escape")
+    for menu in page.locator("main details.dropdown:visible > summary").all():
+        menu.click()
+        found += [f"menu: {one}" for one in violations(page)]
+        menu.click()
+    return found
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_page_is_clean(look, part):
+    found = {path: look(path) for path in addresses()[part::PARTS]}
+    assert len([path for path, problems in found.items() if problems is not None]) > 5
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("runtime")
+def test_every_page_of_one_thing_is_clean(look, committed_world):
+    found = {name: look(path) for name, path in everything(committed_world).items()}
+    assert {name: problems for name, problems in found.items() if problems != []} == {}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("runtime")
+def test_the_operators_site_is_clean(look, committed_world):
+    everything(committed_world)
+    User.objects.filter(pk=committed_world.owner.pk).update(is_staff=True, is_superuser=True)
+    with tenant(committed_world.organisation):
+        newest = {model: model._default_manager.order_by("-pk").first() for model in operator_site._registry}
+    paths = ["/operator/"]
+    for model, row in newest.items():
+        paths.append(f"/operator/{model._meta.app_label}/{model._meta.model_name}/")
+        paths += [f"{paths[-1]}{row.pk}/change/"] if row else []
+    found = {path: look(path, *WCAG) for path in paths}
+    assert {path: problems for path, problems in found.items() if problems != []} == {}
+
+
+@pytest.mark.parametrize("viewer", ["stranger", "anonymous"])
+def test_errors_and_invitations_are_clean(web_url, committed_world, open_context, sign_in, watch, viewer):
+    """What somebody meets who may not go on, or has only just come."""
+    from rootstock.accounts.services import invitation_create
+
+    _, token = invitation_create(
+        organisation=committed_world.organisation, email="ada@example.org", role="auditor"
+    )
+    context = open_context(base_url=web_url, viewport=DESKTOP, color_scheme="light")
+    if viewer == "stranger":
+        sign_in(context, committed_world.person("support_agent"))
+    page = context.new_page()
+    watch.expected += ["Failed to load resource"]
+    found = {}
+    for path in (f"/join/{token}/", "/join/none/", "/nothing/", "/audit/", f"/jobs/{uuid7()}/"):
+        page.goto(path)
+        found[path] = looked_over(page)
+    assert {path: problems for path, problems in found.items() if problems} == {}
 
 
 def test_signing_in_is_clean(web_url, committed_world, open_context):

@@ -7,10 +7,19 @@ from playwright.sync_api import expect
 
 from rootstock.accounts.models import Role
 from rootstock.accounts.services import member_add, user_create
+from rootstock.jobs.services import job_create
 from tests.browser.conftest import PHONE
 from tests.fixtures.world import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+@pytest.fixture
+def waiting(committed_world):
+    """A job."""
+    return job_create(
+        organisation=committed_world.organisation, kind="adapters.train", params={"name": "tone"}
+    )
 
 
 @pytest.fixture
@@ -172,3 +181,28 @@ def test_what_can_be_undone_offers_it(page, watch):
     expect(toast).to_contain_text("Version 7 was withdrawn")
     toast.get_by_role("button", name="Undo").click()
     expect(page.locator(".toast")).to_contain_text("could not be taken back")
+
+
+def test_a_day_is_typed_one_way_or_chosen_in_the_calendar(page, waiting) -> None:
+    page.goto("/jobs/")
+    day = page.get_by_role("textbox", name="Created from", exact=True)
+    expect(day).to_have_attribute("placeholder", "YYYY-MM-DD")
+    expect(page.get_by_role("button", name="Created from: choose in a calendar")).to_be_visible()
+    day.fill("22/11/2026")
+    day.press("Enter")
+    expect(page.get_by_text("must be a day such as 2026-03-14")).to_be_visible()
+    page.locator("[data-date-picker]").first.fill("2026-11-03", force=True)
+    expect(day).to_have_value("2026-11-03")
+    expect(page.get_by_role("group", name="Active filters")).to_contain_text("from 3 Nov 2026")
+
+
+def test_times_do_not_follow_the_browsers_language(
+    web_url, committed_world, open_context, sign_in, waiting
+) -> None:
+    context = open_context(base_url=web_url, locale="en-US", timezone_id="America/New_York")
+    sign_in(context, committed_world.owner)
+    page = context.new_page()
+    page.goto("/jobs/")
+    shown = page.locator("tbody time").first
+    expect(shown).to_have_text(re.compile(r"^\d{1,2} \w{3,4} \d{4}, \d\d:\d\d$"))
+    expect(shown).to_have_attribute("title", re.compile(r"(GMT-[45]|EST|EDT) \(\d{4}-\d\d-\d\dT"))

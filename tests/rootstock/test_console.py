@@ -1,11 +1,14 @@
 """The console's pages, without a browser."""
 
+import datetime
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from django.template import Context, Template
+from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,7 @@ from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
 from rootstock.console.diffs import side_by_side
 from rootstock.console.graphs import Edge, Graph, Node
+from rootstock.console.selectors import holdings
 from rootstock.console.templatetags import console as tags
 from rootstock.console.views import server_error
 from rootstock.jobs.events import Evaluation, Step
@@ -144,7 +148,7 @@ def test_the_rail_shows_what_the_role_may_read(world):
 )
 def test_the_chosen_theme_comes_from_the_server(browser, cookie, attribute):
     browser.cookies["rootstock_theme"] = cookie
-    assert f'<html lang="en" {attribute}' in browser.get("/").content.decode()
+    assert f'<html lang="en-GB" {attribute}' in browser.get("/").content.decode()
 
 
 def test_an_unknown_theme_is_ignored(browser):
@@ -517,3 +521,29 @@ def test_a_graph_and_its_list_say_the_same():
 def test_a_sparkline_leaves_gaps_out():
     assert "points=" not in tags.sparkline([1, None])
     assert tags.sparkline([1, None, 3]).count(",") == 2
+
+
+def test_times_are_written_one_way_everywhere() -> None:
+    moment = datetime.datetime(2026, 9, 3, 16, 5, 7, tzinfo=datetime.UTC)
+    assert formats.moment(moment) == "3 Sep 2026, 16:05"
+    assert formats.moment(moment.date()) == "3 Sep 2026"
+    assert 'title="3 Sep 2026, 16:05 UTC"' in tags.when(moment)
+    assert Template("{{ at }}").render(Context({"at": moment})) == "3 Sep 2026, 16:05"
+
+
+def test_moments_on_a_chart_are_the_viewers(rf) -> None:
+    moment = datetime.datetime(2026, 9, 3, 16, 5, tzinfo=datetime.UTC)
+    chart = Chart("c", "Pulse", [moment], [Series("bpm", [72.0])])
+    assert chart.spec() | {"series": []} == {
+        "kind": "line", "unit": "", "labels": ["2026-09-03T16:05:00+00:00"], "moments": True, "series": [],
+    }  # fmt: skip
+    assert "data-local" in render_to_string("console/components/chart_card.html", tags.chart_card(chart))
+
+
+def test_the_home_page_does_not_count_each_time(world, browser, django_assert_num_queries) -> None:
+    world.api("support:write").post("/support/conversations", {"subject": "One"})
+    held = {"organisation": world.organisation, "scopes": frozenset({"support:read"})}
+    first = holdings(**held)
+    assert first[0].value == "1"
+    with django_assert_num_queries(0):
+        assert holdings(**held) == first

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal["line", "area", "bar", "stacked"]
@@ -18,11 +19,12 @@ class Series:
 
 @dataclass(slots=True, frozen=True)
 class Chart:
-    """A chart card. `labels` run along the x axis, one for each value of every series."""
+    """A chart card. `labels` run along the x axis, one for each value of every series: words, or moments, which are
+    shown in the viewer's zone."""
 
     id: str
     title: str
-    labels: Sequence[str]
+    labels: Sequence[str | datetime]
     series: Sequence[Series]
     kind: Kind = "line"
     unit: str = ""
@@ -30,16 +32,22 @@ class Chart:
     small: bool = False
     label_title: str = field(default="")
 
+    @property
+    def moments(self) -> bool:
+        """Whether the labels are moments."""
+        return bool(self.labels) and isinstance(self.labels[0], datetime)
+
     def spec(self) -> dict[str, Any]:
         """What the browser draws from, as JSON."""
         return {
             "kind": self.kind,
             "unit": self.unit,
-            "labels": list(self.labels),
+            "labels": [label.isoformat() if isinstance(label, datetime) else label for label in self.labels],
+            "moments": self.moments,
             "series": [asdict(series) for series in self.series],
         }
 
-    def rows(self) -> list[tuple[str, list[float | None]]]:
+    def rows(self) -> list[tuple[str | datetime, list[float | None]]]:
         """The same numbers as a table."""
         return [
             (label, [series.values[index] for series in self.series])

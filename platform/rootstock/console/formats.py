@@ -1,7 +1,10 @@
 """How numbers, spans of time and scores are written on every page."""
 
+import datetime
 from decimal import Decimal
 from typing import Literal
+
+from django.utils import formats as localised
 
 NONE = "\N{EN DASH}"
 Level = Literal["low", "medium", "high", "critical"]
@@ -32,6 +35,12 @@ def percentage(share: float, digits: int = 0) -> str:
 def money(value: Decimal | float | str, currency: str = "") -> str:
     """Two decimals, thousands apart, the currency after it; the space between does not break."""
     return f"{Decimal(str(value)):,.2f}\u00a0{currency}".rstrip("\u00a0")
+
+
+def moment(at: datetime.datetime | datetime.date) -> str:
+    """22 Nov 2026, 14:05, in the zone that `at` is in; a day without a time as 22 Nov 2026."""
+    kind = "DATETIME_FORMAT" if isinstance(at, datetime.datetime) else "DATE_FORMAT"
+    return localised.date_format(at, kind)
 
 
 def span(seconds: float) -> str:

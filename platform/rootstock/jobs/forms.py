@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 
+from rootstock.console import formats
 from rootstock.errors import InvalidInput
 from rootstock.jobs.cron import in_words
 from rootstock.jobs.models import Job, JobSchedule, Priority
@@ -111,4 +112,4 @@ class ScheduleChangeForm(TimesForm):
 
 def _title(job: Job) -> str:
     name = job.params.get("name") or str(job.pk)[-12:]
-    return f"{kind_of(job.kind).label}: {name}, {job.created_at:%-d %b %Y %H:%M} UTC"
+    return f"{kind_of(job.kind).label}: {name}, {formats.moment(job.created_at)} UTC"

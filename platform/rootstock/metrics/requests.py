@@ -12,6 +12,8 @@ if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+# What machines ask of the platform every few seconds: neither work done nor, with a worker away, work that failed.
+_PROBES = frozenset({"healthz", "readyz", "metrics"})
 _count = Counter(
     "rootstock_http_requests", "Requests by route template, method and status", ["route", "method", "status"]
 )
@@ -28,4 +30,5 @@ def seen(route: str, method: str, status: int, seconds: float) -> None:
     known = method if method in _METHODS else "other"
     _count.labels(route, known, str(status)).inc()
     _seconds.labels(route, known).observe(seconds)
-    request_seen(seconds * 1000, status)
+    if route not in _PROBES:
+        request_seen(seconds * 1000, status)

@@ -1,6 +1,6 @@
 """The models of the operators' site. No personal data of subjects is here: operators run the platform."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django import forms
@@ -9,7 +9,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.text import slugify
 from django_celery_beat.models import PeriodicTask
-from unfold.decorators import display
 
 from rootstock.accounts import services as accounts
 from rootstock.accounts.models import ApiKey, Membership, Organisation, Role, User
@@ -20,18 +19,11 @@ from rootstock.files.models import StoredFile
 from rootstock.jobs.models import Job, JobSchedule
 from rootstock.jobs.services import job_cancel
 from rootstock.operator.base import OperatorAdmin
+from rootstock.operator.columns import code, column, flag, moment, number
 from rootstock.operator.site import site
 from rootstock.privacy.models import RetentionRule
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 from rootstock.webhooks.models import WebhookDelivery
-
-JOB_TONES = {
-    "queued": "info",
-    "running": "info",
-    "succeeded": "success",
-    "failed": "danger",
-    "cancelled": "warning",
-}
 
 
 def each(request: HttpRequest, rows: QuerySet[Any], change: Any, done: str) -> None:
@@ -65,11 +57,33 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
         return name
 
 
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who may sign in, and who sees this site."""
+
+    class Meta:
+        model = User
+        fields = ("is_active", "is_staff")
+        labels: ClassVar = {"is_active": "May sign in", "is_staff": "Operator"}
+        help_texts: ClassVar = {
+            "is_active": "Switch it off instead of deleting the person: what they did keeps its name.",
+            "is_staff": "Sees this site, with what the role in the organisation permits.",
+        }
+
+
+class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whether it runs."""
+
+    class Meta:
+        model = PeriodicTask
+        fields = ("enabled",)
+        labels: ClassVar = {"enabled": "Runs"}
+        help_texts: ClassVar = {"enabled": "Switched off, it starts nothing until it is switched on again."}
+
+
 @admin.register(Organisation, site=site)
 class OrganisationAdmin(OperatorAdmin):
     """Tenants. Who adds one becomes its first administrator."""
 
-    list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
     form = OrganisationForm
 
@@ -99,15 +113,32 @@ class OrganisationAdmin(OperatorAdmin):
 class UserAdmin(OperatorAdmin):
     """Everybody who can sign in. Roles are given in the organisations."""
 
-    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
+    list_display = (
+        column("username", "User name"),
+        flag("is_active", "May sign in"),
+        flag("is_staff", "Operator"),
+        flag("is_superuser", "Of the whole platform"),
+        moment("last_login", "Signed in last"),
+    )
     list_filter = ("is_active", "is_staff")
     search_fields = ("username",)
-    fields = ("username", "is_active", "is_staff", "last_login", "date_joined")
-    readonly_fields = ("username", "last_login", "date_joined")
+    readonly_fields = (
+        column("username", "User name"),
+        moment("last_login", "Signed in last"),
+        moment("date_joined", "Since"),
+    )
+    fields = (*readonly_fields, "is_active", "is_staff")
+    form = UserForm
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Superusers, but nobody locks themselves out."""
         return bool(request.user.is_superuser) and (obj is None or obj.pk != request.user.pk)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whoever is switched off or on is told of in their organisations."""
+        super().save_model(request, obj, form, change)
+        if "is_active" in form.changed_data:
+            accounts.person_switched(user=obj)
 
     def trails_of(self, request: HttpRequest, obj: Any) -> list[UUID]:
         """Every organisation that the person belongs to."""
@@ -119,9 +150,7 @@ class MembershipAdmin(OperatorAdmin):
     """Who belongs to the organisation."""
 
     view_scope = "people:read"
-    list_display = ("user", "role", "created_at")
     list_filter = ("role",)
-    list_select_related = ("user",)
 
 
 @admin.register(ApiKey, site=site)
@@ -129,10 +158,7 @@ class ApiKeyAdmin(OperatorAdmin):
     """Machines' keys."""
 
     view_scope, change_scope = "keys:read", "keys:write"
-    list_display = ("name", "prefix", "scopes", "last_used_at", "expires_at", "revoked_at")
-    list_filter = ("revoked_at",)
     search_fields = ("name", "prefix")
-    exclude = ("hash",)
     actions = ("revoke",)
 
     @admin.action(description="Revoke from now on", permissions=["act"])
@@ -151,14 +177,8 @@ class JobAdmin(OperatorAdmin):
     """Background work."""
 
     view_scope, change_scope = "jobs:read", "jobs:write"
-    list_display = ("id", "kind", "shown_state", "attempts", "fence", "created_at", "finished_at")
     list_filter = ("state", "kind")
     actions = ("cancel",)
-
-    @display(description="State", label=JOB_TONES, ordering="state")  # type: ignore[untyped-decorator]
-    def shown_state(self, row: Job) -> str:
-        """As a label."""
-        return str(row.state)
 
     @admin.action(description="Ask to stop", permissions=["act"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
@@ -171,61 +191,23 @@ class JobAdmin(OperatorAdmin):
         )
 
 
-READ_ONLY: tuple[tuple[type[Model], str, tuple[str, ...], tuple[str, ...]], ...] = (
-    # model, scope, columns, filters
-    (BaseModel, "adapters:read", ("name", "fingerprint", "bytes", "licence", "created_at"), ()),
-    (Dataset, "adapters:read", ("name", "task", "rows", "bytes", "created_at"), ()),
-    (AdapterVersion, "adapters:read", ("reference", "base", "bytes", "created_at"), ()),
-    (JobSchedule, "jobs:read", ("name", "kind", "priority", "next_run_at", "last_run_at"), ("kind",)),
-    (
-        StoredFile,
-        "files:read",
-        ("name", "purpose", "type", "state", "bytes", "created_at"),
-        ("state", "purpose"),
-    ),
-    (
-        WebhookDelivery,
-        "webhooks:read",
-        ("endpoint", "event", "state", "tries", "last_status", "created_at"),
-        ("state",),
-    ),
-    (RetentionRule, "privacy:read", ("kind", "days", "enforced_at", "deleted"), ()),
-    (
-        AuditEntry,
-        "audit:read",
-        ("at", "actor_kind", "actor_id", "action", "object_type", "object_id"),
-        ("actor_kind",),
-    ),
-    (
-        DecisionRecord,
-        "audit:read",
-        ("decided_at", "kind", "subject_type", "model", "adapter", "latency_ms"),
-        ("kind",),
-    ),
-    (AuditRoot, "audit:read", ("sequence", "count", "at"), ()),
+READ_ONLY: tuple[tuple[type[Model], str, tuple[str, ...]], ...] = (
+    # model, scope, filters
+    (BaseModel, "adapters:read", ()),
+    (Dataset, "adapters:read", ()),
+    (AdapterVersion, "adapters:read", ()),
+    (JobSchedule, "jobs:read", ()),
+    (StoredFile, "files:read", ("state", "purpose")),
+    (WebhookDelivery, "webhooks:read", ("state",)),
+    (RetentionRule, "privacy:read", ()),
+    (AuditEntry, "audit:read", ("actor_kind",)),
+    (DecisionRecord, "audit:read", ("kind",)),
+    (AuditRoot, "audit:read", ()),
 )
-"""What operators may look at. Secrets, reasons and leaves are not among the columns and not on the pages."""
-HIDDEN = frozenset(
-    {
-        "secret",
-        "previous_secret",
-        "hash",
-        "leaves",
-        "card",
-        "checks",
-        "storage_key",
-        "params",
-        "merkle",
-        "previous",
-        "input_hash",
-        "digest",
-    }
-)
+"""What operators may look at."""
 
-
-for _model, _scope, _columns, _filters in READ_ONLY:
-    _fields = tuple(f.name for f in _model._meta.fields if f.name not in HIDDEN and f.name != "organisation")
-    _named = {"view_scope": _scope, "list_display": _columns, "list_filter": _filters, "fields": _fields}
+for _model, _scope, _filters in READ_ONLY:
+    _named = {"view_scope": _scope, "list_filter": _filters}
     site.register(_model, type(f"{_model.__name__}Admin", (OperatorAdmin,), _named))
 
 
@@ -233,10 +215,22 @@ for _model, _scope, _columns, _filters in READ_ONLY:
 class PeriodicTaskAdmin(OperatorAdmin):
     """What beat starts, for the whole platform; it can be paused and started."""
 
-    list_display = ("name", "task", "enabled", "last_run_at", "total_run_count")
+    list_display = (
+        column("name", "Name"),
+        flag("enabled", "Runs"),
+        moment("last_run_at", "Last run"),
+        number("total_run_count", "Runs so far"),
+        code("task", "Task"),
+    )
     list_filter = ("enabled",)
-    fields = ("name", "task", "enabled", "last_run_at", "total_run_count")
-    readonly_fields = ("name", "task", "last_run_at", "total_run_count")
+    readonly_fields = (
+        column("name", "Name"),
+        code("task", "Task"),
+        moment("last_run_at", "Last run"),
+        number("total_run_count", "Runs so far"),
+    )
+    fields = (*readonly_fields, "enabled")
+    form = PeriodicTaskForm
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Superusers."""

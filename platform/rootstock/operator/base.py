@@ -1,10 +1,11 @@
 """What every model of the operators' site has in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Model
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -12,6 +13,7 @@ from unfold.paginator import InfinitePaginator
 
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.audit.services import audit_record
+from rootstock.operator.looks import LOOKS
 
 
 def scopes_of(request: HttpRequest) -> frozenset[str]:
@@ -30,6 +32,36 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
     paginator = InfinitePaginator  # counting a million rows would cost more than showing fifty
     show_full_result_count = False
     list_filter_submit = True
+    readonly_fields: Sequence[Any] = ()
+
+    def __init__(self, model: type[Model], admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        self.look = LOOKS[model]
+        if self.form is not ModelForm or not self.look.sections:
+            return  # it lays its own form out
+        self.list_select_related = self.look.related
+        self.fieldsets = [(name, {"fields": list(fields)}) for name, fields in self.look.sections]
+        self.readonly_fields = self.look.fields
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The columns of its look, where it has some."""
+        return self.look.columns or self.list_display
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Called as it is in the menu."""
+        return super().changelist_view(
+            request, {"title": self.look.plural, "look": self.look, **(extra_context or {})}
+        )
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **given: Any) -> Any:
+        """Called by what the row is, not by its class."""
+        row = given.get("obj")
+        context |= {
+            "look": self.look,
+            "row_title": self.look.title(row) if row else f"New {self.look.name.lower()}",
+        }
+        context["title"] = context["row_title"]
+        return super().render_change_form(request, context, **given)
 
     def permits(self, request: HttpRequest, scope: str) -> bool:
         """The role's scope; rows of the whole platform are the superuser's."""
@@ -64,6 +96,12 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> HttpResponse:
         """The history of a thing is its audit trail."""
         return HttpResponseRedirect(f"{reverse('audit')}?object_id={object_id}")
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> list[dict[str, Any]]:
+        """The names of the fields, which the trail keeps; Django would give their labels on the page."""
+        return [{"added" if add else "changed": {"fields": form.changed_data}}]
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
         """Into the audit trail instead of Django's log, which repeats names."""

@@ -7,10 +7,12 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.tenancy import tenant
+from rootstock.operator.looks import GROUPS, LOOKS
 
 # django-unfold evaluates expressions in attributes and styles elements itself; the rest of the console needs neither.
 _POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
@@ -21,6 +23,18 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     """Every view runs as the signed-in operator, inside the organisation chosen in the console."""
 
     enable_nav_sidebar = True
+    index_title = "Operators"
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The groups of the menu in place of Django's packages, with what the operator may see."""
+        seen = super().get_app_list(request, app_label)
+        known = {entry["model"]: entry for app in seen for entry in app["models"]}
+        groups = []
+        for title, models in GROUPS:
+            entries = [known[model] | {"name": LOOKS[model].plural} for model in models if model in known]
+            if entries:
+                groups.append({"name": title, "app_label": title, "app_url": "", "models": entries})
+        return groups
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff only, past the session's age and the second factor; each model asks for its scope besides."""
@@ -46,17 +60,41 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
         return redirect("account_change_password")
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Render within the tenant: lists are read while the template runs."""
+        """Render within the tenant: lists are read while the template runs. What is the whole platform's belongs to
+        no tenant, and a change of it is told in the trails of several."""
+        admin = getattr(view, "__self__", None)
+        platform_wide = getattr(admin, "view_scope", None) == ""
 
         def within(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             act_as(Actor("person", str(request.user.pk)))
             membership = getattr(request, "membership", None)
-            if membership is None:
+            if membership is None or platform_wide:
                 return _rendered(view(request, *args, **kwargs))
             with tenant(membership.organisation_id):
                 return _rendered(view(request, *args, **kwargs))
 
         return cast(View, super().admin_view(within, cacheable))
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu beside every page: the way back, then the groups."""
+    icons = {look.plural: look.icon for look in LOOKS.values()}
+    back = {
+        "items": [
+            {"title": "Back to the console", "icon": "arrow_back", "link": reverse("home"), "active": False}
+        ]
+    }
+    return [back] + [
+        {
+            "title": group["name"],
+            "separator": True,
+            "items": [
+                {"title": entry["name"], "icon": icons[entry["name"]], "link": entry["admin_url"]}
+                for entry in group["models"]
+            ],
+        }
+        for group in site.get_app_list(request)
+    ]
 
 
 def _must_enrol(request: HttpRequest) -> bool:

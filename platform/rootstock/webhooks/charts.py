@@ -32,7 +32,7 @@ def fare_charts(fare: Fare) -> list[Chart]:
     """Tries and latency by the hour; none before anything was sent."""
     if not fare.delivered + fare.failed:
         return []
-    labels = [f"{hour.at:%H:%M}" for hour in fare.hours]
+    labels = [hour.at for hour in fare.hours]
     tries = [
         Series("taken", [float(hour.delivered) for hour in fare.hours], "ok"),
         Series("failed", [float(hour.failed) for hour in fare.hours], "error"),
@@ -42,7 +42,7 @@ def fare_charts(fare: Fare) -> list[Chart]:
         Series("slow", [_rounded(hour.p95) for hour in fare.hours], "warn"),
     ]
     return [
-        Chart("tries", "Tries by the hour", labels, tries, "stacked", "UTC", small=True, label_title="Hour"),
+        Chart("tries", "Tries by the hour", labels, tries, "stacked", small=True, label_title="Hour"),
         Chart("latency", "Time to answer", labels, latency, "bar", "ms", small=True, label_title="Hour"),
     ]
 

@@ -1,8 +1,10 @@
 """The pages under /fraud/."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.apps.fraud.conftest import body
 
@@ -112,3 +114,13 @@ def test_others_see_nothing(bank, sent):
 
 def test_signing_in_is_needed(client):
     assert client.get("/fraud/").status_code == 302
+
+
+def test_the_days_of_arrival_narrow_the_list(browser, sent):
+    today = timezone.now().date()
+    _, html = page(browser, f"/fraud/?received_from={today}&received_to={today}")
+    assert all(item["external_id"] in html for item in sent)
+    _, html = page(browser, f"/fraud/?received_from={today + timedelta(days=2)}")
+    assert "Nothing fits these filters" in html
+    _, html = page(browser, f"/fraud/?received_to={today - timedelta(days=2)}")
+    assert "Nothing fits these filters" in html

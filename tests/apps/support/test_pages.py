@@ -97,3 +97,19 @@ def test_a_message_that_is_refused_is_a_problem_for_the_composer(desk):
     answer = browser.post(f"{page}messages", {"text": "  "}, headers={"Accept": "application/json"})
     assert answer.status_code == 422
     assert "problem+json" in answer["Content-Type"]
+
+
+def test_the_list_is_sorted_by_last_activity(world, browser, path):
+    from apps.support.models import Conversation
+    from rootstock.accounts.tenancy import tenant
+
+    world.api("support:write").post("/support/conversations", {"subject": "Broken lamp"})
+    with tenant(world.organisation):
+        late = Conversation.objects.get(pk=path.split("/")[2])
+        Conversation.objects.filter(pk=late.pk).update(
+            last_activity_at=late.last_activity_at.replace(year=2199)
+        )
+    shown = html(browser.get("/support/"))
+    assert shown.index("Broken lamp") < shown.index("Late parcel")
+    shown = html(browser.get("/support/?sort=-last_activity_at"))
+    assert shown.index("Late parcel") < shown.index("Broken lamp")

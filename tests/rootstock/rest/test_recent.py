@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootstock.metrics import ring
+from rootstock.metrics import requests, ring
 from rootstock.metrics.histogram import class_of, quantile
 from rootstock.metrics.recent import batch_seen, request_seen
 from rootstock.metrics.recent import recent as read_recent
@@ -84,3 +84,14 @@ def test_a_quantile_is_right_within_a_class(times, share) -> None:
 
 def test_no_times_no_quantile() -> None:
     assert quantile({}, 0.5) is None
+
+
+def test_probes_are_no_requests(rings) -> None:
+    web, _ = rings
+    requests.seen("readyz", "GET", 503, 0.004)
+    requests.seen("healthz", "GET", 200, 0.001)
+    requests.seen("fraud/", "GET", 200, 0.004)
+    web.flush()
+    found = read_recent(now=time.time() + 2 * ring.STEP_S)
+    assert sum(found.requests_per_second) * ring.STEP_S == pytest.approx(1)
+    assert sum(found.errors_per_second) == 0

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from rootstock.console import formats
 from rootstock.errors import InvalidInput
 
 Apply = Callable[[QuerySet[Any], Any], QuerySet[Any]]
@@ -115,7 +116,7 @@ class DateFilter(Filter):
     def told(self, value: Any) -> str:
         """from 1 Mar 2026 to 3 Mar 2026."""
         first, last, _ = value
-        return " ".join(f"{w} {d:%-d %b %Y}" for w, d in (("from", first), ("to", last)) if d)
+        return " ".join(f"{w} {formats.moment(d)}" for w, d in (("from", first), ("to", last)) if d)
 
 
 @dataclass(slots=True, frozen=True)

@@ -249,13 +249,15 @@ def when(moment: datetime.datetime | datetime.date | None, empty: str = formats.
         return empty
     if not isinstance(moment, datetime.datetime):
         return format_html(
-            '<time datetime="{}" class="nowrap">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}"
+            '<time datetime="{}" class="nowrap">{}</time>', moment.isoformat(), formats.moment(moment)
         )
     moment = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
     return format_html(
-        '<time datetime="{}" data-local class="nowrap">{}</time>',
+        '<time datetime="{}" title="{} {}" data-local class="nowrap">{}</time>',
         moment.isoformat(),
-        f"{moment:%-d %b %Y, %H:%M}",
+        formats.moment(moment),
+        moment.tzname(),
+        formats.moment(moment),
     )
 
 

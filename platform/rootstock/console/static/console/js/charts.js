@@ -2,6 +2,7 @@
 // scripts, the card shows its table.
 import { palette } from "./colours.js";
 import { within } from "./dom.js";
+import { moment, number } from "./times.js";
 
 const TONES = ["accent", "info", "violet", "warn", "error", "ok"];
 let library;
@@ -71,13 +72,13 @@ function option(spec, colours) {
       backgroundColor: colours.surface,
       borderColor: colours.line,
       textStyle: { ...text, color: colours.text, fontSize: 12 },
-      valueFormatter: (value) => (value == null ? "–" : `${value.toLocaleString()}${spec.unit ? ` ${spec.unit}` : ""}`),
+      valueFormatter: (value) => (value == null ? "–" : `${number(value)}${spec.unit ? ` ${spec.unit}` : ""}`),
     },
     xAxis: {
       type: "category",
-      data: spec.labels,
+      data: spec.moments ? spec.labels.map((label) => moment(new Date(label))) : spec.labels,
       boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
-      axisLabel: { ...text, hideOverlap: true, ...(spec.labels.some((label) => label.length > 6) && { alignMinLabel: "left", alignMaxLabel: "right" }) },
+      axisLabel: { ...text, hideOverlap: true, ...(spec.moments && { formatter: (label) => label.replace(/ \d{4},/, ",") }), ...(spec.labels.some((label) => label.length > 6) && { alignMinLabel: "left", alignMaxLabel: "right" }) },
       axisLine: { lineStyle: { color: colours.line } },
       axisTick: { show: false },
     },

@@ -3,6 +3,7 @@ import { mountCharts } from "./charts.js";
 import { mountChats } from "./chat.js";
 import { startConfirm } from "./confirm.js";
 import { mountGraphs } from "./graph.js";
+import { mountDates, startDates } from "./dates.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
 import { mountLive, startLive } from "./live.js";
@@ -22,6 +23,7 @@ function mount(root) {
   mountGraphs(root);
   mountChats(root);
   mountTables(root);
+  mountDates(root);
   mountLive();
   mountUploads(root);
 }
@@ -32,6 +34,7 @@ startRail();
 startConfirm();
 startKeyboard();
 startTables();
+startDates();
 startPalette();
 startLive();
 startToasts();

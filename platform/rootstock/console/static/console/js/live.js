@@ -1,5 +1,6 @@
 // Live series on uPlot: drawn once, then only given new numbers each time the part around them renews itself.
 import { palette } from "./colours.js";
+import { clock, number } from "./times.js";
 
 const TONES = ["accent", "warn", "info", "violet", "high", "ok", "error"];
 const charts = new Map();
@@ -32,8 +33,8 @@ function options(host, series) {
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 28, values: (_, all) => all.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })) },
-      { ...axis, size: 44, space: 32 },
+      { ...axis, grid: { show: false }, space: 70, size: 28, values: (_, all) => all.map((at) => clock(new Date(at * 1000))) },
+      { ...axis, size: 44, space: 32, values: (_, all) => all.map((value) => number(value)) },
     ],
     series: [{}, ...series.map((one, index) => ({ label: one.name, stroke: colours[toneOf(one, index)], width: 1.5, dash: index % 3 === 1 ? [5, 4] : index % 3 === 2 ? [2, 3] : undefined, spanGaps: false, points: { show: false } }))],
     hooks: { setCursor: [(plot) => legend(host, series, plot.cursor.idx)] },
@@ -50,7 +51,7 @@ function legend(host, series, at) {
       const key = document.createElement("i");
       key.style.background = colours[toneOf(one, index)];
       const shown = one.values[at ?? one.values.length - 1];
-      item.append(key, `${one.name} `, Object.assign(document.createElement("b"), { textContent: shown == null ? "–" : shown.toLocaleString(undefined, { maximumFractionDigits: 1 }) }));
+      item.append(key, `${one.name} `, Object.assign(document.createElement("b"), { textContent: shown == null ? "–" : number(shown, 1) }));
       return item;
     }),
   );

@@ -1,4 +1,5 @@
 // What went wrong with a swap is said once; live parts say when they last came.
+import { second } from "./times.js";
 import { toast } from "./toast.js";
 
 // A part that replaces itself is found again by its id.
@@ -61,6 +62,6 @@ export function startNetwork() {
     const note = successful && liveNote(target?.hasAttribute("data-live") ? target : elt);
     if (!note || note.hasAttribute("data-final")) return;
     delete note.dataset.stale;
-    note.textContent = `Updated ${new Date().toLocaleTimeString()}`;
+    note.textContent = `Updated ${second(new Date())}`;
   });
 }

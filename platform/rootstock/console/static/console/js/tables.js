@@ -9,7 +9,7 @@ function part(link) {
 
 // The filter form says what the address says, also after a chip was taken away.
 function sync(form, url) {
-  for (const control of form.querySelectorAll("input:not([type=hidden]), select")) {
+  for (const control of form.querySelectorAll("input:not([type=hidden], [data-date-picker]), select")) {
     const wanted = url.searchParams.get(control.name) ?? "";
     if (wanted.startsWith("~")) continue; // sealed: the field itself holds what it stands for
     if (control.value !== wanted && control !== document.activeElement) control.value = wanted;

@@ -1,8 +1,7 @@
 // Times in the viewer's zone, JSON in colour, copy buttons. All of it reads well without this too.
 import { within } from "./dom.js";
+import { exact, moment } from "./times.js";
 
-const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const LONG = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const TOKENS = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b/g;
 
 // The server cuts days where the viewer's days begin.
@@ -12,10 +11,9 @@ export function tellZone() {
 }
 
 function localTime(element) {
-  const moment = new Date(element.dateTime);
-  const format = moment.getFullYear() === new Date().getFullYear() ? SHORT : LONG;
-  element.textContent = format.format(moment);
-  element.title = moment.toISOString();
+  const at = new Date(element.dateTime);
+  element.textContent = moment(at);
+  element.title = exact(at);
 }
 
 function colour(code) {
