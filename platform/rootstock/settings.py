@@ -391,7 +391,7 @@ ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip"}
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip", "change_address": "10/h/user"}
 MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
 MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
 MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
@@ -435,7 +435,7 @@ if MAIL_CONFIGURED:
     globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
 else:
     EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = 5  # seconds that a request waits for the mail server at each step
 DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 
 # --- webhooks out ------------------------------------------------------------------------------------------
@@ -715,6 +715,12 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "job.failed": "A job failed",
     "job.started": "A job began",
     "job.succeeded": "A job ended well",
+    "person.activated": "A member may sign in again",
+    "person.deactivated": "A member may no longer sign in",
+    "person.invited": "Somebody was invited",
+    "person.joined": "A person became a member",
+    "person.removed": "A member was taken out of the organisation",
+    "person.role_changed": "A member has another role",
     "privacy.request_created": "An export or an erasure of a person's data was asked for",
     "privacy.subject_erased": "A person's data was erased",
     "support.conversation_closed": "A conversation was closed",

@@ -2,6 +2,7 @@
 
 import logging
 import smtplib
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -29,8 +30,14 @@ def send_address_changed(user: User, earlier: str) -> bool:
 def _sent(what: str, subject: str, text: str, address: str) -> bool:
     if not settings.MAIL_CONFIGURED:
         return False
+    return handed_over(what, lambda: send_mail(subject, text, None, [address]))
+
+
+def handed_over(what: str, send: Callable[[], object]) -> bool:
+    """Whether the mail server took it. It is asked within the request and has EMAIL_TIMEOUT for each step: links and
+    addresses stay out of the task queue, and who invites learns at once when the link has to be handed on."""
     try:
-        send_mail(subject, text, None, [address])
+        send()
     except (smtplib.SMTPException, OSError) as error:
         log.warning("%s could not be sent: %s", what, type(error).__name__)
         return False

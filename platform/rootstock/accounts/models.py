@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import TenantModel
@@ -30,6 +31,13 @@ class User(AbstractUser):
     last_organisation = models.ForeignKey(
         Organisation, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), condition=~models.Q(email=""), name="one_account_per_address"
+            )
+        ]
 
 
 class Role(models.TextChoices):

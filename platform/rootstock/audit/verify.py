@@ -72,29 +72,24 @@ class ChainBroken(Exception):
 
 
 class _Walk:
-    """One pass over an organisation's chain. It runs in one transaction of the organisation."""
+    """One pass over an organisation's chain."""
 
-    def __init__(
-        self, witnessed: Mapping[int, str], progress: Callable[[int, int], object] | None = None
-    ) -> None:
+    def __init__(self, witnessed: Mapping[int, str]) -> None:
         self.witnessed = witnessed
-        self.progress = progress or (lambda done, total: None)
-        self.roots = self.leaves = self.waiting = self.pruned = 0
-        self.pruned_through = _pruned_through()
+        self.roots = self.leaves = self.waiting = self.pruned = self.pruned_through = 0
         self.previous = NOTHING
 
-    def run(self) -> None:
-        """Raises ChainBroken at the first broken place."""
-        total = sum(AuditRoot.objects.values_list("count", flat=True))
+    def run(self) -> Iterator[int]:
+        """Root by root, telling how many rows were compared. Raises ChainBroken at the first broken place."""
+        self.pruned_through = _pruned_through()
         for root in _each_root():
-            self._root(root)
-            self._members(root, unpack(root.leaves))
-            self.progress(self.leaves, total)
+            self._members(root, self._root(root))
+            yield self.leaves
         self._tail()
         self._waiting()
         self._nothing_more()
 
-    def _root(self, root: AuditRoot) -> None:
+    def _root(self, root: AuditRoot) -> list[Member]:
         if root.sequence != self.roots + 1:
             raise ChainBroken(
                 "root_missing", "root", self.roots + 1, self.roots + 1, f"root {self.roots + 1} is missing"
@@ -103,7 +98,7 @@ class _Walk:
             raise _root_fault(root, "what it says does not give its own hash")
         if bytes(root.previous) != self.previous:
             raise _root_fault(root, f"it does not follow root {self.roots}")
-        _check_leaves(root)
+        members = _check_leaves(root)
         told = self.witnessed.get(root.sequence)
         if told is not None and told != bytes(root.hash).hex():
             raise ChainBroken(
@@ -114,6 +109,7 @@ class _Walk:
                 f"the witness was told another root {root.sequence}",
             )
         self.roots, self.previous = root.sequence, bytes(root.hash)
+        return members
 
     def _members(self, root: AuditRoot, members: Sequence[Member]) -> None:
         for start in range(0, len(members), CHUNK):
@@ -168,16 +164,28 @@ def chain_verify(
     progress: Callable[[int, int], object] | None = None,
 ) -> Verdict:
     """Verify an organisation's chain; `witnessed` is what a witness was told (witness.witnessed)."""
-    broken = None
+    walk, broken = _Walk(witnessed or {}), None
     with tenant(organisation):
-        walk = _Walk(witnessed or {}, progress)
-        try:
-            walk.run()
-        except ChainBroken as found:
-            broken = found.place
+        total = sum(AuditRoot.objects.values_list("count", flat=True)) if progress else 0
+    try:
+        for done in _stepwise(organisation, walk.run()):
+            if progress:
+                progress(done, total)
+    except ChainBroken as found:
+        broken = found.place
     return Verdict(
         broken is None, walk.roots, walk.leaves, walk.waiting, walk.pruned, walk.previous.hex(), broken
     )
+
+
+def _stepwise(organisation: Organisation | UUID, steps: Iterator[int]) -> Iterator[int]:
+    """Each step in a transaction of its own, so that what a caller writes between them is seen at once."""
+    while True:
+        with tenant(organisation):
+            done = next(steps, None)
+        if done is None:
+            return
+        yield done
 
 
 def _each_root() -> Iterator[AuditRoot]:
@@ -188,7 +196,7 @@ def _each_root() -> Iterator[AuditRoot]:
         after = root.sequence
 
 
-def _check_leaves(root: AuditRoot) -> None:
+def _check_leaves(root: AuditRoot) -> list[Member]:
     try:
         members = unpack(root.leaves)
     except ValueError as error:
@@ -196,7 +204,7 @@ def _check_leaves(root: AuditRoot) -> None:
     if merkle_root([one.digest for one in members]) == bytes(root.merkle):
         if len(members) != root.count:
             raise _root_fault(root, f"it counts {root.count} leaves and lists {len(members)}")
-        return
+        return members
     if merkle_root([one.digest for one in in_order(members)]) == bytes(root.merkle):
         raise ChainBroken(
             "reordered", "root", root.pk, root.sequence, f"the leaves of root {root.sequence} were reordered"

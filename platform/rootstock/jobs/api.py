@@ -11,7 +11,15 @@ from rootstock.accounts.models import Organisation
 from rootstock.jobs import permissions, schedules, selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule
-from rootstock.jobs.schemas import ArtefactOut, JobEventOut, JobOut, ScheduleChange, ScheduleIn, ScheduleOut
+from rootstock.jobs.schemas import (
+    ArtefactOut,
+    JobEventOut,
+    JobOut,
+    PriorityName,
+    ScheduleChange,
+    ScheduleIn,
+    ScheduleOut,
+)
 from rootstock.jobs.stream import stream_response
 from rootstock.paging import Page, page_of
 
@@ -25,11 +33,11 @@ def list_jobs(
     limit: int = 50,
     state: str | None = None,
     kind: str | None = None,
+    priority: PriorityName | None = None,
 ) -> dict[str, Any]:
     """Jobs, newest first: those of the kinds whose scope the key has (`fraud:read`, `ehr:read`, …)."""
-    rows, following = selectors.jobs_page(
-        **_caller(request), cursor=cursor, limit=limit, state=state, kind=kind
-    )
+    wanted: dict[str, Any] = {"state": state, "kind": kind, "priority": priority}
+    rows, following = selectors.jobs_page(**_caller(request), cursor=cursor, limit=limit, **wanted)
     return page_of(rows, following, JobOut.from_orm)
 
 

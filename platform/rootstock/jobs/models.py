@@ -99,6 +99,7 @@ class Job(TenantModel):
         indexes = [
             models.Index(fields=["organisation", "-id"]),
             models.Index(fields=["organisation", "state", "-id"], name="job_page_by_state"),
+            models.Index(fields=["organisation", "kind", "-id"], name="job_page_by_kind"),
             models.Index(
                 fields=["state", "lease_until"], condition=models.Q(state="running"), name="job_leases"
             ),

@@ -8,7 +8,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput, NotFound
 from rootstock.jobs import permissions
-from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule, JobState
+from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule, JobState, Priority
 from rootstock.paging import take_page
 
 
@@ -20,6 +20,7 @@ def jobs_page(
     limit: int = 50,
     state: str | None = None,
     kind: str | None = None,
+    priority: str | None = None,
 ) -> tuple[list[Job], str | None]:
     """A page of the jobs that a caller with these scopes may see, newest first."""
     if state and state not in JobState.values:
@@ -30,6 +31,8 @@ def jobs_page(
             found = found.filter(state=state)
         if kind:
             found = found.filter(kind=kind)
+        if priority:
+            found = found.filter(priority=Priority[priority.upper()])
         return take_page(found, cursor=cursor, limit=limit)
 
 

@@ -134,6 +134,12 @@ class UserAdmin(OperatorAdmin):
         """Superusers, but nobody locks themselves out."""
         return bool(request.user.is_superuser) and (obj is None or obj.pk != request.user.pk)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whoever is switched off or on is told of in their organisations."""
+        super().save_model(request, obj, form, change)
+        if "is_active" in form.changed_data:
+            accounts.person_switched(user=obj)
+
     def trails_of(self, request: HttpRequest, obj: Any) -> list[UUID]:
         """Every organisation that the person belongs to."""
         return [membership.organisation_id for membership in memberships_of(obj)]

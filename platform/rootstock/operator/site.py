@@ -60,12 +60,15 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
         return redirect("account_change_password")
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Render within the tenant: lists are read while the template runs."""
+        """Render within the tenant: lists are read while the template runs. What is the whole platform's belongs to
+        no tenant, and a change of it is told in the trails of several."""
+        admin = getattr(view, "__self__", None)
+        platform_wide = getattr(admin, "view_scope", None) == ""
 
         def within(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             act_as(Actor("person", str(request.user.pk)))
             membership = getattr(request, "membership", None)
-            if membership is None:
+            if membership is None or platform_wide:
                 return _rendered(view(request, *args, **kwargs))
             with tenant(membership.organisation_id):
                 return _rendered(view(request, *args, **kwargs))

@@ -12,6 +12,8 @@ from rootstock.privacy.wrapping import Wrapper
 from rootstock.webhooks.models import DeliveryState, WebhookEndpoint, WebhookEvent
 from rootstock.webhooks.signing import master_key_of, secrets_renew
 
+PURGED_AT_ONCE = 1000
+
 
 def events_purge() -> int:
     """Delete events past their time whose deliveries have all ended. Returns how many."""
@@ -47,9 +49,14 @@ SECRETS = Wrapper(_secrets_in_use, _secrets_rewrap)
 
 
 def _purge(organisation: Organisation, oldest: object) -> int:
-    with tenant(organisation):
-        past = WebhookEvent.objects.filter(created_at__lt=oldest)
-        ended = past.exclude(deliveries__state=DeliveryState.PENDING)
-        count = ended.count()
-        ended.delete()
-    return count
+    """Some at a time: Django reads what it deletes, and a busy day brings many."""
+    count = 0
+    while True:
+        with tenant(organisation):
+            past = WebhookEvent.objects.filter(created_at__lt=oldest)
+            ended = past.exclude(deliveries__state=DeliveryState.PENDING)
+            some = list(ended.values_list("pk", flat=True)[:PURGED_AT_ONCE])
+            WebhookEvent.objects.filter(pk__in=some).delete()
+        count += len(some)
+        if len(some) < PURGED_AT_ONCE:
+            return count

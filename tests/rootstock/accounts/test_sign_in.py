@@ -1,6 +1,7 @@
 """Signing in: lockout, passwords, sessions, second factors."""
 
 import re
+import socket
 import time
 from datetime import timedelta
 
@@ -10,13 +11,16 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secr
 from axes.models import AccessAttempt
 from django.core import mail
 from django.core.cache import cache
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
 from rootstock.accounts.models import Membership, User
+from rootstock.accounts.services import user_create
 from rootstock.accounts.templatetags.accounts import browser_name
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
+from rootstock.errors import Conflict
 from tests.fixtures.world import PASSWORD
 
 
@@ -196,6 +200,28 @@ def test_an_unknown_address_is_told_nothing(db) -> None:
     assert answer["Location"] == "/account/password/reset/done/"
 
 
+@pytest.fixture
+def silent_mail_server(settings):
+    """It takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        settings.EMAIL_TIMEOUT, settings.MAIL_CONFIGURED = 0.2, True
+        yield
+
+
+def test_a_mail_server_that_hangs_fails_nobody_s_page(world, silent_mail_server, caplog) -> None:
+    User.objects.filter(pk=world.owner.pk).update(email="owner@example.org")
+    for address in ("owner@example.org", "nobody@example.org"):
+        answer = Client().post("/account/password/reset/", {"email": address})
+        assert answer["Location"] == "/account/password/reset/done/"
+    form = {"email": "nia@example.org", "role": "auditor"}
+    page = world.browser(world.owner).post("/people/invite/", form)
+    assert b"/join/" in page.content
+    assert "could not be sent" in caplog.text
+    assert "example.org" not in caplog.text
+
+
 # --- sessions -------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +303,24 @@ def test_another_s_address_is_not_taken(world) -> None:
     world.stranger.save()
     page = sign_in(world.owner)[0].post("/account/", {"full_name": "", "email": "Taken@example.org"})
     assert b"another account uses" in page.content.lower()
+
+
+def test_an_address_is_one_account_s_in_the_database_too(world) -> None:
+    user_create(username=f"nia-{world.organisation.slug}", password=PASSWORD, email="nia@example.org")
+    with pytest.raises(Conflict, match="another account"):
+        user_create(username=f"n-{world.organisation.slug}", password=PASSWORD, email="Nia@Example.org")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=world.owner.pk).update(email="NIA@example.org")
+    User.objects.filter(pk__in=(world.owner.pk, world.colleague.pk)).update(email="")
+
+
+def test_nobody_tries_many_addresses(world) -> None:
+    client, _ = sign_in(world.owner)
+    for number in range(10):
+        client.post("/account/", {"full_name": "", "email": f"guess-{number}@example.org"})
+    page = client.post("/account/", {"full_name": "", "email": "one-more@example.org"})
+    assert b"too often" in page.content
+    assert client.post("/account/", {"full_name": "Ada", "email": "guess-9@example.org"}).status_code == 302
 
 
 def older_session(user) -> Client:

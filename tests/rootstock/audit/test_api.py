@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from rootstock.accounts.actors import Actor, acting
@@ -155,7 +156,16 @@ def test_a_long_chain_is_verified_by_a_job(committed_world, monkeypatch) -> None
     assert answer.status_code == 202
     job = answer.json()["job"]
     assert job["kind"] == "audit.verify"
-    run_job(str(organisation.pk), job["id"], verifying.verify)
+    seen: list[bool] = []
+
+    def verify(handle):
+        report = handle.progress
+        handle.progress = lambda *told: (report(*told), seen.append(connection.in_atomic_block))
+        return verifying.verify(handle)
+
+    run_job(str(organisation.pk), job["id"], verify)
+    assert seen, "it says how far it is"
+    assert not any(seen), "where everybody sees it, and without holding the job's row to the end"
     done = committed_world.api("jobs:read", "audit:read").get(f"/jobs/{job['id']}").json()
     assert (done["state"], done["result"]["ok"]) == ("succeeded", True)
 

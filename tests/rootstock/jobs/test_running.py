@@ -14,7 +14,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, InvalidInput, NotFound
 from rootstock.jobs import claiming, reaping, running, selectors, services
 from rootstock.jobs import handle as handle_module
-from rootstock.jobs.models import Job, JobState
+from rootstock.jobs.models import Job, JobState, Priority
 from rootstock.jobs.running import JobHandle
 from tests.fixtures.jobs import run_job
 
@@ -203,6 +203,15 @@ class TestRest:
         rest = api.get("/jobs", limit=2, cursor=first["next"]).json()
         assert [j["id"] for j in rest["items"]] == [str(jobs[0].pk)]
         assert rest["next"] is None
+
+    def test_filtered_by_priority(self, world) -> None:
+        given = {"organisation": world.organisation, "kind": "adapters.train", "params": {}}
+        urgent = services.job_create(**given, priority=Priority.INTERACTIVE)
+        services.job_create(**given)
+        api = world.api("jobs:read", "adapters:read")
+        [found] = api.get("/jobs", priority="interactive").json()["items"]
+        assert (found["id"], found["priority"]) == (str(urgent.pk), "interactive")
+        assert api.get("/jobs", priority="soon").json()["errors"][0]["field"] == "priority"
 
     def test_cancel_needs_its_scope(self, world) -> None:
         job = services.job_create(organisation=world.organisation, kind="adapters.train", params={})

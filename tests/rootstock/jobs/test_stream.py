@@ -72,6 +72,8 @@ def test_over_rest(job, committed_world) -> None:
     assert [e["event"] for e in parsed(answer.getvalue())] == ["progress", "started", "log", "done"]
     assert api.get(f"/jobs/{job.pk}/stream", after=3).status_code == 204
     assert api.get(f"/jobs/{job.pk}/stream", after="x").status_code == 422
+    resumed = api._client.get(f"/api/v1/jobs/{job.pk}/stream", headers={"Last-Event-ID": "2"})
+    assert [e["id"] for e in parsed(resumed.getvalue()) if "id" in e] == ["3"]
     events = api.get(f"/jobs/{job.pk}/events", after=1).json()
     assert [(e["id"], e["type"]) for e in events] == [(2, "log"), (3, "done")]
 

@@ -142,6 +142,14 @@ def test_a_new_organisation_has_its_administrator(superuser):
         assert AuditEntry.objects.filter(action="organisation.added", object_id=made.pk).exists()
 
 
+def test_an_operator_who_belongs_to_one_organisation_adds_another(world, operator):
+    User.objects.filter(pk=world.owner.pk).update(is_superuser=True)
+    answer = operator.post("/operator/accounts/organisation/add/", {"name": "Second Bank"})
+    assert answer.status_code == 302
+    with as_tenant(Organisation.objects.get(slug="second-bank")):
+        assert Membership.objects.get().user == world.owner
+
+
 def test_a_second_organisation_of_the_name_is_refused_in_the_form(world, superuser):
     page = superuser.post("/operator/accounts/organisation/add/", {"name": world.organisation.name})
     assert page.status_code == 200

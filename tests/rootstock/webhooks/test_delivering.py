@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
-from rootstock.webhooks import delivering, sending
+from rootstock.webhooks import delivering, retention, sending
 from rootstock.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from rootstock.webhooks.retention import events_purge
 from rootstock.webhooks.sending import message_of, send
@@ -221,9 +221,10 @@ def test_https_with_a_certificate_that_is_checked(receiver, tmp_path, monkeypatc
         secure.kill()
 
 
-def test_old_events_go_when_their_deliveries_have_ended(world, endpoint_at, settings) -> None:
+def test_old_events_go_when_their_deliveries_have_ended(world, endpoint_at, settings, monkeypatch) -> None:
     endpoint_at("https://hooks.example/")
-    emit(world)
+    for number in range(3):
+        emit(world, job=str(number))
     with tenant(world.organisation):
         WebhookEvent.objects.update(
             created_at=timezone.now() - timedelta(days=settings.WEBHOOK_KEEP_DAYS + 1)
@@ -231,7 +232,10 @@ def test_old_events_go_when_their_deliveries_have_ended(world, endpoint_at, sett
     assert events_purge() == 0
     with tenant(world.organisation):
         WebhookDelivery.objects.update(state="delivered")
-    assert events_purge() == 1
+    monkeypatch.setattr(retention, "PURGED_AT_ONCE", 2)
+    assert events_purge() == 3
+    with tenant(world.organisation):
+        assert not WebhookDelivery.objects.exists()
 
 
 @pytest.mark.parametrize("stored", ["gone:AAAA", "local-1:!!", ""])

@@ -8,6 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.fraud import services as fraud
 from apps.support import services as support
+from rootstock.accounts import services as accounts
+from rootstock.accounts.models import Role, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.webhooks.models import WebhookEvent
 
@@ -63,3 +65,28 @@ def test_payments_that_were_declined_or_need_a_look(world, told) -> None:
     assert [(kind, data["transaction"]) for kind, data in told()] == [
         ("fraud.payment_review", payments[1]), ("fraud.payment_declined", payments[2])
     ]  # fmt: skip
+
+
+def test_people_who_come_change_and_go(world, told, client) -> None:
+    invitation, _ = accounts.invitation_create(
+        organisation=world.organisation, email="nia@example.org", role=Role.AUDITOR
+    )
+    member = accounts.invitation_accept(invitation=invitation, user=world.stranger)
+    given = {"organisation": world.organisation, "membership_id": member.pk}
+    accounts.member_role_change(**given, role=Role.CLINICIAN)
+    accounts.member_role_change(**given, role=Role.CLINICIAN)  # changes nothing
+    User.objects.filter(pk=world.owner.pk).update(is_staff=True, is_superuser=True)
+    client.force_login(world.owner)
+    page = f"/operator/accounts/user/{world.stranger.pk}/change/"
+    assert client.post(page, {"is_staff": ""}).status_code == 302
+    assert client.post(page, {"is_active": "on"}).status_code == 302
+    assert client.post(page, {"is_active": "on", "is_staff": "on"}).status_code == 302  # still active
+    accounts.member_remove(**given)
+    data = {"member": str(member.pk), "user": world.stranger.pk}
+    assert told() == [
+        ("person.invited", {"invitation": str(invitation.pk)}),
+        *(
+            (f"person.{what}", data)
+            for what in ("joined", "role_changed", "deactivated", "activated", "removed")
+        ),
+    ]

@@ -14,6 +14,7 @@ from rootstock.accounts.services.members import (
     member_remove,
     member_role_change,
     member_unlock,
+    person_switched,
 )
 from rootstock.accounts.services.organisations import (
     organisation_create,
@@ -42,6 +43,7 @@ __all__ = [
     "organisation_switch",
     "organisation_update",
     "other_sessions_end",
+    "person_switched",
     "person_update",
     "session_end",
     "user_create",

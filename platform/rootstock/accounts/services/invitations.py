@@ -17,6 +17,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import new_secret
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
+from rootstock.webhooks.outbox import event_emit
 
 
 @transaction.atomic
@@ -44,6 +45,7 @@ def invitation_create(
             expires_at=_expiry(),
         )
         _record(invitation, "invitation.created", role=role)
+        event_emit(organisation=organisation, type="person.invited", data={"invitation": str(invitation.pk)})
     return invitation, token
 
 

@@ -8,12 +8,14 @@ from rootstock.accounts.actors import current_actor
 from rootstock.accounts.lockout import forget_failures
 from rootstock.accounts.models import Membership, Organisation, Role, User
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.accounts.selectors import memberships_of
 from rootstock.accounts.services.checks import check_role
 from rootstock.accounts.services.clients import clients_revoke_of
 from rootstock.accounts.services.keys import api_keys_revoke_of
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, NotFound
+from rootstock.webhooks.outbox import event_emit
 
 
 def member_add(*, organisation: Organisation, user: User, role: str) -> Membership:
@@ -24,6 +26,7 @@ def member_add(*, organisation: Organisation, user: User, role: str) -> Membersh
             organisation=organisation, user=user, defaults={"role": role}
         )
         _record(membership, "member.added" if made else "member.role_changed", to=role)
+        _emit(membership, "person.joined" if made else "person.role_changed")
     return membership
 
 
@@ -50,6 +53,7 @@ def member_role_change(
         before, membership.role = membership.role, role
         membership.save(update_fields=["role"])
         _record(membership, "member.role_changed", **{"from": before, "to": role})
+        _emit(membership, "person.role_changed")
     return membership
 
 
@@ -65,6 +69,7 @@ def member_remove(*, organisation: Organisation, membership_id: UUID, revoke_key
             _check_another_administrator(membership)
         ended = _end_keys(organisation, membership.user_id) if revoke_keys else 0
         _record(membership, "member.removed", role=membership.role, keys_revoked=ended)
+        _emit(membership, "person.removed")
         membership.delete()
     return ended
 
@@ -77,6 +82,17 @@ def member_unlock(*, organisation: Organisation, membership_id: UUID) -> int:
         forgotten = forget_failures(membership.user)
         _record(membership, "member.unlocked", failures=forgotten)
     return forgotten
+
+
+def person_switched(*, user: User) -> None:
+    """A person was switched off or on: each of their organisations is told."""
+    for membership in memberships_of(user):
+        _emit(membership, "person.activated" if user.is_active else "person.deactivated")
+
+
+def _emit(membership: Membership, event: str) -> None:
+    data = {"member": str(membership.pk), "user": membership.user_id}
+    event_emit(organisation=membership.organisation_id, type=event, data=data)
 
 
 def _end_keys(organisation: Organisation, user_id: int) -> int:

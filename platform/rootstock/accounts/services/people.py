@@ -5,7 +5,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from rootstock.accounts.mail import send_address_changed
 from rootstock.accounts.models import User
@@ -28,7 +28,7 @@ def user_create(*, username: str, password: str, email: str = "", full_name: str
     except ValidationError as error:
         raise InvalidInput.field("password", " ".join(error.messages)) from None
     user.set_password(password)
-    user.save()
+    _save(user)
     return user
 
 
@@ -43,8 +43,6 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
     except ValidationError:
         if email:
             raise InvalidInput.field("email", "is not an e-mail address") from None
-    if email and User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
-        raise Conflict("another account uses this e-mail address")
     if email.lower() != user.email.lower():
         EmailAddress.objects.filter(user=user).delete()  # nobody has shown that the new one is theirs
     before = {"full_name": user.get_full_name(), "email": user.email}
@@ -52,9 +50,20 @@ def person_update(*, user: User, full_name: str, email: str) -> User:
     user.email = email
     if len(user.first_name) > 150 or len(user.last_name) > 150:
         raise InvalidInput.field("full_name", "is too long")
-    user.save(update_fields=["first_name", "last_name", "email"])
+    _save(user, ["first_name", "last_name", "email"])
     _change_tell(user, before)
     return user
+
+
+def _save(user: User, fields: list[str] | None = None) -> None:
+    """An address is one account's, whoever came first: one can sign in with it."""
+    try:
+        with transaction.atomic():
+            user.save(update_fields=fields)
+    except IntegrityError as error:
+        if "one_account_per_address" not in str(error):
+            raise
+        raise Conflict("another account uses this e-mail address") from None
 
 
 def _change_tell(user: User, before: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from typing import cast
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
@@ -18,6 +19,7 @@ from rootstock.accounts import services
 from rootstock.accounts.forms import ProfileForm
 from rootstock.accounts.models import User
 from rootstock.console.forms import saved
+from rootstock.errors import Busy
 
 
 def _user(request: HttpRequest) -> User:
@@ -36,7 +38,7 @@ def account(request: HttpRequest) -> HttpResponse:
     """Name, address, password, second factors, sessions, organisations."""
     user = _user(request)
     form = ProfileForm(request.POST or None, initial={"full_name": user.get_full_name(), "email": user.email})
-    if saved(form, lambda: services.person_update(user=user, **form.cleaned_data)):
+    if saved(form, lambda: _updated(request, **form.cleaned_data)):
         messages.success(request, "Saved.")
         return redirect("account")
     factors = {found.type: found for found in Authenticator.objects.filter(user=user)}
@@ -55,6 +57,15 @@ def account(request: HttpRequest) -> HttpResponse:
         "address": EmailAddress.objects.get_primary(user),
     }
     return render(request, "accounts/account.html", context)
+
+
+def _updated(request: HttpRequest, **given: str) -> User:
+    """An address that another account has is told, so nobody may try many."""
+    if _changes_address(request) and not ratelimit.consume(
+        request, action="change_address", user=_user(request)
+    ):
+        raise Busy("you have changed your address too often; try again in an hour", retry_after=3600)
+    return services.person_update(user=_user(request), **given)
 
 
 @require_POST
