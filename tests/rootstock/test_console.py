@@ -551,7 +551,8 @@ def test_the_home_page_does_not_count_each_time(world, browser, django_assert_nu
 
 def test_a_plain_table_names_itself_and_escapes_its_words() -> None:
     html = Template(
-        '{% load console %}{% plaintable name "Check" "Took:num" "Action:hidden" %}<tr><td>{{ x }}</td></tr>{% endplaintable %}'
+        '{% load console %}{% plaintable name "Check" "Took:num" "Action:hidden" %}'
+        "<tr><td>{{ x }}</td></tr>{% endplaintable %}"
     ).render(Context({"name": "A & B", "x": "<b>"}))
     assert 'aria-label="A &amp; B: table"' in html
     assert '<th scope="col" class="num">Took</th>' in html
