@@ -145,6 +145,7 @@ HOLDINGS = Holdings(
             "Patients with everything of them",
             "when they were last seen",
             _delete_patients,
+            lambda: Patient.objects.exists(),
             PATIENTS_AT_ONCE,
         ),
     ),

@@ -99,5 +99,14 @@ HOLDINGS = Holdings(
             _scrub,
         ),
     ),
-    expiring=(Expiring("fraud.payments", "Payments", "their arrival", _delete_payments, batch=1000),),
+    expiring=(
+        Expiring(
+            "fraud.payments",
+            "Payments",
+            "their arrival",
+            _delete_payments,
+            lambda: Transaction.objects.exists(),
+            batch=1000,
+        ),
+    ),
 )

@@ -71,7 +71,12 @@ HOLDINGS = Holdings(
     ),
     expiring=(
         Expiring(
-            "support.conversations", "Conversations", "their last activity", _delete_conversations, batch=100
+            "support.conversations",
+            "Conversations",
+            "their last activity",
+            _delete_conversations,
+            lambda: Conversation.objects.exists(),
+            batch=100,
         ),
     ),
 )

@@ -1,5 +1,6 @@
 """Data sets and adapters: what is accepted, what is refused and why."""
 
+import io
 import json
 
 import pytest
@@ -113,7 +114,7 @@ def test_unknown_adapters(world, reference, status) -> None:
 def test_any_bytes_are_accepted_or_refused_with_a_reason(content) -> None:
     rows, reasons = 0, []
     try:
-        rows = datasets.check_chat_lines(content)
+        rows = datasets.check_chat_stream(io.BytesIO(content))
     except InvalidInput as refusal:
         reasons = refusal.errors
     assert (rows > 0) != bool(reasons)

@@ -41,6 +41,10 @@ def _of_purpose(purpose: str) -> "QuerySet[StoredFile]":
     return StoredFile.objects.filter(purpose=purpose, datasets=None).exclude(state=FileState.UPLOADING)
 
 
+def _held(purpose: str) -> bool:
+    return _of_purpose(purpose).exists()
+
+
 def _delete(purpose: str, organisation: UUID, before: datetime, most: int) -> int:
     old = _of_purpose(purpose).filter(created_at__lt=before).exclude(subject__in=held_subjects())
     chosen = list(old.select_related("subject").order_by("created_at")[:most])
@@ -62,7 +66,13 @@ HOLDINGS = Holdings(
         ),
     ),
     expiring=tuple(
-        Expiring(f"files.{name}", f"Files: {purpose.label}", "their upload", partial(_delete, name))
+        Expiring(
+            f"files.{name}",
+            f"Files: {purpose.label}",
+            "their upload",
+            partial(_delete, name),
+            partial(_held, name),
+        )
         for name, purpose in PURPOSES.items()
     ),
 )

@@ -13,7 +13,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.idempotency.models import IdempotentRequest
-from rootstock.privacy.keyring import ring, unwrap, wrap
+from rootstock.privacy.keyring import retired, unwrap, wrap
 from rootstock.privacy.wrapping import Wrapper, counted
 
 KEPT = timedelta(hours=24)
@@ -151,8 +151,7 @@ def _answers() -> QuerySet[IdempotentRequest]:
 
 def _answers_rewrap(most: int) -> int:
     """Seal anew what another master key sealed; where that key is not here, the answer stays until it is a day old."""
-    others = [key.id for key in ring().keys if key is not ring().active]
-    waiting = _answers().select_for_update().filter(answer_key_id__in=others)
+    waiting = _answers().select_for_update().filter(answer_key_id__in=retired())
     rows = list(waiting.order_by("pk")[: min(most, MOST_REWRAPPED)])
     for row in rows:
         content = unwrap(bytes(row.answer or b""), row.answer_key_id, row.pk.bytes)

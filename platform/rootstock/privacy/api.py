@@ -128,14 +128,15 @@ def archive_response(*, organisation: Organisation, request_id: UUID) -> FileRes
 @router.get("/retention", response=list[RuleOut], auth=scope(READ))
 def list_rules(request: ApiRequest) -> list[RuleOut]:
     """Every kind of data that can expire, with its rule."""
-    return [rule_out(*one) for one in retention.rules_of(request.auth.organisation)]
+    in_use = retention.kinds_in_use(request.auth.organisation)
+    return [rule_out(*one, in_use) for one in retention.rules_of(request.auth.organisation)]
 
 
 @router.put("/retention/{str:kind}", response=RuleOut, auth=scope(WRITE))
 def set_rule(request: ApiRequest, kind: str, payload: RuleIn) -> RuleOut:
     """Keep a kind of data for so many days; null keeps it for good."""
     rule = retention.rule_set(organisation=request.auth.organisation, kind=kind, days=payload.days)
-    return rule_out(expiring_kinds()[kind], rule)
+    return rule_out(expiring_kinds()[kind], rule, retention.kinds_in_use(request.auth.organisation))
 
 
 @router.get("/certificates", response=Page[dict[str, Any]], auth=scope(READ))

@@ -77,6 +77,7 @@ class Expiring:
     counted_from: str
     # (organisation, before, at most) -> how many were deleted; whatever is under a legal hold is left
     delete: Callable[[UUID, datetime, int], int]
+    held: Callable[[], bool]  # whether there is any of it
     batch: int = 200
 
 

@@ -9,7 +9,7 @@ import binascii
 import os
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -122,36 +122,33 @@ def is_secret(text: str) -> bool:
         return False
 
 
-_read: dict[str, KeyRing] = {}
-
-
 def ring() -> KeyRing:
-    """The keys of this process."""
-    if "ring" not in _read:
-        _reload()
-    return _read["ring"]
-
-
-def _reload() -> None:
-    """A file may have got a new key since this process started; the environment cannot."""
+    """The keys of this process. A file is read again as soon as it has changed; the environment cannot change."""
     source: str | Path = settings.MASTER_KEYS
     if isinstance(source, Path):
-        _read["ring"] = parse(source.read_text(), str(source))
-    else:
-        _read["ring"] = parse(source)
+        told = source.stat()
+        return _of_file(source, told.st_ino, told.st_mtime_ns)
+    return _of_text(source)
 
 
-def forget() -> None:
-    """Read the keys again when they are next needed."""
-    _read.clear()
+@lru_cache(maxsize=1)
+def _of_file(path: Path, inode: int, changed: int) -> KeyRing:
+    return parse(path.read_text(), str(path))
+
+
+@lru_cache(maxsize=1)
+def _of_text(text: str) -> KeyRing:
+    return parse(text)
+
+
+def retired() -> list[str]:
+    """The ids of the keys that only unwrap."""
+    return [key.id for key in ring().keys[1:]]
 
 
 def master_key(key_id: str) -> MasterKey:
     """The key with this id. Raises InternalError when this process was not given it."""
     found = ring().get(key_id)
-    if found is None:
-        _reload()
-        found = ring().get(key_id)
     if found is None:
         raise InternalError(f"the master key {key_id} is not among {VARIABLE}")
     return found

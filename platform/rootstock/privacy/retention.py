@@ -57,6 +57,13 @@ def rules_of(organisation: Organisation) -> list[tuple[Expiring, RetentionRule |
     return [(kind, rules.get(name)) for name, kind in expiring_kinds().items()]
 
 
+def kinds_in_use(organisation: Organisation) -> set[str]:
+    """The kinds of data with a rule, or of which the organisation holds any."""
+    with tenant(organisation):
+        ruled = set(RetentionRule.objects.values_list("kind", flat=True))
+        return ruled | {name for name, kind in expiring_kinds().items() if name not in ruled and kind.held()}
+
+
 def retention_enforce(organisation: Organisation) -> dict[str, int]:
     """Delete what the rules say, with the counts by kind."""
     deleted: dict[str, int] = {}

@@ -49,8 +49,16 @@ def status(organisation: Organisation | None = None) -> list[MasterKeyStatus]:
     ]
 
 
+def missing(organisation: Organisation | None = None) -> list[MasterKeyStatus]:
+    """Master keys that wrap something and are not among this process's."""
+    return [key for key in status(organisation) if key.in_use and not key.present]
+
+
 def rewrap_all(say: Callable[[str], object] = lambda line: None) -> int:
-    """Wrap whatever another master key wraps under the active one, in every organisation."""
+    """Wrap whatever another master key wraps under the active one, in every organisation.
+
+    What a key wraps that is not here (`missing`) stays as it is: it holds up nothing else, and the key may come back.
+    """
     total = 0
     for organisation in Organisation.objects.order_by("pk"):
         done = rewrap(organisation)
@@ -103,7 +111,7 @@ def _subject_keys_rewrap(most: int) -> int:
 
 
 def _keys_rewrap(kind: type[Key], keys: QuerySet[Key], most: int) -> int:
-    waiting = keys.select_for_update().exclude(master_key=keyring.ring().active.id)
+    waiting = keys.select_for_update().filter(master_key__in=keyring.retired())
     rows = list(waiting.order_by("pk")[:most])
     for row in rows:
         secret = keyring.unwrap(bytes(row.wrapped), row.master_key, row.binding())

@@ -88,11 +88,12 @@ class RuleIn(Schema):
 
 
 class RuleOut(Schema):
-    """A kind of data with its rule."""
+    """A kind of data with its rule. `in_use`: there is a rule, or data of the kind."""
 
     kind: str
     label: str
     counted_from: str
+    in_use: bool
     days: int | None
     enforced_at: datetime | None
     deleted: int
@@ -153,12 +154,13 @@ def request_out(row: PrivacyRequest) -> RequestOut:
     )
 
 
-def rule_out(kind: Expiring, rule: RetentionRule | None) -> RuleOut:
+def rule_out(kind: Expiring, rule: RetentionRule | None, in_use: set[str]) -> RuleOut:
     """A rule for the wire."""
     return RuleOut(
         kind=kind.name,
         label=kind.label,
         counted_from=kind.counted_from,
+        in_use=kind.name in in_use,
         days=rule.days if rule else None,
         enforced_at=rule.enforced_at if rule else None,
         deleted=rule.deleted if rule else 0,

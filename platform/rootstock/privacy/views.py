@@ -20,13 +20,14 @@ from rootstock.privacy.api import archive_response
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.forms import FindForm, HoldForm, RequestForm, RuleForm, SettingsForm
-from rootstock.privacy.holdings import kind_labels, subject_types
+from rootstock.privacy.holdings import Expiring, kind_labels, subject_types
 from rootstock.privacy.models import (
     Action,
     ErasureCertificate,
     Ground,
     PrivacyRequest,
     RequestState,
+    RetentionRule,
     SubjectKey,
 )
 from rootstock.privacy.persons import name_of, person_behind
@@ -191,33 +192,35 @@ def archive(request: PageRequest, request_id: UUID) -> HttpResponseBase:
 @tenant_page(READ)
 def retention_page(request: PageRequest) -> HttpResponse:
     """Every kind of data with its rule."""
-    rows = []
+    in_use = retention.kinds_in_use(request.organisation)
+    rows: list[tuple[Expiring, RetentionRule | None, RuleForm]] = []
     for kind, rule in retention.rules_of(request.organisation):
         mine = request.method == "POST" and _may_write(request) and request.POST.get("kind") == kind.name
-        initial = {"days": rule.days if rule else None}
         form = RuleForm(
             request.POST if mine else None,
-            initial=initial,
+            initial={"days": rule.days if rule else None},
             auto_id=f"{kind.name}-%s",
             label=f"Days to keep {kind.label.lower()}",
         )
-        if mine and form.is_valid() and _rule_saved(request, form, kind.name):
+        if mine and _rule_saved(request, form, kind.name):
             messages.success(request, "The rule is saved. It is enforced within six hours.")
             return redirect("privacy-retention")
         rows.append((kind, rule, form))
-    return render(
-        request,
-        "privacy/retention.html",
-        {"tab": "retention", "rows": rows, "may_write": _may_write(request)},
-    )
+    context = {
+        "tab": "retention",
+        "rows": [row for row in rows if row[0].name in in_use or row[2].is_bound],
+        "others": [row for row in rows if row[0].name not in in_use and not row[2].is_bound],
+        "may_write": _may_write(request),
+    }
+    return render(request, "privacy/retention.html", context)
 
 
 def _rule_saved(request: PageRequest, form: RuleForm, kind: str) -> bool:
-    days = form.cleaned_data["days"]
-    done = saved(
-        form, lambda: (retention.rule_set(organisation=request.organisation, kind=kind, days=days), True)
-    )
-    return done is not None
+    def save() -> bool:
+        retention.rule_set(organisation=request.organisation, kind=kind, days=form.cleaned_data["days"])
+        return True
+
+    return saved(form, save) is not None
 
 
 @require_GET

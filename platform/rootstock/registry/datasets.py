@@ -33,11 +33,6 @@ class ChatExample(BaseModel):
     messages: list[ChatMessage] = Field(min_length=2, max_length=64)
 
 
-def check_chat_lines(content: bytes) -> int:
-    """The number of examples in JSON Lines that are in memory; see `check_chat_stream`."""
-    return check_chat_stream(io.BytesIO(content))
-
-
 def check_chat_stream(stream: BinaryIO) -> int:
     """The number of examples in JSON Lines, read a line at a time.
 

@@ -68,5 +68,13 @@ HOLDINGS = Holdings(
             adapters=_adapters,
         ),
     ),
-    expiring=(Expiring("registry.datasets", "Data sets", "their upload", _delete),),
+    expiring=(
+        Expiring(
+            "registry.datasets",
+            "Data sets",
+            "their upload",
+            _delete,
+            lambda: Dataset.objects.exclude(file=None).exists(),
+        ),
+    ),
 )

@@ -1,6 +1,9 @@
 """Files and data sets about a person: encrypted, exported, erased, under holds and retention; adapters are named."""
 
+import io
 import json
+import random
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,11 @@ from rootstock.files.models import StoredFile
 from rootstock.files.sweeping import files_sweep
 from rootstock.privacy.models import SubjectKey
 from rootstock.privacy.retention import retention_enforce
+from rootstock.privacy.streams import PIECE
 from rootstock.registry.base import base_card
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 from rootstock.registry.services import adapter_register
+from tests.fixtures.jobs import run_job
 from tests.rootstock.files.conftest import stored as stored
 from tests.rootstock.privacy.conftest import CUSTOMER, Planted, talk
 from tests.rootstock.privacy.test_export import export
@@ -86,6 +91,22 @@ def test_a_file_about_a_person(planted: Planted, subject: dict[str, Any], stored
         read = entries.get(action="support.customer.read", data__what=f"file {file['id']}")
         assert "sha256" not in entries.get(action="file.uploaded").data
     assert read.object_id == subject["id"]
+
+
+def test_a_worker_checks_what_is_sealed(
+    planted: Planted, subject: dict[str, Any], stored: Path, settings: Any
+) -> None:
+    settings.FILE_INLINE_BYTES = 0
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("noise", random.Random(1).randbytes(3 * PIECE))
+    file = SimpleUploadedFile("a.zip", packed.getvalue())
+    made = planted.api.upload("/files", purpose="import", file=file, subject_id=subject["id"]).json()
+    assert made["state"] == "quarantined"
+    with tenant(planted.organisation):
+        run_job(planted.organisation.pk, StoredFile.objects.get(pk=made["id"]).job_id)
+    assert planted.api.get(f"/files/{made['id']}").json()["state"] == "clean"
+    assert planted.api.get(f"/files/{made['id']}/content").getvalue() == packed.getvalue()
 
 
 def test_an_erasure_takes_files_along(planted: Planted, subject: dict[str, Any], stored: Path) -> None:

@@ -96,3 +96,14 @@ def test_wrong_rules_are_refused(planted: Planted) -> None:
         "/api/v1/privacy/retention/support.conversations", {"days": 90}, content_type="application/json"
     )
     assert refused.status_code == 403
+
+
+def test_what_is_not_in_use_is_folded(planted: Planted) -> None:
+    pay(planted.organisation, (ACCOUNT, COUNTERPARTY))
+    rule(planted, "support.conversations", 365)
+    shown = {row["kind"]: row["in_use"] for row in planted.api.get("/privacy/retention").json()}
+    assert {kind for kind, in_use in shown.items() if in_use} == {"fraud.payments", "support.conversations"}
+    page = planted.world.browser(planted.world.owner).get("/privacy/retention/").content.decode()
+    before, folded = page.split("Not in use")
+    assert ('id="fraud.payments"' in before, 'id="support.conversations"' in before) == (True, True)
+    assert ('id="ehr.patients"' in before, 'id="ehr.patients"' in folded) == (False, True)

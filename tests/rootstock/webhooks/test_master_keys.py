@@ -1,7 +1,6 @@
 """Rotation of the master key with everything that is wrapped under it: nothing is lost with the old key."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.utils.module_loading import import_string
 import rootstock
 from apps.support.models import Conversation
 from rootstock.accounts.tenancy import tenant
-from rootstock.privacy import keyring, rotation
+from rootstock.privacy import rotation
 from rootstock.webhooks import delivering, retention
 from rootstock.webhooks.models import WebhookEndpoint
 from rootstock.webhooks.services import event_emit
@@ -22,14 +21,12 @@ BODY = {"subject": "Jane Planted asks", "customer": "c-1"}
 
 
 @pytest.fixture
-def key_file(settings: Any, tmp_path: Path) -> Iterator[Path]:
+def key_file(settings: Any, tmp_path: Path) -> Path:
     """The local file, with the keys that other tests' rows are under."""
     path = tmp_path / "master-keys"
     path.write_text(Path(settings.MASTER_KEYS).read_text().strip())
     settings.MASTER_KEYS = path
-    keyring.forget()
-    yield path
-    keyring.forget()
+    return path
 
 
 def in_use(world: Any, settings: Any, key: str) -> dict[str, int]:

@@ -13,8 +13,9 @@ from rootstock.privacy import keyring, rotation
 class Command(BaseCommand):
     help = (
         "status: the master keys, and how many keys each still wraps. add NAME: make a new active key in the "
-        "local file. rewrap: wrap everything under the active key; may be stopped and run again. drop NAME: say "
-        "whether a key can go, and take it out of the local file."
+        "local file. rewrap: wrap everything under the active key; may be stopped and run again, and fails, after "
+        "doing the rest, where a key is missing. drop NAME: say whether a key can go, and take it out of the "
+        "local file."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,11 +42,17 @@ class Command(BaseCommand):
             raise CommandError("add: give the new key a name")
         text = f"{keyring.new_key(name)},{path.read_text().strip()}"
         self._write(path, text)
-        self.stdout.write(f"{name} is active; now run `manage.py master_keys rewrap`")
+        self.stdout.write(
+            f"{name} is active, in running processes too: they read the file again as it changes; "
+            "now run `manage.py master_keys rewrap`"
+        )
 
     def _rewrap(self, name: str) -> None:
         done = rotation.rewrap_all(self.stdout.write)
         self.stdout.write(f"{done:,} keys are now wrapped by {keyring.ring().active.id}")
+        if left := rotation.missing():
+            told = ", ".join(f"{key.id} ({key.in_use:,})" for key in left)
+            raise CommandError(f"left as they are, for their master key is not here: {told}")
 
     def _drop(self, name: str) -> None:
         found = next((key for key in rotation.status() if key.id == name), None)
@@ -76,4 +83,3 @@ class Command(BaseCommand):
         temporary.touch(mode=0o600)
         temporary.write_text(text)
         temporary.replace(path)
-        keyring.forget()
