@@ -1,5 +1,6 @@
 """Forms about jobs."""
 
+import json
 from typing import Any, cast
 
 from django import forms
@@ -79,10 +80,19 @@ class ScheduleForm(TimesForm):
         return {**super().wanted(), "kind": kind, "params": params}
 
 
+class ParamsField(forms.JSONField):
+    """JSON, a line for each value."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What the text area shows."""
+        shown = super().prepare_value(value)
+        return shown if value is shown else json.dumps(value, indent=2, ensure_ascii=False)
+
+
 class ScheduleChangeForm(TimesForm):
     """Change a schedule."""
 
-    params = forms.JSONField(label="Parameters", widget=forms.Textarea(attrs={"rows": 8, "class": "mono"}))
+    params = ParamsField(label="Parameters", widget=forms.Textarea(attrs={"rows": 8, "class": "mono"}))
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, schedule: JobSchedule, data: Any = None) -> None:

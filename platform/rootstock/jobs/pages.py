@@ -160,6 +160,11 @@ class Attempt:
     detail: str = ""
     kept: str = ""
 
+    @property
+    def pk(self) -> int:
+        """What a table's rows are called by."""
+        return self.number
+
 
 def attempts_of(events: Sequence[JobEvent]) -> list[Attempt]:
     """The history of attempts, as the events tell it; the latest first."""

@@ -5,15 +5,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.template.defaultfilters import capfirst, filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from rootstock.console.formats import abbreviated
 from rootstock.console.tables import ChoiceFilter, Column, DateFilter, Empty, Table
-from rootstock.console.templatetags.console import pill, status_pill
+from rootstock.console.templatetags.console import icon, pill, status_pill
 from rootstock.jobs.cron import in_words
-from rootstock.jobs.models import Job, JobSchedule, JobState, Priority
+from rootstock.jobs.models import Job, JobArtefact, JobSchedule, JobState, Priority
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.retry import kind_of
 
@@ -73,6 +74,38 @@ STARTED = replace(
     empty=Empty(
         "None yet", "The first one starts at the next run, or now by the button above.", "list-checks"
     ),
+)
+
+
+def _file(artefact: JobArtefact) -> SafeString:
+    if not artefact.path:
+        return format_html('{} <span class="muted">expired</span>', artefact.name)
+    url = reverse("job-artefact", args=[artefact.job_id, artefact.pk])
+    return format_html('<a class="strong" href="{}" download>{} {}</a>', url, icon("download"), artefact.name)
+
+
+ARTEFACTS = Table(
+    name="job-artefacts",
+    label="Files",
+    columns=[
+        Column("file", "File", value=_file),
+        Column("size", "Size", value=lambda artefact: filesizeformat(artefact.size), css="num"),
+        Column("sha256", "SHA-256", value=lambda artefact: artefact.sha256[:12], css="mono"),
+        Column("expires", "Kept until", value=lambda artefact: artefact.expires_at),
+    ],
+)
+
+ATTEMPTS = Table(
+    name="job-attempts",
+    label="Attempts",
+    columns=[
+        Column("number", "Attempt", css="num"),
+        Column("outcome", "Outcome", value=lambda attempt: status_pill(attempt.outcome)),
+        Column("started", "Started", value=lambda attempt: attempt.started_at),
+        Column("worker", "Worker"),
+        Column("why", "Why", value=lambda attempt: capfirst(attempt.detail), css="wide"),
+        Column("kept", "Kept", css="wide"),
+    ],
 )
 
 

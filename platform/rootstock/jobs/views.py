@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.views.common import scopes_of
-from rootstock.console.tables import table_page
+from rootstock.console.tables import of_rows, table_page
 from rootstock.jobs import selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job
@@ -19,7 +19,7 @@ from rootstock.jobs.pages import JobPage, attempts_of, event_lines, loss_chart
 from rootstock.jobs.permissions import may_act, require_act, seen
 from rootstock.jobs.schedules import schedulable
 from rootstock.jobs.stream import stream_response
-from rootstock.jobs.tables import JOBS
+from rootstock.jobs.tables import ARTEFACTS, ATTEMPTS, JOBS
 
 EVENTS = 5000  # of a long training: the curve needs all of them
 
@@ -40,13 +40,14 @@ def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
     row = _seen_job(request, job_id)
     events = selectors.job_events(organisation=request.organisation, job_id=job_id, limit=EVENTS)
     scopes, attempts = scopes_of(request), attempts_of(events)
+    artefacts = selectors.job_artefacts(organisation=request.organisation, job_id=job_id)
     may_start = may_act(scopes, row.kind)
     return {
         "job": JobPage(row),
         "events": event_lines(events),
         "last_event": events[-1].sequence if events else 0,
-        "attempts": attempts if len(attempts) > 1 or row.error else [],
-        "artefacts": selectors.job_artefacts(organisation=request.organisation, job_id=job_id),
+        "attempts": of_rows(request, ATTEMPTS, attempts) if len(attempts) > 1 or row.error else None,
+        "artefacts": of_rows(request, ARTEFACTS, artefacts) if artefacts else None,
         "chart": loss_chart(events),
         "may_cancel": may_start and "jobs:write" in scopes,
         "may_run_again": may_start,
