@@ -380,7 +380,10 @@ AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 ALLAUTH_TRUSTED_PROXY_COUNT = _integer("ROOTSTOCK_PROXIES", 0)
 ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
-ACCOUNT_FORMS = {"login": "rootstock.accounts.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "rootstock.accounts.forms.SignInForm",
+    "reset_password": "rootstock.accounts.forms.ResetForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = (

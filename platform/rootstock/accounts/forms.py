@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import LoginForm, ResetPasswordForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 
@@ -31,6 +31,15 @@ class SignInForm(LoginForm):  # type: ignore[misc]
     def clean_login(self) -> str:
         """There is no such field here."""
         return str(self.cleaned_data["login"])
+
+
+class ResetForm(ResetPasswordForm):  # type: ignore[misc]
+    """allauth's own, with this product's label."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail address"
+        self.fields["email"].widget.attrs.pop("placeholder", None)
 
 
 class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]

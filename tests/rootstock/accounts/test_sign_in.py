@@ -4,7 +4,9 @@ import re
 import socket
 import time
 from datetime import timedelta
+from pathlib import Path
 
+import allauth
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secret, hotp_value
@@ -19,6 +21,7 @@ from rootstock.accounts.models import Membership, User
 from rootstock.accounts.services import user_create
 from rootstock.accounts.templatetags.accounts import browser_name
 from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.wording import WORDING
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict
 from tests.fixtures.world import PASSWORD
@@ -498,3 +501,26 @@ def test_every_page_of_signing_in_has_the_product_s_looks(world, path) -> None:
         assert "console/console.css" in page
         assert "Menu:" not in page
         assert Inline(page).found == []
+
+
+def test_allauth_s_phrases_are_this_product_s(world) -> None:
+    client, _ = sign_in(world.owner)
+    enrol(client)
+    for path, told, told_no_more in (
+        ("/account/password/reset/", "Reset your password", "Please contact us"),
+        ("/account/password/reset/key/1-wrong/", "This link does not work", "Bad Token"),
+        ("/account/2fa/webauthn/", "<h1>Passkeys</h1>", "Security Keys"),
+        ("/account/2fa/totp/deactivate/", "Remove the authenticator app", "Deactivate"),
+        ("/account/reauthenticate/", "Confirm that it is you", "reauthenticate to safeguard"),
+    ):
+        page = client.get(path, follow=True).content.decode()
+        assert told in page
+        assert told_no_more not in page
+
+
+def test_every_phrase_that_is_reworded_is_still_allauth_s() -> None:
+    folder = Path(allauth.__file__).parent
+    files = [path.read_text() for pattern in ("*.html", "*.py") for path in folder.rglob(pattern)]
+    theirs = " ".join(" ".join(files).split())
+    sentences = {one for phrase in WORDING for one in re.split(r"(?<=\.) ", phrase)}
+    assert {one for one in sentences if one not in theirs} == set()

@@ -2,6 +2,8 @@
 
 from django import template
 
+from rootstock.accounts.wording import WORDING
+
 register = template.Library()
 
 # The first that fits: browsers name their ancestors too.
@@ -30,3 +32,9 @@ def browser_name(user_agent: str) -> str:
     if browser and system:
         return f"{browser} on {system}"
     return user_agent[:60] or "Unknown browser"
+
+
+@register.filter(is_safe=True)
+def ours(rendered: str) -> str:
+    """A phrase of allauth in this product's words; what is not known stays."""
+    return WORDING.get(" ".join(rendered.split()), rendered)
