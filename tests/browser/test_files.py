@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from rootstock.webhooks import delivering
 from rootstock.webhooks.sending import Answer
 from tests.rootstock.files import hostile as h
+from tests.rootstock.privacy.conftest import CUSTOMER, talk
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -32,6 +33,30 @@ def test_files_are_dropped_checked_and_opened(page, tmp_path: Path) -> None:
     assert flaws(page) == []
     page.get_by_role("listitem").filter(has_text="bundle.zip").get_by_role("link", name="Open").click()
     expect(page.get_by_role("alert")).to_contain_text("Refused")
+    assert flaws(page) == []
+
+
+def test_a_file_about_a_person(page, committed_world, tmp_path: Path) -> None:
+    talk(committed_world.organisation)
+    letter = tmp_path / "Ada.txt"
+    letter.write_bytes(b"Dear Ada,\n")
+    page.goto("/privacy/find/")
+    page.get_by_role("textbox", name="Reference").fill(CUSTOMER)
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="Customer").click()
+    page.get_by_role("link", name="Upload a file about the person").click()
+    expect(page.get_by_label("About a person")).not_to_be_empty()
+    assert flaws(page) == []
+    page.get_by_label("Choose files").set_input_files([letter])
+    page.get_by_role("listitem").filter(has_text="Ada.txt").get_by_role("link", name="Open").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("personal.txt")
+    expect(page.get_by_text("under whose key it is encrypted")).to_be_visible()
+    page.get_by_role("link", name="A person").click()
+    expect(page.get_by_role("region", name="What is held")).to_contain_text("Files")
+    assert flaws(page) == []
+    page.goto("/privacy/retention/")
+    page.get_by_text("Not in use").click()
+    expect(page.get_by_role("heading", name="Patients with everything of them")).to_be_visible()
     assert flaws(page) == []
 
 

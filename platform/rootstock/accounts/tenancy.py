@@ -85,6 +85,16 @@ def tenant(organisation: "Organisation | UUID") -> Iterator[UUID]:
         _current.reset(token)
 
 
+@contextmanager
+def every_tenant(part: str) -> Iterator[None]:
+    """A transaction that may read, in every organisation, what policies open to this part of the system."""
+    with transaction.atomic():
+        set_local("rootstock.system", part)
+        yield
+        if connection.savepoint_ids:  # an outer transaction goes on without it
+            set_local("rootstock.system", "")
+
+
 _OWN = f"organisation_id = NULLIF(current_setting('{ORGANISATION_SETTING}', true), '')::uuid"
 
 

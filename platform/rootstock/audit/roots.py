@@ -14,9 +14,8 @@ from uuid import UUID
 from django.db import connection
 
 from rootstock.accounts.models import Organisation
-from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.canonical import root_digest
-from rootstock.audit.everywhere import organisations_of
 from rootstock.audit.merkle import merkle_root
 from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord, HumanAction, Leaf, PendingLeaf
 from rootstock.audit.witness import witness_owe, witness_tell
@@ -97,7 +96,8 @@ def roots_write(*, organisation: Organisation | UUID, wait: bool = True) -> list
 
 def organisations_waiting() -> list[UUID]:
     """The organisations with rows that no root has sealed yet."""
-    return organisations_of(PendingLeaf.objects.all())
+    with every_tenant("audit"):
+        return list(PendingLeaf.objects.order_by().values_list("organisation_id", flat=True).distinct())
 
 
 def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | None:

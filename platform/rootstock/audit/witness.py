@@ -18,8 +18,7 @@ import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from rootstock.accounts.tenancy import tenant
-from rootstock.audit.everywhere import organisations_of
+from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.models import AuditRoot, WitnessState
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,9 @@ def witness_owe(root: AuditRoot) -> None:
 
 def organisations_owing() -> list[UUID]:
     """The organisations whose witness has to be told of something now."""
-    return organisations_of(WitnessState.objects.filter(due_at__lte=timezone.now()))
+    due = WitnessState.objects.filter(due_at__lte=timezone.now())
+    with every_tenant("audit"):
+        return list(due.values_list("organisation_id", flat=True))
 
 
 def witness_catch_up() -> None:

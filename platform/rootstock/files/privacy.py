@@ -74,5 +74,6 @@ HOLDINGS = Holdings(
             partial(_held, name),
         )
         for name, purpose in PURPOSES.items()
+        if purpose.keep is None  # the others end by themselves
     ),
 )

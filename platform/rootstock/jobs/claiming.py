@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import connection
 from kombu.exceptions import OperationalError
 
+from rootstock.accounts.tenancy import every_tenant
 from rootstock.celery import app
 from rootstock.jobs.models import Job
-from rootstock.jobs.ownership import every_tenant, job_claim
+from rootstock.jobs.ownership import job_claim
 from rootstock.lanes.client import connection as broker
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def claim_next(queue: str, *, worker: str = "") -> Job | None:
 
 def _first_waiting(queue: str) -> list[tuple[UUID, UUID]]:
     """The best waiting job of each organisation that may run one more, best first."""
-    with every_tenant(), connection.cursor() as cursor:
+    with every_tenant("reaper"), connection.cursor() as cursor:
         cursor.execute(_FIRST, {"queue": queue, "limit": settings.JOBS_RUNNING})
         found: list[tuple[UUID, UUID]] = cursor.fetchall()
     return found

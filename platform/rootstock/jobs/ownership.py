@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tenancy import tenant
 from rootstock.jobs import bell
 from rootstock.jobs.events import AttemptFailed, Done, Event, RetryScheduled, Started
 from rootstock.jobs.models import FINAL_STATES, Job, JobEvent, JobState
@@ -28,16 +27,6 @@ class LeaseLost(Exception):
 def owner_of(job: Job) -> dict[str, Any]:
     """Who owns the job, as arguments of the functions below."""
     return {"organisation": job.organisation_id, "job_id": job.pk, "fence": job.fence}
-
-
-@contextmanager
-def every_tenant() -> Iterator[None]:
-    """A transaction that may read the jobs and schedules of every organisation, and write none."""
-    with transaction.atomic():
-        set_local("rootstock.system", "reaper")
-        yield
-        if connection.savepoint_ids:  # an outer transaction goes on without it
-            set_local("rootstock.system", "")
 
 
 def event_append(job: Job, event: Event) -> None:

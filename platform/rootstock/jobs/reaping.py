@@ -5,11 +5,11 @@ import logging
 from django.conf import settings
 from django.utils import timezone
 
-from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.errors import DomainError
 from rootstock.jobs.claiming import wake_where_idle
 from rootstock.jobs.models import Job, JobState
-from rootstock.jobs.ownership import every_tenant, job_finish, job_requeue, owner_of
+from rootstock.jobs.ownership import job_finish, job_requeue, owner_of
 from rootstock.jobs.retry import failed_attempt, kind_of
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class WorkerLost(DomainError):
 
 def jobs_reap() -> int:
     """Queue again what dead workers left behind, then wake idle queues. Returns how many jobs were taken up."""
-    with every_tenant():
+    with every_tenant("reaper"):
         expired = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=timezone.now())
         found = list(expired.order_by("lease_until")[:500])
     taken = sum(_reap(job) for job in found)

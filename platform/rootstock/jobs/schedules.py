@@ -14,12 +14,11 @@ from django.utils.module_loading import import_string
 from pydantic import BaseModel, ValidationError
 
 from rootstock.accounts.models import Organisation, User
-from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Busy, Conflict, FieldProblem, InvalidInput, NotFound
 from rootstock.jobs.cron import next_run
 from rootstock.jobs.models import FINAL_STATES, Job, JobSchedule, Priority
-from rootstock.jobs.ownership import every_tenant
 from rootstock.jobs.services import job_create
 
 log = logging.getLogger(__name__)
@@ -173,7 +172,7 @@ def schedule_run_now(*, organisation: Organisation, schedule_id: UUID, created_b
 
 def schedules_run() -> int:
     """Start what is due. Times that passed while nothing ran are made up for once, not once each."""
-    with every_tenant():
+    with every_tenant("reaper"):
         due = list(JobSchedule.objects.filter(next_run_at__lte=clock.now()).order_by("next_run_at")[:200])
     return sum(_run_due(schedule) for schedule in due)
 

@@ -171,6 +171,8 @@ def _point_to(organisation: UUID, request_id: UUID, key: str, size: int, sha256:
         request = PrivacyRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
         if request.subject.is_destroyed:
             raise Conflict("the person's data was erased meanwhile")
+        if request.state != RequestState.RUNNING:
+            raise Conflict("the request has ended meanwhile")
         request.archive_key, request.archive_bytes, request.archive_sha256 = key, size, sha256
         request.state, request.finished_at = RequestState.DONE, timezone.now()
         request.expires_at = timezone.now() + timedelta(days=settings_of(organisation).archive_days)

@@ -16,11 +16,10 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from rootstock.accounts.tenancy import set_local, tenant
+from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import InternalError
 from rootstock.webhooks.models import (
@@ -222,16 +221,9 @@ def endpoint_stop(endpoint: WebhookEndpoint, reason: str) -> None:
 
 def organisations_waiting() -> list[UUID]:
     """Organisations with a delivery that is due and that nobody is sending."""
-    with transaction.atomic():
-        set_local("rootstock.system", "webhooks")
-        found = list(
-            WebhookDelivery.objects.filter(_due(timezone.now()))
-            .order_by("organisation_id")
-            .values_list("organisation_id", flat=True)
-            .distinct()
-        )
-        set_local("rootstock.system", "")
-    return found
+    due = WebhookDelivery.objects.filter(_due(timezone.now())).order_by()
+    with every_tenant("webhooks"):
+        return list(due.values_list("organisation_id", flat=True).distinct())
 
 
 def deliveries_sweep() -> int:

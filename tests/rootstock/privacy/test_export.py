@@ -9,6 +9,7 @@ import zipfile
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -16,9 +17,10 @@ from django.utils import timezone
 
 from apps.support.models import Conversation, Turn
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput
+from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.services import job_cancel
 from rootstock.privacy.models import PrivacyRequest
+from rootstock.privacy.requests import archive_keep
 from rootstock.privacy.tasks import expire_archives
 from tests.fixtures.jobs import run_job
 from tests.rootstock.privacy.conftest import ACCOUNT, CUSTOMER, SAID, Planted, admit, pay, talk
@@ -109,6 +111,20 @@ def test_a_request_ends_with_its_job(planted: Planted) -> None:
     with tenant(planted.organisation):
         ended = PrivacyRequest.objects.get(pk=request["id"])
     assert (ended.state, bool(ended.finished_at)) == ("failed", True)
+
+
+def test_an_attempt_that_comes_too_late_leaves_nothing(planted: Planted) -> None:
+    talk(planted.organisation)
+    request = planted.ask(planted.find(CUSTOMER), "export")
+    job_cancel(organisation=planted.organisation, job_id=request["job_id"])
+    place = f"exports/{planted.organisation.pk}/{request['id']}/late"
+    with pytest.raises(Conflict, match="ended meanwhile"):
+        archive_keep(
+            organisation=planted.organisation.pk, request_id=request["id"], key=place, sealed=io.BytesIO(b"x"),
+            size=1, sha256="",
+        )  # fmt: skip
+    assert not default_storage.exists(place)
+    assert planted.api.get(f"/privacy/requests/{request['id']}").json()["state"] == "failed"
 
 
 def test_looking_at_a_request_writes_nothing(planted: Planted) -> None:
