@@ -160,10 +160,26 @@ def test_an_erasure_takes_data_sets_and_names_adapters(
     assert again.status_code == 409
     assert "destroyed with the erasure" in again.json()["detail"]
     browser = planted.world.browser(planted.world.owner)
-    assert "Held an erased person" in browser.get("/adapters/").content.decode()
+    adapters = browser.get("/adapters/").content.decode()
+    assert "Held an erased person" in adapters
+    assert "Destroyed with an erasure" in adapters
     page = browser.get(f"/privacy/certificates/{certificate['id']}/").content.decode()
     assert adapter.reference in page
     assert dataset["id"] in page
+
+
+def test_adapters_are_named_after_their_data_has_expired(
+    planted: Planted, subject: dict[str, Any], stored: Path
+) -> None:
+    dataset = teach(planted, subject).json()
+    adapter = adapter_on(planted, dataset["id"])
+    with tenant(planted.organisation):
+        Dataset.objects.update(created_at=timezone.now() - LONG_AGO)
+    rule(planted, "registry.datasets", 365)
+    assert retention_enforce(planted.organisation) == {"registry.datasets": 1}
+    document = planted.erase(subject)["document"]
+    assert (document["contents"], document["adapters"]) == ({}, [adapter.reference])
+    assert planted.api.get(f"/adapters/{adapter.reference}").json()["dataset_erased_at"]
 
 
 def test_an_adapter_names_its_data_set_or_is_not_taken(
