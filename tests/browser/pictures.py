@@ -18,7 +18,7 @@ from tests.chromium import find  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 ORGANISATIONS = {"fraud": "Kestrel Bank", "ehr": "St Brannoc Hospital", "support": "Larkfield Support"}
-AREAS = {"fraud": "fraud/?outcome=decline", "ehr": "ehr/", "support": "support/"}
+AREAS = {"fraud": "fraud/?outcome=decline", "ehr": "ehr/", "support": "support/?sort=last_activity_at"}
 
 
 def sign_in(page: Page, base: str) -> None:
@@ -36,7 +36,7 @@ def choose(page: Page, organisation: str) -> None:
 
 
 def save(page: Page, name: str) -> None:
-    page.wait_for_timeout(800)  # charts draw themselves in
+    page.wait_for_timeout(1500)  # charts draw themselves in
     page.screenshot(path=FOLDER / f"{name}.png")
     sys.stdout.write(f"docs/images/{name}.png\n")
 
@@ -50,8 +50,8 @@ def main(base: str) -> None:
             page.goto(f"{base}/")
             choose(page, organisation)
             page.goto(f"{base}/{AREAS[area]}")
-            page.locator("main table a, main .card a").first.click()
-            page.wait_for_load_state("networkidle")
+            page.locator("main .row-link").first.click()
+            page.wait_for_load_state("load")
             save(page, f"{area}-detail")
         browser.close()
 

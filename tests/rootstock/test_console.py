@@ -547,3 +547,18 @@ def test_the_home_page_does_not_count_each_time(world, browser, django_assert_nu
     assert first[0].value == "1"
     with django_assert_num_queries(0):
         assert holdings(**held) == first
+
+
+def test_a_plain_table_names_itself_and_escapes_its_words() -> None:
+    html = Template(
+        '{% load console %}{% plaintable name "Check" "Took:num" "Action:hidden" %}'
+        "<tr><td>{{ x }}</td></tr>{% endplaintable %}"
+    ).render(Context({"name": "A & B", "x": "<b>"}))
+    assert 'aria-label="A &amp; B: table"' in html
+    assert '<th scope="col" class="num">Took</th>' in html
+    assert '<span class="visually-hidden">Action</span>' in html
+    assert "<tr><td>&lt;b&gt;</td></tr>" in html
+
+
+def test_who_names_a_view_is_told_not_to_name_a_person(browser) -> None:
+    assert "name no person" in browser.get("/jobs/").content.decode()

@@ -1,5 +1,6 @@
 """Pages: persons, requests, retention, certificates, keys."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -249,6 +250,8 @@ def certificate(request: PageRequest, certificate_id: UUID) -> HttpResponse:
         "tab": "certificates",
         "certificate": found,
         "document": document,
+        "erased_at": datetime.fromisoformat(document["erased_at"]),
+        "requested_at": datetime.fromisoformat(document["request"]["requested_at"]),
         "type": type_words(document["subject"]["type"]),
         "ground": Ground(document["request"]["ground"]).label,
         "destroyed": [(labels.get(name, name), count) for name, count in document["destroyed"].items()],

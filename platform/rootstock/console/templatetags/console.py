@@ -242,6 +242,28 @@ def diff(old: Any, new: Any, old_title: str = "Before", new_title: str = "After"
     return {"lines": side_by_side(old, new), **titles}
 
 
+@register.simple_block_tag(end_name="endplaintable")
+def plaintable(content: str, label: str, *heads: str, wide: bool = False) -> SafeString:
+    """A short table around its rows. A head that ends in `:num` stands over figures, in `:hidden` is only read aloud.
+
+    On a phone its rows become cards, unless `wide`, which lets it scroll.
+    """
+    return format_html(
+        '<div class="table-wrap{}" tabindex="0" role="region" aria-label="{}: table"><table class="table">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        " keep-table" if wide else "",
+        label,
+        format_html_join("", "{}", ((_head(head),) for head in heads)),
+        content,
+    )
+
+
+def _head(head: str) -> SafeString:
+    text, _, kind = head.partition(":")
+    shown = format_html('<span class="visually-hidden">{}</span>', text) if kind == "hidden" else text
+    return format_html('<th scope="col" class="{}">{}</th>', "num" if kind == "num" else "", shown)
+
+
 @register.simple_tag
 def when(moment: datetime.datetime | datetime.date | None, empty: str = formats.NONE) -> SafeString | str:
     """A time: the browser rewrites it in the viewer's zone and keeps the exact instant as its title."""
