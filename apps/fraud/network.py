@@ -1,9 +1,6 @@
 """The accounts around a payment, as a graph: payer, payee, and those they dealt with before it arrived."""
 
-from collections.abc import Sequence
-
-from django.urls import reverse
-from django.utils.http import urlencode
+from collections.abc import Callable, Sequence
 
 from apps.fraud.models import Transaction
 from rootstock.console.graphs import Edge, Graph, Node
@@ -11,8 +8,13 @@ from rootstock.console.graphs import Edge, Graph, Node
 MOST = 14  # counterparties of each side; more would be a ball of wool
 
 
-def network(row: Transaction, payer: Sequence[Transaction], payee: Sequence[Transaction]) -> Graph:
-    """The graph of one payment. An account that both sides know stands between them."""
+def network(
+    row: Transaction,
+    payer: Sequence[Transaction],
+    payee: Sequence[Transaction],
+    link: Callable[[str], str],
+) -> Graph:
+    """The graph of one payment. An account that both sides know stands between them; `link` leads to its payments."""
     near = [
         (row.payer, _counterparties(row, row.payer_key, payer)),
         (row.payee, _counterparties(row, row.payee_key, payee)),
@@ -26,12 +28,9 @@ def network(row: Transaction, payer: Sequence[Transaction], payee: Sequence[Tran
         title="Accounts around this payment",
         meta="before it arrived",
         nodes=[
-            _node(row.payer, "payer", "accent", focus=True),
-            _node(row.payee, "payee", "accent", focus=True),
-            *(
-                _node(n, "known to both" if n in shared else "", "high" if n in shared else "neutral")
-                for n in others
-            ),
+            Node(row.payer, row.payer, "payer", "accent", True, link(row.payer)),
+            Node(row.payee, row.payee, "payee", "accent", True, link(row.payee)),
+            *(_other(name, name in shared, link(name)) for name in others),
         ],
         edges=[
             Edge(row.payer, row.payee, "this payment", 4, "critical"),
@@ -47,9 +46,8 @@ def network(row: Transaction, payer: Sequence[Transaction], payee: Sequence[Tran
     )
 
 
-def _node(name: str, kind: str, tone: str, *, focus: bool = False) -> Node:
-    url = f"{reverse('fraud:payments')}?{urlencode({'account': name})}"
-    return Node(name, name, kind, tone, focus, url)
+def _other(name: str, shared: bool, url: str) -> Node:
+    return Node(name, name, "known to both" if shared else "", "high" if shared else "neutral", False, url)
 
 
 def _drawn(found: dict[str, list[bool]], shared: set[str]) -> dict[str, list[bool]]:

@@ -15,6 +15,7 @@ from apps.fraud.network import network
 from apps.fraud.tables import level_of, payments_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.audit.services import read_record
+from rootstock.console.personal import link_to
 from rootstock.console.tables import table_page
 
 PARTS = {"tabular": "This payment", "sequence": "Order of payments", "graph": "Network of accounts"}
@@ -52,7 +53,9 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
             ("Paying account", row.payer, [_row(one) for one in payer], "payer"),
             ("Receiving account", row.payee, [_row(one) for one in payee], "payee"),
         ],
-        "network": network(row, payer, payee),
+        "network": network(
+            row, payer, payee, partial(link_to, request, "fraud:payments", "fraud-payments", "account")
+        ),
     }
     return render(request, "fraud/payment.html", context)
 

@@ -12,6 +12,7 @@ import time
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 MARK = "~"
@@ -25,6 +26,11 @@ def token_of(request: HttpRequest, table: str, name: str, value: str) -> str:
     plain = int(time.time()).to_bytes(_TIME) + value.encode(errors="replace")
     sealed = nonce + _cipher(request).encrypt(nonce, plain, _bound_to(table, name))
     return MARK + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def link_to(request: HttpRequest, page: str, table: str, name: str, value: str) -> str:
+    """The address of a list that is narrowed to a person, whose value stands sealed in it."""
+    return f"{reverse(page)}?{name}={token_of(request, table, name, value)}"
 
 
 def value_of(request: HttpRequest, table: str, name: str, text: str) -> str | None:

@@ -90,6 +90,15 @@ def test_one_payment(browser, sent):
     assert "V-7" in html  # an earlier payer of the same payee
 
 
+def test_no_account_stands_in_an_address(browser, sent):
+    _, html = page(browser, f"/fraud/{sent[-1]['id']}/")
+    values = re.findall(r"[?]account=([^\"&]*)", html)
+    assert len(values) > 2  # of the payer, the payee and the drawn network
+    assert all(value.startswith("~") for value in values)
+    _, html = page(browser, f"/fraud/?account={values[0]}")
+    assert f">{sent[-1]['external_id']}<" in html
+
+
 def test_a_first_payment(browser, sent):
     _, html = page(browser, f"/fraud/{sent[0]['id']}/")
     assert "No earlier payment" in html

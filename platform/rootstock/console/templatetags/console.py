@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from django import template
 from django.template import Context
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -20,7 +19,7 @@ from rootstock.console.charts import Chart
 from rootstock.console.diffs import side_by_side
 from rootstock.console.emotions import TONE_FACES, tone_of
 from rootstock.console.graphs import Graph
-from rootstock.console.personal import token_of
+from rootstock.console.personal import link_to
 
 register = template.Library()
 
@@ -58,7 +57,7 @@ class SpanLike(Protocol):
 @register.simple_tag(takes_context=True)
 def personal_link(context: Context, page: str, table: str, name: str, value: str) -> str:
     """The address of a list that is narrowed to a person, whose value stands sealed in it."""
-    return f"{reverse(page)}?{name}={token_of(context['request'], table, name, value)}"
+    return link_to(context["request"], page, table, name, value)
 
 
 @register.simple_tag
