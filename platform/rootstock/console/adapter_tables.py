@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from rootstock.console.tables import Column, Empty, Table, TextFilter
 from rootstock.console.templatetags.console import pill
-from rootstock.registry.models import AdapterVersion, BaseModel
+from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,6 +97,28 @@ SHIPPED = Table(
     ],
     csv=False,
     views=False,
+)
+
+
+def _content(row: Dataset) -> SafeString:
+    if row.erased_at:
+        return pill("warn", "Destroyed with an erasure", "fingerprint")
+    return pill("ok", "Kept") if row.file_id else pill("neutral", "Deleted")
+
+
+DATASETS = Table(
+    name="datasets",
+    label="Data sets",
+    columns=[
+        Column("name", "Data set", css="strong"),
+        Column("rows", "Examples", css="num"),
+        Column("persons", "Persons declared", value=lambda row: len(row.subject_ids), css="num"),
+        Column("content", "Content", value=_content),
+        Column("created_at", "Uploaded"),
+    ],
+    csv=False,
+    views=False,
+    empty=Empty("No data sets yet", "Upload one over the API: POST /api/v1/datasets.", "database"),
 )
 
 

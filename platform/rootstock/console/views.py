@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import palette as command_palette
 from rootstock.console import selectors
-from rootstock.console.adapter_tables import BASES, SHIPPED, own_table, shipped_rows
+from rootstock.console.adapter_tables import BASES, DATASETS, SHIPPED, own_table, shipped_rows
 from rootstock.console.context import PLAIN
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
 from rootstock.console.tables import of_rows, table_page
@@ -18,7 +18,7 @@ from rootstock.errors import AWAY, problem, problem_of, unavailable
 from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
 from rootstock.registry.models import AdapterVersion
-from rootstock.registry.selectors import bases
+from rootstock.registry.selectors import bases, datasets_page
 
 
 @require_GET
@@ -66,6 +66,7 @@ def adapters(request: PageRequest) -> HttpResponseBase:
     own = own_table(selectors.resident_adapters(health))
     context = {
         "bases": of_rows(request, BASES, bases()),
+        "datasets": of_rows(request, DATASETS, datasets_page(organisation=request.organisation)[0]),
         "shipped": of_rows(request, SHIPPED, shipped_rows(selectors.shipped_adapters(health))),
     }
     found = AdapterVersion.objects.select_related("base", "dataset")

@@ -13,7 +13,7 @@ from rootstock.errors import Conflict
 from rootstock.ids import uuid7
 from rootstock.privacy import signing
 from rootstock.privacy.archives import archives_drop
-from rootstock.privacy.holdings import Kind, kinds_of, subject_type
+from rootstock.privacy.holdings import everyones_kinds, kinds_of, subject_type
 from rootstock.privacy.holds import refuse_if_held
 from rootstock.privacy.models import ErasureCertificate, PrivacyRequest, SubjectKey
 from rootstock.privacy.subjects import key_destroy
@@ -22,8 +22,8 @@ from rootstock.webhooks.services import event_emit
 METHOD = (
     "The person's data key (AES-256, unique to the person) was overwritten in the database together with the index of "
     "the person's reference. Everything encrypted under it cannot be read again. Pseudonyms, search indexes and hot "
-    "state that pointed to the person were removed. The files about the person and the data sets that held the person "
-    "were deleted from storage."
+    "state that pointed to the person were removed. Files about the person and data sets that held the person, if "
+    "there were any, were deleted from storage."
 )
 BACKUPS = (
     "Backups made before the erasure still hold the wrapped key. They must expire by their own schedule; after "
@@ -53,9 +53,8 @@ def subject_erase(organisation: Organisation, request: PrivacyRequest) -> Erasur
     if key.is_destroyed:
         raise Conflict("the person's data was erased already")
     refuse_if_held(key)
-    kinds = kinds_of(key)
-    before = _before(key, kinds)
-    for scrub in (*(kind.scrub for kind in kinds), subject_type(key.type).scrub):
+    before, known = _before(key), subject_type(key.type)
+    for scrub in (*(kind.scrub for kind in (*known.kinds, *everyones_kinds())), known.scrub):
         if again := scrub(key):
             transaction.on_commit(again, robust=True)
     archives_drop(key)
@@ -77,7 +76,8 @@ def subject_erase(organisation: Organisation, request: PrivacyRequest) -> Erasur
     return _certify(organisation, request, before)
 
 
-def _before(key: SubjectKey, kinds: list[Kind]) -> _Destroyed:
+def _before(key: SubjectKey) -> _Destroyed:
+    kinds = kinds_of(key)
     contents = {kind.name: [str(id) for id in kind.ids(key)] for kind in kinds}
     return _Destroyed(
         fingerprint=key.fingerprint,
@@ -85,7 +85,7 @@ def _before(key: SubjectKey, kinds: list[Kind]) -> _Destroyed:
         created_at=key.created_at,
         counts={kind.name: kind.count(key) for kind in kinds},
         contents={name: ids for name, ids in contents.items() if ids},
-        adapters=[name for kind in kinds for name in kind.adapters(key)],
+        adapters=[name for kind in everyones_kinds() for name in kind.adapters(key)],
     )
 
 

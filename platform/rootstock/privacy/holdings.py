@@ -109,10 +109,14 @@ def subject_type(name: str) -> SubjectType:
     return found
 
 
+def everyones_kinds() -> list[Kind]:
+    """The kinds of data about persons of any type."""
+    return [kind for held in holdings() for kind in held.everyone]
+
+
 def kinds_of(key: SubjectKey) -> list[Kind]:
     """The kinds of data about a person: those of the person's type, and the others of which there is some."""
-    others = [kind for held in holdings() for kind in held.everyone]
-    return [*subject_type(key.type).kinds, *(kind for kind in others if kind.count(key))]
+    return [*subject_type(key.type).kinds, *(kind for kind in everyones_kinds() if kind.count(key))]
 
 
 def key_release(key: SubjectKey) -> None:
@@ -124,7 +128,7 @@ def key_release(key: SubjectKey) -> None:
 def kind_labels() -> dict[str, str]:
     """Every kind of data about persons, by name."""
     typed = [kind for found in subject_types().values() for kind in found.kinds]
-    return {kind.name: kind.label for kind in [*typed, *(k for held in holdings() for k in held.everyone)]}
+    return {kind.name: kind.label for kind in [*typed, *everyones_kinds()]}
 
 
 def expiring_kinds() -> dict[str, Expiring]:

@@ -21,8 +21,8 @@ from rootstock.files.sweeping import files_sweep
 from rootstock.privacy.models import SubjectKey
 from rootstock.privacy.retention import retention_enforce
 from rootstock.privacy.streams import PIECE
-from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.services import adapter_register
 from tests.fixtures.jobs import run_job
 from tests.rootstock.files.conftest import stored as stored
@@ -63,10 +63,15 @@ def teach(planted: Planted, *subjects: dict[str, Any], content: bytes = LINES) -
 
 def adapter_on(planted: Planted, dataset: str) -> AdapterVersion:
     """An adapter that was trained on a data set."""
-    base = BaseModel.objects.create(name="base", fingerprint=dataset.replace("-", ""), bytes=1)
+    card = base_card()
+    assert card
     with tenant(planted.organisation) as owner:
         return AdapterVersion.objects.create(
-            organisation_id=owner, name="desk", digest="ab" * 32, base=base, dataset_id=dataset
+            organisation_id=owner,
+            name="desk",
+            digest="ab" * 32,
+            base=base_registered(card),
+            dataset_id=dataset,
         )
 
 
@@ -141,7 +146,7 @@ def test_an_export_holds_the_contents(planted: Planted, subject: dict[str, Any],
 
 
 def test_an_erasure_takes_data_sets_and_names_adapters(
-    planted: Planted, subject: dict[str, Any], stored: Path
+    planted: Planted, subject: dict[str, Any], stored: Path, base: Path
 ) -> None:
     dataset = teach(planted, subject).json()
     assert dataset["subject_ids"] == [subject["id"]]
@@ -160,10 +165,26 @@ def test_an_erasure_takes_data_sets_and_names_adapters(
     assert again.status_code == 409
     assert "destroyed with the erasure" in again.json()["detail"]
     browser = planted.world.browser(planted.world.owner)
-    assert "Held an erased person" in browser.get("/adapters/").content.decode()
+    adapters = browser.get("/adapters/").content.decode()
+    assert "Held an erased person" in adapters
+    assert "Destroyed with an erasure" in adapters
     page = browser.get(f"/privacy/certificates/{certificate['id']}/").content.decode()
     assert adapter.reference in page
     assert dataset["id"] in page
+
+
+def test_adapters_are_named_after_their_data_has_expired(
+    planted: Planted, subject: dict[str, Any], stored: Path, base: Path
+) -> None:
+    dataset = teach(planted, subject).json()
+    adapter = adapter_on(planted, dataset["id"])
+    with tenant(planted.organisation):
+        Dataset.objects.update(created_at=timezone.now() - LONG_AGO)
+    rule(planted, "registry.datasets", 365)
+    assert retention_enforce(planted.organisation) == {"registry.datasets": 1}
+    document = planted.erase(subject)["document"]
+    assert (document["contents"], document["adapters"]) == ({}, [adapter.reference])
+    assert planted.api.get(f"/adapters/{adapter.reference}").json()["dataset_erased_at"]
 
 
 def test_an_adapter_names_its_data_set_or_is_not_taken(
