@@ -60,7 +60,7 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
             "look": self.look,
             "row_title": self.look.title(row) if row else f"New {self.look.name.lower()}",
         }
-        context["title"] = context["row_title"]
+        context |= {"title": self.look.plural, "subtitle": context["row_title"]}
         return super().render_change_form(request, context, **given)
 
     def permits(self, request: HttpRequest, scope: str) -> bool:

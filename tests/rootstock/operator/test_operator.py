@@ -173,3 +173,23 @@ def test_a_long_list_is_not_counted(world, operator, django_assert_num_queries):
 def _refuse_counts(execute, sql, params, many, context):
     assert "COUNT(" not in sql.upper()
     return execute(sql, params, many, context)
+
+
+def test_models_and_rows_are_called_in_plain_words(world, operator):
+    one = job(world.organisation)
+    index = operator.get("/operator/").text
+    for words in ("People and access", "Webhook deliveries", "Data sets", "Back to the console"):
+        assert words in index
+    assert "Webhook deliverys" not in index
+    listed = operator.get("/operator/jobs/job/").text
+    for words in ("Train an adapter", "Started by", "Finished"):
+        assert words in listed
+    page = operator.get(f"/operator/jobs/job/{one.pk}/change/").text
+    assert f"Job {one.pk}" in page
+    assert "Where it came from" in page
+    assert "Job object" not in page
+    assert "adapters.train" not in page
+
+
+def test_the_operators_site_has_its_icon(operator):
+    assert 'href="/static/console/mark.svg"' in operator.get("/operator/").text
