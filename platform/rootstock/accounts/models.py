@@ -73,6 +73,7 @@ class Invitation(TenantModel):
     email = models.EmailField()
     role = models.CharField(max_length=32, choices=Role.choices)
     hash = models.CharField(max_length=64, unique=True)
+    mailed = models.BooleanField(default=False)  # the link went to the address and to nobody else
     invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

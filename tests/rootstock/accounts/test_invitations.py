@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -139,10 +140,26 @@ def test_the_link_is_mailed_where_mail_is_configured(world, settings) -> None:
     assert (without["sent"], len(mail.outbox)) == (False, 0)
     settings.MAIL_CONFIGURED = True
     again = api.post(f"/invitations/{without['id']}/renew").json()
-    assert again["sent"] is True
-    assert again["link"] in mail.outbox[0].body
+    assert (again["sent"], again["link"]) == (True, None), "whoever invited could join as that person"
+    link = re.search(r"http://testserver(/join/\S+)", mail.outbox[0].body).group(1)
     assert "Acme" in mail.outbox[0].subject
-    assert again["link"] != without["link"]
+    assert not without["link"].endswith(link)
+    assert Client().post(link, NEW | {"username": f"nia-{world.organisation.slug}"})["Location"] == "/"
+    assert EmailAddress.objects.get(email="nia@example.org").verified
+
+
+def test_a_link_that_was_handed_over_proves_no_address(world) -> None:
+    body = {"email": "nia@example.org", "role": "auditor"}
+    link = world.api(*_administrator()).post("/invitations", body).json()["link"]
+    assert Client().post(link, NEW | {"username": f"nia-{world.organisation.slug}"})["Location"] == "/"
+    assert not EmailAddress.objects.get(email="nia@example.org").verified
+
+
+def test_a_page_shows_no_link_that_was_mailed(world, settings) -> None:
+    settings.MAIL_CONFIGURED = True
+    page = world.browser(world.owner).post("/people/invite/", {"email": "nia@example.org", "role": "auditor"})
+    assert "/join/" not in page.content.decode()
+    assert "/join/" in mail.outbox[0].body
 
 
 def test_an_address_never_reaches_the_trail(world, invited) -> None:

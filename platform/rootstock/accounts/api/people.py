@@ -66,9 +66,9 @@ class InvitationOut(Schema):
 
 
 class InvitationMade(InvitationOut):
-    """A fresh invitation: the link is told this once."""
+    """A fresh invitation. The link is told this once, and only where it was not mailed to the address itself."""
 
-    link: str
+    link: str | None
     sent: bool
 
 
@@ -159,4 +159,4 @@ def revoke_invitation(request: ApiRequest, invitation_id: UUID) -> Invitation:
 def _made(request: ApiRequest, invitation: Invitation, token: str, *, send: bool) -> dict[str, Any]:
     link = request.build_absolute_uri(reverse("join", args=[token]))
     sent = send and services.invitation_send(invitation=invitation, link=link)
-    return InvitationOut.from_orm(invitation).dict() | {"link": link, "sent": sent}
+    return InvitationOut.from_orm(invitation).dict() | {"link": None if sent else link, "sent": sent}

@@ -55,8 +55,8 @@ def invitation_renew(*, organisation: Organisation, invitation_id: UUID) -> tupl
     with tenant(organisation):
         invitation = _pending(invitation_id)
         token, invitation.hash = new_secret()
-        invitation.expires_at = _expiry()
-        invitation.save(update_fields=["hash", "expires_at"])
+        invitation.expires_at, invitation.mailed = _expiry(), False
+        invitation.save(update_fields=["hash", "expires_at", "mailed"])
         _record(invitation, "invitation.renewed")
     return invitation, token
 
@@ -89,8 +89,15 @@ def invitation_accept(*, invitation: Invitation, user: User) -> Membership:
 
 
 def invitation_send(*, invitation: Invitation, link: str) -> bool:
-    """Mail the link; False when no mail is configured or the mail server refuses it: the page shows the link too."""
-    return mail.send_invitation(invitation, link)
+    """Mail the link; False when no mail is configured or the mail server refuses it, so that it has to be handed on.
+
+    Who opens a link that was mailed has shown that the address is theirs: whoever sent it must not be told it too.
+    """
+    if not mail.send_invitation(invitation, link):
+        return False
+    with tenant(invitation.organisation_id):
+        Invitation.objects.filter(pk=invitation.pk, hash=invitation.hash).update(mailed=True)
+    return True
 
 
 def _address(email: str) -> str:

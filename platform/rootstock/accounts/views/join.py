@@ -63,9 +63,9 @@ def _join_as_new(request: HttpRequest, invitation: Invitation) -> HttpResponse:
 
 @transaction.atomic
 def _enter(invitation: Invitation, **given: str) -> User:
-    """The account and the membership together; who holds the link has shown that the address is theirs."""
+    """The account and the membership together. Who holds a mailed link has shown that the address is theirs."""
     user = services.user_create(email=invitation.email, **given)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    EmailAddress.objects.create(user=user, email=user.email, verified=invitation.mailed, primary=True)
     act_as(Actor("person", str(user.pk)))
     services.invitation_accept(invitation=invitation, user=user)
     return user

@@ -28,12 +28,11 @@ def join_link(request: HttpRequest, token: str) -> str:
 
 
 def _shown_link(request: PageRequest, invitation: Invitation, token: str) -> HttpResponse:
-    """The link, once: it cannot be read again."""
+    """The link, once and only where it was not mailed: it cannot be read again."""
     link = join_link(request, token)
     sent = services.invitation_send(invitation=invitation, link=link)
-    response = render(
-        request, "accounts/invited.html", {"invitation": invitation, "link": link, "sent": sent}
-    )
+    told = {"invitation": invitation, "link": "" if sent else link}
+    response = render(request, "accounts/invited.html", told)
     response["Cache-Control"] = "no-store"
     return response
 
