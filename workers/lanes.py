@@ -14,13 +14,13 @@ from typing import Any, cast
 import redis
 from django.conf import settings
 
+from rootstock.catalogue import Lane
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError
 from rootstock.lanes import wire
 from rootstock.metrics.recent import batch_seen
 from rootstock.middleware import request_id
 from rootstock.privacy import transit
 from rootstock.resp import Command, Line
-from rootstock.settings import Lane
 from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
 
 log = logging.getLogger(__name__)

@@ -1,122 +1,49 @@
 """Settings, read from the environment. A wrong value stops the start with the variable's name.
 
-The explicit tables at the end (LANES, JOB_KINDS, VERTICALS) are how the platform finds the verticals' code
-by dotted path: neither `rootstock` nor `workers` imports `apps`.
+What the platform is made of (LANES, JOB_KINDS, VERTICALS and so on) stands in `rootstock.catalogue`.
 """
 
 import os
-import re
-from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
+from rootstock.catalogue import (  # noqa: F401  (settings as well)
+    AUDIT_OBJECT_PAGES,
+    AUDIT_PERSONS,
+    DEMO_ADAPTATION,
+    JOB_KINDS,
+    LANE_GROUPS,
+    LANES,
+    MASTER_KEY_WRAPPERS,
+    PLATFORM_HOLDINGS,
+    VERTICALS,
+    WEBHOOK_EVENTS,
+)
 from rootstock.privacy import keyring
 from rootstock.secret import local_secret
+from rootstock.variables import (
+    choice,
+    clamd,
+    domains,
+    env,
+    file_storage,
+    hosts_and_networks,
+    integer,
+    origin,
+    together,
+)
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-env = environ.Env()
-
-
-def _integer(name: str, default: int, minimum: int = 0) -> int:
-    raw = os.environ.get(name, str(default))
-    try:
-        value = int(raw)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name}={raw!r}: expected a whole number") from None
-    if value < minimum:
-        raise ImproperlyConfigured(f"{name}={raw!r}: expected at least {minimum}")
-    return value
-
-
-def _choice(name: str, default: str, choices: tuple[str, ...]) -> str:
-    value = os.environ.get(name, default)
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(choices)}")
-    return value
-
-
-def _together(*names: str) -> list[str]:
-    """Variables that are given all or not at all."""
-    values = [os.environ.get(name, "") for name in names]
-    if any(values) and not all(values):
-        missing = ", ".join(name for name, value in zip(names, values, strict=True) if not value)
-        raise ImproperlyConfigured(f"{missing}: required beside {names[0]}")
-    return values
-
-
-def _domains(raw: str) -> dict[str, tuple[str, str]]:
-    """`example.org=acme:auditor,…` as domain → (organisation's slug, role)."""
-    found = {}
-    for part in filter(None, (piece.strip() for piece in raw.split(","))):
-        domain, _, target = part.partition("=")
-        slug, _, role = target.partition(":")
-        if not (domain and slug and role):
-            raise ImproperlyConfigured(f"ROOTSTOCK_OIDC_DOMAINS: {part!r}: expected domain=organisation:role")
-        found[domain.lower()] = (slug, role)
-    return found
-
-
-def _origin(name: str, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ImproperlyConfigured(f"{name}={url!r}: expected an address such as https://id.example.org")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _hosts_and_networks(name: str) -> tuple[str, ...]:
-    found = tuple(entry.lower() for entry in env.list(name, default=[]))
-    for entry in found:
-        if "/" in entry or not entry.strip("0123456789."):
-            try:
-                ip_network(entry)
-            except ValueError as error:
-                raise ImproperlyConfigured(f"{name}: {error}") from None
-    return found
-
-
-def _clamd(name: str) -> str:
-    value = os.environ.get(name, "")
-    if value and not re.fullmatch(r"unix:/.+|.+:\d{1,5}", value):
-        raise ImproperlyConfigured(f"{name}={value!r}: expected unix:/path/of/socket or host:port")
-    return value
-
-
-def _file_storage(name: str) -> dict[str, object]:
-    """Where uploaded files lie: a folder, or a bucket."""
-    value = os.environ.get(name, "")
-    if not value:
-        options = {
-            "location": VAR_DIR / "files",
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        }
-        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
-    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?", value)
-    if match is None:
-        raise ImproperlyConfigured(f"{name}={value!r}: expected s3://bucket or s3://bucket/prefix")
-    bucket = {
-        "bucket_name": match.group(1),
-        "location": (match.group(2) or "").strip("/"),
-        "endpoint_url": os.environ.get("ROOTSTOCK_S3_ENDPOINT") or None,
-        "file_overwrite": True,  # every content has a key of its own
-        "default_acl": None,
-        "max_memory_size": 2**20,  # more of a file that is read lies on disk
-    }
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
-
 
 # --- where things are -------------------------------------------------------------------------------------
 VAR_DIR = Path(os.environ.get("ROOTSTOCK_VAR", BASE_DIR / "var")).resolve()
-PRODUCTION = _choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "production"
+PRODUCTION = choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "production"
 DEBUG = False
 MODELS_DIR = VAR_DIR / "models"
 ADAPTERS_DIR = VAR_DIR / "adapters"
@@ -169,7 +96,7 @@ DATABASES = {
     "default": _database(
         "DATABASE_URL",
         _services.database_url,
-        pool={"min_size": 0, "max_size": _integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 3},
+        pool={"min_size": 0, "max_size": integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 3},
     )
     | {"CONN_HEALTH_CHECKS": True},
     # The owner of the tables: migrations only.
@@ -261,7 +188,7 @@ CSRF_FAILURE_VIEW = "rootstock.console.views.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_HOURS = _integer("ROOTSTOCK_SESSION_HOURS", 12, 1)
+SESSION_HOURS = integer("ROOTSTOCK_SESSION_HOURS", 12, 1)
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
@@ -272,7 +199,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 # Who may read /metrics from another machine; without it this machine alone.
 METRICS_TOKEN = os.environ.get("ROOTSTOCK_METRICS_TOKEN", "")
 # Requests a minute that a caller of the API may make unless its key says otherwise; 0: any number.
-API_RATE_PER_MINUTE = _integer("ROOTSTOCK_API_RATE", 6000)
+API_RATE_PER_MINUTE = integer("ROOTSTOCK_API_RATE", 6000)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
@@ -289,13 +216,13 @@ FILE_UPLOAD_PATHS = (
     "/api/v1/datasets",
     "/files/",
 )  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
-FILE_MAX_BYTES = _integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
-FILE_QUOTA_BYTES = _integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
+FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
+FILE_QUOTA_BYTES = integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
 FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits
-FILE_REFUSED_KEEP_DAYS = _integer("ROOTSTOCK_FILE_REFUSED_KEEP_DAYS", 7, 1)
-CLAMD = _clamd("ROOTSTOCK_CLAMD")
+FILE_REFUSED_KEEP_DAYS = integer("ROOTSTOCK_FILE_REFUSED_KEEP_DAYS", 7, 1)
+CLAMD = clamd("ROOTSTOCK_CLAMD")
 STORAGES = {
-    "default": _file_storage("ROOTSTOCK_FILES"),
+    "default": file_storage("ROOTSTOCK_FILES", VAR_DIR / "files"),
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -352,8 +279,8 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 SECRET_KEY_FALLBACKS = env.list("ROOTSTOCK_SECRET_KEY_FALLBACKS", default=[])
-INVITATION_HOURS = _integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
-INVITATION_KEEP_DAYS = _integer("ROOTSTOCK_INVITATION_KEEP_DAYS", 90, 1)  # once used, revoked or expired
+INVITATION_HOURS = integer("ROOTSTOCK_INVITATION_HOURS", 72, 1)
+INVITATION_KEEP_DAYS = integer("ROOTSTOCK_INVITATION_KEEP_DAYS", 90, 1)  # once used, revoked or expired
 # Valkey: limits hold for every web process together.
 CACHES = {
     "default": {
@@ -364,9 +291,9 @@ CACHES = {
     # Figures that one process may show a little late.
     "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
 }
-LOCKOUT_S = _integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
-AXES_FAILURE_LIMIT = _integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
-LOCKOUT_NAME_FAILURES = _integer("ROOTSTOCK_LOCKOUT_NAME_FAILURES", 30, 1)  # from all addresses together
+LOCKOUT_S = integer("ROOTSTOCK_LOCKOUT_MINUTES", 15, 1) * 60
+AXES_FAILURE_LIMIT = integer("ROOTSTOCK_LOCKOUT_FAILURES", 5, 1)
+LOCKOUT_NAME_FAILURES = integer("ROOTSTOCK_LOCKOUT_NAME_FAILURES", 30, 1)  # from all addresses together
 AXES_HANDLER = "rootstock.accounts.lockout.LockoutHandler"
 AXES_COOLOFF_TIME = timedelta(seconds=LOCKOUT_S)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -378,7 +305,7 @@ AXES_LOCKOUT_CALLABLE = "rootstock.accounts.lockout.lockout_response"
 AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit trail
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-ALLAUTH_TRUSTED_PROXY_COUNT = _integer("ROOTSTOCK_PROXIES", 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = integer("ROOTSTOCK_PROXIES", 0)
 ACCOUNT_ADAPTER = "rootstock.accounts.sso.AccountAdapter"
 ACCOUNT_FORMS = {
     "login": "rootstock.accounts.forms.SignInForm",
@@ -395,7 +322,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "oauth_token": "120/m/ip", "change_address": "10/h/user"}
-MFA = _choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
+MFA = choice("ROOTSTOCK_MFA", "optional", ("off", "optional", "required"))
 MFA_ADAPTER = "rootstock.accounts.mfa.MfaAdapter"
 MFA_SUPPORTED_TYPES = [] if MFA == "off" else ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = MFA != "off"
@@ -409,11 +336,11 @@ USERSESSIONS_TRACK_ACTIVITY = (
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 SOCIALACCOUNT_ADAPTER = "rootstock.accounts.sso.SocialAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
-OIDC_ISSUER, _client_id, _client_secret = _together(
+OIDC_ISSUER, _client_id, _client_secret = together(
     "ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID", "ROOTSTOCK_OIDC_CLIENT_SECRET"
 )
 # Who is not invited may enter by the domain of a verified address: "example.org=acme:auditor,…".
-OIDC_DOMAINS = _domains(os.environ.get("ROOTSTOCK_OIDC_DOMAINS", ""))
+OIDC_DOMAINS = domains(os.environ.get("ROOTSTOCK_OIDC_DOMAINS", ""))
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
@@ -431,7 +358,7 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
-    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(_origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
 # Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
 MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
 if MAIL_CONFIGURED:
@@ -444,12 +371,12 @@ DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost
 # --- webhooks out ------------------------------------------------------------------------------------------
 # Seconds before each further attempt, with a fifth more or less by chance: about a day in all.
 WEBHOOK_RETRY_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
-WEBHOOK_TIMEOUT_S = _integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
-WEBHOOK_DISABLE_AFTER_DAYS = _integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
-WEBHOOK_KEEP_DAYS = _integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
+WEBHOOK_TIMEOUT_S = integer("ROOTSTOCK_WEBHOOK_TIMEOUT_S", 10, 1)  # for one attempt as a whole
+WEBHOOK_DISABLE_AFTER_DAYS = integer("ROOTSTOCK_WEBHOOK_DISABLE_AFTER_DAYS", 5, 1)
+WEBHOOK_KEEP_DAYS = integer("ROOTSTOCK_WEBHOOK_KEEP_DAYS", 30, 1)  # events and their deliveries
 WEBHOOK_PORTS = tuple(env.list("ROOTSTOCK_WEBHOOK_PORTS", cast=int, default=[443, 8443]))
 # Hosts and networks inside the house that webhooks may reach all the same, on any port.
-WEBHOOK_ALLOW = _hosts_and_networks("ROOTSTOCK_WEBHOOK_ALLOW")
+WEBHOOK_ALLOW = hosts_and_networks("ROOTSTOCK_WEBHOOK_ALLOW")
 
 # --- Celery -----------------------------------------------------------------------------------------------
 # Celery spells a unix socket in its own way.
@@ -465,14 +392,14 @@ CELERY_TASK_ROUTES = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A worker owns a job while it renews this lease; when it dies, the job is taken up again after about so long.
-JOB_LEASE_S = _integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
+JOB_LEASE_S = integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
 # How many jobs one organisation may have waiting (more are refused with 429) and running at once.
-JOBS_QUEUED = _integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
-JOBS_RUNNING = _integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
-JOB_ARTEFACT_DAYS = _integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
-JOB_ARTEFACT_BYTES = _integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
+JOBS_QUEUED = integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
+JOBS_RUNNING = integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+JOB_ARTEFACT_DAYS = integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
+JOB_ARTEFACT_BYTES = integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
-AUDIT_ROOT_S = _integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
+AUDIT_ROOT_S = integer("ROOTSTOCK_AUDIT_ROOT_S", 5, 1)
 AUDIT_WITNESS = os.environ.get("ROOTSTOCK_AUDIT_WITNESS") or (
     "log" if PRODUCTION else str(VAR_DIR / "audit-roots.log")
 )
@@ -529,7 +456,7 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_TIMEZONE = "UTC"
 
 # --- logging: to standard error, one line each, with the request id and never a payload -----------------------
-LOG_FORMAT = _choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
+LOG_FORMAT = choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -552,215 +479,3 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
     },
 }
-
-
-# --- the tables -------------------------------------------------------------------------------------------
-@dataclass(slots=True, frozen=True)
-class Lane:
-    """One interactive lane: who serves it, in which worker process, and its limits."""
-
-    handler: str
-    group: str  # "language" needs the base model; "score" does not
-    max_batch: int = 64
-    queue_limit: int = 512
-    deadline_s: float = 5.0
-    streams: bool = False
-    threads: int = 1  # streams run one thread each
-    sealed: bool = False  # what travels is personal data: encrypted on its way through Valkey
-
-
-@dataclass(slots=True, frozen=True)
-class JobKind:
-    """One kind of background job: its function, the queue whose workers run it, and how it is treated."""
-
-    run: str  # dotted path of function(JobHandle) -> result
-    queue: str
-    label: str
-    scope: str  # who may start one, and so start it again
-    kept: str = ""  # what of an attempt stays when it ends early, for the reader
-    priority: int = 1  # see rootstock.jobs.models.Priority
-    max_attempts: int = 5
-    params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
-    ended: str = ""  # dotted path of function(Job), called in the transaction in which one ends
-
-
-@dataclass(slots=True, frozen=True)
-class Vertical:
-    """One vertical: its routes, pages and part in the demo."""
-
-    label: str
-    router: str
-    urls: str
-    demo: str
-    overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
-    privacy: str = ""  # a rootstock.privacy.holdings.Holdings: the personal data it holds
-    pages: tuple[
-        tuple[str, str, str], ...
-    ] = ()  # label, path and scope: what the palette offers beside the area
-    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
-
-
-LANE_GROUPS = ("language", "score")
-LANES: dict[str, Lane] = {
-    "ehr.deidentify": Lane(
-        "apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0, sealed=True
-    ),
-    "fraud.score": Lane(
-        "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
-    ),
-    "support.emotion": Lane(
-        "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
-    ),
-    "support.reply": Lane(
-        "apps.support.handlers.ReplyHandler",
-        "language",
-        queue_limit=64,
-        deadline_s=60.0,
-        streams=True,
-        threads=8,
-        sealed=True,
-    ),
-}
-JOB_KINDS: dict[str, JobKind] = {
-    "ehr.ingest": JobKind(
-        "apps.ehr.ingest.ingest",
-        "general",
-        "Read a FHIR Bundle",
-        "ehr:write",
-        kept="A Bundle is stored whole or not at all; notes that were read for identifiers stay read.",
-    ),
-    "adapters.train": JobKind(
-        "workers.trainer.service.train",
-        "adaptation",
-        "Train an adapter",
-        "adapters:write",
-        kept="Nothing is registered before the training has ended; it starts from the beginning.",
-        params="rootstock.registry.schemas.TrainParams",
-    ),
-    "files.scan": JobKind(
-        "rootstock.files.jobs.scan",
-        "general",
-        "Check an uploaded file",
-        "files:write",
-        kept="The file stays in quarantine until its checks have ended.",
-    ),
-    "audit.verify": JobKind(
-        "rootstock.audit.verifying.verify",
-        "general",
-        "Verify the audit trail",
-        "audit:read",
-        kept="Verifying changes nothing; it starts from the first root again.",
-        params="rootstock.jobs.schemas.NoParams",
-    ),
-    "audit.export": JobKind(
-        "rootstock.audit.exporting.export",
-        "general",
-        "Export the audit trail",
-        "audit:read",
-        kept="Nothing; the file is stored whole or not at all.",
-        params="rootstock.audit.exporting.ExportParams",
-    ),
-    "fraud.score_batch": JobKind(
-        "apps.fraud.batches.score",
-        "score",
-        "Score a batch of payments",
-        "fraud:write",
-        kept="Payments that have a decision keep it; only the others are scored.",
-        priority=2,
-    ),
-    "privacy.export": JobKind(
-        "rootstock.privacy.export.export",
-        "general",
-        "Export one person's data",
-        "privacy:write",
-        kept="Nothing; the archive is stored whole or not at all.",
-        ended="rootstock.privacy.requests.export_ended",
-    ),
-}
-# Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
-AUDIT_PERSONS = {
-    "note": "apps.ehr.evidence.person_of_note",
-    "patient": "apps.ehr.evidence.person_of_patient",
-    "payment": "apps.fraud.evidence.person_of_payment",
-    "turn": "apps.support.evidence.person_of_turn",
-}
-# Whatever is kept under a master key: dotted paths of `privacy.wrapping.Wrapper`. Rotation knows nothing else.
-MASTER_KEY_WRAPPERS = (
-    "rootstock.privacy.rotation.INDEX_KEYS",
-    "rootstock.privacy.rotation.SUBJECT_KEYS",
-    "rootstock.webhooks.retention.SECRETS",
-    "rootstock.idempotency.services.ANSWERS",
-)
-# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
-AUDIT_OBJECT_PAGES = {
-    "ehr.patient": "privacy-subject",
-    "ehr.resource": "privacy-subject",
-    "fraud.account": "privacy-subject",
-    "privacy_request": "privacy-request",
-    "support.customer": "privacy-subject",
-    "support.visitor": "privacy-subject",
-    "conversation": "support:conversation",
-    "decision": "audit-decision",
-    "job": "job",
-    "patient": "ehr:patient",
-    "payment": "fraud:payment",
-}
-# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
-WEBHOOK_EVENTS: dict[str, str] = {
-    "adapter.registered": "An adapter was trained or uploaded and can be used",
-    "dataset.created": "A data set was uploaded",
-    "ehr.import_completed": "A FHIR Bundle was read to the end",
-    "file.clean": "An uploaded file passed every check",
-    "file.refused": "An uploaded file did not pass a check",
-    "fraud.payment_declined": "A payment was declined",
-    "fraud.payment_review": "A payment needs a look",
-    "job.cancelled": "A job was stopped",
-    "job.failed": "A job failed",
-    "job.started": "A job began",
-    "job.succeeded": "A job ended well",
-    "person.activated": "A member may sign in again",
-    "person.deactivated": "A member may no longer sign in",
-    "person.invited": "Somebody was invited",
-    "person.joined": "A person became a member",
-    "person.removed": "A member was taken out of the organisation",
-    "person.role_changed": "A member has another role",
-    "privacy.request_created": "An export or an erasure of a person's data was asked for",
-    "privacy.subject_erased": "A person's data was erased",
-    "support.conversation_closed": "A conversation was closed",
-    "webhook.test": "A test, sent from the webhook's page",
-}
-# The personal data that the platform itself holds of persons of any kind; a vertical names its own below.
-PLATFORM_HOLDINGS = ("rootstock.files.privacy.HOLDINGS", "rootstock.registry.privacy.HOLDINGS")
-VERTICALS: dict[str, Vertical] = {
-    "fraud": Vertical(
-        "Fraud",
-        "apps.fraud.api.router",
-        "apps.fraud.urls",
-        "apps.fraud.demo.play",
-        "apps.fraud.overview.tiles",
-        privacy="apps.fraud.privacy.HOLDINGS",
-        search="apps.fraud.finders.find",
-    ),
-    "ehr": Vertical(
-        "Records",
-        "apps.ehr.api.router",
-        "apps.ehr.urls",
-        "apps.ehr.demo.play",
-        "apps.ehr.overview.tiles",
-        privacy="apps.ehr.privacy.HOLDINGS",
-        pages=(("Imports of records", "imports", "ehr:read"),),
-        search="apps.ehr.finders.find",
-    ),
-    "support": Vertical(
-        "Support",
-        "apps.support.api.router",
-        "apps.support.urls",
-        "apps.support.demo.play",
-        "apps.support.overview.tiles",
-        privacy="apps.support.privacy.HOLDINGS",
-        pages=(("New conversation", "new", "support:write"),),
-        search="apps.support.finders.find",
-    ),
-}
-# The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
-DEMO_ADAPTATION = "apps.support.demo"

@@ -26,6 +26,7 @@ from django.core.checks import run_checks  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from rootstock.accounts.tenancy import tenant  # noqa: E402
+from rootstock.catalogue import JobKind  # noqa: E402
 from rootstock.celery import app  # noqa: E402
 from rootstock.errors import Busy, DomainError  # noqa: E402
 from rootstock.jobs import cron  # noqa: E402
@@ -33,7 +34,6 @@ from rootstock.jobs.handle import JobHandle  # noqa: E402
 from rootstock.jobs.models import Job  # noqa: E402
 from rootstock.jobs.retry import PASSING  # noqa: E402
 from rootstock.jobs.services import job_cancel, job_create  # noqa: E402
-from rootstock.settings import JobKind  # noqa: E402
 
 KIND, NOTHING = "bench.ledger", "bench.nothing"
 TABLE = "bench_ledger"

@@ -5,10 +5,10 @@ import random
 from django.conf import settings
 from django.db import InterfaceError
 
+from rootstock.catalogue import JobKind
 from rootstock.errors import AWAY, DomainError, InternalError, unavailable
 from rootstock.jobs.events import AttemptFailed
 from rootstock.jobs.models import Job
-from rootstock.settings import JobKind
 
 PASSING = (*AWAY, InterfaceError)  # a connection that a restart has cut
 FIRST_S, LONGEST_S = 2.0, 300.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from rootstock.settings import _clamd, _file_storage
+from rootstock.variables import clamd, file_storage
 from tests.rootstock.files.test_api import CSV, upload
 
 
@@ -23,7 +23,10 @@ def s3(settings, monkeypatch) -> Iterator[None]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "test")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        settings.STORAGES = {**settings.STORAGES, "default": _file_storage("ROOTSTOCK_FILES")}
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "default": file_storage("ROOTSTOCK_FILES", settings.VAR_DIR / "files"),
+        }
         yield
         process.kill()
 
@@ -40,14 +43,14 @@ def test_a_bucket_holds_the_files(world, s3, stored, django_capture_on_commit_ca
 
 
 @pytest.mark.parametrize("value", ["/srv/files", "s3:/bucket", "s3://", "s3://A_B/x", "https://bucket"])
-def test_a_wrong_place_for_files_stops_the_start(monkeypatch, value) -> None:
+def test_a_wrong_place_for_files_stops_the_start(monkeypatch, tmp_path, value) -> None:
     monkeypatch.setenv("ROOTSTOCK_FILES", value)
     with pytest.raises(ImproperlyConfigured, match="ROOTSTOCK_FILES"):
-        _file_storage("ROOTSTOCK_FILES")
+        file_storage("ROOTSTOCK_FILES", tmp_path)
 
 
 @pytest.mark.parametrize("value", ["clamd", "unix:", "host:port"])
 def test_a_wrong_scanner_stops_the_start(monkeypatch, value) -> None:
     monkeypatch.setenv("ROOTSTOCK_CLAMD", value)
     with pytest.raises(ImproperlyConfigured, match="ROOTSTOCK_CLAMD"):
-        _clamd("ROOTSTOCK_CLAMD")
+        clamd("ROOTSTOCK_CLAMD")

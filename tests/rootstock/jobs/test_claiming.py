@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.catalogue import JobKind
 from rootstock.errors import Busy
 from rootstock.jobs import claiming, services
 from rootstock.jobs.models import Job, Priority
-from rootstock.settings import JobKind
 
 QUEUE = "test-claiming"
 

@@ -1,0 +1,217 @@
+"""What Rootstock is made of: lanes, kinds of jobs, verticals, events and what else the platform finds by a dotted path.
+
+A new vertical, lane or kind of job begins with a line here: neither `rootstock` nor `workers` imports `apps`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Lane:
+    """One interactive lane: who serves it, in which worker process, and its limits."""
+
+    handler: str
+    group: str  # "language" needs the base model; "score" does not
+    max_batch: int = 64
+    queue_limit: int = 512
+    deadline_s: float = 5.0
+    streams: bool = False
+    threads: int = 1  # streams run one thread each
+    sealed: bool = False  # what travels is personal data: encrypted on its way through Valkey
+
+
+@dataclass(slots=True, frozen=True)
+class JobKind:
+    """One kind of background job: its function, the queue whose workers run it, and how it is treated."""
+
+    run: str  # dotted path of function(JobHandle) -> result
+    queue: str
+    label: str
+    scope: str  # who may start one, and so start it again
+    kept: str = ""  # what of an attempt stays when it ends early, for the reader
+    priority: int = 1  # see rootstock.jobs.models.Priority
+    max_attempts: int = 5
+    params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
+    ended: str = ""  # dotted path of function(Job), called in the transaction in which one ends
+
+
+@dataclass(slots=True, frozen=True)
+class Vertical:
+    """One vertical: its routes, pages and part in the demo."""
+
+    label: str
+    router: str
+    urls: str
+    demo: str
+    overview: str = ""  # (organisation=...) -> list[Tile]: what the home page tells of it
+    privacy: str = ""  # a rootstock.privacy.holdings.Holdings: the personal data it holds
+    pages: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # label, path and scope: what the palette offers beside the area
+    search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
+
+
+LANE_GROUPS = ("language", "score")
+LANES: dict[str, Lane] = {
+    "ehr.deidentify": Lane(
+        "apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0, sealed=True
+    ),
+    "fraud.score": Lane(
+        "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
+    ),
+    "support.emotion": Lane(
+        "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
+    ),
+    "support.reply": Lane(
+        "apps.support.handlers.ReplyHandler",
+        "language",
+        queue_limit=64,
+        deadline_s=60.0,
+        streams=True,
+        threads=8,
+        sealed=True,
+    ),
+}
+JOB_KINDS: dict[str, JobKind] = {
+    "ehr.ingest": JobKind(
+        "apps.ehr.ingest.ingest",
+        "general",
+        "Read a FHIR Bundle",
+        "ehr:write",
+        kept="A Bundle is stored whole or not at all; notes that were read for identifiers stay read.",
+    ),
+    "adapters.train": JobKind(
+        "workers.trainer.service.train",
+        "adaptation",
+        "Train an adapter",
+        "adapters:write",
+        kept="Nothing is registered before the training has ended; it starts from the beginning.",
+        params="rootstock.registry.schemas.TrainParams",
+    ),
+    "files.scan": JobKind(
+        "rootstock.files.jobs.scan",
+        "general",
+        "Check an uploaded file",
+        "files:write",
+        kept="The file stays in quarantine until its checks have ended.",
+    ),
+    "audit.verify": JobKind(
+        "rootstock.audit.verifying.verify",
+        "general",
+        "Verify the audit trail",
+        "audit:read",
+        kept="Verifying changes nothing; it starts from the first root again.",
+        params="rootstock.jobs.schemas.NoParams",
+    ),
+    "audit.export": JobKind(
+        "rootstock.audit.exporting.export",
+        "general",
+        "Export the audit trail",
+        "audit:read",
+        kept="Nothing; the file is stored whole or not at all.",
+        params="rootstock.audit.exporting.ExportParams",
+    ),
+    "fraud.score_batch": JobKind(
+        "apps.fraud.batches.score",
+        "score",
+        "Score a batch of payments",
+        "fraud:write",
+        kept="Payments that have a decision keep it; only the others are scored.",
+        priority=2,
+    ),
+    "privacy.export": JobKind(
+        "rootstock.privacy.export.export",
+        "general",
+        "Export one person's data",
+        "privacy:write",
+        kept="Nothing; the archive is stored whole or not at all.",
+        ended="rootstock.privacy.requests.export_ended",
+    ),
+}
+# Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.
+AUDIT_PERSONS = {
+    "note": "apps.ehr.evidence.person_of_note",
+    "patient": "apps.ehr.evidence.person_of_patient",
+    "payment": "apps.fraud.evidence.person_of_payment",
+    "turn": "apps.support.evidence.person_of_turn",
+}
+# Whatever is kept under a master key: dotted paths of `privacy.wrapping.Wrapper`. Rotation knows nothing else.
+MASTER_KEY_WRAPPERS = (
+    "rootstock.privacy.rotation.INDEX_KEYS",
+    "rootstock.privacy.rotation.SUBJECT_KEYS",
+    "rootstock.webhooks.retention.SECRETS",
+    "rootstock.idempotency.services.ANSWERS",
+)
+# Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
+AUDIT_OBJECT_PAGES = {
+    "ehr.patient": "privacy-subject",
+    "ehr.resource": "privacy-subject",
+    "fraud.account": "privacy-subject",
+    "privacy_request": "privacy-request",
+    "support.customer": "privacy-subject",
+    "support.visitor": "privacy-subject",
+    "conversation": "support:conversation",
+    "decision": "audit-decision",
+    "job": "job",
+    "patient": "ehr:patient",
+    "payment": "fraud:payment",
+}
+# What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
+WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "dataset.created": "A data set was uploaded",
+    "ehr.import_completed": "A FHIR Bundle was read to the end",
+    "file.clean": "An uploaded file passed every check",
+    "file.refused": "An uploaded file did not pass a check",
+    "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_review": "A payment needs a look",
+    "job.cancelled": "A job was stopped",
+    "job.failed": "A job failed",
+    "job.started": "A job began",
+    "job.succeeded": "A job ended well",
+    "person.activated": "A member may sign in again",
+    "person.deactivated": "A member may no longer sign in",
+    "person.invited": "Somebody was invited",
+    "person.joined": "A person became a member",
+    "person.removed": "A member was taken out of the organisation",
+    "person.role_changed": "A member has another role",
+    "privacy.request_created": "An export or an erasure of a person's data was asked for",
+    "privacy.subject_erased": "A person's data was erased",
+    "support.conversation_closed": "A conversation was closed",
+    "webhook.test": "A test, sent from the webhook's page",
+}
+# The personal data that the platform itself holds of persons of any kind; a vertical names its own below.
+PLATFORM_HOLDINGS = ("rootstock.files.privacy.HOLDINGS", "rootstock.registry.privacy.HOLDINGS")
+VERTICALS: dict[str, Vertical] = {
+    "fraud": Vertical(
+        "Fraud",
+        "apps.fraud.api.router",
+        "apps.fraud.urls",
+        "apps.fraud.demo.play",
+        "apps.fraud.overview.tiles",
+        privacy="apps.fraud.privacy.HOLDINGS",
+        search="apps.fraud.finders.find",
+    ),
+    "ehr": Vertical(
+        "Records",
+        "apps.ehr.api.router",
+        "apps.ehr.urls",
+        "apps.ehr.demo.play",
+        "apps.ehr.overview.tiles",
+        privacy="apps.ehr.privacy.HOLDINGS",
+        pages=(("Imports of records", "imports", "ehr:read"),),
+        search="apps.ehr.finders.find",
+    ),
+    "support": Vertical(
+        "Support",
+        "apps.support.api.router",
+        "apps.support.urls",
+        "apps.support.demo.play",
+        "apps.support.overview.tiles",
+        privacy="apps.support.privacy.HOLDINGS",
+        pages=(("New conversation", "new", "support:write"),),
+        search="apps.support.finders.find",
+    ),
+}
+# The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
+DEMO_ADAPTATION = "apps.support.demo"
