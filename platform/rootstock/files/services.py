@@ -251,7 +251,7 @@ def _remove(row: StoredFile, done: str) -> None:
     except ProtectedError:
         raise Conflict("the file is in use, by a data set for instance; delete that first") from None
     _audit(row, done, purpose=row.purpose, state=row.state)
-    transaction.on_commit(lambda: content_delete(row.storage_key))
+    transaction.on_commit(lambda: content_delete(row.storage_key), robust=True)
 
 
 def _forget(row: StoredFile) -> None:

@@ -141,6 +141,10 @@ class JobEvent(TenantModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "sequence"], name="one_event_per_sequence")]
+        indexes = [
+            # A training has a few of these among a hundred thousand steps.
+            models.Index(fields=["job", "-sequence"], condition=~models.Q(type="step"), name="job_story")
+        ]
 
 
 class JobArtefact(TenantModel):

@@ -121,8 +121,7 @@ def _shown(value: Any) -> str:
 
 def event_lines(events: Sequence[JobEvent]) -> list[EventLine]:
     """The timeline, newest first. Training steps are drawn as a curve instead."""
-    told = [event for event in events if event.type != "step"][-TIMELINE_EVENTS:]
-    return [_line(event) for event in reversed(told)]
+    return [_line(event) for event in reversed(events[-TIMELINE_EVENTS:])]
 
 
 def _line(event: JobEvent) -> EventLine:
@@ -181,16 +180,11 @@ def attempts_of(events: Sequence[JobEvent]) -> list[Attempt]:
     return found[::-1]
 
 
-def loss_chart(events: Sequence[JobEvent]) -> Chart | None:
-    """The training curve, thinned to what a screen can show; None for jobs that report no loss."""
-    steps = [event.data for event in events if event.type == "step" and event.data.get("loss") is not None]
-    started = next(
-        (at for at in range(len(steps) - 1, 0, -1) if steps[at]["step"] <= steps[at - 1]["step"]), 0
-    )
-    steps = steps[started:]  # a further attempt begins anew
+def loss_chart(steps: Sequence[dict[str, Any]]) -> Chart | None:
+    """The curve of the latest attempt's steps; None for jobs that report no loss."""
+    steps = [step for step in steps if step.get("loss") is not None]
     if len(steps) < 2:
         return None
-    steps = steps[:: -(-len(steps) // CHART_POINTS)]
     return Chart(
         id="loss",
         title="Training loss",

@@ -1,7 +1,10 @@
 """Reads of jobs."""
 
+import json
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F
 
 from rootstock.accounts.models import Organisation
@@ -53,6 +56,31 @@ def job_events(
     with tenant(organisation):
         found = JobEvent.objects.filter(job_id=job_id, sequence__gt=after).order_by("sequence")
         return list(found[:limit])
+
+
+def job_story(*, organisation: Organisation | UUID, job_id: UUID, most: int) -> list[JobEvent]:
+    """The newest events that are no training steps, in order: `most` of them, however long the job runs."""
+    with tenant(organisation):
+        told = JobEvent.objects.filter(job_id=job_id).exclude(type="step").order_by("-sequence")
+        return list(told[:most])[::-1]
+
+
+def job_curve(*, job: Job, after: int, points: int) -> list[dict[str, Any]]:
+    """The training steps behind the sequence `after`: the last of each of `points` equal stretches, in order."""
+    stride = max(1, -(-(job.last_event - after) // points))
+    with tenant(job.organisation_id), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT step.data::text FROM generate_series(%(first)s, %(last)s, %(stride)s) AS start
+            CROSS JOIN LATERAL (
+                SELECT data FROM jobs_jobevent
+                WHERE job_id = %(job)s AND type = 'step' AND sequence >= start AND sequence < start + %(stride)s
+                ORDER BY sequence DESC LIMIT 1
+            ) AS step ORDER BY start
+            """,
+            {"job": job.pk, "first": after + 1, "last": job.last_event, "stride": stride},
+        )
+        return [json.loads(data) for (data,) in cursor]
 
 
 def job_artefacts(*, organisation: Organisation | UUID, job_id: UUID) -> list[JobArtefact]:

@@ -15,13 +15,13 @@ from rootstock.console.tables import of_rows, table_page
 from rootstock.jobs import selectors, services
 from rootstock.jobs.artefacts import artefact_get, artefact_response
 from rootstock.jobs.models import Job
-from rootstock.jobs.pages import JobPage, attempts_of, event_lines, loss_chart
+from rootstock.jobs.pages import CHART_POINTS, JobPage, attempts_of, event_lines, loss_chart
 from rootstock.jobs.permissions import may_act, require_act, seen
 from rootstock.jobs.schedules import schedulable
 from rootstock.jobs.stream import stream_response
 from rootstock.jobs.tables import ARTEFACTS, ATTEMPTS, JOBS
 
-EVENTS = 5000  # of a long training: the curve needs all of them
+EVENTS = 500
 
 
 @require_GET
@@ -38,17 +38,17 @@ def _seen_job(request: PageRequest, job_id: UUID) -> Job:
 
 def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
     row = _seen_job(request, job_id)
-    events = selectors.job_events(organisation=request.organisation, job_id=job_id, limit=EVENTS)
+    events = selectors.job_story(organisation=request.organisation, job_id=job_id, most=EVENTS)
+    began = max((event.sequence for event in events if event.type == "started"), default=0)
     scopes, attempts = scopes_of(request), attempts_of(events)
     artefacts = selectors.job_artefacts(organisation=request.organisation, job_id=job_id)
     may_start = may_act(scopes, row.kind)
     return {
         "job": JobPage(row),
         "events": event_lines(events),
-        "last_event": events[-1].sequence if events else 0,
         "attempts": of_rows(request, ATTEMPTS, attempts) if len(attempts) > 1 or row.error else None,
         "artefacts": of_rows(request, ARTEFACTS, artefacts) if artefacts else None,
-        "chart": loss_chart(events),
+        "chart": loss_chart(selectors.job_curve(job=row, after=began, points=CHART_POINTS)),
         "may_cancel": may_start and "jobs:write" in scopes,
         "may_run_again": may_start,
         "may_schedule": may_start and "jobs:write" in scopes and row.kind in schedulable(),
