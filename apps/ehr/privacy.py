@@ -24,7 +24,7 @@ from apps.ehr.selectors import owners
 from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import subject_find
+from rootstock.privacy.subjects import keys_locked, subject_find
 
 PATIENTS_AT_ONCE = 20
 
@@ -87,12 +87,13 @@ def _nameless() -> Concat:
 def _delete_patients(organisation: UUID, before: datetime, most: int) -> int:
     seen = Coalesce("last_seen_at", "created_at")
     old = Patient.objects.annotate(seen=seen).filter(seen__lt=before).exclude(subject__in=held_subjects())
-    chosen = list(old.select_related("subject").order_by("seen")[:most])
+    chosen = list(old.order_by("seen")[:most])
+    keys = keys_locked([row.subject_id for row in chosen])
     for model in (Event, Note, RiskScore, PatientIdentifier, Resource):
         _rows(model).filter(patient__in=chosen).delete()
     Patient.objects.filter(pk__in=[row.pk for row in chosen]).delete()
-    for row in chosen:
-        key_release(row.subject)
+    for key in keys:
+        key_release(key)
     return len(chosen)
 
 

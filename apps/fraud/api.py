@@ -1,10 +1,10 @@
 """REST: score payments, submit batches, read decisions."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from ninja import Header, Router, Status
+from ninja import Router, Status
 from pydantic import TypeAdapter, ValidationError
 
 from apps.fraud import selectors, services
@@ -46,7 +46,6 @@ _BODY = {
         },
     }
 }
-IdempotencyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
 def _new(one: TransactionIn) -> NewTransaction:
@@ -87,27 +86,27 @@ def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
     "/transactions", response=TransactionOut | TransactionsOut, auth=scope("fraud:write"), openapi_extra=_BODY
 )
 @keeps_its_own
-def score_transactions(request: ApiRequest, idempotency_key: IdempotencyHeader = None) -> Any:
-    """Score one payment, or a list of up to 500. Sent again, a payment comes back with the decision it has."""
+def score_transactions(request: ApiRequest) -> Any:
+    """Score one payment, or a list of up to 500. Sent again, a payment comes back with the decision it has.
+
+    That is by its `external_id`, for good: an Idempotency-Key is not needed and changes nothing.
+    """
     given = _parse(request.body)
     many = isinstance(given, list)
     rows = services.transactions_score(
         organisation=request.auth.organisation,
         given=[_new(one) for one in given] if isinstance(given, list) else [_new(given)],
-        idempotency_key=idempotency_key,
         field=services.listed if many else services.alone,
     )
     return {"items": [TransactionOut.from_orm(row) for row in rows]} if many else rows[0]
 
 
 @router.post("/batches", response={202: BatchOut}, auth=scope("fraud:write"))
-@keeps_its_own
-def submit_batch(request: ApiRequest, payload: BatchIn, idempotency_key: IdempotencyHeader = None) -> Any:
+def submit_batch(request: ApiRequest, payload: BatchIn) -> Any:
     """Store up to 20,000 payments and score them in a background job."""
     batch = services.batch_submit(
         organisation=request.auth.organisation,
         given=[_new(one) for one in payload.transactions],
-        idempotency_key=idempotency_key,
         created_by=request.auth.user,
     )
     return Status(202, batch)

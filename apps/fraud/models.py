@@ -3,7 +3,6 @@
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
-from rootstock.jobs.models import Job
 from rootstock.privacy.fields import EncryptedTextField, PersonalModel
 from rootstock.privacy.models import SubjectKey
 
@@ -81,18 +80,4 @@ class Decision(TenantModel):
         indexes = [
             models.Index(fields=["organisation", "outcome", "-sequence"], name="decisions_by_outcome"),
             models.Index(fields=["organisation", "-score"], name="decisions_by_score"),
-        ]
-
-
-class IdempotencyKey(TenantModel):
-    """A caller's Idempotency-Key with the hash of what came under it, and the job it started, if any."""
-
-    key = models.CharField(max_length=100)
-    request_hash = models.CharField(max_length=64)
-    job = models.ForeignKey(Job, null=True, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "key"], name="one_use_per_idempotency_key")
         ]

@@ -1,7 +1,7 @@
 """The personal data of fraud: holders of accounts, as payers and payees."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from rootstock.lanes import client, wire
 from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import subject_find
+from rootstock.privacy.subjects import keys_locked, subject_find
 
 
 def _find(organisation: UUID, reference: str) -> list[SubjectKey]:
@@ -76,16 +76,20 @@ def _delete_payments(organisation: UUID, before: datetime, most: int) -> int:
     old = Transaction.objects.filter(received_at__lt=before)
     old = old.exclude(payer_subject__in=held).exclude(payee_subject__in=held).order_by("sequence")
     chosen = list(old.defer("payer", "payee")[:most])
+    ending = keys_locked(_without_later(chosen))
     Transaction.objects.filter(pk__in=[row.pk for row in chosen]).delete()
-    _forget_unused({pk for row in chosen for pk in (row.payer_subject_id, row.payee_subject_id)})
+    for key in ending:
+        key_release(key)
     _rings_forget(organisation, {account for row in chosen for account in (row.payer_key, row.payee_key)})
     return len(chosen)
 
 
-def _forget_unused(subjects: Iterable[UUID]) -> None:
-    for key in SubjectKey.objects.filter(pk__in=list(subjects), destroyed_at=None):
-        if not _payments(key).exists():
-            key_release(key)
+def _without_later(chosen: Sequence[Transaction]) -> list[UUID]:
+    """The persons of these payments who seem to have no later ones: the accounts in use are not locked."""
+    persons = {pk for row in chosen for pk in (row.payer_subject_id, row.payee_subject_id)}
+    last = chosen[-1].sequence if chosen else 0
+    keys = SubjectKey.objects.filter(pk__in=persons, destroyed_at=None)
+    return [key.pk for key in keys if not _payments(key).filter(sequence__gt=last).exists()]
 
 
 HOLDINGS = Holdings(

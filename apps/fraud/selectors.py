@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.core.cache import caches
 from django.db.models import Q, QuerySet
 
 from apps.fraud.models import Decision, Outcome, Transaction
@@ -16,6 +17,7 @@ from rootstock.paging import MAX_LIMIT
 PENDING = "pending"
 OUTCOMES = (*Outcome.values, PENDING)
 HISTORY = 20
+TOTALS_S = 10
 
 
 @dataclass(slots=True, frozen=True)
@@ -95,7 +97,12 @@ class Totals:
 
 
 def outcome_totals(*, organisation: Organisation) -> Totals:
-    """How many payments have each outcome."""
-    with tenant(organisation):
-        counts = {outcome: Decision.objects.filter(outcome=outcome).count() for outcome in Outcome.values}
-    return Totals(**counts)
+    """How many payments have each outcome, as of the last ten seconds: counting walks through all of them."""
+    known, key = caches["local"], f"fraud.outcome_totals:{organisation.pk}"
+    totals: Totals = known.get(key) or Totals(0, 0, 0)
+    if totals == Totals(0, 0, 0):  # the first payment is seen at once
+        with tenant(organisation):
+            counts = {outcome: Decision.objects.filter(outcome=outcome).count() for outcome in Outcome.values}
+        totals = Totals(**counts)
+        known.set(key, totals, TOTALS_S)
+    return totals

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from apps.fraud.evidence import decision_facts
-from apps.fraud.models import ACCOUNT, Decision, IdempotencyKey, IngestCounter, Transaction
+from apps.fraud.models import ACCOUNT, Decision, IngestCounter, Transaction
 from apps.fraud.payload import key_of, payloads_of
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
@@ -81,17 +80,15 @@ def transactions_score(
     *,
     organisation: Organisation,
     given: Sequence[NewTransaction],
-    idempotency_key: str | None = None,
     field: Field = listed,
 ) -> list[Transaction]:
     """Store and score payments; sent again, they come back with the decision they have.
 
-    Raises Conflict for a known external id or Idempotency-Key with other content. When no worker answers, the
-    payments stay stored, and sending them again scores them in their old place.
+    Raises Conflict for a known external id with other content. When no worker answers, the payments stay stored, and
+    sending them again scores them in their old place.
     """
     with tenant(organisation):
         counter = _counter_lock(organisation)
-        _key_take(organisation, idempotency_key, given)
         stored = _store(counter, given, field)
     waiting = sorted(stored.waiting, key=lambda row: row.sequence)
     if waiting:
@@ -107,17 +104,13 @@ def batch_submit(
     *,
     organisation: Organisation,
     given: Sequence[NewTransaction],
-    idempotency_key: str | None = None,
     created_by: User | None = None,
 ) -> Batch:
-    """Store payments and start the job that scores those without a decision. The same key gives the same job."""
+    """Store payments and start the job that scores those without a decision."""
     with tenant(organisation):
         counter = _counter_lock(organisation)
-        key = _key_take(organisation, idempotency_key, given)
         stored = _store(counter, given, listed)
         known = len(stored.rows) - stored.new
-        if key is not None and key.job is not None:
-            return Batch(key.job, stored.new, known)
         waiting = sorted(row.sequence for row in stored.waiting)
         params = {"ranges": _ranges(waiting)}
         job = job_create(
@@ -127,8 +120,6 @@ def batch_submit(
             total=len(waiting),
             created_by=created_by,
         )
-        if key is not None:
-            IdempotencyKey.objects.filter(pk=key.pk).update(job=job)
         audit_record(
             organisation=organisation,
             action="payments.submitted",
@@ -186,23 +177,6 @@ def _counter_lock(organisation: Organisation) -> IngestCounter:
         IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
         counter = locked.get()
     return counter
-
-
-def _key_take(
-    organisation: Organisation, key: str | None, given: Sequence[NewTransaction]
-) -> IdempotencyKey | None:
-    """Remember what came under the key. Raises Conflict if something else had come under it."""
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 100:
-        raise InvalidInput.field("Idempotency-Key", "must have 1 to 100 characters")
-    wanted = sha256(repr([asdict(one) for one in given]).encode()).hexdigest()
-    taken, _ = IdempotencyKey.objects.select_related("job").get_or_create(
-        organisation=organisation, key=key, defaults={"request_hash": wanted}
-    )
-    if taken.request_hash != wanted:
-        raise Conflict("the Idempotency-Key was used before, with other content")
-    return taken
 
 
 def _store(counter: IngestCounter, given: Sequence[NewTransaction], field: Field) -> Stored:

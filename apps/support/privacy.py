@@ -10,7 +10,7 @@ from apps.support.selectors import customer_reference
 from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import subject_find
+from rootstock.privacy.subjects import keys_locked, subject_find
 
 
 def _finder(type: str, normal: Callable[[str], str]) -> Callable[[UUID, str], list[SubjectKey]]:
@@ -41,9 +41,9 @@ def _turns(key: SubjectKey) -> Iterator[dict[str, Any]]:
 def _delete_conversations(organisation: UUID, before: datetime, most: int) -> int:
     old = Conversation.objects.filter(last_activity_at__lt=before).exclude(person__in=held_subjects())
     chosen = dict(old.order_by("last_activity_at").values_list("pk", "person_id")[:most])
+    keys = keys_locked(set(chosen.values()))
     Conversation.objects.filter(pk__in=chosen).delete()
-    left = Conversation.objects.filter(person__in=chosen.values()).values_list("person_id", flat=True)
-    for key in SubjectKey.objects.filter(pk__in=set(chosen.values()) - set(left), destroyed_at=None):
+    for key in keys:
         key_release(key)
     return len(chosen)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import redis
+from botocore.exceptions import BotoCoreError, ClientError
 from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
@@ -119,12 +120,20 @@ class Unavailable(DomainError):
     permanent = False
 
 
-AWAY = (OperationalError, PoolTimeout, redis.RedisError)  # the database or Valkey does not answer
+STORAGE_AWAY = (BotoCoreError, ClientError)  # the bucket of the files does not answer, or refuses
+AWAY = (
+    OperationalError,
+    PoolTimeout,
+    redis.RedisError,
+    *STORAGE_AWAY,
+)  # what stands behind us does not answer
 
 
 def unavailable(error: BaseException) -> Unavailable:
-    """What a caller is told of one of AWAY; the log has its class, and nobody its message."""
-    log.warning("a service is away: %s.%s", type(error).__module__, type(error).__qualname__)
+    """What a caller is told of one of AWAY; the log has its class (of a bucket its code), and nobody its message."""
+    refusal = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    log.warning("a service is away: %s", f"{name} {refusal}" if refusal else name)
     return Unavailable("a service behind this one is away for a moment", retry_after=2)
 
 

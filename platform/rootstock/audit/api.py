@@ -35,7 +35,7 @@ from rootstock.audit.schemas import (
     root_out,
     verdict_out,
 )
-from rootstock.audit.services import action_record
+from rootstock.audit.services import action_record, reasons_read
 from rootstock.audit.verify import Verdict
 from rootstock.audit.verifying import verify_request
 from rootstock.audit.words import actor_names, actors_of
@@ -125,6 +125,7 @@ def get_decision(request: ApiRequest, decision_id: UUID) -> DecisionDetailOut:
     """One decision with what people did with it, and its proof."""
     organisation = request.auth.organisation
     record = selectors.decision_get(organisation=organisation, decision_id=decision_id)
+    reasons_read(record)
     names = actor_names(organisation, actors_of(record.actions.all()))
     proof = selectors.proof_of(organisation=organisation, row=record, at=record.decided_at)
     return decision_detail(record, names, proof)

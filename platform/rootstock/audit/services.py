@@ -69,6 +69,19 @@ def list_read_record(
         _read(organisation, f"{subject_type}.listed", subject_type, "", data)
 
 
+def reasons_read(record: DecisionRecord) -> None:
+    """Record that the current actor read what people wrote about a decision: it lies under a person's key."""
+    with tenant(record.organisation_id):
+        has_words = ActionReason.objects.filter(action__decision=record).exists()
+    if has_words:
+        read_record(
+            organisation=record.organisation_id,
+            subject_type=record.subject_type,
+            subject_id=record.subject_id,
+            what="reasons",
+        )
+
+
 def _read(
     organisation: Organisation | UUID, action: str, object_type: str, object_id: str, data: dict[str, Any]
 ) -> None:

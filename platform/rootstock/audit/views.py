@@ -16,7 +16,7 @@ from rootstock.audit import selectors
 from rootstock.audit.downloads import trail_download
 from rootstock.audit.models import ActionKind, AuditEntry, DecisionRecord
 from rootstock.audit.roots import roots_write
-from rootstock.audit.services import action_record
+from rootstock.audit.services import action_record, reasons_read
 from rootstock.audit.tables import DECISIONS, ROOTS, entries_table, outcome_words, root_rows
 from rootstock.audit.verify import Verdict
 from rootstock.audit.verifying import verify_request
@@ -154,6 +154,7 @@ def decision_context(request: PageRequest, record: DecisionRecord) -> dict[str, 
     """What a panel shows of one decision."""
     scopes = ROLE_SCOPES[request.membership.role]
     actions = list(record.actions.all())
+    reasons_read(record)
     names = actor_names(request.organisation, actors_of(actions))
     return {
         "decision": record,

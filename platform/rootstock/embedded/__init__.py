@@ -19,12 +19,11 @@ __all__ = ["EmbeddedError", "Services", "ensure", "heal", "stop", "urls"]
 
 @dataclass(slots=True, frozen=True)
 class Services:
-    """Where the embedded services listen. `broker_url` is the same Valkey in Celery's spelling."""
+    """Where the embedded services listen."""
 
     database_url: str
     database_admin_url: str
     redis_url: str
-    broker_url: str
 
 
 def urls(var: Path) -> Services:
@@ -34,7 +33,6 @@ def urls(var: Path) -> Services:
         database_url=f"postgresql://rootstock_app@/rootstock?host={run}",
         database_admin_url=f"postgresql://rootstock@/rootstock?host={run}",
         redis_url=f"unix://{run}/valkey.sock?db=0",
-        broker_url=f"redis+socket://{run}/valkey.sock?virtual_host=0",
     )
 
 

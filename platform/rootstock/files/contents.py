@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, cast
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
+from rootstock.errors import STORAGE_AWAY
 from rootstock.files.models import StoredFile
 from rootstock.files.uploads import Upload, incoming_file
 from rootstock.privacy.streams import SealedWriter, sealed_reader
@@ -40,5 +41,5 @@ def content_delete(key: str) -> None:
     """Delete content that no row names any more. What fails here is found again by the sweep."""
     try:
         default_storage.delete(key)
-    except OSError:
+    except (OSError, *STORAGE_AWAY):
         log.warning("files: the content %s could not be deleted now; the sweep tries again", key)

@@ -16,6 +16,7 @@ from rootstock.files.services import file_remove, files_erase
 from rootstock.privacy.holdings import Content, Expiring, Holdings, Kind
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import keys_locked
 
 
 def _files(key: SubjectKey) -> "QuerySet[StoredFile]":
@@ -48,6 +49,7 @@ def _held(purpose: str) -> bool:
 def _delete(purpose: str, organisation: UUID, before: datetime, most: int) -> int:
     old = _of_purpose(purpose).filter(created_at__lt=before).exclude(subject__in=held_subjects())
     chosen = list(old.select_related("subject").order_by("created_at")[:most])
+    keys_locked({row.subject_id for row in chosen if row.subject_id})
     for row in chosen:
         file_remove(row, "expired")
     return len(chosen)

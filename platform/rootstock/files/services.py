@@ -168,6 +168,11 @@ def file_check(*, organisation: Tenant, file_id: UUID, content: Any = None) -> S
     return _judge(row, report)
 
 
+def file_refuse(row: StoredFile, reason: str) -> None:
+    """Refuse a file in quarantine that cannot be checked."""
+    _judge(row, Report(type=row.type, reason=reason))
+
+
 def _judge(row: StoredFile, report: Report) -> StoredFile:
     """Write what the checks said; once."""
     now = timezone.now()
@@ -251,7 +256,7 @@ def _remove(row: StoredFile, done: str) -> None:
     except ProtectedError:
         raise Conflict("the file is in use, by a data set for instance; delete that first") from None
     _audit(row, done, purpose=row.purpose, state=row.state)
-    transaction.on_commit(lambda: content_delete(row.storage_key))
+    transaction.on_commit(lambda: content_delete(row.storage_key), robust=True)
 
 
 def _forget(row: StoredFile) -> None:

@@ -2,7 +2,7 @@
 
 Usual: effect and stored answer are one transaction. `claims_first` is for endpoints that wait for a worker, which must
 see what was committed: the key is taken in a transaction of its own before, the answer stored in another after.
-`keeps_its_own` is for endpoints whose service remembers keys itself.
+`keeps_its_own` is for endpoints whose requests name for good what they make: a key adds nothing.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def claims_first(view: F) -> F:
 
 
 def keeps_its_own(view: F) -> F:
-    """The endpoint's service knows the key."""
+    """What is sent again is recognised without a key."""
     setattr(view, _MARK, "keeps_its_own")
     return view
 

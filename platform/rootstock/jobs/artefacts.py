@@ -21,8 +21,10 @@ from django.http import FileResponse
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound, TooLarge
+from rootstock.files.contents import content_delete
 from rootstock.ids import uuid7
 from rootstock.jobs.events import Artefact
 from rootstock.jobs.models import Job, JobArtefact
@@ -53,7 +55,7 @@ def artefact_store(job: Job, name: str, content: bytes | IO[bytes], content_type
     try:
         return _point_to(job, name, path, told, content_type)
     except BaseException:
-        default_storage.delete(path)
+        content_delete(path)
         raise
 
 
@@ -84,7 +86,7 @@ def _point_to(job: Job, name: str, path: str, told: _Read, content_type: str) ->
         )
         event_append(row, Artefact(name=name, size=kept.size, sha256=kept.sha256))
         if before:
-            transaction.on_commit(lambda: default_storage.delete(before))
+            transaction.on_commit(lambda: content_delete(before), robust=True)
     return kept
 
 
@@ -119,13 +121,13 @@ def artefact_response(artefact: JobArtefact) -> FileResponse:
 
 def artefacts_expire() -> int:
     """Remove the files whose time is over, in every organisation; their rows stay and say so."""
-    return sum(_expire(organisation) for organisation in Organisation.objects.values_list("pk", flat=True))
+    return each_organisation(_expire)
 
 
-def _expire(organisation: UUID) -> int:
+def _expire(organisation: Organisation) -> int:
     with tenant(organisation):
         over = list(JobArtefact.objects.filter(expires_at__lt=timezone.now()).exclude(path="")[:500])
         JobArtefact.objects.filter(pk__in=[artefact.pk for artefact in over]).update(path="")
     for artefact in over:
-        default_storage.delete(artefact.path)
+        content_delete(artefact.path)
     return len(over)

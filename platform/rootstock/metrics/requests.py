@@ -13,7 +13,7 @@ if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 # What machines ask of the platform every few seconds: neither work done nor, with a worker away, work that failed.
-_PROBES = frozenset({"healthz", "readyz", "metrics"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _count = Counter(
     "rootstock_http_requests", "Requests by route template, method and status", ["route", "method", "status"]
 )

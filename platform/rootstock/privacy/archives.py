@@ -43,5 +43,5 @@ def _drop(requests: "QuerySet[PrivacyRequest]") -> int:
     places = dict(requests.exclude(archive_key="").values_list("pk", "archive_key"))
     PrivacyRequest.objects.filter(pk__in=places).update(archive_key="")
     for place in places.values():
-        transaction.on_commit(partial(content_delete, place))
+        transaction.on_commit(partial(content_delete, place), robust=True)
     return len(places)

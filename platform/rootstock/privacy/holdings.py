@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from rootstock.errors import NotFound
 from rootstock.privacy.keys import SubjectKey
-from rootstock.privacy.subjects import key_destroy
+from rootstock.privacy.subjects import key_destroy, keys_locked
 
 Again = Callable[[], object]
 
@@ -121,8 +121,9 @@ def kinds_of(key: SubjectKey) -> list[Kind]:
 
 def key_release(key: SubjectKey) -> None:
     """Destroy the key of a person of whom nothing is left. Call it inside `tenant()`, after deleting."""
-    if not key.is_destroyed and not any(kind.count(key) for kind in kinds_of(key)):
-        key_destroy(key)
+    for held in keys_locked([key.pk]):  # before counting: what is being stored now is waited for, and counts
+        if not any(kind.count(held) for kind in kinds_of(held)):
+            key_destroy(held)
 
 
 def kind_labels() -> dict[str, str]:

@@ -111,7 +111,7 @@ def _subject_keys_rewrap(most: int) -> int:
 
 
 def _keys_rewrap(kind: type[Key], keys: QuerySet[Key], most: int) -> int:
-    waiting = keys.select_for_update().filter(master_key__in=keyring.retired())
+    waiting = keys.select_for_update(no_key=True).filter(master_key__in=keyring.retired())
     rows = list(waiting.order_by("pk")[:most])
     for row in rows:
         secret = keyring.unwrap(bytes(row.wrapped), row.master_key, row.binding())

@@ -23,6 +23,12 @@ ON CONFLICT (organisation_id, type, reference_index) DO NOTHING RETURNING id
 """
 
 
+# A reader of keys is about to write under them: a destruction in flight is waited for, and the key then not found.
+_FIND = """
+SELECT * FROM privacy_subjectkey WHERE type = %s AND reference_index = ANY(%s) ORDER BY id FOR KEY SHARE
+"""
+
+
 def purpose_of(type: str) -> str:
     """What the references of a subject type are indexed for."""
     return f"subject {type}"
@@ -36,7 +42,10 @@ def subject_ensure(organisation: Organisation | UUID, type: str, reference: str)
 def subjects_ensure(
     organisation: Organisation | UUID, type: str, references: Iterable[str]
 ) -> dict[str, SubjectKey]:
-    """The keys of several persons by reference, made on first use, with two queries. Call it inside `tenant()`."""
+    """The keys of several persons by reference, made on first use, with two queries. Call it inside `tenant()`.
+
+    Until the transaction ends none of them is destroyed: what is stored under them is counted by whoever would.
+    """
     wanted = list(dict.fromkeys(references))
     owner = organisation if isinstance(organisation, UUID) else organisation.pk
     indexes = dict(zip(wanted, blind_indexes(owner, purpose_of(type), wanted), strict=True))
@@ -71,12 +80,20 @@ def subjects_locked(ids: Collection[UUID], field: str) -> list[SubjectKey]:
     Raises NotFound and Conflict naming the field. Call it inside `tenant()`.
     """
     wanted = set(ids)
-    found = list(SubjectKey.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+    found = _locked(wanted)
     if len(found) < len(wanted):
         raise NotFound(f"{field}: no such subject")
     if any(key.is_destroyed for key in found):
         raise Conflict(f"{field}: the person's data was erased")
     return found
+
+
+def keys_locked(ids: Collection[UUID]) -> list[SubjectKey]:
+    """The keys, without destroyed ones, of persons of whom something is about to be deleted; nothing is added then.
+
+    Take them before the rows, as an erasure does, and all at once: no deadlock. Call it inside `tenant()`.
+    """
+    return [key for key in _locked(ids) if not key.is_destroyed]
 
 
 def key_destroy(key: SubjectKey) -> None:
@@ -90,8 +107,12 @@ def _by_index(type: str, indexes: Iterable[bytes]) -> dict[bytes, SubjectKey]:
     wanted = list(indexes)
     if not wanted:
         return {}
-    found = SubjectKey.objects.filter(type=type, reference_index__in=wanted)
+    found = SubjectKey.objects.raw(_FIND, [type, wanted])
     return {bytes(key.reference_index or b""): key for key in found}
+
+
+def _locked(ids: Collection[UUID]) -> list[SubjectKey]:
+    return list(SubjectKey.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
 
 
 def _insert(organisation: UUID, type: str, keys: list[SubjectKey]) -> set[UUID]:

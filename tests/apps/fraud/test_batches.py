@@ -139,7 +139,7 @@ def test_the_same_key_gives_the_same_job(api, bank):
     again = submit(api, [1, 2], **{"Idempotency-Key": "night-1"})
     assert again.status_code == 202
     assert again.json()["job"]["id"] == first["job"]["id"]
-    assert submit(api, [3], **{"Idempotency-Key": "night-1"}).status_code == 409
+    assert submit(api, [3], **{"Idempotency-Key": "night-1"}).status_code == 422
     with tenant(bank.organisation):
         assert Job.objects.count() == 1
 

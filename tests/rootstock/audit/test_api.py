@@ -90,6 +90,8 @@ def test_a_decision_is_confirmed_by_a_person(world, api) -> None:
     shown = api.get(path).json()
     assert [one["action"] for one in shown["actions"]] == ["overridden", "overridden"]
     assert shown["vertical"] == "fraud"
+    read = api.get("/audit/entries", action=f"{record.subject_type}.read").json()["items"]
+    assert [one["data"]["what"] for one in read] == ["reasons"], "people's words are read on record"
     [first] = api.get("/audit/decisions", subject_id=record.subject_id, vertical="fraud").json()["items"]
     assert first["id"] == str(record.pk)
     assert api.get("/audit/decisions", vertical="ehr").json()["items"] == []

@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(int(self.headers["Content-Length"]))
         objects[self._key()] = body
-        self.answer(200)
+        self.answer(403 if "/forbidden/" in self.path else 200)
 
     def _chunks(self) -> bytes:
         found = b""
@@ -48,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(404) if found is None else self.answer(200, length=len(found))
 
     def do_DELETE(self) -> None:
+        if "/forbidden/" in self.path:
+            self.answer(403)
+            return
         objects.pop(self._key(), None)
         self.answer(204)
 

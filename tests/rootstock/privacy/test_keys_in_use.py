@@ -1,0 +1,77 @@
+"""The key of a person is not destroyed while something of them is being stored, nor used once it goes."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from apps.fraud.models import Transaction
+from rootstock.accounts.tenancy import tenant
+from rootstock.privacy.holdings import key_release
+from rootstock.privacy.models import RetentionRule, SubjectKey
+from rootstock.privacy.retention import retention_enforce
+from rootstock.privacy.subjects import subject_find
+from tests.rootstock.privacy.conftest import ACCOUNT, COUNTERPARTY, Planted, pay
+
+LONG_AGO = timedelta(days=400)
+
+
+def beside(work: Callable[[], object]) -> threading.Thread:
+    """Start work in another transaction; back when it is done or waits for a lock."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until = time.monotonic() + 30
+    while thread.is_alive() and not waiting() and time.monotonic() < until:
+        time.sleep(0.02)
+    return thread
+
+
+def waiting() -> bool:
+    """Whether anybody waits for the end of a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return bool(cursor.fetchone()[0])
+
+
+def accounts(planted: Planted) -> list[tuple[str, str]]:
+    """What can be read of the payments."""
+    with tenant(planted.organisation):
+        return [(row.payer, row.payee) for row in Transaction.objects.order_by("sequence")]
+
+
+def test_retention_waits_for_a_payment_that_is_being_stored(planted: Planted) -> None:
+    pay(planted.organisation, (ACCOUNT, COUNTERPARTY))
+    with tenant(planted.organisation) as owner:
+        Transaction.objects.update(received_at=timezone.now() - LONG_AGO)
+        RetentionRule.objects.create(
+            organisation_id=owner, kind="fraud.payments", days=365, changed_by="test"
+        )
+    with tenant(planted.organisation):
+        pay(planted.organisation, (COUNTERPARTY, ACCOUNT), start=2)
+        thread = beside(lambda: retention_enforce(planted.organisation))
+    thread.join()
+    assert accounts(planted) == [(COUNTERPARTY, ACCOUNT)]
+
+
+def test_a_payment_waits_for_the_end_of_a_key_and_gets_a_new_one(planted: Planted) -> None:
+    pay(planted.organisation, (ACCOUNT, COUNTERPARTY))
+    with tenant(planted.organisation) as owner:
+        former = subject_find(owner, "fraud.account", ACCOUNT)
+        assert former
+        Transaction.objects.all().delete()
+        key_release(former)
+        thread = beside(lambda: pay(planted.organisation, (COUNTERPARTY, ACCOUNT), start=2))
+    thread.join()
+    assert accounts(planted) == [(COUNTERPARTY, ACCOUNT)]
+    with tenant(planted.organisation):
+        assert SubjectKey.objects.get(pk=former.pk).is_destroyed
