@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -21,7 +21,7 @@ from rootstock.audit.models import (
     PendingLeaf,
     WitnessState,
 )
-from rootstock.audit.roots import unpack
+from rootstock.audit.roots import chain_length, unpack
 from rootstock.errors import NotFound
 from rootstock.ids import CLOCKS, made_between
 from rootstock.privacy.fields import is_erased
@@ -169,7 +169,7 @@ def chain_of(*, organisation: Organisation) -> Chain:
         return Chain(
             last=last,
             roots=last.sequence if last else 0,
-            leaves=AuditRoot.objects.aggregate(total=Sum("count"))["total"] or 0,
+            leaves=chain_length(last),
             waiting=PendingLeaf.objects.count(),
             oldest_waiting=_moment(oldest.pk) if oldest else None,
             verified=AuditEntry.objects.filter(action=VERIFIED).order_by("-id").first(),
