@@ -160,9 +160,11 @@ def schedule_delete(*, organisation: Organisation, schedule_id: UUID) -> None:
 
 
 def schedule_run_now(*, organisation: Organisation, schedule_id: UUID, created_by: User | None = None) -> Job:
-    """Start its job now, beside its times. Raises Conflict while the job before has not ended."""
+    """Start its job now, beside its times. Raises Conflict while the job before runs, and where its kind is gone."""
     with tenant(organisation):
         schedule = _locked(schedule_id)
+        if schedule.kind not in settings.JOB_KINDS:
+            raise Conflict(f"jobs of the kind {schedule.kind} no longer exist")
         if _unfinished(schedule):
             raise Conflict("the job before has not ended")
         job = _start(schedule, clock.now(), created_by)
