@@ -385,7 +385,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_DEFAULT_QUEUE = "general"
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"  # what beat sends; a job names its own queue
 CELERY_TASK_ROUTES = {
     "rootstock.webhooks.tasks.*": {"queue": "webhooks"}
 }  # a receiver that hangs holds no job

@@ -60,6 +60,14 @@ def test_an_external_database_that_does_not_answer(tmp_path: Path, services: Non
     assert "cannot reach the database as its owner (DATABASE_ADMIN_URL)" in said
 
 
+def test_an_owner_that_sees_no_rows(tmp_path: Path, services: None) -> None:
+    bound = embedded.urls(settings.VAR_DIR).database_url  # the application's role
+    external = {"DATABASE_URL": bound, "DATABASE_ADMIN_URL": bound, "REDIS_URL": settings.REDIS_URL}
+    said = up(tmp_path, "prepare", **external)
+    assert "rootstock_app (DATABASE_ADMIN_URL), is bound by row-level security" in said
+    assert "ALTER ROLE rootstock_app BYPASSRLS" in said
+
+
 COMMANDS = pytest.mark.parametrize("command", ["up", "demo", "prepare"])
 
 

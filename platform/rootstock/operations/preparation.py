@@ -33,6 +33,7 @@ def prepare(say: Callable[[str], object]) -> None:
     _both_database_urls()
     _reach_valkey()
     _reach_database("admin", "the database as its owner (DATABASE_ADMIN_URL)")
+    _refuse_bound_owner()
     _reach_database("default", "the database (DATABASE_URL)")
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
@@ -69,6 +70,23 @@ def _reach_database(alias: str, what: str) -> None:
         psycopg.connect(**parameters).close()
     except psycopg.Error as error:
         raise Refusal(f"cannot reach {what}: {_first(error)}") from None
+
+
+def _refuse_bound_owner() -> None:
+    """Migrations rewrite rows of every organisation: under the policies they would see none, and say nothing."""
+    try:
+        with psycopg.connect(**connections["admin"].get_connection_params()) as connection:
+            found = connection.execute(
+                "SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except psycopg.Error as error:
+        raise Refusal(f"cannot ask the database for its owner's rights: {_first(error)}") from None
+    name, is_free = found or ("", False)
+    if not is_free:
+        raise Refusal(
+            f"the owner of the tables, {name} (DATABASE_ADMIN_URL), is bound by row-level security and would "
+            f"migrate no rows: as a superuser, run ALTER ROLE {name} BYPASSRLS"
+        )
 
 
 def _first(error: Exception) -> str:
