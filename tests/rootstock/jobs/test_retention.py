@@ -43,9 +43,7 @@ def test_it_works(world, monkeypatch) -> None:
     with tenant(world.organisation):
         assert list(JobEvent.objects.values_list("job", flat=True)) == [repetition.pk]
     with pytest.raises(NotFound, match="days after its end"):
-        selectors.job_get(
-            organisation=world.organisation, job_id=over[0].pk, scopes=frozenset(SCOPES)
-        )
+        selectors.job_get(organisation=world.organisation, job_id=over[0].pk, scopes=frozenset(SCOPES))
 
 
 def test_what_is_open_recent_stored_or_evidence_stays(world) -> None:
@@ -60,7 +58,7 @@ def test_what_is_open_recent_stored_or_evidence_stays(world) -> None:
         JobArtefact.objects.create(
             organisation_id=owner, job=stored, name="a.csv", size=1, path="jobs/a", expires_at=timezone.now()
         )
-        base = BaseModel.objects.create(name="tiny", fingerprint="ab" * 32)
+        base = BaseModel.objects.create(name="tiny", fingerprint="ab" * 32, bytes=1)
         AdapterVersion.objects.create(
             organisation_id=owner, name="desk", digest="cd" * 32, base=base, job=training
         )
