@@ -18,7 +18,7 @@ from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Busy, Conflict, FieldProblem, InvalidInput, NotFound
 from rootstock.jobs.cron import next_run
-from rootstock.jobs.models import FINAL_STATES, Job, JobSchedule, Priority
+from rootstock.jobs.models import OPEN_STATES, Job, JobSchedule, Priority
 from rootstock.jobs.services import job_create
 
 log = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ def _start(schedule: JobSchedule, scheduled_for: datetime, created_by: User | No
 
 
 def _unfinished(schedule: JobSchedule) -> bool:
-    return Job.objects.filter(schedule=schedule).exclude(state__in=FINAL_STATES).exists()
+    return Job.objects.filter(schedule=schedule, state__in=OPEN_STATES).exists()
 
 
 def _next(schedule: JobSchedule, after: datetime) -> datetime:
