@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from rootstock.accounts.models import ApiKey, MachineClient, Membership
-from rootstock.accounts.services import api_key_create, client_create, member_remove
+from rootstock.accounts.services import api_key_create, client_create, member_add, member_remove
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from tests.fixtures.world import Api
@@ -27,6 +27,7 @@ class Left:
 
 @pytest.fixture
 def left(world) -> Left:
+    member_add(organisation=world.organisation, user=world.colleague, role="administrator")
     given = {"organisation": world.organisation, "name": "k", "scopes": ["jobs:read", "keys:write"]}
     _, token = api_key_create(**given, created_by=world.colleague)
     chained = Api(token).post("/keys", {"name": "chained", "scopes": ["jobs:read"]}).json()["token"]
