@@ -83,6 +83,7 @@ def test_a_removal_that_is_refused_revokes_nothing(world, left) -> None:
     _, token = api_key_create(
         organisation=world.organisation, name="o", scopes=["jobs:read"], created_by=world.owner
     )
+    member_add(organisation=world.organisation, user=world.colleague, role="auditor")
     assert world.browser(world.owner).post(f"/people/{owner.pk}/remove/").status_code == 409
     assert Api(token).get("/jobs").status_code == 200
     with tenant(world.organisation):
