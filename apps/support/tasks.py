@@ -3,10 +3,10 @@
 from celery import shared_task
 
 from apps.support import services
-from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 
 
 @shared_task
 def expire_answers() -> int:
     """Mark the answers of workers that died as failed, in every organisation."""
-    return sum(services.answers_expire(organisation=item) for item in Organisation.objects.all())
+    return each_organisation(lambda one: services.answers_expire(organisation=one))

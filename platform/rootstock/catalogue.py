@@ -33,6 +33,7 @@ class JobKind:
     max_attempts: int = 5
     params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
     ended: str = ""  # dotted path of function(Job), called in the transaction in which one ends
+    evidence: bool = False  # kept for good: it is part of what the organisation has to prove
 
 
 @dataclass(slots=True, frozen=True)
@@ -126,6 +127,7 @@ JOB_KINDS: dict[str, JobKind] = {
         "privacy:write",
         kept="Nothing; the archive is stored whole or not at all.",
         ended="rootstock.privacy.requests.export_ended",
+        evidence=True,
     ),
 }
 # Whose key seals the words that people write about a decision: function(id of the thing decided on) -> SubjectKey.

@@ -385,7 +385,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_DEFAULT_QUEUE = "general"
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"  # what beat sends; a job names its own queue
 CELERY_TASK_ROUTES = {
     "rootstock.webhooks.tasks.*": {"queue": "webhooks"}
 }  # a receiver that hangs holds no job
@@ -396,6 +396,7 @@ JOB_LEASE_S = integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
 # How many jobs one organisation may have waiting (more are refused with 429) and running at once.
 JOBS_QUEUED = integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
 JOBS_RUNNING = integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+JOB_KEEP_DAYS = integer("ROOTSTOCK_JOB_KEEP_DAYS", 365, 1)  # once ended, with their events
 JOB_ARTEFACT_DAYS = integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20
 # How long what was done waits for the root that seals it, and who outside is told of each root.
@@ -420,6 +421,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 86_400},
     },
     "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
+    "purge-jobs": {
+        "task": "rootstock.jobs.tasks.purge_jobs",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
+    },
     "sweep-webhook-deliveries": {
         "task": "rootstock.webhooks.tasks.sweep_deliveries",
         "schedule": 5.0,

@@ -13,6 +13,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,7 @@ from rootstock.console.tables import (
 )
 from rootstock.console.tables.columns import safe_csv
 from rootstock.errors import InvalidInput, NotFound
+from rootstock.ids import uuid7_at
 from rootstock.jobs.models import Job
 from tests.fixtures.services import as_tenant
 
@@ -56,6 +59,7 @@ TABLE = Table(
         TextFilter("q", "Kind", lookup="kind__startswith"),
         ChoiceFilter("state", "State", lookup="state", choices=STATES),
         DateFilter("created", "Created", lookup="created_at"),
+        DateFilter("made", "Made", lookup="created_at", by_id=True),
         NumberFilter("done", "Done", lookup="done"),
     ],
     sort="-created",
@@ -173,6 +177,35 @@ def test_days_are_the_viewers_days(world, request_of):
         request = request_of("?created_from=2026-03-15&created_to=2026-03-15")
         request.COOKIES["rootstock_zone"] = zone
         assert len(embedded(request, TABLE, Job.objects.all()).rows) == count
+
+
+def test_days_by_the_ids(world, request_of):
+    """The bounds over ids narrow nothing that the time itself would not."""
+    now = timezone.now()
+    with as_tenant(world.organisation):
+        for ago in (0, 2, 4):
+            at = now - timedelta(days=ago)
+            one = Job.objects.create(organisation=world.organisation, pk=uuid7_at(at), kind=f"ago-{ago}")
+            Job.objects.filter(pk=one.pk).update(created_at=at)
+    day = (now - timedelta(days=2)).date()
+    for query, kinds in (
+        (f"?made_from={day}&made_to={day}", ["ago-2"]),
+        (f"?made_from={day}", ["ago-0", "ago-2"]),
+        ("?made_from=1900-01-01&made_to=2200-12-31", ["ago-0", "ago-2", "ago-4"]),
+    ):
+        view = embedded(request_of(query), TABLE, Job.objects.all())
+        assert [row.cells[0].html for row in view.rows] == kinds, query
+
+
+@pytest.mark.parametrize("path", ["jobs", "files", "audit"])
+def test_a_list_of_some_days_is_read_in_the_index_of_ids(world, services, path):
+    page = world.browser(world.owner)
+    names = {"audit": "at"}.get(path, "created")
+    with CaptureQueriesContext(connection) as asked:
+        assert page.get(f"/{path}/?{names}_from=1900-01-01&{names}_to=2026-03-01").status_code == 200
+    listed = [one["sql"] for one in asked if "at\" < '2026-03-02" in one["sql"]]
+    assert listed
+    assert all('"id" >= ' in sql and '"id" < ' in sql for sql in listed)
 
 
 @pytest.mark.parametrize(

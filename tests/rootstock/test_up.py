@@ -60,6 +60,21 @@ def test_an_external_database_that_does_not_answer(tmp_path: Path, services: Non
     assert "cannot reach the database as its owner (DATABASE_ADMIN_URL)" in said
 
 
+def test_an_owner_that_sees_no_rows(tmp_path: Path, services: None) -> None:
+    bound = embedded.urls(settings.VAR_DIR).database_url  # the application's role
+    external = {"DATABASE_URL": bound, "DATABASE_ADMIN_URL": bound, "REDIS_URL": settings.REDIS_URL}
+    said = up(tmp_path, "prepare", **external)
+    assert "rootstock_app (DATABASE_ADMIN_URL), is bound by row-level security" in said
+    assert "ALTER ROLE rootstock_app BYPASSRLS" in said
+
+
+def test_an_application_that_sees_every_organisation(tmp_path: Path, services: None) -> None:
+    free = embedded.urls(settings.VAR_DIR).database_admin_url  # the owner's role
+    external = {"DATABASE_URL": free, "DATABASE_ADMIN_URL": free, "REDIS_URL": settings.REDIS_URL}
+    said = up(tmp_path, "prepare", **external)
+    assert "rootstock (DATABASE_URL), is not bound by row-level security" in said
+
+
 COMMANDS = pytest.mark.parametrize("command", ["up", "demo", "prepare"])
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.models import Invitation, Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 
@@ -33,7 +34,7 @@ def sign_in_traces_purge() -> int:
 
 def invitations_purge() -> int:
     """Delete invitations that were used, revoked or left to expire long ago; their addresses go with them."""
-    return sum(_purge(organisation) for organisation in Organisation.objects.all())
+    return each_organisation(_purge)
 
 
 def _purge(organisation: Organisation) -> int:

@@ -63,6 +63,7 @@ class AuditEntry(Leaf):
             models.Index(fields=["organisation", "action", "-id"], name="audit_by_action"),
             models.Index(fields=["organisation", "object_id", "-id"], name="audit_by_object_id"),
             models.Index(fields=["organisation", "object_type", "-id"], name="audit_by_object_type"),
+            models.Index(fields=["organisation", "request_id", "-id"], name="audit_by_request"),
         ]
 
 
@@ -164,6 +165,9 @@ class AuditRoot(OwnedRow):
 
     sequence = models.PositiveBigIntegerField()
     count = models.PositiveIntegerField()
+    total = models.PositiveBigIntegerField(
+        null=True
+    )  # of the chain up to here, not hashed; null in the first ones
     leaves = models.BinaryField()
     merkle = models.BinaryField(max_length=32)
     previous = models.BinaryField(max_length=32)

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Sum
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import every_tenant, tenant
@@ -112,6 +113,7 @@ def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | No
             organisation_id=owner,
             sequence=last.sequence + 1 if last else 1,
             count=len(members),
+            total=chain_length(last) + len(members),
             leaves=pack(members),
             merkle=merkle_root([one.digest for one in members]),
             previous=bytes(last.hash) if last else NOTHING,
@@ -120,6 +122,15 @@ def _root_write(organisation: Organisation | UUID, wait: bool) -> AuditRoot | No
         root.save(force_insert=True)
         witness_owe(root)
     return root
+
+
+def chain_length(last: AuditRoot | None) -> int:
+    """How many leaves are sealed up to the last root. Roots of before `total` was kept are counted."""
+    if last is None:
+        return 0
+    if last.total is None:
+        return int(AuditRoot.objects.aggregate(leaves=Sum("count"))["leaves"])
+    return last.total
 
 
 def _alone(organisation: UUID, wait: bool) -> bool:

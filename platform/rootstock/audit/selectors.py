@@ -1,12 +1,12 @@
 """Reads of the trail: filtered lists, one row with its proof, the state of the chain."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -21,15 +21,12 @@ from rootstock.audit.models import (
     PendingLeaf,
     WitnessState,
 )
-from rootstock.audit.roots import unpack
+from rootstock.audit.roots import chain_length, unpack
 from rootstock.errors import NotFound
-from rootstock.ids import uuid7_at
+from rootstock.ids import CLOCKS, made_between
 from rootstock.privacy.fields import is_erased
 
-L = TypeVar("L", bound=Leaf)
 VERIFIED = "audit.verified"
-_CLOCKS = timedelta(minutes=5)
-"""How far the clocks of two machines may lie apart when a root is sought by time."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,7 +99,7 @@ def entries(wanted: EntryFilter) -> QuerySet[AuditEntry]:
         "request_id": wanted.request_id,
     }
     found = AuditEntry.objects.filter(**{name: value for name, value in plain.items() if value})
-    return between(found, "at", wanted.since, wanted.until)
+    return made_between(found, "at", wanted.since, wanted.until)
 
 
 def decisions(wanted: DecisionFilter) -> QuerySet[DecisionRecord]:
@@ -114,16 +111,7 @@ def decisions(wanted: DecisionFilter) -> QuerySet[DecisionRecord]:
         "subject_id": wanted.subject_id,
     }
     found = DecisionRecord.objects.filter(**{name: value for name, value in plain.items() if value})
-    return between(found, "decided_at", wanted.since, wanted.until)
-
-
-def between(found: QuerySet[L], column: str, since: datetime | None, until: datetime | None) -> QuerySet[L]:
-    """A range of time. Ids are ordered by time, so an index that ends with the id serves it."""
-    if since:
-        found = found.filter(id__gte=uuid7_at(since - _CLOCKS), **{f"{column}__gte": since})
-    if until:
-        found = found.filter(id__lt=uuid7_at(until + _CLOCKS), **{f"{column}__lt": until})
-    return found
+    return made_between(found, "decided_at", wanted.since, wanted.until)
 
 
 def entry_get(*, organisation: Organisation, entry_id: UUID) -> AuditEntry:
@@ -181,7 +169,7 @@ def chain_of(*, organisation: Organisation) -> Chain:
         return Chain(
             last=last,
             roots=last.sequence if last else 0,
-            leaves=AuditRoot.objects.aggregate(total=Sum("count"))["total"] or 0,
+            leaves=chain_length(last),
             waiting=PendingLeaf.objects.count(),
             oldest_waiting=_moment(oldest.pk) if oldest else None,
             verified=AuditEntry.objects.filter(action=VERIFIED).order_by("-id").first(),
@@ -239,7 +227,7 @@ def _with_actions(records: list[DecisionRecord]) -> list[DecisionRecord]:
 
 def _root_of(leaf: UUID, at: datetime) -> AuditRoot | None:
     """The root that lists the leaf: the first or one of the first written after it."""
-    later = AuditRoot.objects.filter(at__gte=at - _CLOCKS)
+    later = AuditRoot.objects.filter(at__gte=at - CLOCKS)
     listing = later.extra(where=["position(%s::bytea in leaves) > 0"], params=[leaf.bytes])
     return listing.order_by("at").first()
 

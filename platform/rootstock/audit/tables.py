@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from rootstock.accounts.auth import PageRequest
 from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord
-from rootstock.audit.selectors import actors_of_trail, between, values_of
+from rootstock.audit.selectors import actors_of_trail, values_of
 from rootstock.audit.words import (
     KINDS,
     action_words,
@@ -84,7 +84,7 @@ def entries_table(request: PageRequest) -> Table:
                 choices=[(one, thing_words(one)) for one in things],
             ),
             TextFilter("object_id", "Id", lookup="object_id", placeholder="Exact id"),
-            DateFilter("at", "When", apply=_at),
+            DateFilter("at", "When", lookup="at", by_id=True),
         ],
         sort="-at",
         row_url=lambda row: reverse("audit-entry", args=[row.pk]),
@@ -109,7 +109,7 @@ DECISIONS = Table(
     filters=[
         ChoiceFilter("kind", "Decision", lookup="kind", choices=list(KINDS.items())),
         TextFilter("subject_id", "About", lookup="subject_id", placeholder="Exact id"),
-        DateFilter("at", "When", apply=lambda found, ends: between(found, "decided_at", *ends)),
+        DateFilter("at", "When", lookup="decided_at", by_id=True),
     ],
     sort="-at",
     row_url=lambda row: reverse("audit-decision", args=[row.pk]),
@@ -185,10 +185,6 @@ def outcome_words(output: dict[str, Any]) -> str:
 def _by_actor(found: QuerySet[AuditEntry], value: str) -> QuerySet[AuditEntry]:
     kind, _, id = value.partition(":")
     return found.filter(actor_kind=kind, actor_id=id)
-
-
-def _at(found: QuerySet[AuditEntry], ends: tuple[datetime | None, datetime | None]) -> QuerySet[AuditEntry]:
-    return between(found, "at", *ends)
 
 
 def _actor_choices(request: PageRequest) -> Choices:

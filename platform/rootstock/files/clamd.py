@@ -1,7 +1,7 @@
 """A virus scanner beside the platform: clamd's INSTREAM command, over TCP or a socket of this machine."""
 
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import BinaryIO
 
 from rootstock.errors import Unavailable
@@ -16,16 +16,16 @@ def check_virus(stream: BinaryIO, address: str) -> str:
     """Send the content. Raises Refusal with the finding's name, Unavailable when clamd cannot say."""
     try:
         with closing(_connect(address)) as connection:
-            connection.sendall(b"zINSTREAM\0")
-            for piece in chunks(stream):
-                connection.sendall(len(piece).to_bytes(4, "big") + piece)
-            connection.sendall(bytes(4))
+            with suppress(BrokenPipeError, ConnectionResetError):  # it has had enough, and may have said why
+                _send(connection, stream)
             reply = _reply(connection)
     except OSError:
         raise Unavailable("the virus scanner does not answer", retry_after=30) from None
     verdict = reply.removeprefix("stream: ")
     if verdict.endswith(" FOUND"):
         raise Refusal(f"the virus scanner found {verdict.removesuffix(' FOUND')[:100]}")
+    if verdict.startswith("INSTREAM size limit exceeded"):
+        raise Refusal("it is larger than the virus scanner takes; its operator can raise StreamMaxLength")
     if verdict != "OK":
         raise Unavailable("the virus scanner could not scan the file", retry_after=30)
     return "nothing found"
@@ -39,6 +39,13 @@ def _connect(address: str) -> socket.socket:
         return connection
     host, _, port = address.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT_S)
+
+
+def _send(connection: socket.socket, stream: BinaryIO) -> None:
+    connection.sendall(b"zINSTREAM\0")
+    for piece in chunks(stream):
+        connection.sendall(len(piece).to_bytes(4, "big") + piece)
+    connection.sendall(bytes(4))
 
 
 def _reply(connection: socket.socket) -> str:

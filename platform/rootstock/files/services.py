@@ -168,6 +168,11 @@ def file_check(*, organisation: Tenant, file_id: UUID, content: Any = None) -> S
     return _judge(row, report)
 
 
+def file_refuse(row: StoredFile, reason: str) -> None:
+    """Refuse a file in quarantine that cannot be checked."""
+    _judge(row, Report(type=row.type, reason=reason))
+
+
 def _judge(row: StoredFile, report: Report) -> StoredFile:
     """Write what the checks said; once."""
     now = timezone.now()

@@ -1,7 +1,7 @@
 """What interrupted processes leave, and what has had its time, is taken away."""
 
-import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,62 +11,90 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import Conflict
+from rootstock.errors import Busy, Conflict, Unavailable
 from rootstock.files.contents import content_delete
 from rootstock.files.models import FileState, StoredFile
-from rootstock.files.services import file_remove, scan_queue
-from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact
+from rootstock.files.services import SCAN_KIND, file_refuse, file_remove, scan_queue
+from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact, JobState
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.models import PrivacyRequest
 
-log = logging.getLogger(__name__)
 ABANDONED = timedelta(hours=1)
 UNCHECKED = timedelta(minutes=5)
 ORPHANED = timedelta(days=1)
+GIVEN_UP = timedelta(days=3)
+SCANS = 3
+_AWAY = (Unavailable.code, Busy.code)
 _MANY = 500
 
 
 def files_sweep() -> dict[str, int]:
     """Every few minutes: uploads that broke off, files nobody checks, files past their time."""
-    counts = {"abandoned": 0, "queued": 0, "expired": 0}
-    for organisation in Organisation.objects.all():
-        with tenant(organisation):
-            counts["abandoned"] += _abandoned()
-            counts["queued"] += _unchecked()
-            counts["expired"] += _expired()
-    return counts
+    return {
+        "abandoned": each_organisation(_abandoned),
+        "queued": each_organisation(_unchecked),
+        "expired": each_organisation(_expired),
+    }
 
 
-def _abandoned() -> int:
-    broken = StoredFile.objects.filter(state=FileState.UPLOADING, created_at__lt=timezone.now() - ABANDONED)
-    rows = list(broken[:_MANY])
-    for row in rows:
-        file_remove(row, "abandoned")
+def _abandoned(organisation: Organisation) -> int:
+    with tenant(organisation):
+        broken = StoredFile.objects.filter(
+            state=FileState.UPLOADING, created_at__lt=timezone.now() - ABANDONED
+        )
+        rows = list(broken[:_MANY])
+        for row in rows:
+            file_remove(row, "abandoned")
     return len(rows)
 
 
-def _unchecked() -> int:
+def _unchecked(organisation: Organisation) -> int:
+    count = 0
+    with tenant(organisation), suppress(Busy):  # the rest once there is room
+        for row in _forgotten():
+            if reason := _hopeless(row):
+                file_refuse(row, reason)
+            else:
+                scan_queue(row)
+                count += 1
+    return count
+
+
+def _forgotten() -> list[StoredFile]:
+    """Files in quarantine that no job is about to check."""
     waiting = StoredFile.objects.filter(
         state=FileState.QUARANTINED, created_at__lt=timezone.now() - UNCHECKED
     )
     rows = list(waiting[:_MANY])
     jobs = Job.objects.in_bulk([row.job_id for row in rows if row.job_id])
-    left = [row for row in rows if row.job_id not in jobs or jobs[row.job_id].state in FINAL_STATES]
-    for row in left:
-        scan_queue(row)
-    return len(left)
+    return [row for row in rows if row.job_id not in jobs or jobs[row.job_id].state in FINAL_STATES]
 
 
-def _expired() -> int:
-    past = StoredFile.objects.filter(expires_at__lt=timezone.now()).exclude(subject__in=held_subjects())
+def _hopeless(row: StoredFile) -> str:
+    """Why a file is not tried again; empty while it is. A scanner that is away says nothing about the file."""
+    scans = Job.objects.filter(kind=SCAN_KIND, pk__gt=row.pk, params__file=str(row.pk))
+    if scans.filter(state=JobState.CANCELLED).exists():
+        return "its check was cancelled; delete it and upload it again"
+    failed = scans.filter(state=JobState.FAILED)
+    if failed.count() - failed.filter(error__code__in=_AWAY).count() >= SCANS:
+        return f"its check failed {SCANS} times; ask an operator to look at the job {row.job_id}"
+    if row.created_at < timezone.now() - GIVEN_UP:
+        return f"it could not be checked within {GIVEN_UP.days} days; delete it and upload it again"
+    return ""
+
+
+def _expired(organisation: Organisation) -> int:
     count = 0
-    for row in past.select_related("subject")[:_MANY]:
-        try:
-            file_remove(row, "purged")
-            count += 1
-        except Conflict:
-            continue  # something is made of it: it stays as long as that does
+    with tenant(organisation):
+        past = StoredFile.objects.filter(expires_at__lt=timezone.now()).exclude(subject__in=held_subjects())
+        for row in past.select_related("subject")[:_MANY]:
+            try:
+                file_remove(row, "purged")
+                count += 1
+            except Conflict:
+                continue  # something is made of it: it stays as long as that does
     return count
 
 

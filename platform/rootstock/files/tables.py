@@ -49,7 +49,7 @@ FILES = Table(
         TextFilter("q", "Name", lookup="name__icontains"),
         ChoiceFilter("purpose", "For", lookup="purpose", choices=[(n, p.label) for n, p in PURPOSES.items()]),
         ChoiceFilter("state", "State", lookup="state", choices=FileState.choices),
-        DateFilter("created", "Uploaded", lookup="created_at"),
+        DateFilter("created", "Uploaded", lookup="created_at", by_id=True),
     ],
     sort="-created",
     row_url=lambda row: reverse("file", args=[row.pk]),

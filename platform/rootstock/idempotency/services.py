@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.idempotency.models import IdempotentRequest
@@ -139,11 +140,12 @@ def request_forget(wanted: Asked) -> None:
 
 def requests_purge() -> int:
     """Forget what is older than a day; returns how much that was."""
-    before, count = timezone.now() - KEPT, 0
-    for organisation in Organisation.objects.all():
-        with tenant(organisation):
-            count += IdempotentRequest.objects.filter(created_at__lt=before).delete()[0]
-    return count
+    return each_organisation(_purge)
+
+
+def _purge(organisation: Organisation) -> int:
+    with tenant(organisation):
+        return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def _rows(wanted: Asked) -> QuerySet[IdempotentRequest]:

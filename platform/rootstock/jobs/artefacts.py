@@ -21,6 +21,7 @@ from django.http import FileResponse
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound, TooLarge
 from rootstock.files.contents import content_delete
@@ -120,10 +121,10 @@ def artefact_response(artefact: JobArtefact) -> FileResponse:
 
 def artefacts_expire() -> int:
     """Remove the files whose time is over, in every organisation; their rows stay and say so."""
-    return sum(_expire(organisation) for organisation in Organisation.objects.values_list("pk", flat=True))
+    return each_organisation(_expire)
 
 
-def _expire(organisation: UUID) -> int:
+def _expire(organisation: Organisation) -> int:
     with tenant(organisation):
         over = list(JobArtefact.objects.filter(expires_at__lt=timezone.now()).exclude(path="")[:500])
         JobArtefact.objects.filter(pk__in=[artefact.pk for artefact in over]).update(path="")

@@ -24,6 +24,7 @@ class Priority(models.IntegerChoices):
     BULK = 2
 
 
+OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
 FINAL_STATES = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -80,7 +81,9 @@ class Job(TenantModel):
     rate = models.FloatField(null=True)  # of `done` per second, lately; null while nobody can say
     message = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    schedule = models.ForeignKey(JobSchedule, null=True, on_delete=models.SET_NULL, related_name="jobs")
+    schedule = models.ForeignKey(
+        JobSchedule, null=True, on_delete=models.SET_NULL, related_name="jobs", db_index=False
+    )
     scheduled_for = models.DateTimeField(null=True)
     repeats = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="repeated_by")
     request_id = models.CharField(max_length=64, blank=True)
@@ -109,6 +112,11 @@ class Job(TenantModel):
                 name="job_claim_order",
             ),
             models.Index(fields=["organisation", "queue", "-started_at"], name="job_latest_start"),
+            models.Index(
+                fields=["schedule", "-id"], condition=models.Q(schedule__isnull=False), name="job_of_schedule"
+            ),
+            # However many have ended: what goes on, counted over all organisations and asked for by a schedule.
+            models.Index(fields=["schedule"], condition=models.Q(state__in=OPEN_STATES), name="job_open"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["schedule", "scheduled_for"], name="one_job_per_scheduled_time")

@@ -18,7 +18,7 @@ from rootstock.accounts.tenancy import every_tenant, tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Busy, Conflict, FieldProblem, InvalidInput, NotFound
 from rootstock.jobs.cron import next_run
-from rootstock.jobs.models import FINAL_STATES, Job, JobSchedule, Priority
+from rootstock.jobs.models import OPEN_STATES, Job, JobSchedule, Priority
 from rootstock.jobs.services import job_create
 
 log = logging.getLogger(__name__)
@@ -160,9 +160,11 @@ def schedule_delete(*, organisation: Organisation, schedule_id: UUID) -> None:
 
 
 def schedule_run_now(*, organisation: Organisation, schedule_id: UUID, created_by: User | None = None) -> Job:
-    """Start its job now, beside its times. Raises Conflict while the job before has not ended."""
+    """Start its job now, beside its times. Raises Conflict while the job before runs, and where its kind is gone."""
     with tenant(organisation):
         schedule = _locked(schedule_id)
+        if schedule.kind not in settings.JOB_KINDS:
+            raise Conflict(f"jobs of the kind {schedule.kind} no longer exist")
         if _unfinished(schedule):
             raise Conflict("the job before has not ended")
         job = _start(schedule, clock.now(), created_by)
@@ -222,7 +224,7 @@ def _start(schedule: JobSchedule, scheduled_for: datetime, created_by: User | No
 
 
 def _unfinished(schedule: JobSchedule) -> bool:
-    return Job.objects.filter(schedule=schedule).exclude(state__in=FINAL_STATES).exists()
+    return Job.objects.filter(schedule=schedule, state__in=OPEN_STATES).exists()
 
 
 def _next(schedule: JobSchedule, after: datetime) -> datetime:

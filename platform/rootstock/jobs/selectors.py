@@ -4,8 +4,9 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -44,7 +45,7 @@ def job_get(*, organisation: Organisation | UUID, job_id: UUID, scopes: frozense
     with tenant(organisation):
         job = Job.objects.select_related("created_by", "schedule").filter(pk=job_id).first()
     if job is None:
-        raise NotFound("no such job")
+        raise NotFound(f"no such job; {settings.JOB_KEEP_DAYS} days after its end a job is deleted")
     permissions.require_see(scopes, job.kind)
     return job
 
@@ -92,15 +93,14 @@ def job_artefacts(*, organisation: Organisation | UUID, job_id: UUID) -> list[Jo
 def schedules(*, organisation: Organisation | UUID, scopes: frozenset[str]) -> list[JobSchedule]:
     """The schedules that may be seen, with `latest`, the job started last; the next due first, then the paused."""
     with tenant(organisation):
-        rows = list(
-            permissions.seen(JobSchedule.objects.select_related("created_by"), scopes).order_by(
-                F("next_run_at").asc(nulls_last=True), "name"
-            )
+        started = Job.objects.filter(schedule=OuterRef("pk")).order_by("-id").values("pk")[:1]
+        found = JobSchedule.objects.select_related("created_by").annotate(latest_id=Subquery(started))
+        rows: list[Any] = list(
+            permissions.seen(found, scopes).order_by(F("next_run_at").asc(nulls_last=True), "name")
         )
-        started = Job.objects.filter(schedule__in=rows).order_by("schedule", "-id").distinct("schedule")
-        latest = {job.schedule_id: job for job in started}
+        latest = Job.objects.in_bulk([row.latest_id for row in rows if row.latest_id])
     for row in rows:
-        row.latest = latest.get(row.pk)  # type: ignore[attr-defined]
+        row.latest = latest.get(row.latest_id)
     return rows
 
 

@@ -54,7 +54,7 @@ JOBS = Table(
         ChoiceFilter(
             "priority", "Priority", apply=_of_priority, choices=[(p.name.lower(), p.label) for p in Priority]
         ),
-        DateFilter("created", "Created", lookup="created_at"),
+        DateFilter("created", "Created", lookup="created_at", by_id=True),
     ],
     sort="-created",
     row_url=lambda job: reverse("job", args=[job.pk]),

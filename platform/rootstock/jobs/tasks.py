@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from rootstock.jobs import artefacts
+from rootstock.jobs import artefacts, retention
 from rootstock.jobs import clock as clock  # beat imports this module, and the clock starts with it
 from rootstock.jobs.claiming import claim_next, wake_where_idle
 from rootstock.jobs.running import run_claimed
@@ -26,3 +26,9 @@ def run_next(self: "Task[Any, Any]", queue: str) -> None:
 def expire_artefacts() -> int:
     """Once an hour: remove the files whose time is over."""
     return artefacts.artefacts_expire()
+
+
+@shared_task
+def purge_jobs() -> int:
+    """Once a day: delete the jobs whose time is over."""
+    return retention.jobs_purge()

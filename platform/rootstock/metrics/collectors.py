@@ -98,14 +98,13 @@ def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:
 
 
 def _jobs() -> Iterator[Metric]:
-    from rootstock.jobs.models import Job, JobState
+    from rootstock.jobs.models import OPEN_STATES, Job
 
     count = GaugeMetricFamily("rootstock_jobs", "Jobs that have not ended", labels=["kind", "state"])
     age = GaugeMetricFamily(
         "rootstock_jobs_oldest_seconds", "Age of the oldest of them", labels=["kind", "state"]
     )
-    open_states = (JobState.QUEUED, JobState.RUNNING)
-    rows = Job.objects.filter(state__in=open_states).values("kind", "state").order_by("kind", "state")
+    rows = Job.objects.filter(state__in=OPEN_STATES).values("kind", "state").order_by("kind", "state")
     for row in _as_system("reaper", rows.annotate(n=Count("id"), since=Min("created_at"))):
         count.add_metric([row["kind"], row["state"]], row["n"])
         age.add_metric([row["kind"], row["state"]], _age(row["since"]))

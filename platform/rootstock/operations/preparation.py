@@ -34,6 +34,7 @@ def prepare(say: Callable[[str], object]) -> None:
     _reach_valkey()
     _reach_database("admin", "the database as its owner (DATABASE_ADMIN_URL)")
     _reach_database("default", "the database (DATABASE_URL)")
+    _refuse_wrong_roles()
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
@@ -69,6 +70,35 @@ def _reach_database(alias: str, what: str) -> None:
         psycopg.connect(**parameters).close()
     except psycopg.Error as error:
         raise Refusal(f"cannot reach {what}: {_first(error)}") from None
+
+
+def _refuse_wrong_roles() -> None:
+    """Migrations must see the rows of every organisation, and would say nothing if they saw none; the application
+    must be held to one organisation, and would say nothing if it saw them all."""
+    owner, sees_all = _role("admin")
+    if not sees_all:
+        raise Refusal(
+            f"the owner of the tables, {owner} (DATABASE_ADMIN_URL), is bound by row-level security and would "
+            f"migrate no rows: as a superuser, run ALTER ROLE {owner} BYPASSRLS"
+        )
+    application, sees_all = _role("default")
+    if sees_all:
+        raise Refusal(
+            f"the application's role, {application} (DATABASE_URL), is not bound by row-level security: name one that "
+            "is neither a superuser nor BYPASSRLS"
+        )
+
+
+def _role(alias: str) -> tuple[str, bool]:
+    """The name of a connection's role, and whether it sees the rows of every organisation."""
+    try:
+        with psycopg.connect(**connections[alias].get_connection_params()) as connection:
+            found = connection.execute(
+                "SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except psycopg.Error as error:
+        raise Refusal(f"cannot ask the database for the rights of a role: {_first(error)}") from None
+    return found or ("", False)
 
 
 def _first(error: Exception) -> str:

@@ -80,7 +80,7 @@ def processes(web: Address) -> list[Definition]:
         _process("score", _worker("score", "score", "threads", 4), says(r"\bready\."), score),
         _process("trainer", _worker("trainer", "adaptation", "prefork", 1), says(r"\bready\.")),
         _process("general", _worker("general", "general", "prefork", 2), says(r"\bready\.")),
-        _process("webhooks", _worker("webhooks", "webhooks", "threads", 8), says(r"\bready\.")),
+        _process("webhooks", _worker("webhooks", "webhooks,housekeeping", "threads", 12), says(r"\bready\.")),
         _process("beat", _celery("rootstock.celery", "beat", "--pidfile", ""), says("is starting")),
     ]
 

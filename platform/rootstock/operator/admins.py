@@ -17,8 +17,9 @@ from rootstock.audit.models import AuditEntry, AuditRoot, DecisionRecord
 from rootstock.errors import DomainError
 from rootstock.files.models import StoredFile
 from rootstock.jobs.models import Job, JobSchedule
+from rootstock.jobs.permissions import require_act, seen
 from rootstock.jobs.services import job_cancel
-from rootstock.operator.base import OperatorAdmin
+from rootstock.operator.base import OperatorAdmin, scopes_of
 from rootstock.operator.columns import code, column, flag, moment, number
 from rootstock.operator.site import site
 from rootstock.privacy.models import RetentionRule
@@ -172,23 +173,37 @@ class ApiKeyAdmin(OperatorAdmin):
         )
 
 
-@admin.register(Job, site=site)
-class JobAdmin(OperatorAdmin):
-    """Background work."""
+class ByKind(OperatorAdmin):
+    """Rows of the kinds of job that the role may see."""
 
     view_scope, change_scope = "jobs:read", "jobs:write"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """As on the platform's own pages."""
+        return seen(super().get_queryset(request), scopes_of(request))
+
+
+@admin.register(JobSchedule, site=site)
+class JobScheduleAdmin(ByKind):
+    """What the clock starts."""
+
+
+@admin.register(Job, site=site)
+class JobAdmin(ByKind):
+    """Background work."""
+
     list_filter = ("state", "kind")
     actions = ("cancel",)
 
     @admin.action(description="Ask to stop", permissions=["act"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
         """Through the service, one by one."""
-        each(
-            request,
-            rows,
-            lambda job: job_cancel(organisation=job.organisation_id, job_id=job.pk),
-            "asked to stop",
-        )
+
+        def stop(job: Job) -> None:
+            require_act(scopes_of(request), job.kind)
+            job_cancel(organisation=job.organisation_id, job_id=job.pk)
+
+        each(request, rows, stop, "asked to stop")
 
 
 READ_ONLY: tuple[tuple[type[Model], str, tuple[str, ...]], ...] = (
@@ -196,7 +211,6 @@ READ_ONLY: tuple[tuple[type[Model], str, tuple[str, ...]], ...] = (
     (BaseModel, "adapters:read", ()),
     (Dataset, "adapters:read", ()),
     (AdapterVersion, "adapters:read", ()),
-    (JobSchedule, "jobs:read", ()),
     (StoredFile, "files:read", ("state", "purpose")),
     (WebhookDelivery, "webhooks:read", ("state",)),
     (RetentionRule, "privacy:read", ()),

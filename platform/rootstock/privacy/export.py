@@ -17,11 +17,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import Conflict, NotFound
+from rootstock.errors import Conflict, NotFound, Unavailable
 from rootstock.files.uploads import incoming_file
 from rootstock.jobs.running import JobHandle
 from rootstock.privacy.archives import archive_place
-from rootstock.privacy.holdings import Kind, kinds_of
+from rootstock.privacy.holdings import Content, Kind, kinds_of
 from rootstock.privacy.models import PrivacyRequest, RequestState, SubjectKey
 from rootstock.privacy.requests import archive_keep
 from rootstock.privacy.streams import PIECE, SealedWriter, Target
@@ -81,7 +81,8 @@ def _fill(archive: zipfile.ZipFile, job: JobHandle, request: PrivacyRequest) -> 
         job.progress(number, len(kinds), f"Reading {kind.label.lower()}")
         with tenant(request.organisation_id):
             files.append(_rows(archive, kind, request.subject))
-            files += _contents(archive, kind, request.subject)
+            contents = list(kind.contents(request.subject))
+        files += [_content(archive, content) for content in contents]  # no transaction waits for the storage
     manifest = json.dumps(_manifest(job, request, files), ensure_ascii=False, indent=1)
     archive.writestr("manifest.json", manifest)
     job.progress(len(kinds), len(kinds), "Storing the archive")
@@ -98,12 +99,15 @@ def _rows(archive: zipfile.ZipFile, kind: Kind, key: SubjectKey) -> dict[str, An
     return {**told, "rows": rows}
 
 
-def _contents(archive: zipfile.ZipFile, kind: Kind, key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for content in kind.contents(key):
-        with content.open() as stored, _entry(archive, content.path) as (file, told):
-            while piece := stored.read(PIECE):
-                file.write(piece)
-        yield {**told, "rows": None}
+def _content(archive: zipfile.ZipFile, content: Content) -> dict[str, Any]:
+    try:
+        opened = content.open()
+    except FileNotFoundError:
+        raise Unavailable(f"{content.path} was deleted meanwhile: what is left is exported anew") from None
+    with opened as stored, _entry(archive, content.path) as (file, told):
+        while piece := stored.read(PIECE):
+            file.write(piece)
+    return {**told, "rows": None}
 
 
 @contextmanager

@@ -138,7 +138,8 @@ def delivery_finish(sent: Sent) -> bool:
             pk=delivery.pk, fence=delivery.fence, state=DeliveryState.PENDING
         )
         fields = _following(delivery, answer, now)
-        if not held.update(
+        endpoint = _endpoint_held(delivery.endpoint_id)
+        if endpoint is None or not held.update(
             lease_until=None,
             tries=F("tries") + 1,
             last_status=answer.status,
@@ -146,7 +147,7 @@ def delivery_finish(sent: Sent) -> bool:
             **fields,
         ):
             return False
-        _endpoint_judge(delivery.endpoint_id, answer, now)
+        _endpoint_judge(endpoint, answer, now)
         _attempt_create(delivery, answer)
     return True
 
@@ -178,24 +179,27 @@ def _attempt_create(delivery: WebhookDelivery, answer: Answer) -> None:
     )
 
 
-def _endpoint_judge(endpoint_id: UUID, answer: Answer, now: datetime) -> None:
+def _endpoint_held(endpoint_id: UUID) -> WebhookEndpoint | None:
+    """The endpoint before its deliveries: whoever disables or deletes it takes them in this order too."""
+    return WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=endpoint_id).first()
+
+
+def _endpoint_judge(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
     """A success ends a row of failures; 410, or days of nothing but failures, end the endpoint's work.
 
     A row lasts while attempts follow each other: what failed once last week and once now has not failed for a week.
     """
-    endpoints = WebhookEndpoint.objects.filter(pk=endpoint_id)
-    if answer.succeeded:
-        endpoints.filter(failing_since__isnull=False).update(failing_since=None)
+    since = endpoint.failing_since
+    lately = WebhookAttempt.objects.filter(endpoint=endpoint, at__gte=now - QUIET)
+    failing_since = None if answer.succeeded else since if since and lately.exists() else now
+    if failing_since != since:
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failing_since=failing_since)
+    if failing_since is None or not endpoint.is_active:
         return
-    lately = WebhookAttempt.objects.filter(endpoint_id=endpoint_id, at__gte=now - QUIET).exists()
-    (endpoints.filter(failing_since__isnull=True) if lately else endpoints).update(failing_since=now)
     limit = timedelta(days=settings.WEBHOOK_DISABLE_AFTER_DAYS)
-    endpoint = endpoints.select_for_update().filter(state=EndpointState.ACTIVE).first()
-    if endpoint is None or endpoint.failing_since is None:
-        return
     if answer.status == 410:
         endpoint_stop(endpoint, "the receiver answered 410: it is gone for good")
-    elif now - endpoint.failing_since >= limit:
+    elif now - failing_since >= limit:
         endpoint_stop(endpoint, f"every delivery failed for {limit.days} days")
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
+from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.privacy.wrapping import Wrapper
 from rootstock.webhooks.models import DeliveryState, WebhookEndpoint, WebhookEvent
@@ -18,12 +19,12 @@ PURGED_AT_ONCE = 1000
 def events_purge() -> int:
     """Delete events past their time whose deliveries have all ended. Returns how many."""
     oldest = timezone.now() - timedelta(days=settings.WEBHOOK_KEEP_DAYS)
-    return sum(_purge(organisation, oldest) for organisation in Organisation.objects.all())
+    return each_organisation(lambda organisation: _purge(organisation, oldest))
 
 
 def secrets_sweep() -> int:
     """Seal secrets again after the master key has changed; drop those whose overlap is over. Returns how many."""
-    return sum(_renew(organisation) for organisation in Organisation.objects.all())
+    return each_organisation(_renew)
 
 
 def _renew(organisation: Organisation) -> int:

@@ -89,7 +89,7 @@ def _deliveries(name: str, *first: Column) -> Table:
                 lookup="event__type",
                 choices=[(one, one) for one in settings.WEBHOOK_EVENTS],
             ),
-            DateFilter("created", "Happened", lookup="created_at"),
+            DateFilter("created", "Happened", lookup="created_at", by_id=True),
         ],
         sort="-created",
         row_url=lambda row: reverse("webhook-delivery", args=[row.pk]),

@@ -8,12 +8,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit import selectors
 from rootstock.audit.merkle import merkle_check
-from rootstock.audit.models import AuditEntry, HumanAction
+from rootstock.audit.models import AuditEntry, AuditRoot, HumanAction
 from rootstock.audit.offline import file_verify
 from rootstock.audit.roots import roots_write
 from rootstock.audit.services import audit_record
@@ -198,3 +200,29 @@ def test_the_words_of_a_reason_stay_out_of_the_chain(world, api) -> None:
     assert b"known customer" not in told
     with tenant(world.organisation):
         assert bytes(HumanAction.objects.get(decision=record).reason_hash).hex().encode() in told
+
+
+def test_the_length_of_the_chain_is_told_by_its_last_root(world, api) -> None:
+    """Also where the first roots were written before they told it, and then without counting them again."""
+    fill(world.organisation)
+    [first] = roots_write(organisation=world.organisation)
+    with tenant(world.organisation):
+        old = AuditRoot.objects.create(
+            organisation=world.organisation, sequence=2, count=40, leaves=b"", merkle=bytes(32),
+            previous=bytes(first.hash), hash=bytes(32),
+        )  # fmt: skip
+    assert old.total is None
+    assert api.get("/audit/chain").json()["leaves"] == first.count + 40
+    fill(world.organisation)
+    [last] = roots_write(organisation=world.organisation)
+    with CaptureQueriesContext(connection) as asked:
+        assert api.get("/audit/chain").json()["leaves"] == first.count + 40 + last.count
+    assert not any("SUM(" in one["sql"] for one in asked)
+
+
+def test_entries_of_a_request_are_found_in_an_index(world) -> None:
+    fill(world.organisation)
+    with tenant(world.organisation), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        wanted = selectors.entries(selectors.EntryFilter(request_id="one-request")).order_by("-id")
+        assert "audit_by_request" in wanted.explain()

@@ -17,6 +17,9 @@ class Handler(socketserver.StreamRequestHandler):
         content = b""
         while size := struct.unpack(">I", self.rfile.read(4))[0]:
             content += self.rfile.read(size)
+            if content.startswith(b"at once too much"):  # clamd does not wait for the rest either
+                self.wfile.write(b"INSTREAM size limit exceeded. ERROR\0")
+                return
         if b"too much" in content:
             self.wfile.write(b"INSTREAM size limit exceeded. ERROR\0")
         elif EICAR in content:

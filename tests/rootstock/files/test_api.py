@@ -134,6 +134,54 @@ def test_what_is_left_in_quarantine_is_queued_again(world, api, settings) -> Non
 
 
 @pytest.mark.parametrize(
+    ("ended", "days", "reason"),
+    [
+        ([("failed", "unavailable")] * 9, 0, None),
+        ([("failed", "worker_lost")] * 2, 0, None),
+        ([("failed", "worker_lost")] * 3, 0, "its check failed 3 times"),
+        ([("cancelled", "")], 0, "its check was cancelled"),
+        ([("failed", "unavailable")], 4, "it could not be checked within 3 days"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused_at_last(world, api, settings, ended, days, reason) -> None:
+    settings.FILE_INLINE_BYTES = 10
+    file = upload(api).json()
+    with tenant(world.organisation):
+        StoredFile.objects.update(created_at=timezone.now() - timedelta(hours=1, days=days), job_id=None)
+        Job.objects.all().delete()
+        for state, code in ended:
+            Job.objects.create(
+                organisation=world.organisation, kind="files.scan", state=state, error={"code": code},
+                params={"file": file["id"]},
+            )  # fmt: skip
+    assert sweeping.files_sweep()["queued"] == (0 if reason else 1)
+    shown = api.get(f"/files/{file['id']}").json()
+    assert shown["state"] == ("refused" if reason else "quarantined")
+    assert shown["reason"].startswith(reason or "")
+    if reason:
+        assert actions(world) == ["uploaded", "refused"]
+
+
+def test_an_organisation_at_its_limit_of_jobs_holds_up_no_other(world, api, settings) -> None:
+    settings.FILE_INLINE_BYTES = 10
+    other = world.api("files:read", "files:write", organisation=world.other)
+    for one in (api, other):
+        upload(one)
+        upload(one, b"c,d\nnot,yet\n")
+    long_ago = timezone.now() - timedelta(hours=1)
+    with tenant(world.organisation):
+        StoredFile.objects.update(created_at=long_ago)
+        StoredFile.objects.filter(pk__in=StoredFile.objects.all()[:1]).update(expires_at=long_ago)
+        Job.objects.update(state="failed")
+        Job.objects.create(organisation=world.organisation, kind="files.scan")
+    with tenant(world.other):
+        StoredFile.objects.update(created_at=long_ago)
+        Job.objects.update(state="failed")
+    settings.JOBS_QUEUED = 1
+    assert sweeping.files_sweep() == {"abandoned": 0, "queued": 1, "expired": 1}
+
+
+@pytest.mark.parametrize(
     ("purpose", "name", "status", "field"),
     [("party", "a.csv", 422, "purpose"), ("", "a.csv", 422, "purpose")],
 )
@@ -264,7 +312,12 @@ def test_viruses_are_found_and_a_scanner_that_is_away_keeps_the_file_in_quaranti
     assert upload(api).json()["checks"][-1] == {"name": "viruses", "passed": True, "text": "nothing found"}
     found = upload(api, b"a,b\n1," + EICAR).json()
     assert (found["state"], found["reason"]) == ("refused", "the virus scanner found Eicar-Signature")
-    assert upload(api, b"too much,b\n").json()["state"] == "quarantined"
+    for content in (b"too much,b\n", b"at once too much,b\n" + b"1,2\n" * 200_000):
+        large = upload(api, content).json()
+        assert (large["state"], large["reason"][:41]) == (
+            "refused",
+            "it is larger than the virus scanner takes",
+        )
     settings.CLAMD = "127.0.0.1:9"
     waiting = upload(api, b"c,d\n").json()
     assert waiting["state"] == "quarantined"

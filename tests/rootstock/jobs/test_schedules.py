@@ -112,6 +112,13 @@ def test_run_now_and_not_twice(schedule) -> None:
         schedules.schedule_run_now(organisation=schedule.organisation, schedule_id=schedule.pk)
 
 
+def test_run_now_of_a_kind_that_is_gone_says_so(schedule) -> None:
+    with tenant(schedule.organisation_id):
+        JobSchedule.objects.filter(pk=schedule.pk).update(kind="old.kind")
+    with pytest.raises(Conflict, match="no longer exist"):
+        schedules.schedule_run_now(organisation=schedule.organisation, schedule_id=schedule.pk)
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [

@@ -5,9 +5,10 @@ from django.db import connection
 from django.http import HttpResponse
 
 from rootstock.accounts.actors import SYSTEM, acting
-from rootstock.accounts.models import ApiKey, Membership, Organisation, User
+from rootstock.accounts.models import ApiKey, Membership, Organisation, Role, User
 from rootstock.accounts.services import api_key_create
 from rootstock.audit.models import AuditEntry
+from rootstock.jobs.schedules import schedule_create
 from rootstock.jobs.services import job_create
 from rootstock.operator.site import site
 from tests.fixtures.services import as_tenant
@@ -131,6 +132,35 @@ def test_an_ended_job_is_refused_with_the_reason(world, operator):
     operator.post("/operator/jobs/job/", chosen)
     page = operator.post("/operator/jobs/job/", chosen, follow=True)
     assert "already cancelled" in page.text
+
+
+def test_jobs_and_schedules_are_those_of_the_roles_kinds(world):
+    person = world.person(Role.FRAUD_SUPERVISOR)
+    User.objects.filter(pk=person.pk).update(is_staff=True)
+    supervisor, training = world.browser(person), job(world.organisation)
+    params = {"name": "tone", "dataset": str(training.pk)}
+    schedule_create(
+        organisation=world.organisation, name="Nightly", kind=training.kind, params=params, every_s=3600
+    )
+    assert str(training.pk) not in supervisor.get("/operator/jobs/job/").text
+    assert "Nightly" not in supervisor.get("/operator/jobs/jobschedule/").text
+    chosen = {"action": "cancel", "_selected_action": [str(training.pk)]}
+    supervisor.post("/operator/jobs/job/", chosen)
+    with as_tenant(world.organisation):
+        training.refresh_from_db()
+    assert training.state == "queued"
+
+
+def test_who_only_sees_a_job_does_not_stop_it(world):
+    person = world.person(Role.SUPPORT_LEAD)  # reads what trainings work on, and starts none
+    User.objects.filter(pk=person.pk).update(is_staff=True)
+    training, chosen = job(world.organisation), {"action": "cancel"}
+    chosen["_selected_action"] = [str(training.pk)]
+    page = world.browser(person).post("/operator/jobs/job/", chosen, follow=True)
+    assert "needs the scope adapters:write" in page.text
+    with as_tenant(world.organisation):
+        training.refresh_from_db()
+    assert training.state == "queued"
 
 
 def test_a_new_organisation_has_its_administrator(superuser):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -18,6 +19,8 @@ from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict
 from rootstock.files.models import StoredFile
 from rootstock.files.sweeping import files_sweep
+from rootstock.ids import uuid7
+from rootstock.jobs.models import Job
 from rootstock.privacy.models import SubjectKey
 from rootstock.privacy.retention import retention_enforce
 from rootstock.privacy.streams import PIECE
@@ -143,6 +146,43 @@ def test_an_export_holds_the_contents(planted: Planted, subject: dict[str, Any],
     assert b"Lovelace" not in b"".join(
         path.read_bytes() for path in (stored / "exports").rglob("*") if path.is_file()
     )
+
+
+class OutsideStorage(FileSystemStorage):
+    """Opens nothing while a transaction of a tenant is open: entering another one's raises RuntimeError then."""
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        with tenant(uuid7()):
+            return super()._open(name, mode)
+
+
+def exported(planted: Planted) -> Job:
+    """The job of an export, which has run."""
+    request = planted.ask(planted.find(CUSTOMER), "export")
+    run_job(planted.organisation.pk, request["job_id"])
+    with tenant(planted.organisation):
+        return Job.objects.get(pk=request["job_id"])
+
+
+def test_an_export_reads_the_storage_outside_of_transactions(
+    planted: Planted, subject: dict[str, Any], stored: Path, settings: Any
+) -> None:
+    send(planted, subject_id=subject["id"])
+    teach(planted, subject)
+    place = {"BACKEND": f"{__name__}.OutsideStorage", "OPTIONS": {"location": stored}}
+    settings.STORAGES = {**settings.STORAGES, "default": place}
+    assert exported(planted).state == "succeeded"
+
+
+def test_an_export_during_which_a_file_is_deleted_is_made_anew(
+    planted: Planted, subject: dict[str, Any], stored: Path
+) -> None:
+    file = send(planted, subject_id=subject["id"]).json()
+    with tenant(planted.organisation):
+        default_storage.delete(StoredFile.objects.get(pk=file["id"]).storage_key)
+    job = exported(planted)
+    assert (job.state, job.error["code"]) == ("queued", "unavailable")
+    assert f"files/{file['id']}.txt was deleted meanwhile" in job.error["detail"]
 
 
 def test_an_erasure_takes_data_sets_and_names_adapters(

@@ -1,18 +1,23 @@
 """Deliveries to a real receiver: signed, retried, given up, disabled."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from queue import Queue
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from rootstock.webhooks import delivering, retention, sending
+from rootstock.webhooks.endpoints import endpoint_locked
 from rootstock.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from rootstock.webhooks.retention import events_purge
 from rootstock.webhooks.sending import message_of, send
 from rootstock.webhooks.services import event_emit
-from rootstock.webhooks.signing import secret_new
+from rootstock.webhooks.signing import sealed, secret_new
 from tests.rootstock.webhooks.certificates import write_certificate
 from tests.rootstock.webhooks.conftest import Receiver
 
@@ -269,3 +274,42 @@ def test_an_error_in_sending_one_fails_alone(world, endpoint_at) -> None:
     with tenant(world.organisation):
         errors = dict(WebhookAttempt.objects.values_list("endpoint_id", "error"))
     assert errors == {faulty: delivering.FAULTY, max(ends): ""}
+
+
+def test_disabling_an_endpoint_while_an_attempt_is_written_down(committed_world) -> None:
+    """Both hold the endpoint first; neither is ended by the database for waiting on the other."""
+    organisation = committed_world.organisation
+    with tenant(organisation):
+        endpoint = WebhookEndpoint(organisation=organisation, url="https://receiver.test/", events=["*"])
+        endpoint.secret = sealed(endpoint.pk, secret_new())
+        endpoint.save()
+    emit(committed_world)
+    [delivery] = delivering.deliveries_claim(organisation=organisation.pk)
+    failed, connected = delivering.Sent(delivery, sending.Answer(1.0, status=500)), Queue()
+
+    def finish() -> bool:
+        try:
+            connection.ensure_connection()
+            connected.put(connection.connection.info.backend_pid)
+            return delivering.delivery_finish(failed)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other, tenant(organisation):
+        held = endpoint_locked(endpoint.pk)
+        written = other.submit(finish)
+        wait_until_blocked(connected.get(timeout=30))
+        delivering.endpoint_stop(held, "switched off")
+    assert written.result(timeout=30) is False
+    assert only(committed_world).state == "failed"
+
+
+def wait_until_blocked(pid: int) -> None:
+    """Until that connection waits for a lock of another."""
+    with connection.cursor() as cursor:
+        for _ in range(300):
+            cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid])
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.1)
+    raise AssertionError("it never waited")

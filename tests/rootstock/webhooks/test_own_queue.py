@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings as site_settings
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditEntry, AuditRoot
+from rootstock.celery import app
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.operations import stack
@@ -23,9 +25,10 @@ PATIENT = {"ROOTSTOCK_WEBHOOK_ALLOW": "127.0.0.1", "ROOTSTOCK_WEBHOOK_TIMEOUT_S"
 
 
 @pytest.fixture
-def workers(committed) -> Iterator[Supervisor]:
+def workers(committed, request) -> Iterator[Supervisor]:
     """The workers of jobs and of webhooks, which wait for receivers as long as they like."""
-    wanted = [each for each in stack.processes(stack.address()) if each.name in ("general", "webhooks")]
+    names = getattr(request, "param", ("general", "webhooks"))
+    wanted = [each for each in stack.processes(stack.address()) if each.name in names]
     ours = [dataclasses.replace(each, environment={**each.environment, **PATIENT}) for each in wanted]
     var = Path(site_settings.VAR_DIR)
     with (var / "queues.log").open("w") as log, Supervisor(var, ours, Output(log)) as supervisor:
@@ -63,3 +66,16 @@ def test_receivers_that_hang_hold_up_no_job(committed_world, receiver: Receiver,
     for organisation in both:
         with tenant(organisation):
             assert WebhookDelivery.objects.get().tries == 0, "its receiver still hangs"
+
+
+@pytest.mark.parametrize("workers", [("webhooks",)], indirect=True)
+def test_the_trail_is_sealed_while_no_job_can_run_and_receivers_hang(
+    committed_world, receiver: Receiver, workers
+) -> None:
+    organisation = committed_world.organisation
+    hang(organisation, receiver)
+    assert wait_for(lambda: len(receiver.log()) == 1)
+    app.send_task("rootstock.audit.tasks.write_roots")
+    with tenant(organisation):
+        assert AuditEntry.objects.exists()
+        assert wait_for(AuditRoot.objects.exists)

@@ -12,7 +12,7 @@
         filters=[
             TextFilter("q", "Address", lookup="url__icontains"),
             ChoiceFilter("state", "State", lookup="state", choices=State.choices),
-            DateFilter("created", "Created", lookup="created_at"),
+            DateFilter("created", "Created", lookup="created_at", by_id=True),
         ],
         sort="-created",
         row_url=lambda row: reverse("webhooks:endpoint", args=[row.pk]),

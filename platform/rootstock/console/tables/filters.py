@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from rootstock.console import formats
 from rootstock.errors import InvalidInput
+from rootstock.ids import made_between
 
 Apply = Callable[[QuerySet[Any], Any], QuerySet[Any]]
 MAX_TEXT = 200
@@ -85,9 +86,13 @@ class ChoiceFilter(Filter):
 
 @dataclass(slots=True, frozen=True)
 class DateFilter(Filter):
-    """A range of days, both included, in the viewer's zone; of a date-time field, or a date with `of_days`."""
+    """A range of days, both included, in the viewer's zone; of a date-time field, or a date with `of_days`.
+
+    `by_id` says that the field is the time at which the row was made: then the index of the ids serves the range.
+    """
 
     of_days: bool = False
+    by_id: bool = False
 
     kind: ClassVar[str] = "date"
 
@@ -111,6 +116,8 @@ class DateFilter(Filter):
         ends = [day if self.of_days or day is None else _midnight(day, zone) for day in (first, end)]
         if self.apply:
             return self.apply(queryset, tuple(ends))
+        if self.by_id:
+            return made_between(queryset, self.lookup, *ends)
         return _between(queryset, self.lookup, ends[0], ends[1], "lt")
 
     def told(self, value: Any) -> str:

@@ -8,12 +8,9 @@ from django.db import migrations, models
 from rootstock.accounts.tenancy import EnableTenantPolicy
 
 
-# The owner of the tables is under their policies too, unless they are lifted for a moment.
 # A table with rows whose foreign keys are still to be checked cannot be altered: they are checked at once.
 BACKFILL = """
 SET CONSTRAINTS ALL IMMEDIATE;
-ALTER TABLE jobs_job NO FORCE ROW LEVEL SECURITY;
-ALTER TABLE jobs_jobevent NO FORCE ROW LEVEL SECURITY;
 UPDATE jobs_job SET queue = CASE kind WHEN 'adapters.train' THEN 'adaptation' WHEN 'fraud.score_batch' THEN 'score'
     ELSE 'general' END;
 UPDATE jobs_jobevent e SET sequence = n.sequence FROM (
@@ -23,8 +20,6 @@ UPDATE jobs_jobevent SET type = 'trained' WHERE type = 'done';
 UPDATE jobs_job j SET last_event = e.last FROM (
     SELECT job_id, max(sequence) AS last FROM jobs_jobevent GROUP BY job_id
 ) e WHERE e.job_id = j.id;
-ALTER TABLE jobs_job FORCE ROW LEVEL SECURITY;
-ALTER TABLE jobs_jobevent FORCE ROW LEVEL SECURITY;
 DELETE FROM django_celery_beat_periodictask WHERE name = 'reap-expired-jobs';
 """
 READABLE = "current_setting('rootstock.system', true) = 'reaper'"
