@@ -9,6 +9,7 @@ from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.idempotency.marks import claims_first
 from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 from rootstock.webhooks import selectors, services
@@ -138,6 +139,7 @@ def list_endpoints(request: ApiRequest, cursor: str | None = None, limit: int = 
 
 
 @router.post("/endpoints", response={201: EndpointWithSecret}, auth=scope("webhooks:write"))
+@claims_first
 def create_endpoint(request: ApiRequest, body: EndpointIn) -> Status[dict[str, Any]]:
     """Add an endpoint. The answer holds the secret, which is never shown again.
 
@@ -157,6 +159,7 @@ def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
 
 
 @router.patch("/endpoints/{uuid:endpoint_id}", response=EndpointOut, auth=scope("webhooks:write"))
+@claims_first
 def change_endpoint(request: ApiRequest, endpoint_id: UUID, body: EndpointChange) -> WebhookEndpoint:
     """Change the url, the events or the description."""
     changes = body.dict(exclude_none=True)

@@ -102,7 +102,7 @@ def _end_keys(organisation: Organisation, user_id: int) -> int:
 
 def _locked(organisation: Organisation, membership_id: UUID) -> Membership:
     """The membership; the organisation's row is locked, so that two changes at once see each other."""
-    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     found = Membership.objects.select_related("user").filter(pk=membership_id).first()
     if found is None:
         raise NotFound("no such member")
