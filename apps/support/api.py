@@ -26,7 +26,7 @@ from apps.support.schemas import (
 )
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
-from rootstock.idempotency.marks import claims_first
+from rootstock.idempotency.marks import claims_first, effect_done
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["support"])
@@ -112,6 +112,7 @@ def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) 
     exchange = services.message_post(
         organisation=organisation, conversation_id=conversation_id, text=body.text, adapter=body.adapter
     )
+    effect_done(request)
     answer = None if body.stream else streaming.wait_for_answer(organisation, exchange.answer)
     return Status(
         201,

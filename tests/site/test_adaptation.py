@@ -85,10 +85,13 @@ def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
     assert not child.is_running(), "the first attempt's training process is still there"
 
 
-def test_killing_the_training_process_is_told(site, api) -> None:
+def test_killing_the_training_process_is_told_and_it_is_tried_again(site, api) -> None:
     job = start(api, epochs=50)
     job_when(api, job, lambda j: j["done"] > 0)
     child_of(site, "trainer").kill()
-    ended = job_when(api, job, lambda j: j["state"] == "failed")
-    assert ended["error"]["code"] == "training_failed"
-    assert "exit status -9" in ended["error"]["detail"]
+    job_when(api, job, lambda j: j["state"] == "running" and j["attempts"] == 2)
+    events = api.ask("GET", f"/jobs/{job}/events")
+    (failed,) = [e["data"] for e in events if e["type"] == "attempt_failed"]
+    assert failed["code"] == "worker_lost"
+    assert "signal 9" in failed["detail"]
+    api.ask("POST", f"/jobs/{job}/cancel")

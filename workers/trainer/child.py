@@ -78,6 +78,11 @@ class Child:
         if self._process.wait() != 0:
             self.failure = self._reason()
 
+    @property
+    def killed(self) -> bool:
+        """It ended by a signal, for want of memory for instance, and not by a fault of its own."""
+        return (self._process.returncode or 0) < 0
+
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  (a pipe was asked for)
         for line in self._process.stdout:
@@ -87,7 +92,8 @@ class Child:
     def _reason(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        ended = f"exit status {self._process.returncode}"
+        status = self._process.returncode
+        ended = f"signal {-status}" if self.killed else f"exit status {status}"
         return f"the training process failed ({ended}): {lines[-1][:300] if lines else 'no message'}"
 
 

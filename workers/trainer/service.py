@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from rootstock.errors import DomainError
+from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
 from rootstock.registry.base import base_folder
 from rootstock.registry.selectors import dataset_get
@@ -111,6 +112,8 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
             done, kind = event, "trained"
         job.event(kind, told)
     job.check()  # a child that was ended because somebody asked to stop has not failed
+    if child.failure and child.killed:
+        raise WorkerLost(child.failure)
     if child.failure or not done:
         raise TrainingFailed(child.failure or "the training process ended without a result")
     return done

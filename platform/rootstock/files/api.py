@@ -12,6 +12,7 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.files import selectors, services
 from rootstock.files.models import StoredFile
 from rootstock.files.serving import download
+from rootstock.idempotency.marks import claims_first
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["files"])
@@ -44,6 +45,7 @@ class FileOut(Schema):
 
 
 @router.post("", response={201: FileOut, 200: FileOut}, auth=scope("files:write"))
+@claims_first
 def upload_file(
     request: ApiRequest, purpose: Form[str], file: File[UploadedFile], subject_id: Form[UUID | None] = None
 ) -> Status[StoredFile]:

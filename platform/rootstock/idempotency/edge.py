@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from rootstock.accounts.auth import Principal
 from rootstock.accounts.tenancy import tenant
 from rootstock.idempotency import services
-from rootstock.idempotency.marks import Way
+from rootstock.idempotency.marks import Way, is_effect_done
 from rootstock.idempotency.services import Answer, Asked
 
 HEADER = "Idempotency-Key"
@@ -29,7 +29,7 @@ def answered_once(request: HttpRequest, principal: Principal, way: Way, run: Run
         key=request.headers[HEADER],
         parts=[(request.method or "").encode(), request.get_full_path().encode(), *_body(request)],
     )
-    return (_claimed if way == "claims_first" else _atomic)(wanted, run)
+    return _claimed(wanted, request, run) if way == "claims_first" else _atomic(wanted, run)
 
 
 def _atomic(wanted: Asked, run: Run) -> HttpResponseBase:
@@ -47,8 +47,11 @@ def _atomic(wanted: Asked, run: Run) -> HttpResponseBase:
     return response
 
 
-def _claimed(wanted: Asked, run: Run) -> HttpResponseBase:
-    """The key is taken first and for good: a crash in between leaves it without an answer, never done twice."""
+def _claimed(wanted: Asked, request: HttpRequest, run: Run) -> HttpResponseBase:
+    """The key is taken first and for good: a crash in between leaves it without an answer, never done twice.
+
+    So does a fault, and an error of any kind once the effect is committed.
+    """
     with tenant(wanted.organisation):
         services.request_lock(wanted)
         if found := services.answer_find(wanted):
@@ -56,12 +59,19 @@ def _claimed(wanted: Asked, run: Run) -> HttpResponseBase:
         services.request_take(wanted)
     response = run()
     with tenant(wanted.organisation):
-        _keep(wanted, response)
+        if not _is_success(response) and (response.status_code == 500 or is_effect_done(request)):
+            services.answer_lose(wanted, response.status_code)
+        else:
+            _keep(wanted, response)
     return response
 
 
+def _is_success(response: HttpResponseBase) -> bool:
+    return 200 <= response.status_code < 300
+
+
 def _keep(wanted: Asked, response: HttpResponseBase) -> None:
-    if isinstance(response, HttpResponse) and 200 <= response.status_code < 300:
+    if isinstance(response, HttpResponse) and _is_success(response):
         answer = Answer(response.status_code, response.headers.get("Content-Type", ""), response.content)
         services.answer_store(wanted, answer)
     else:

@@ -1,16 +1,20 @@
 """How an endpoint keeps its effect from happening twice, where the usual way does not fit it.
 
-Usual: effect and stored answer are one transaction. `claims_first` is for endpoints that wait for a worker, which must
-see what was committed: the key is taken in a transaction of its own before, the answer stored in another after.
+Usual: effect and stored answer are one transaction. `claims_first` is for endpoints that wait, for a worker which must
+see what was committed, or for a mail server, a storage, a name server, which must not hold up whoever waits for a lock:
+the key is taken in a transaction of its own before, the answer stored in another after. One that may still fail when
+its effect is committed says so by `effect_done`.
 `keeps_its_own` is for endpoints whose requests name for good what they make: a key adds nothing.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from django.http import HttpRequest
+
 F = TypeVar("F", bound=Callable[..., Any])
 Way = Literal["atomic", "claims_first", "keeps_its_own"]
-_MARK = "idempotency_way"
+_MARK, _DONE = "idempotency_way", "idempotency_effect_done"
 
 
 def claims_first(view: F) -> F:
@@ -29,3 +33,13 @@ def way_of(view: Callable[..., Any]) -> Way:
     """The way of an endpoint."""
     way: Way = getattr(view, _MARK, "atomic")
     return way
+
+
+def effect_done(request: HttpRequest) -> None:
+    """What was asked is committed: whatever the request is answered now, it is not done again under its key."""
+    setattr(request, _DONE, True)
+
+
+def is_effect_done(request: HttpRequest) -> bool:
+    """Whether the endpoint has said so."""
+    return getattr(request, _DONE, False)

@@ -100,6 +100,8 @@ def answer_find(wanted: Asked) -> Answer | None:
         if row.created_at > timezone.now() - IN_FLIGHT:
             raise InFlight("the first request with this Idempotency-Key is not answered yet", retry_after=2)
         raise Unknown("the first request with this Idempotency-Key ended without an answer; see what it did")
+    if not 200 <= row.status < 300:
+        raise Unknown(f"the first request with this Idempotency-Key ended with {row.status}; see what it did")
     if row.answer is None:
         raise Unknown("the request was done; its answer was too large to be kept")
     content = unwrap(bytes(row.answer), row.answer_key_id, row.pk.bytes)
@@ -124,6 +126,11 @@ def answer_store(wanted: Asked, answer: Answer) -> None:
     if len(answer.content) <= MOST_BYTES:
         row.answer, row.answer_key_id = wrap(answer.content, row.pk.bytes)
     row.save(update_fields=["status", "content_type", "answer", "answer_key_id"])
+
+
+def answer_lose(wanted: Asked, status: int) -> None:
+    """The request failed, and what it did stands or may stand. Call it inside `tenant()`."""
+    _rows(wanted).update(status=status)
 
 
 def request_forget(wanted: Asked) -> None:

@@ -9,6 +9,7 @@ from ninja.files import UploadedFile
 from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.idempotency.marks import claims_first
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
@@ -82,6 +83,7 @@ def list_datasets(request: ApiRequest, cursor: str | None = None, limit: int = 5
 
 
 @router.post("/datasets", response={201: DatasetOut, 200: DatasetOut}, auth=scope("adapters:write"))
+@claims_first
 def create_dataset(
     request: ApiRequest,
     name: Form[str],

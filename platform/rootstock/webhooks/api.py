@@ -9,6 +9,8 @@ from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from rootstock.accounts.auth import ApiRequest, scope
+from rootstock.idempotency.marks import claims_first
+from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 from rootstock.webhooks import selectors, services
 from rootstock.webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -67,7 +69,7 @@ class EndpointChange(Schema):
     description: str | None = None
 
 
-class RotateIn(Schema):
+class SecretRotateIn(Schema):
     """For how long the secret before signs beside the new one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -78,7 +80,7 @@ class ReplayIn(Schema):
     """From when on failed deliveries are sent again."""
 
     model_config = ConfigDict(extra="forbid")
-    since: datetime
+    since: Moment
 
 
 class ReplayOut(Schema):
@@ -137,6 +139,7 @@ def list_endpoints(request: ApiRequest, cursor: str | None = None, limit: int = 
 
 
 @router.post("/endpoints", response={201: EndpointWithSecret}, auth=scope("webhooks:write"))
+@claims_first
 def create_endpoint(request: ApiRequest, body: EndpointIn) -> Status[dict[str, Any]]:
     """Add an endpoint. The answer holds the secret, which is never shown again.
 
@@ -156,6 +159,7 @@ def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
 
 
 @router.patch("/endpoints/{uuid:endpoint_id}", response=EndpointOut, auth=scope("webhooks:write"))
+@claims_first
 def change_endpoint(request: ApiRequest, endpoint_id: UUID, body: EndpointChange) -> WebhookEndpoint:
     """Change the url, the events or the description."""
     changes = body.dict(exclude_none=True)
@@ -186,7 +190,7 @@ def disable_endpoint(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
 @router.post(
     "/endpoints/{uuid:endpoint_id}/rotate", response=EndpointWithSecret, auth=scope("webhooks:write")
 )
-def rotate_secret(request: ApiRequest, endpoint_id: UUID, body: RotateIn) -> dict[str, Any]:
+def rotate_secret(request: ApiRequest, endpoint_id: UUID, body: SecretRotateIn) -> dict[str, Any]:
     """A new secret. Both sign while the overlap lasts, so that you can change over without losing a delivery."""
     endpoint, secret = services.endpoint_rotate(
         organisation=request.auth.organisation, endpoint_id=endpoint_id, overlap_hours=body.overlap_hours

@@ -8,6 +8,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.ids import uuid7
 from rootstock.lanes import wire
 from tests.apps.support.helpers import events, text, wait_until
+from workers.engine.protocol import EngineBusy, EngineTimeout
 
 
 def post(api, conversation, said, **more):
@@ -194,3 +195,26 @@ def test_the_answer_of_a_dead_worker_is_failed_after_its_deadline(api, conversat
     assert answers_expire(organisation=desk.organisation) == 1
     assert api.get(conversation).json()["turns"][-1]["finish_reason"] == "lost"
     assert post(api, conversation, "Hello again").status_code == 201
+
+
+@pytest.mark.parametrize("failure", [EngineBusy("full"), EngineTimeout("late"), RuntimeError("a fault")])
+def test_a_message_whose_answer_failed_is_not_stored_again_under_its_key(api, conversation, engine, failure):
+    engine.failure = failure
+    body = {"text": "Hello", "stream": False}
+    first = api.post(f"{conversation}/messages", body, **{"idempotency-key": "k-1"})
+    assert first.status_code >= 500
+    turns = len(api.get(conversation).json()["turns"])
+    engine.failure = None
+    second = api.post(f"{conversation}/messages", body, **{"idempotency-key": "k-1"})
+    assert (second.status_code, second.json()["code"]) == (409, "outcome_unknown")
+    assert len(api.get(conversation).json()["turns"]) == turns
+
+
+def test_a_message_that_was_refused_may_come_again_under_its_key(api, conversation, engine):
+    engine.gate.clear()
+    first = post(api, conversation, "Hello")
+    body, key = {"text": "Hello again"}, {"idempotency-key": "k-1"}
+    assert api.post(f"{conversation}/messages", body, **key).status_code == 409
+    engine.gate.set()
+    listen(api, first)
+    assert api.post(f"{conversation}/messages", body, **key).status_code == 201

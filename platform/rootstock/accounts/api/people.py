@@ -11,6 +11,7 @@ from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.accounts.models import Invitation, Membership
 from rootstock.accounts.tenancy import tenant
+from rootstock.idempotency.marks import claims_first
 from rootstock.paging import Page, page_of, take_page
 
 people_router = Router(tags=["people"])
@@ -129,6 +130,7 @@ def list_invitations(request: ApiRequest, cursor: str | None = None, limit: int 
 
 
 @invitations_router.post("", response={201: InvitationMade}, auth=scope("people:write"))
+@claims_first
 def invite(request: ApiRequest, body: InvitationIn) -> Status[dict[str, Any]]:
     """Offer a role to an address."""
     made = services.invitation_create(
@@ -144,6 +146,7 @@ def invite(request: ApiRequest, body: InvitationIn) -> Status[dict[str, Any]]:
 @invitations_router.post(
     "/{uuid:invitation_id}/renew", response={201: InvitationMade}, auth=scope("people:write")
 )
+@claims_first
 def renew_invitation(request: ApiRequest, invitation_id: UUID, send: bool = True) -> Status[dict[str, Any]]:
     """A fresh link and term; the link before stops working."""
     made = services.invitation_renew(organisation=request.auth.organisation, invitation_id=invitation_id)

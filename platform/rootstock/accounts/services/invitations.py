@@ -34,7 +34,7 @@ def invitation_create(
     check_may_grant(check_role(role), granted)
     token, digest = new_secret()
     with tenant(organisation):
-        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
         _make_room(address)
         invitation = Invitation.objects.create(
             organisation=organisation,
