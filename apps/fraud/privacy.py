@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from apps.fraud.models import ACCOUNT, Transaction
@@ -80,7 +81,10 @@ def _delete_payments(organisation: UUID, before: datetime, most: int) -> int:
     Transaction.objects.filter(pk__in=[row.pk for row in chosen]).delete()
     for key in ending:
         key_release(key)
-    _rings_forget(organisation, {account for row in chosen for account in (row.payer_key, row.payee_key)})
+    accounts = {account for row in chosen for account in (row.payer_key, row.payee_key)}
+    _rings_forget(organisation, accounts)
+    # Once more for what a worker read meanwhile, when the payments were still to be seen.
+    transaction.on_commit(lambda: _rings_forget(organisation, accounts), robust=True)
     return len(chosen)
 
 

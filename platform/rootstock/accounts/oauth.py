@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.models import MachineClient
 from rootstock.accounts.refusals import refusal_record
-from rootstock.accounts.selectors import client_by_id
+from rootstock.accounts.selectors import client_by_id, maker_is_off
 
 _token_view, _revoke_view = TokenView.as_view(), RevokeView.as_view()
 
@@ -41,6 +41,9 @@ def _limited(request: HttpRequest, view: Callable[[HttpRequest], HttpResponse]) 
         return answer
     client_id, secret = _presented(request)
     machine = client_by_id(client_id) if client_id.isprintable() else None
+    if machine is not None and maker_is_off(machine):
+        refusal_record(machine, "maker_switched_off")
+        return JsonResponse({"error": "invalid_client"}, status=401)
     if machine is not None:
         _admit_previous(machine, secret)
     answer = view(request)

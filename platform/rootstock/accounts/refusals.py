@@ -7,9 +7,9 @@ from rootstock.audit.services import audit_record
 _TOLD_EVERY_S = 600  # whoever tries on does not fill the trail
 
 
-def refusal_record(holder: ApiKey | MachineClient) -> None:
-    """Somebody named the key or client and was refused: it has ended, or what they sent beside its name is wrong."""
-    reason = "wrong_secret" if holder.state == "live" else holder.state
+def refusal_record(holder: ApiKey | MachineClient, reason: str = "wrong_secret") -> None:
+    """Somebody named the key or client and was refused: it has ended, or for the reason given."""
+    reason = reason if holder.state == "live" else holder.state
     if not rates.first_in(f"refused:{holder.pk}:{reason}", _TOLD_EVERY_S):
         return
     kind = "api_key" if isinstance(holder, ApiKey) else "machine_client"

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from rootstock.accounts.models import ApiKey, Invitation, MachineClient, Membership, User
 from rootstock.accounts.refusals import refusal_record
+from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.accounts.tenancy import set_local, tenant
 from rootstock.accounts.tokens import prefix_of, token_hash, token_matches
 
@@ -34,15 +35,14 @@ def key_by_token(token: str) -> Checked | None:
         return None
     with transaction.atomic():
         set_local(KEY_PREFIX_SETTING, prefix)
-        key = ApiKey.objects.select_related("organisation").filter(prefix=prefix).first()
+        key = ApiKey.objects.select_related("organisation", "created_by").filter(prefix=prefix).first()
         set_local(KEY_PREFIX_SETTING, "")
     if key is None:
         return None
     if key.state != "live" or not token_matches(token, key.hash):
         refusal_record(key)
         return None
-    _note_use(key)
-    return Checked(key, frozenset(key.scopes), key.expires_at)
+    return _checked(key, frozenset(key.scopes), key.expires_at)
 
 
 def client_by_token(token: str) -> Checked | None:
@@ -52,8 +52,33 @@ def client_by_token(token: str) -> Checked | None:
         machine = client_by_id(found.client_id) if found else None
     if found is None or machine is None or machine.revoked_at:
         return None
-    _note_use(machine)
-    return Checked(machine, frozenset(found.get_scopes()) & frozenset(machine.scopes), found.expires_at)
+    return _checked(machine, frozenset(found.get_scopes()) & frozenset(machine.scopes), found.expires_at)
+
+
+def maker_role(holder: ApiKey | MachineClient) -> str | None:
+    """The role of the member who made the key or client; None: nobody known did, or they have left."""
+    if holder.created_by_id is None:
+        return None
+    with tenant(holder.organisation_id):
+        return Membership.objects.filter(user=holder.created_by_id).values_list("role", flat=True).first()
+
+
+def maker_is_off(holder: ApiKey | MachineClient) -> bool:
+    """Whether the member who made the key or client may not sign in now."""
+    maker = holder.created_by
+    return maker is not None and not maker.is_active and maker_role(holder) is not None
+
+
+def _checked(
+    holder: ApiKey | MachineClient, scopes: frozenset[str], expires_at: datetime | None
+) -> Checked | None:
+    """Nobody's machine may do more than they may themselves now."""
+    if maker_is_off(holder):
+        refusal_record(holder, "maker_switched_off")
+        return None
+    _note_use(holder)
+    role = maker_role(holder)
+    return Checked(holder, scopes if role is None else scopes & ROLE_SCOPES[role], expires_at)
 
 
 def client_by_id(client_id: str) -> MachineClient | None:
@@ -61,7 +86,9 @@ def client_by_id(client_id: str) -> MachineClient | None:
     with transaction.atomic():
         set_local(CLIENT_SETTING, client_id)
         found = (
-            MachineClient.objects.select_related("organisation", "client").filter(client=client_id).first()
+            MachineClient.objects.select_related("organisation", "client", "created_by")
+            .filter(client=client_id)
+            .first()
         )
         set_local(CLIENT_SETTING, "")
     return found

@@ -9,6 +9,7 @@ database.
 import time
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from allauth.idp.oidc.models import Token
 from django.db import transaction
@@ -18,6 +19,7 @@ from rootstock import rates
 from rootstock.accounts import selectors
 from rootstock.accounts.models import ApiKey, MachineClient
 from rootstock.accounts.selectors import Checked
+from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import KEY_MARK, prefix_of, token_hash
 
 _TTL_S = 30.0  # bounds what a lost deletion of an epoch can do
@@ -76,6 +78,15 @@ def machine_client_saved(
     if not created:
         for digest in Token.objects.filter(client=instance.client_id).values_list("hash", flat=True):
             _forget(digest)
+
+
+def maker_changed(organisation: UUID, user_id: int) -> None:
+    """A member came, left, has another role or was switched off or on: what they made is checked anew."""
+    with tenant(organisation):
+        for key in ApiKey.objects.filter(created_by=user_id, revoked_at=None):
+            api_key_changed(key)
+        for machine in MachineClient.objects.filter(created_by=user_id, revoked_at=None):
+            machine_client_saved(MachineClient, machine)
 
 
 def _forget(named: str) -> None:

@@ -43,7 +43,8 @@ def _adapters(key: SubjectKey) -> Iterator[str]:
 
 def _erase(key: SubjectKey) -> None:
     """Also where a retention rule has deleted the content before: its adapters still held the person."""
-    for row in Dataset.objects.filter(persons__subject=key, erased_at=None).select_related("file"):
+    held = Dataset.objects.select_for_update(of=("self",)).filter(persons__subject=key, erased_at=None)
+    for row in held.order_by("pk"):
         dataset_empty(row, "erased")
 
 

@@ -16,7 +16,7 @@ from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import Conflict, InvalidInput, NotFound, Unavailable
+from rootstock.errors import Conflict, DomainError, InvalidInput, NotFound, Unavailable
 from rootstock.files.models import StoredFile
 from rootstock.files.services import file_check, file_open, file_remove, file_store
 from rootstock.files.uploads import Upload, digest_of
@@ -49,16 +49,28 @@ def dataset_create(
     content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
     with tenant(organisation):
         subjects_locked(subject_ids, "subject_ids")
-        if Dataset.objects.filter(sha256=digest_of(content)).exclude(erased_at=None).exists():
-            raise Conflict("file: this content was destroyed with the erasure of a person whom it held")
-    file = _stored(organisation, content, created_by)
+        _refuse_erased(Dataset.objects.filter(sha256=digest_of(content)).first())
+    file, is_new = _stored(organisation, content, created_by)
+    try:
+        return _row_ensure(organisation, name, rows, file, subject_ids)
+    except DomainError:
+        if is_new:  # a person was erased meanwhile: what was uploaded goes too
+            with tenant(organisation):
+                file_remove(file, "erased")
+        raise
+
+
+def _row_ensure(
+    organisation: Organisation, name: str, rows: int, file: StoredFile, subject_ids: Collection[UUID]
+) -> tuple[Dataset, bool]:
     with tenant(organisation) as owner:
         persons = subjects_locked(subject_ids, "subject_ids")
-        row, created = Dataset.objects.get_or_create(
+        row, created = Dataset.objects.select_for_update().get_or_create(
             organisation=organisation,
             sha256=file.sha256,
             defaults={"name": name, "task": "chat", "rows": rows, "bytes": file.bytes, "file": file},
         )
+        _refuse_erased(row)
         if row.file_id is None:
             row.file = file
             row.save(update_fields=["file"])
@@ -72,6 +84,11 @@ def dataset_create(
                 organisation=organisation, action="dataset.created", object_type="dataset", object_id=row.pk
             )
     return row, created
+
+
+def _refuse_erased(row: Dataset | None) -> None:
+    if row and row.erased_at:
+        raise Conflict("file: this content was destroyed with the erasure of a person whom it held")
 
 
 def dataset_empty(dataset: Dataset, done: str) -> None:
@@ -90,15 +107,15 @@ def dataset_empty(dataset: Dataset, done: str) -> None:
         file_remove(file, done)
 
 
-def _stored(organisation: Organisation, content: Upload, created_by: User | None) -> StoredFile:
-    """The upload as a clean file. A data set is small enough to be checked at once, whatever its size."""
-    file, _ = file_store(
+def _stored(organisation: Organisation, content: Upload, created_by: User | None) -> tuple[StoredFile, bool]:
+    """The upload as a clean file, and whether it is new. A data set is small enough to be checked at once."""
+    file, is_new = file_store(
         organisation=organisation, purpose="dataset", content=content, uploaded_by=created_by
     )
     file = file_check(organisation=organisation, file_id=file.pk)
     if not file.is_clean:
         raise InvalidInput.field("file", f"was refused: {file.reason}")
-    return file
+    return file, is_new
 
 
 def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from rootstock.accounts.models import ApiKey, MachineClient, Membership
-from rootstock.accounts.services import api_key_create, client_create, member_remove
+from rootstock.accounts.services import api_key_create, client_create, member_add, member_remove
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from tests.fixtures.world import Api
@@ -27,6 +27,7 @@ class Left:
 
 @pytest.fixture
 def left(world) -> Left:
+    member_add(organisation=world.organisation, user=world.colleague, role="administrator")
     given = {"organisation": world.organisation, "name": "k", "scopes": ["jobs:read", "keys:write"]}
     _, token = api_key_create(**given, created_by=world.colleague)
     chained = Api(token).post("/keys", {"name": "chained", "scopes": ["jobs:read"]}).json()["token"]
@@ -82,6 +83,7 @@ def test_a_removal_that_is_refused_revokes_nothing(world, left) -> None:
     _, token = api_key_create(
         organisation=world.organisation, name="o", scopes=["jobs:read"], created_by=world.owner
     )
+    member_add(organisation=world.organisation, user=world.colleague, role="auditor")
     assert world.browser(world.owner).post(f"/people/{owner.pk}/remove/").status_code == 409
     assert Api(token).get("/jobs").status_code == 200
     with tenant(world.organisation):

@@ -60,6 +60,8 @@ class Planted:
 @pytest.fixture
 def planted(committed_world: Any) -> Planted:
     """A committed world with two people who may do everything about privacy."""
+    from rootstock.accounts.services import member_add
+
     world = committed_world
     scopes = (
         "privacy:read",
@@ -73,6 +75,7 @@ def planted(committed_world: Any) -> Planted:
         "adapters:read",
         "adapters:write",
     )
+    member_add(organisation=world.organisation, user=world.colleague, role="administrator")
     made = [_key_of(world, person, scopes) for person in (world.owner, world.colleague)]
     return Planted(world, *made)
 

@@ -24,6 +24,7 @@ from rootstock.jobs.models import Job
 from rootstock.privacy.models import SubjectKey
 from rootstock.privacy.retention import retention_enforce
 from rootstock.privacy.streams import PIECE
+from rootstock.registry import services
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.services import adapter_register
@@ -211,6 +212,27 @@ def test_an_erasure_takes_data_sets_and_names_adapters(
     page = browser.get(f"/privacy/certificates/{certificate['id']}/").content.decode()
     assert adapter.reference in page
     assert dataset["id"] in page
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_data_set_does_not_come_back_by_an_upload_during_the_erasure(
+    planted: Planted, subject: dict[str, Any], stored: Path, base: Path, monkeypatch: Any, declared: bool
+) -> None:
+    dataset, store = teach(planted, subject).json(), services.file_store
+
+    def erased_then_stored(**given: Any) -> Any:
+        planted.erase(subject)
+        return store(**given)
+
+    monkeypatch.setattr(services, "file_store", erased_then_stored)
+    again = teach(planted, *([subject] if declared else []))
+    assert again.status_code == 409
+    with tenant(planted.organisation):
+        row = Dataset.objects.get(pk=dataset["id"])
+        assert row.erased_at
+        assert row.file_id is None
+        assert not StoredFile.objects.exists()
+    assert not [path for path in stored.rglob("*") if path.is_file()]
 
 
 def test_adapters_are_named_after_their_data_has_expired(

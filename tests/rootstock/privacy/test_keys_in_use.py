@@ -4,11 +4,17 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 from django.db import connection
 from django.utils import timezone
 
 from apps.fraud.models import Transaction
+from apps.fraud.payload import account_key, payloads_of
+from apps.fraud.privacy import HOLDINGS
+from apps.fraud.records import payments
+from apps.fraud.state import ValkeyHistory
 from rootstock.accounts.tenancy import tenant
 from rootstock.privacy.holdings import key_release
 from rootstock.privacy.models import RetentionRule, SubjectKey
@@ -75,3 +81,24 @@ def test_a_payment_waits_for_the_end_of_a_key_and_gets_a_new_one(planted: Plante
     assert accounts(planted) == [(COUNTERPARTY, ACCOUNT)]
     with tenant(planted.organisation):
         assert SubjectKey.objects.get(pk=former.pk).is_destroyed
+
+
+def test_a_deleted_payment_does_not_stay_in_a_ring_that_was_read_meanwhile(
+    planted: Planted, valkey: Any
+) -> None:
+    pay(planted.organisation, (ACCOUNT, COUNTERPARTY))
+    account = account_key(planted.organisation.pk, ACCOUNT)
+    history = ValkeyHistory(valkey, planted.organisation.pk)
+    with tenant(planted.organisation):
+        history.append(payments(payloads_of(list(Transaction.objects.all()))))
+    [payments_kind] = HOLDINGS.expiring
+
+    def score() -> None:
+        with tenant(planted.organisation):
+            history.before(np.array([account]), np.array([2]))
+
+    with tenant(planted.organisation) as owner:
+        assert payments_kind.delete(owner, timezone.now(), 10) == 1
+        beside(score).join()
+        assert valkey.exists(history._ring(account))
+    assert not valkey.exists(history._ring(account))

@@ -83,7 +83,7 @@ def test_permissions(planted: Planted) -> None:
     talk(planted.organisation)
     person = f"/privacy/subjects/{planted.find(CUSTOMER)['id']}/"
     auditor, stranger = (
-        planted.world.browser(user) for user in (planted.world.colleague, planted.world.stranger)
+        planted.world.browser(user) for user in (planted.world.person("auditor"), planted.world.stranger)
     )
     for page in (*PAGES, person):
         assert auditor.get(page).status_code == 200

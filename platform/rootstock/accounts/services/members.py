@@ -6,13 +6,14 @@ from django.db import transaction
 
 from rootstock.accounts.actors import current_actor
 from rootstock.accounts.lockout import forget_failures
-from rootstock.accounts.models import Membership, Organisation, Role, User
+from rootstock.accounts.models import ApiKey, MachineClient, Membership, Organisation, Role, User
 from rootstock.accounts.roles import ROLE_SCOPES
 from rootstock.accounts.selectors import memberships_of
 from rootstock.accounts.services.checks import check_role
 from rootstock.accounts.services.clients import clients_revoke_of
 from rootstock.accounts.services.keys import api_keys_revoke_of
 from rootstock.accounts.tenancy import tenant
+from rootstock.accounts.verified import maker_changed
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, NotFound
 from rootstock.webhooks.outbox import event_emit
@@ -61,13 +62,14 @@ def member_role_change(
 def member_remove(*, organisation: Organisation, membership_id: UUID, revoke_keys: bool = True) -> int:
     """Take a person out of the organisation, from the next request on. One administrator always remains.
 
-    The keys and machine clients that they made end with them unless told otherwise; returns how many ended.
+    The keys and machine clients that they made end with them unless told otherwise; returns how many ended. Those
+    that stay may do no more from then on than their maker could at the end.
     """
     with tenant(organisation):
         membership = _locked(organisation, membership_id)
         if membership.role == Role.ADMINISTRATOR:
             _check_another_administrator(membership)
-        ended = _end_keys(organisation, membership.user_id) if revoke_keys else 0
+        ended = _end_keys(organisation, membership.user_id) if revoke_keys else _keep_keys(membership)
         _record(membership, "member.removed", role=membership.role, keys_revoked=ended)
         _emit(membership, "person.removed")
         membership.delete()
@@ -91,6 +93,7 @@ def person_switched(*, user: User) -> None:
 
 
 def _emit(membership: Membership, event: str) -> None:
+    maker_changed(membership.organisation_id, membership.user_id)
     data = {"member": str(membership.pk), "user": membership.user_id}
     event_emit(organisation=membership.organisation_id, type=event, data=data)
 
@@ -98,6 +101,14 @@ def _emit(membership: Membership, event: str) -> None:
 def _end_keys(organisation: Organisation, user_id: int) -> int:
     keys = api_keys_revoke_of(organisation=organisation, user_id=user_id)
     return keys + clients_revoke_of(organisation=organisation, user_id=user_id)
+
+
+def _keep_keys(membership: Membership) -> int:
+    for kind in (ApiKey, MachineClient):
+        for holder in kind.objects.filter(created_by=membership.user_id, revoked_at=None):
+            holder.scopes = sorted(ROLE_SCOPES[membership.role].intersection(holder.scopes))
+            holder.save(update_fields=["scopes"])
+    return 0
 
 
 def _locked(organisation: Organisation, membership_id: UUID) -> Membership:
