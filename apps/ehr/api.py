@@ -1,6 +1,5 @@
 """REST: FHIR Bundles in; patients, timelines, notes and scores out."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +24,12 @@ from apps.ehr.schemas import (
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.errors import InvalidInput
+from rootstock.moments import Moment
 from rootstock.paging import Page
 
 router = Router(tags=["ehr"])
+_PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1954-02-11"}
+_BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": _PATIENT}]}
 READ, WRITE, IDENTIFIED = "ehr:read", "ehr:write", "ehr:identified"
 
 
@@ -36,8 +38,8 @@ class TimelineQuery(Schema):
 
     kind: str = ""
     code: str = ""
-    since: datetime | None = None
-    before: datetime | None = None
+    since: Moment | None = None
+    before: Moment | None = None
     cursor: str | None = None
     limit: int = 100
 
@@ -50,8 +52,8 @@ class TimelineQuery(Schema):
         "requestBody": {
             "required": True,
             "content": {
-                "application/fhir+json": {"schema": {"type": "object", "description": "A FHIR R4 Bundle"}},
-                "application/json": {"schema": {"type": "object", "description": "A FHIR R4 Bundle"}},
+                media: {"schema": {"type": "object", "description": "A FHIR R4 Bundle"}, "example": _BUNDLE}
+                for media in ("application/fhir+json", "application/json")
             },
         }
     },

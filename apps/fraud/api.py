@@ -1,6 +1,5 @@
 """REST: score payments, submit batches, read decisions."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from apps.fraud.models import Transaction
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
-    EventOut,
+    HistoryOut,
     TransactionDetailOut,
     TransactionIn,
     TransactionOut,
@@ -25,6 +24,7 @@ from rootstock.audit.services import list_read_record, read_record
 from rootstock.edge import dotted, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.idempotency.marks import keeps_its_own
+from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["fraud"])
@@ -120,8 +120,8 @@ def list_transactions(
     outcome: str | None = None,
     min_score: float | None = None,
     account: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> dict[str, Any]:
     """Payments with their decisions, the last to arrive first. `account` matches payer or payee exactly."""
     chosen = selectors.Filter(outcome, min_score, account, since, until)
@@ -155,10 +155,10 @@ def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]
     return shown | histories
 
 
-def _events(rows: list[Transaction]) -> list[EventOut]:
+def _events(rows: list[Transaction]) -> list[HistoryOut]:
     return [
-        EventOut(
-            **{name: getattr(row, name) for name in EventOut.model_fields if name != "outcome"},
+        HistoryOut(
+            **{name: getattr(row, name) for name in HistoryOut.model_fields if name != "outcome"},
             outcome=row.decision.outcome if hasattr(row, "decision") else None,
         )
         for row in rows

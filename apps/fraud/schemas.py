@@ -102,7 +102,7 @@ class TransactionsOut(Schema):
     items: list[TransactionOut]
 
 
-class EventOut(Schema):
+class HistoryOut(Schema):
     """An earlier payment of one of the two accounts."""
 
     external_id: str
@@ -118,8 +118,8 @@ class EventOut(Schema):
 class TransactionDetailOut(TransactionOut):
     """A payment with what both accounts did before it, newest first."""
 
-    payer_history: list[EventOut]
-    payee_history: list[EventOut]
+    payer_history: list[HistoryOut]
+    payee_history: list[HistoryOut]
 
 
 class BatchOut(Schema):

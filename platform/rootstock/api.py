@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.utils.module_loading import import_string
 from ninja.errors import HttpError, ValidationError
 
@@ -101,6 +102,12 @@ def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpRespo
 def on_unreadable(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
     """Django refuses to read it, for example a form with too many fields."""
     return problem_of(request, BadBody.because("cannot be read"))
+
+
+@api.exception_handler(MultiPartParserError)
+def on_unreadable_form(request: HttpRequest, error: MultiPartParserError) -> HttpResponse:
+    """A form without its boundary, or with a part whose head is too long."""
+    return problem_of(request, BadBody.because(f"is not a form: {str(error)[:120]}"))
 
 
 @api.exception_handler(DataError)

@@ -175,6 +175,10 @@ def _complete(described: dict[str, Any], path: str, method: str, scope: str, *, 
             }
         )
     _answers(described["responses"], method)
+    _streamed(
+        described["responses"],
+        "text/event-stream" if path.endswith("/stream") else "application/octet-stream",
+    )
 
 
 def _answers(responses: dict[Any, Any], method: str) -> None:
@@ -186,3 +190,10 @@ def _answers(responses: dict[Any, Any], method: str) -> None:
     for status in _ERRORS:
         if status != 413 or method in METHODS:
             responses.setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
+
+
+def _streamed(responses: dict[Any, Any], media: str) -> None:
+    """What is sent as it is read has no schema on its endpoint: events, or a file."""
+    for status in (200, "200"):
+        if status in responses and "content" not in responses[status]:
+            responses[status]["content"] = {media: {"schema": {"type": "string", "format": "binary"}}}

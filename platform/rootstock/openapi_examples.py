@@ -35,7 +35,98 @@ _NAMES: dict[str, Any] = {
     "adapter": "support-tone@a3f5a3f5a3f5",
     "cron": "0 3 * * *",
     "timezone": "Europe/Berlin",
+    # what identifies
+    "id": "01930b5e-7c1a-7d3e-9f00-4a5b6c7d8e9f",
+    "request_id": "18ea71ebf691de6300000000d9740d71",
+    "message_id": "01930b5e-7c1a-7d3e-9f00-4a5b6c7d8e9f",
+    "prefix": "k3v9x2m7q4ta",
+    "client_id": "rs-k3v9x2m7q4ta",
+    "slug": "acme",
+    "username": "ana",
+    "customer": "C-1029",
+    "identifier": "DE-1",
+    "object_id": "01930b5e-7c1a-7d3e-9f00-4a5b6c7d8e9f",
+    "subject_id": "01930b5e-7c1a-7d3e-9f00-4a5b6c7d8e9f",
+    "base": "smollm2-135m-instruct",
+    "model": "fraud-network@5b1d7c0a9e3f",
+    "base_fingerprint": "9c1b2f4e8a7d6c5b",
+    # secrets, made up
+    "token": "rsk_k3v9x2m7q4ta_9d2f61c07b",
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "client_secret": "9d2f61c07b4e8a1d",
+    "signature": "yc9Yq0fZ0m4=",
+    "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "algorithm": "Ed25519",
+    # digests
+    "hash": "a3f5" * 16,
+    "previous": "a3f5" * 16,
+    "merkle": "a3f5" * 16,
+    "root_hash": "a3f5" * 16,
+    "last_hash": "a3f5" * 16,
+    "input_hash": "a3f5" * 16,
+    "model_digest": "a3f5" * 16,
+    "adapter_digest": "a3f5" * 16,
+    "archive_sha256": "a3f5" * 16,
+    # one of a few words
+    "role": "auditor",
+    "scopes": "fraud:read",
+    "events": "job.succeeded",
+    "event_type": "job.succeeded",
+    "state": "succeeded",
+    "last_state": "succeeded",
+    "kind": "adapters.train",
+    "type": "job.succeeded",
+    "priority": "normal",
+    "purpose": "attachment",
+    "action": "confirmed",
+    "outcome": "review",
+    "vertical": "fraud",
+    "task": "chat",
+    "band": "high",
+    "sex": "female",
+    "subject_type": "payment",
+    "object_type": "job",
+    "ground": "request",
+    "finish_reason": "stop",
+    "last_emotion": "gratitude",
+    "last_group": "positive",
+    "content_type": "application/json",
+    "licence": "CC-BY-4.0",
+    # words for people
+    "label": "Train an adapter",
+    "title": "Invalid input",
+    "message": "step 120 of 400",
+    "reason": "The customer confirmed the payment by telephone.",
+    "disabled_reason": "switched off by a member",
+    "note": "Asked for by letter of 2 March.",
+    "description": "Nightly check of the trail",
+    "advice": "Nothing to do: it is tried again by itself.",
+    "kept": "Payments that have a decision keep it.",
+    "greeting": "Hello, how can we help?",
+    "system_prompt": "You answer for Acme's help desk.",
+    "requested_by": "ana",
+    "decided_by": "ben",
+    "link": "https://rootstock.example/join/5wq0…",
+    "stream_url": "/api/v1/support/streams/01930b5e7c1a7d3e9f004a5b6c7d8e9f",
+    "last_error": "HTTP 503",
+    "what": "notes",
+    "system": "http://loinc.org",
+    "code": "718-7",
+    "display": "Haemoglobin",
+    "unit": "g/dL",
+    "value": "13.2",
+    "text_value": "negative",
+    "resource": "Observation/718-7",
+    "excerpt": "Haemoglobin 13.2 g/dL",
 }
+_NUMBERS = {
+    "rate_per_minute": 600,
+    "session_hours": 12,
+    "archive_days": 7,
+    "context_tokens": 1024,
+    "answer_tokens": 256,
+}
+_LATER = "2031-03-02T08:00:00Z"  # of what must lie ahead
 
 
 class Examples:
@@ -74,7 +165,7 @@ class Examples:
                 [] if depth > _DEPTH or "items" not in schema else [self.of(schema["items"], name, depth + 1)]
             )
         if kind in ("integer", "number"):
-            return _number(schema, whole=kind == "integer")
+            return _NUMBERS.get(name) or _number(schema, whole=kind == "integer")
         if kind == "boolean":
             return bool(schema.get("default", True))
         return _text(schema, name) if kind == "string" else None if kind == "null" else {}
@@ -111,6 +202,8 @@ def _number(schema: dict[str, Any], *, whole: bool) -> float | int:
 
 
 def _text(schema: dict[str, Any], name: str) -> str:
+    if schema.get("format") == "date-time" and name in ("expires_at", "old_until"):
+        return _LATER
     if schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]]
     if schema.get("default"):

@@ -1,6 +1,5 @@
 """REST: the audit trail, decision records, the chain and its verification, the export."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from rootstock.audit.schemas import (
     ActionOut,
     ChainOut,
     DecisionDetailOut,
-    DecisionOut,
+    DecisionRecordOut,
     EntryDetailOut,
     EntryOut,
     RootOut,
@@ -40,6 +39,7 @@ from rootstock.audit.verify import Verdict
 from rootstock.audit.verifying import verify_request
 from rootstock.audit.words import actor_names, actors_of
 from rootstock.errors import Forbidden, NotFound
+from rootstock.moments import Moment
 from rootstock.paging import Page, page_of, take_page
 
 router = Router(tags=["audit"])
@@ -49,8 +49,8 @@ READ = "audit:read"
 class Window(Schema):
     """A range of time and a place in the list."""
 
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     cursor: str | None = None
     limit: int = 50
 
@@ -111,7 +111,7 @@ def get_entry(request: ApiRequest, entry_id: UUID) -> EntryDetailOut:
     return entry_detail(entry, actor_names(organisation, actors_of([entry])), proof)
 
 
-@router.get("/decisions", response=Page[DecisionOut], auth=scope(READ))
+@router.get("/decisions", response=Page[DecisionRecordOut], auth=scope(READ))
 def list_decisions(request: ApiRequest, query: Query[DecisionQuery]) -> dict[str, Any]:
     """What models and rules decided, newest first."""
     wanted = selectors.DecisionFilter(**query.dict(exclude={"cursor", "limit"}))
@@ -187,7 +187,7 @@ def verify(request: ApiRequest) -> Status[Any]:
     "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
 }}})  # fmt: skip
 def export(
-    request: ApiRequest, since: datetime | None = None, until: datetime | None = None
+    request: ApiRequest, since: Moment | None = None, until: Moment | None = None
 ) -> StreamingHttpResponse:
     """The trail as JSON Lines, streamed; `manage.py audit_verify --file` verifies it without the database."""
     return trail_download(organisation=request.auth.organisation, since=since, until=until)

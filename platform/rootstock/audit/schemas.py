@@ -67,7 +67,7 @@ class ActionOut(Schema):
     at: datetime
 
 
-class DecisionOut(Schema):
+class DecisionRecordOut(Schema):
     """One decision of a model or a rule. Input and text appear as keyed hashes only."""
 
     id: UUID
@@ -89,7 +89,7 @@ class DecisionOut(Schema):
     digest: str
 
 
-class DecisionDetailOut(DecisionOut):
+class DecisionDetailOut(DecisionRecordOut):
     """A decision with what people did with it and its proof."""
 
     actions: list[ActionOut]
@@ -176,9 +176,9 @@ def entry_detail(row: AuditEntry, names: dict[Who, str], proof: Proof | None) ->
     return EntryDetailOut(**_entry(row, names), proof=proof_out(proof))
 
 
-def decision_out(row: DecisionRecord) -> DecisionOut:
+def decision_out(row: DecisionRecord) -> DecisionRecordOut:
     """A decision."""
-    return DecisionOut(**_decision(row))
+    return DecisionRecordOut(**_decision(row))
 
 
 def decision_detail(row: DecisionRecord, names: dict[Who, str], proof: Proof | None) -> DecisionDetailOut:
@@ -258,7 +258,7 @@ def _entry(row: AuditEntry, names: dict[Who, str]) -> dict[str, Any]:
 
 def _decision(row: DecisionRecord) -> dict[str, Any]:
     hashed = {"input_hash", "digest"}
-    plain = {name: getattr(row, name) for name in DecisionOut.model_fields if name not in hashed}
+    plain = {name: getattr(row, name) for name in DecisionRecordOut.model_fields if name not in hashed}
     return plain | {name: bytes(getattr(row, name)).hex() for name in hashed}
 
 

@@ -91,7 +91,12 @@ PriorityName = Literal["interactive", "normal", "bulk"]
 class ScheduleIn(Schema):
     """A schedule: either `cron` (five fields, in `timezone`) or `every_s`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"name": "nightly", "kind": "audit.verify", "params": {}, "cron": "0 3 * * *"}
+        },
+    )
     name: Annotated[str, Field(min_length=1, max_length=80)]
     kind: str
     params: dict[str, Any]

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
+from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 from rootstock.webhooks import selectors, services
 from rootstock.webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -68,7 +69,7 @@ class EndpointChange(Schema):
     description: str | None = None
 
 
-class RotateIn(Schema):
+class SecretRotateIn(Schema):
     """For how long the secret before signs beside the new one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -79,7 +80,7 @@ class ReplayIn(Schema):
     """From when on failed deliveries are sent again."""
 
     model_config = ConfigDict(extra="forbid")
-    since: datetime
+    since: Moment
 
 
 class ReplayOut(Schema):
@@ -189,7 +190,7 @@ def disable_endpoint(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
 @router.post(
     "/endpoints/{uuid:endpoint_id}/rotate", response=EndpointWithSecret, auth=scope("webhooks:write")
 )
-def rotate_secret(request: ApiRequest, endpoint_id: UUID, body: RotateIn) -> dict[str, Any]:
+def rotate_secret(request: ApiRequest, endpoint_id: UUID, body: SecretRotateIn) -> dict[str, Any]:
     """A new secret. Both sign while the overlap lasts, so that you can change over without losing a delivery."""
     endpoint, secret = services.endpoint_rotate(
         organisation=request.auth.organisation, endpoint_id=endpoint_id, overlap_hours=body.overlap_hours

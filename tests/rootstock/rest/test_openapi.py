@@ -5,6 +5,7 @@ import json
 import jsonschema_rs
 import pytest
 from django.test import Client
+from ninja import Schema
 
 from rootstock.accounts.roles import SCOPES
 
@@ -66,3 +67,48 @@ def test_changes_take_an_idempotency_key(document) -> None:
     for name, each in operations(document):
         named = [parameter["name"] for parameter in each["parameters"]]
         assert named.count("Idempotency-Key") == (0 if name.startswith("get") else 1), name
+
+
+def test_no_two_schemas_share_a_name(document) -> None:
+    """The document would show one of them in the place of the other."""
+    places: dict[str, set[str]] = {}
+    waiting = [Schema]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if kind.__module__.startswith(("rootstock.", "apps.")):
+                places.setdefault(kind.__name__, set()).add(kind.__module__)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_examples_say_what_could_be(document) -> None:
+    """No field's example is its own name."""
+    filler = set()
+
+    def look(value) -> None:
+        for name, inner in value.items() if isinstance(value, dict) else ():
+            told = inner[0] if isinstance(inner, list) and inner else inner
+            if isinstance(told, str) and told == name.replace("_", " "):
+                filler.add(name)
+            look(inner)
+
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                look(content.get("example"))
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    look(content.get("example"))
+    assert filler <= {
+        "next",
+        "path",
+        "error",
+        "fault",
+        "says",
+        "words",
+        "sources",
+        "original",
+        "missing",
+        "counted_from",
+        "not_applicable",
+    }
