@@ -160,6 +160,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
     "rootstock.accounts.middleware.OrganisationMiddleware",
+    "rootstock.accounts.rendered_for.RenderedForMiddleware",
     "rootstock.middleware.DomainErrorMiddleware",
 ]
 ROOT_URLCONF = "rootstock.urls"
@@ -169,12 +170,13 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["rootstock.accounts.templatetags.rendered_for"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "rootstock.console.context.shell",
-            ]
+            ],
         },
     }
 ]

@@ -7,11 +7,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
+from rootstock.accounts.rendered_for import FIELD
 from rootstock.console import saved
 from rootstock.console.personal import token_of
 
 MAX_VALUE = 300  # no filter takes as much; the list says so
-FORM = ("csrfmiddlewaretoken", "next", "prefix", "personal")
+FORM = ("csrfmiddlewaretoken", FIELD, "next", "prefix", "personal")
 
 
 @require_POST

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.urls import reverse
 from ninja import Router, Schema, Status
+from pydantic import ConfigDict
 
 from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
@@ -43,12 +44,14 @@ class MemberOut(Schema):
 class RoleIn(Schema):
     """The role to give."""
 
+    model_config = ConfigDict(extra="forbid")
     role: str
 
 
 class InvitationIn(Schema):
     """Whom to invite, as what; `send`: by e-mail too, if a mail server is configured."""
 
+    model_config = ConfigDict(extra="forbid")
     email: str
     role: str
     send: bool = True

@@ -79,6 +79,7 @@ class Upload {
       });
       request.open("POST", this.zone.url);
       request.setRequestHeader("X-CSRFToken", this.zone.token);
+      request.setRequestHeader("X-Organisation", document.body.dataset.organisation ?? "");
       request.setRequestHeader("Accept", "application/json");
       request.send(body);
     });

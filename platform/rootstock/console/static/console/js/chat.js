@@ -2,7 +2,7 @@
 // the form is posted and answers {"stream": url, "turn": id, "cancel": url to POST for Stop (optional)}; the stream sends
 //   token {"text"}   emotion {"turn", "label", "score", "tone"}   done {"finish_reason", "model", "adapter"}   error {"detail", "code"}
 // A `chat:done` event bubbles from the root after each answer, for parts of the page that change with it.
-import { within } from "./dom.js";
+import { pageHeaders, within } from "./dom.js";
 import { follow, problemOf, StreamProblem } from "./stream.js";
 
 const ENDINGS = { length: "The answer reached its length limit.", cancelled: "Stopped." };
@@ -95,8 +95,7 @@ class Chat {
     this.say("Stopping…");
     if (this.posting) return; // there is no answer to stop yet; `post` comes back to it
     if (!this.cancel) return this.abort?.abort();
-    const token = this.form.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
-    const response = await fetch(this.cancel, { method: "POST", headers: { "X-CSRFToken": token } }).catch(() => null);
+    const response = await fetch(this.cancel, { method: "POST", headers: pageHeaders(this.form) }).catch(() => null);
     if (!response?.ok) this.abort?.abort();
   }
 

@@ -1,4 +1,6 @@
 // The command palette: Ctrl-K or Cmd-K. A combobox over a listbox; focus stays in the text, arrows move the choice.
+import { pageHeaders } from "./dom.js";
+
 const WAIT_MS = 140;
 const RECENT = "rootstock.recent";
 const MOST_RECENT = 6;
@@ -43,10 +45,9 @@ function remember() {
 
 async function fetchGroups(text) {
   // Posted: what somebody looks for may name a person, and addresses are kept by proxies.
-  const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
   const response = await fetch(dialog.dataset.palette, {
     method: "POST",
-    headers: { Accept: "application/json", "X-CSRFToken": token },
+    headers: pageHeaders(),
     body: new URLSearchParams({ q: text }),
   });
   if (!response.ok || response.redirected) throw new Error(String(response.status));

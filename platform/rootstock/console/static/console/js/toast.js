@@ -1,12 +1,10 @@
 // Short messages in the corner, read out by the live region around them. One may offer to take back what was done:
 // `undo` is an address to POST to, and the message stays a little longer.
-function csrf() {
-  return document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
-}
+import { pageHeaders } from "./dom.js";
 
 async function takeBack(item, undo) {
   item.remove();
-  const answer = await fetch(undo, { method: "POST", headers: { "X-CSRFToken": csrf(), Accept: "application/json" } }).catch(() => null);
+  const answer = await fetch(undo, { method: "POST", headers: pageHeaders() }).catch(() => null);
   if (answer?.ok) location.reload();
   else toast("It could not be taken back.", "error");
 }

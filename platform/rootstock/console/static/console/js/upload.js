@@ -1,6 +1,6 @@
 // Drop zones: each file goes on its own, with its progress and what was checked of it. XMLHttpRequest, because fetch
 // tells nothing of what has been sent so far.
-import { within } from "./dom.js";
+import { pageHeaders, within } from "./dom.js";
 
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
@@ -56,8 +56,7 @@ function send(form, file) {
   body.append(form.querySelector("[data-upload-input]").name, file);
   const request = new XMLHttpRequest();
   request.open("POST", form.action);
-  request.setRequestHeader("Accept", "application/json");
-  request.setRequestHeader("X-CSRFToken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+  for (const [name, value] of Object.entries(pageHeaders(form))) request.setRequestHeader(name, value);
   request.upload.addEventListener("progress", (event) => {
     if (!event.lengthComputable) return;
     item.querySelector("progress").value = event.loaded / event.total;
