@@ -6,6 +6,7 @@ from rootstock.celery import app
 
 django.setup()
 
-from workers.bootstep import RuntimeStep  # noqa: E402  (settings first)
+from workers.bootstep import AliveStep, RuntimeStep  # noqa: E402  (settings first)
 
 app.steps["worker"].add(RuntimeStep)
+app.steps["consumer"].add(AliveStep)

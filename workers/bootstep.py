@@ -1,12 +1,17 @@
-"""Starts the runtime inside the Celery worker, before it takes its first task, and stops it last."""
+"""Within the Celery worker: the runtime, started before the first task and stopped last, and its sign of life."""
 
 import logging
 import os
+from contextlib import suppress
 from typing import Any
 
+import redis
 from celery import bootsteps
 
+from rootstock.lanes.health import process_alive, process_ended
+
 log = logging.getLogger(__name__)
+_ALIVE_EVERY_S = 1.0
 
 
 class RuntimeStep(bootsteps.StartStopStep):
@@ -34,3 +39,33 @@ class RuntimeStep(bootsteps.StartStopStep):
             self.runtime = None
 
     terminate = stop
+
+
+class AliveStep(bootsteps.StartStopStep):
+    """While the worker takes from its queues, it says so once a second from its own loop: one that hangs does not."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self.timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        """The worker takes from its queues now."""
+        queues = sorted(parent.app.amqp.queues.consume_from)
+        self.timer = parent.timer.call_repeatedly(_ALIVE_EVERY_S, _alive, (parent.hostname, queues))
+
+    def stop(self, parent: Any) -> None:
+        """No longer."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+            with suppress(redis.RedisError):
+                process_ended(parent.hostname)
+
+    shutdown = stop
+
+
+def _alive(name: str, queues: list[str]) -> None:
+    with suppress(redis.RedisError):  # who cannot say so is not there for anybody who asks
+        process_alive(name, queues)

@@ -12,17 +12,22 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database, Valkey and every lane's worker are there; otherwise 503, and which is not."""
+    """Database, Valkey and every lane's worker are there; otherwise 503, and which is not.
+
+    `degraded` with 200: requests are answered, but queues that are named wait for a worker, or for beat.
+    """
     health = snapshot()
     checks = {
         "database": _database_answers(),
         "valkey": health.reachable,
-        "workers": health.state == "ok",
+        "workers": bool(health.workers) and not health.missing,
     }
+    served = "degraded" if health.unserved else "ok"
     body = {
-        "status": "ok" if all(checks.values()) else "unavailable",
+        "status": served if all(checks.values()) else "unavailable",
         "checks": checks,
         "lanes": health.missing,
+        "queues": health.unserved,
     }
     return JsonResponse(body, status=200 if all(checks.values()) else 503)
 

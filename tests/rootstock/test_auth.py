@@ -45,12 +45,9 @@ def test_a_wrong_secret_with_a_right_prefix_is_refused(world) -> None:
 
 
 def test_an_expired_key_is_refused(world) -> None:
-    _, token = api_key_create(
-        organisation=world.organisation,
-        name="old",
-        scopes=["jobs:read"],
-        expires_at=timezone.now() - timedelta(seconds=1),
-    )
+    token = world.key("jobs:read")
+    with tenant(world.organisation):
+        ApiKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert jobs(token).status_code == 401
 
 

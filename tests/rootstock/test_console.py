@@ -216,7 +216,10 @@ def test_home_and_dot_say_what_the_workers_say(browser, valkey, monkeypatch):
             {"adapter": "neighbours-secret@ba9876543210", "shipped": False},
         ], engine=None, memory_bytes=400_000_000, started_at=0, seen_at=0,
     )  # fmt: skip
-    monkeypatch.setattr("rootstock.console.selectors.snapshot", lambda: health.Health(True, [worker]))
+    serving = {"language-1": sorted(health.Health(True).queues)}
+    monkeypatch.setattr(
+        "rootstock.console.selectors.snapshot", lambda: health.Health(True, [worker], serving)
+    )
     monkeypatch.setattr("rootstock.lanes.health.settings.LANES", {})
     page = browser.get("/").content.decode()
     assert "tone@0123456789ab" in page
@@ -224,6 +227,18 @@ def test_home_and_dot_say_what_the_workers_say(browser, valkey, monkeypatch):
     assert "1 of other organisations" in page
     assert "88.7" in page
     assert browser.get("/health/").json() == {"tone": "ok", "text": "1 worker up"}
+
+
+def test_a_queue_that_nobody_serves_is_named(browser, monkeypatch):
+    from rootstock.lanes.health import Health, WorkerHealth
+
+    worker = WorkerHealth("w", ["score"], {}, None, [], None, 1, 0, 0)
+    processes = {"w": ["score", "language", "adaptation", "webhooks", "housekeeping"], "beat": ["beat"]}
+    monkeypatch.setattr("rootstock.lanes.health.settings.LANES", {})
+    monkeypatch.setattr("rootstock.console.selectors.snapshot", lambda: Health(True, [worker], processes))
+    assert browser.get("/health/").json() == {"tone": "warn", "text": "1 queue unserved"}
+    page = browser.get("/").content.decode()
+    assert "Queues that nobody serves: general." in page
 
 
 def test_no_worker_is_said_with_what_it_means(browser, monkeypatch):

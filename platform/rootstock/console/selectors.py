@@ -49,9 +49,10 @@ def health_text(health: Health) -> str:
         return "Queue unreachable"
     if not health.workers:
         return "No worker"
-    if health.missing:
-        return f"{len(health.missing)} lane{'s' * (len(health.missing) > 1)} unserved"
-    return f"{len(health.workers)} worker{'s' * (len(health.workers) > 1)} up"
+    for what, unserved in (("lane", health.missing), ("queue", health.unserved)):
+        if unserved:
+            return f"{len(unserved)} {what}{'s' * (len(unserved) > 1)} unserved"
+    return f"{health.up} worker{'s' * (health.up > 1)} up"
 
 
 def health_dot() -> dict[str, str]:
@@ -91,7 +92,7 @@ def adapters_told(worker: WorkerHealth, own: set[str]) -> tuple[list[str], int]:
 
 
 def _served_note(health: Health) -> str:
-    return "every lane served" if health.state == "ok" else health_text(health)
+    return "every lane and queue served" if health.state == "ok" else health_text(health)
 
 
 def _base_tile(workers: list[WorkerHealth]) -> Tile:
@@ -110,7 +111,7 @@ def health_tiles(health: Health) -> list[Tile]:
     return [
         Tile(
             "Workers",
-            str(len(health.workers)),
+            str(health.up),
             note=_served_note(health),
             symbol="cpu",
             tone=TONES[health.state],

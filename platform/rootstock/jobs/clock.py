@@ -15,10 +15,18 @@ from django.db import connection
 from rootstock.jobs.reaping import jobs_reap
 from rootstock.jobs.retry import PASSING
 from rootstock.jobs.schedules import schedules_run
+from rootstock.lanes.health import BEAT, process_alive
 
 log = logging.getLogger(__name__)
 EVERY_S = settings.JOB_LEASE_S / 3
-WORK = (jobs_reap, schedules_run)
+
+
+def beat_alive() -> None:
+    """Say that beat lives, for three rounds."""
+    process_alive(BEAT, [BEAT], for_s=round(3 * EVERY_S) + 1)
+
+
+WORK = (beat_alive, jobs_reap, schedules_run)
 
 
 @beat_init.connect
@@ -29,10 +37,11 @@ def start(**kwargs: Any) -> None:
 
 def _run() -> None:
     waiting = threading.Event()
-    while not waiting.wait(EVERY_S):
+    while True:
         for work in WORK:
             tick(work)
         connection.close()
+        waiting.wait(EVERY_S)
 
 
 def tick(work: Any) -> None:

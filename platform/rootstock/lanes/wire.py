@@ -5,6 +5,7 @@
 `reply:<call>`                    list of replies of one call
 `stream:<id>`                     Redis stream of one request's events, with keys of its own beside it
 `worker:<name>`                   what a worker process says of itself
+`process:<name>`                  exists while a Celery worker takes from its queues, or beat runs: what it serves
 """
 
 import json

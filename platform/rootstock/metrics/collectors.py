@@ -40,11 +40,18 @@ class Platform(Collector):
 
 def _workers() -> Iterator[Metric]:
     health = snapshot()
-    up = GaugeMetricFamily("rootstock_worker_up", "Workers that say that they are well", labels=["worker"])
+    up = GaugeMetricFamily(
+        "rootstock_worker_up", "Workers, and beat, that say that they live", labels=["worker"]
+    )
+    served = GaugeMetricFamily("rootstock_queue_served", "Whether some process serves it", labels=["queue"])
     memory = GaugeMetricFamily("rootstock_worker_memory_bytes", "Resident memory", labels=["worker"])
     waiting = GaugeMetricFamily("rootstock_lane_waiting", "Requests in a lane's queue", labels=["lane"])
     for lane in health.missing:
         waiting.add_metric([lane], 0)
+    for queue, is_served in health.queues.items():
+        served.add_metric([queue], is_served)
+    for name in health.others:
+        up.add_metric([name], 1)
     for worker in health.workers:
         up.add_metric([worker.name], 1)
         memory.add_metric([worker.name], worker.memory_bytes)
@@ -53,7 +60,7 @@ def _workers() -> Iterator[Metric]:
     unserved = GaugeMetricFamily(
         "rootstock_lanes_unserved", "Lanes that no worker serves", len(health.missing)
     )
-    yield from (up, memory, waiting, unserved, *_engines(health.workers))
+    yield from (up, served, memory, waiting, unserved, *_engines(health.workers))
 
 
 def _engines(workers: list[WorkerHealth]) -> Iterator[Metric]:
@@ -125,11 +132,17 @@ def _webhooks() -> Iterator[Metric]:
 
 
 def _audit() -> Iterator[Metric]:
+    from rootstock.accounts.models import Organisation
     from rootstock.audit.models import PendingLeaf
+    from rootstock.audit.selectors import chain_broken
 
     rows = PendingLeaf.objects.order_by().values("organisation").annotate(n=Count("id"))
     waiting = sum(row["n"] for row in _as_system("audit", rows))
     yield GaugeMetricFamily("rootstock_audit_backlog", "Entries that no root seals yet", waiting)
+    broken = sum(chain_broken(organisation=one) for one in Organisation.objects.values_list("pk", flat=True))
+    yield GaugeMetricFamily(
+        "rootstock_audit_chains_broken", "Trails that their last verification found broken", broken
+    )
 
 
 def _pool() -> Iterator[Metric]:

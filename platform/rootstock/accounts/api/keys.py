@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Schema, Status
+from pydantic import ConfigDict
 
 from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
@@ -19,6 +20,7 @@ clients_router = Router(tags=["keys"])
 class ClientIn(Schema):
     """A machine client to make; its scopes are limited to the caller's own."""
 
+    model_config = ConfigDict(extra="forbid")
     name: str
     scopes: list[str]
     rate_per_minute: int | None = None
@@ -33,6 +35,7 @@ class KeyIn(ClientIn):
 class RotateClientIn(Schema):
     """`old_until`: until when the old secret or token works too (null: it ends now)."""
 
+    model_config = ConfigDict(extra="forbid")
     old_until: datetime | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Schema
+from pydantic import ConfigDict
 
 from rootstock.accounts import services
 from rootstock.accounts.auth import ApiRequest, Principal, principal_of, scope
@@ -25,6 +26,7 @@ class OrganisationOut(Schema):
 class OrganisationIn(Schema):
     """Settings to change; what is left out stays."""
 
+    model_config = ConfigDict(extra="forbid")
     name: str | None = None
     session_hours: int | None = None
     mfa_required: bool | None = None

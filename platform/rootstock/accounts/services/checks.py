@@ -1,13 +1,28 @@
 """Checks that several services share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
 from rootstock.accounts.models import Role
 from rootstock.accounts.roles import SCOPES
-from rootstock.errors import Forbidden, InvalidInput
+from rootstock.errors import FieldProblem, Forbidden, InvalidInput
+
+
+def check_each(**checks: Callable[[], Any]) -> dict[str, Any]:
+    """What each field's check returns; raises one InvalidInput that names every field in which something is wrong."""
+    found: dict[str, Any] = {}
+    wrong: list[FieldProblem] = []
+    for field, check in checks.items():
+        try:
+            found[field] = check()
+        except InvalidInput as error:
+            wrong += error.errors
+    if wrong:
+        raise InvalidInput("; ".join(f"{one.field}: {one.reason}" for one in wrong), errors=wrong)
+    return found
 
 
 def check_name(name: str, longest: int) -> str:

@@ -9,7 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from rootstock.accounts.models import MachineClient, Organisation, User
-from rootstock.accounts.services.checks import check_future, check_name, check_rate, check_scopes
+from rootstock.accounts.services.checks import (
+    check_each,
+    check_future,
+    check_name,
+    check_rate,
+    check_scopes,
+)
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import new_secret
 from rootstock.audit.services import audit_record
@@ -27,9 +33,14 @@ def client_create(
     granted: Iterable[str] | None = None,
 ) -> tuple[MachineClient, str]:
     """Create a client. Its secret is returned once and cannot be read again."""
-    allowed = check_scopes(scopes, granted)
+    checked = check_each(
+        name=lambda: check_name(name, 80),
+        scopes=lambda: check_scopes(scopes, granted),
+        rate_per_minute=lambda: check_rate(rate_per_minute),
+    )
     secret, _ = new_secret()
-    client = Client(name=check_name(name, 80), grant_types=Client.GrantType.CLIENT_CREDENTIALS)
+    allowed = checked["scopes"]
+    client = Client(name=checked["name"], grant_types=Client.GrantType.CLIENT_CREDENTIALS)
     client.set_scopes(allowed)
     client.set_default_scopes(allowed)
     client.set_secret(secret)
@@ -37,12 +48,7 @@ def client_create(
     client.save()
     with tenant(organisation):
         machine = MachineClient.objects.create(
-            organisation=organisation,
-            name=client.name,
-            client=client,
-            scopes=allowed,
-            created_by=created_by,
-            rate_per_minute=check_rate(rate_per_minute),
+            organisation=organisation, client=client, created_by=created_by, **checked
         )
         _record(machine, "client.created", scopes=allowed)
     return machine, secret

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from rootstock.accounts import mail
 from rootstock.accounts.models import Invitation, Membership, Organisation, User
-from rootstock.accounts.services.checks import check_role
+from rootstock.accounts.services.checks import check_each, check_role
 from rootstock.accounts.services.members import check_may_grant, member_add
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import new_secret
@@ -30,8 +30,8 @@ def invitation_create(
     granted: frozenset[str] | None = None,
 ) -> tuple[Invitation, str]:
     """Offer a role to an address. The token is returned once and cannot be read again."""
-    address = _address(email)
-    check_may_grant(check_role(role), granted)
+    address = check_each(email=lambda: _address(email), role=lambda: check_role(role))["email"]
+    check_may_grant(role, granted)
     token, digest = new_secret()
     with tenant(organisation):
         Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)

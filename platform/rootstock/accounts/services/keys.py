@@ -8,7 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from rootstock.accounts.models import ApiKey, Organisation, User
-from rootstock.accounts.services.checks import check_future, check_name, check_rate, check_scopes
+from rootstock.accounts.services.checks import (
+    check_each,
+    check_future,
+    check_name,
+    check_rate,
+    check_scopes,
+)
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.tokens import new_token
 from rootstock.audit.services import audit_record
@@ -29,14 +35,13 @@ def api_key_create(
 
     `granted` are the creator's own scopes: a key never may do more than who made it.
     """
-    key = ApiKey(
-        organisation=organisation,
-        name=check_name(name, 80),
-        scopes=check_scopes(scopes, granted),
-        created_by=created_by,
-        expires_at=expires_at,
-        rate_per_minute=check_rate(rate_per_minute),
+    checked = check_each(
+        name=lambda: check_name(name, 80),
+        scopes=lambda: check_scopes(scopes, granted),
+        expires_at=lambda: check_future(expires_at, "expires_at"),
+        rate_per_minute=lambda: check_rate(rate_per_minute),
     )
+    key = ApiKey(organisation=organisation, created_by=created_by, **checked)
     with tenant(organisation):
         token = _save_with_token(key)
         _record(key, "api_key.created", scopes=key.scopes, expires_at=_iso(expires_at))
