@@ -361,12 +361,12 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
-# Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
+# Without a mail server links are shown to copy, and mail is never written down.
 MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
 if MAIL_CONFIGURED:
     globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
 else:
-    EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 EMAIL_TIMEOUT = 5  # seconds that a request waits for the mail server at each step
 DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 
