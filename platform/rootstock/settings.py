@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf.global_settings import PASSWORD_HASHERS as DJANGO_HASHERS
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from psycopg import ProgrammingError
@@ -181,6 +182,7 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [*DJANGO_HASHERS, "rootstock.accounts.hashers.RandomSecretHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
