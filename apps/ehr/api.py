@@ -21,11 +21,12 @@ from apps.ehr.schemas import (
     patient_out,
     risk_out,
 )
+from apps.ehr.scoring import BANDS
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.errors import InvalidInput
 from rootstock.moments import Moment
-from rootstock.paging import Page
+from rootstock.paging import Page, refuse_other
 
 router = Router(tags=["ehr"])
 _PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1954-02-11"}
@@ -80,6 +81,7 @@ def list_patients(
     request: ApiRequest, identifier: str = "", band: str = "", cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
     """Patients by risk, highest first. `identifier` is a value or `system|value`."""
+    refuse_other("band", band, BANDS)
     rows, following = selectors.patient_page(
         organisation=request.auth.organisation, cursor=cursor, limit=limit, identifier=identifier, band=band
     )

@@ -161,6 +161,7 @@ AUDIT_OBJECT_PAGES = {
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
     "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "audit.chain_broken": "A verification found the audit trail broken",
     "dataset.created": "A data set was uploaded",
     "ehr.import_completed": "A FHIR Bundle was read to the end",
     "file.clean": "An uploaded file passed every check",

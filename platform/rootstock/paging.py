@@ -1,6 +1,6 @@
 """Cursor pagination by id: ids are time-ordered, so the newest come first and inserts never shift a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -21,6 +21,13 @@ class Page(Schema, Generic[Item]):
 
     items: list[SkipValidation[Item]]  # they were made by `present`
     next: str | None = Field(description="Send it as `cursor` for the next page; null on the last")
+
+
+def refuse_other(field: str, value: str | None, choices: Iterable[str]) -> None:
+    """Raise InvalidInput for a filter's value that no row can have: an empty list would look like an answer."""
+    known = list(choices)
+    if value and value not in known:
+        raise InvalidInput.field(field, f"must be one of {', '.join(known)}")
 
 
 def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple[list[M], str | None]:

@@ -161,6 +161,17 @@ def reason_of(action: HumanAction) -> str | None:
     return None if reason is None or is_erased(reason.text) else str(reason.text)
 
 
+def chain_broken(*, organisation: Organisation | UUID) -> bool:
+    """Whether the last verification found the chain broken."""
+    with tenant(organisation):
+        last = _verified()
+    return last is not None and not last.data["ok"]
+
+
+def _verified() -> AuditEntry | None:
+    return AuditEntry.objects.filter(action=VERIFIED).order_by("-id").first()
+
+
 def chain_of(*, organisation: Organisation) -> Chain:
     """The last root, what waits, and the last verification."""
     with tenant(organisation):
@@ -172,7 +183,7 @@ def chain_of(*, organisation: Organisation) -> Chain:
             leaves=chain_length(last),
             waiting=PendingLeaf.objects.count(),
             oldest_waiting=_moment(oldest.pk) if oldest else None,
-            verified=AuditEntry.objects.filter(action=VERIFIED).order_by("-id").first(),
+            verified=_verified(),
             witness=WitnessState.objects.first(),
         )
 

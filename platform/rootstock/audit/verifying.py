@@ -12,6 +12,7 @@ from rootstock.audit.witness import own_witness
 from rootstock.jobs.models import Job
 from rootstock.jobs.running import JobHandle
 from rootstock.jobs.services import job_create
+from rootstock.webhooks.outbox import event_emit
 
 KIND = "audit.verify"
 AT_ONCE = 10_000
@@ -29,15 +30,19 @@ def verify_request(*, organisation: Organisation, created_by: User | None = None
 
 
 def trail_verify(*, organisation: Organisation, progress: Any = None) -> Verdict:
-    """Verify against this machine's witness too, and record what came out."""
+    """Verify against this machine's witness too, record what came out, and tell of a chain that is broken."""
     told = own_witness(str(organisation.pk))
     verdict = chain_verify(organisation=organisation, witnessed=told, progress=progress)
-    audit_record(
-        organisation=organisation,
-        action=VERIFIED,
-        object_type="audit_trail",
-        data=verdict.as_dict(),
-    )
+    with tenant(organisation):
+        audit_record(
+            organisation=organisation,
+            action=VERIFIED,
+            object_type="audit_trail",
+            data=verdict.as_dict(),
+        )
+        if broken := verdict.broken:
+            data = {"fault": broken.fault, "root": broken.sequence}
+            event_emit(organisation=organisation, type="audit.chain_broken", data=data)
     return verdict
 
 
@@ -47,4 +52,8 @@ def verify(job: JobHandle) -> dict[str, Any]:
     def progress(done: int, total: int) -> None:
         job.progress(done, total, f"{done:,} of {total:,} rows verified")
 
-    return trail_verify(organisation=job.organisation, progress=progress).as_dict()
+    verdict = trail_verify(organisation=job.organisation, progress=progress)
+    if verdict.broken:
+        job.warn(f"The chain is broken: {verdict.broken.says}")
+        job.progress(verdict.leaves, message="The chain is broken", force=True)
+    return verdict.as_dict()

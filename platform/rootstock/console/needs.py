@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from rootstock.accounts.models import ApiKey, Membership, Organisation
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.selectors import chain_broken
 from rootstock.ids import uuid7_at
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.permissions import Scopes, seen
@@ -44,6 +45,12 @@ def _failed_jobs(organisation: Organisation, scopes: Scopes) -> Need | None:
     count = failed[:MOST].count()
     text = f"{_some(count, 'job')} failed in the last 24 hours"
     return Need(text, "/jobs/?state=failed", "error", "list-checks") if count else None
+
+
+def _broken_chain(organisation: Organisation, scopes: Scopes) -> Need | None:
+    text = "The audit trail is broken: the last verification says where"
+    broken = chain_broken(organisation=organisation)
+    return Need(text, "/audit/chain/", "error", "octagon-alert") if broken else None
 
 
 def _disabled_webhooks(organisation: Organisation, scopes: Scopes) -> Need | None:
@@ -80,6 +87,7 @@ def _some(count: int, one: str, many: str = "") -> str:
 
 
 QUESTIONS: tuple[tuple[str, Callable[[Organisation, Scopes], Need | None]], ...] = (
+    ("audit:read", _broken_chain),
     ("jobs:read", _failed_jobs),
     ("webhooks:read", _disabled_webhooks),
     ("people:write", _locked_people),

@@ -6,16 +6,15 @@ from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput, NotFound
+from rootstock.errors import NotFound
 from rootstock.files.models import FileState, StoredFile
 from rootstock.files.purposes import purpose_named
-from rootstock.paging import take_page
+from rootstock.paging import refuse_other, take_page
 
 
 def files(*, purpose: str | None = None, state: str | None = None) -> QuerySet[StoredFile]:
     """The organisation's files, filtered. Read it inside `tenant()`."""
-    if state and state not in FileState.values:
-        raise InvalidInput.field("state", f"must be one of {', '.join(FileState.values)}")
+    refuse_other("state", state, FileState.values)
     found = StoredFile.objects.select_related("uploaded_by")
     if purpose:
         purpose_named(purpose)

@@ -1,10 +1,11 @@
 """REST: jobs."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
+from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.accounts.models import Organisation
@@ -24,6 +25,9 @@ from rootstock.jobs.stream import stream_response
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["jobs"])
+
+After = Annotated[int, Field(ge=0)]
+Most = Annotated[int, Field(ge=1, le=1000)]
 
 
 @router.get("", response=Page[JobOut], auth=scope("jobs:read"))
@@ -111,12 +115,10 @@ def get_job(request: ApiRequest, job_id: UUID) -> Job:
 
 
 @router.get("/{uuid:job_id}/events", response=list[JobEventOut], auth=scope("jobs:read"))
-def get_job_events(request: ApiRequest, job_id: UUID, after: int = 0, limit: int = 500) -> list[JobEvent]:
+def get_job_events(request: ApiRequest, job_id: UUID, after: After = 0, limit: Most = 500) -> list[JobEvent]:
     """A job's events, oldest first; `after` resumes behind the id of the last one seen."""
     organisation = selectors.job_get(**_caller(request), job_id=job_id).organisation_id
-    return selectors.job_events(
-        organisation=organisation, job_id=job_id, after=max(0, after), limit=max(1, min(limit, 1000))
-    )
+    return selectors.job_events(organisation=organisation, job_id=job_id, after=after, limit=limit)
 
 
 @router.get("/{uuid:job_id}/stream", auth=scope("jobs:read"))

@@ -1,6 +1,7 @@
 """Jobs: the public truth about background work. Celery's own state is an implementation detail."""
 
 from django.db import models
+from django.utils import timezone as clock
 
 from rootstock.accounts.models import User
 from rootstock.accounts.tenancy import TenantModel
@@ -43,7 +44,7 @@ class JobSchedule(TenantModel):
     version = models.PositiveIntegerField(default=1)  # counts the changes: who changes it says what they saw
     note = models.CharField(max_length=200, blank=True)  # why the last due run was not started
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)  # an interval counts from it
 
     class Meta:
         indexes = [models.Index(fields=["next_run_at"], name="schedule_due")]

@@ -10,10 +10,10 @@ from django.db.models import F, OuterRef, Subquery
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput, NotFound
+from rootstock.errors import NotFound
 from rootstock.jobs import permissions
 from rootstock.jobs.models import Job, JobArtefact, JobEvent, JobSchedule, JobState, Priority
-from rootstock.paging import take_page
+from rootstock.paging import refuse_other, take_page
 
 
 def jobs_page(
@@ -27,8 +27,8 @@ def jobs_page(
     priority: str | None = None,
 ) -> tuple[list[Job], str | None]:
     """A page of the jobs that a caller with these scopes may see, newest first."""
-    if state and state not in JobState.values:
-        raise InvalidInput.field("state", f"must be one of {', '.join(JobState.values)}")
+    refuse_other("state", state, JobState.values)
+    refuse_other("kind", kind, settings.JOB_KINDS)
     with tenant(organisation):
         found = permissions.seen(Job.objects.select_related("created_by"), scopes)
         if state:

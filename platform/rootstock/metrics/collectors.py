@@ -132,11 +132,17 @@ def _webhooks() -> Iterator[Metric]:
 
 
 def _audit() -> Iterator[Metric]:
+    from rootstock.accounts.models import Organisation
     from rootstock.audit.models import PendingLeaf
+    from rootstock.audit.selectors import chain_broken
 
     rows = PendingLeaf.objects.order_by().values("organisation").annotate(n=Count("id"))
     waiting = sum(row["n"] for row in _as_system("audit", rows))
     yield GaugeMetricFamily("rootstock_audit_backlog", "Entries that no root seals yet", waiting)
+    broken = sum(chain_broken(organisation=one) for one in Organisation.objects.values_list("pk", flat=True))
+    yield GaugeMetricFamily(
+        "rootstock_audit_chains_broken", "Trails that their last verification found broken", broken
+    )
 
 
 def _pool() -> Iterator[Metric]:

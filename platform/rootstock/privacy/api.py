@@ -9,11 +9,11 @@ from ninja import Router, Status
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.paging import Page, page_of, take_page
+from rootstock.paging import Page, page_of, refuse_other, take_page
 from rootstock.privacy import holds, requests, retention, rotation, selectors
 from rootstock.privacy.erasure import certificate_file
 from rootstock.privacy.holdings import expiring_kinds
-from rootstock.privacy.models import ErasureCertificate, PrivacySettings
+from rootstock.privacy.models import Action, ErasureCertificate, PrivacySettings, RequestState
 from rootstock.privacy.schemas import (
     CertificateOut,
     MasterKeyOut,
@@ -73,6 +73,8 @@ def list_requests(
     request: ApiRequest, state: str = "", action: str = "", cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
     """Requests, the newest first."""
+    refuse_other("state", state, RequestState.values)
+    refuse_other("action", action, Action.values)
     wanted = {name: value for name, value in (("state", state), ("action", action)) if value}
     with tenant(request.auth.organisation):
         rows, following = take_page(selectors.requests_of().filter(**wanted), cursor=cursor, limit=limit)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from rootstock.audit.offline import file_verify
 from rootstock.audit.roots import roots_write
 from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs import claiming, schedules, services
-from rootstock.jobs.cron import cron_of, next_run
+from rootstock.jobs.cron import cron_of, next_run, next_runs
 from rootstock.jobs.models import Job, JobSchedule
 from tests.fixtures.jobs import run_job
 
@@ -288,6 +289,11 @@ def test_changed_over_rest(schedule, committed_world) -> None:
     assert committed_world.api("jobs:read", "jobs:write").patch(path, {"name": "x"}).status_code == 403
     other = committed_world.api("jobs:write", "adapters:write", organisation=committed_world.other)
     assert other.patch(path, {"name": "x"}).status_code == 404
+
+
+def test_an_interval_names_each_of_its_times_once(schedule) -> None:
+    times = next_runs(reread(schedule))
+    assert [b - a for a, b in pairwise(times)] == [timedelta(hours=1)] * 4
 
 
 def test_changed_on_the_page(schedule, committed_world) -> None:

@@ -36,3 +36,22 @@ def test_a_form_without_a_boundary(world) -> None:
     answer = client.post("/api/v1/files", b"--x", content_type="multipart/form-data")
     assert answer.status_code == 400
     assert "body" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/people?role=banana", "/privacy/requests?state=banana", "/privacy/requests?action=banana",
+        "/jobs?kind=banana", "/jobs?state=banana", "/files?state=banana", "/ehr/patients?band=banana",
+    ],
+)  # fmt: skip
+def test_a_filter_that_no_row_can_pass(world, path) -> None:
+    api = world.api("people:read", "privacy:read", "jobs:read", "files:read", "ehr:read")
+    answer = api.get(path)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] in path
+
+
+def test_events_of_a_job_come_in_bounded_numbers(world) -> None:
+    path = "/jobs/00000000-0000-7000-8000-000000000000/events"
+    assert world.api("jobs:read").get(path, limit=99999, after=-5).status_code == 422

@@ -10,10 +10,10 @@ from pydantic import ConfigDict
 
 from rootstock.accounts import directory, services
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.accounts.models import Invitation, Membership
+from rootstock.accounts.models import Invitation, Membership, Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.idempotency.marks import claims_first
-from rootstock.paging import Page, page_of, take_page
+from rootstock.paging import Page, page_of, refuse_other, take_page
 
 people_router = Router(tags=["people"])
 invitations_router = Router(tags=["people"])
@@ -81,6 +81,7 @@ def list_members(
     request: ApiRequest, cursor: str | None = None, limit: int = 50, q: str = "", role: str | None = None
 ) -> dict[str, Any]:
     """Members, the newest first; `q` searches names and addresses."""
+    refuse_other("role", role, Role.values)
     with tenant(request.auth.organisation):
         found = directory.members(q)
         rows, following = take_page(found.filter(role=role) if role else found, cursor=cursor, limit=limit)
