@@ -1,7 +1,10 @@
 """Signing in: lockout, passwords, sessions, second factors."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -185,7 +188,8 @@ def test_changing_the_password_ends_other_sessions(world) -> None:
     assert "person.password_changed" in actions(world.organisation)
 
 
-def test_resetting_by_mail(world) -> None:
+def test_resetting_by_mail(world, settings) -> None:
+    settings.MAIL_CONFIGURED = True
     world.owner.email = "owner@example.org"
     world.owner.save()
     Client().post("/account/password/reset/", {"email": "owner@example.org"})
@@ -198,7 +202,27 @@ def test_resetting_by_mail(world) -> None:
     assert Client().get(link, follow=True).status_code == 200  # says that the link was used
 
 
-def test_an_unknown_address_is_told_nothing(db) -> None:
+def test_without_mail_no_link_is_made_and_the_page_says_so(world) -> None:
+    User.objects.filter(pk=world.owner.pk).update(email="owner@example.org")
+    for answer in (
+        Client().get("/account/password/reset/"),
+        Client().post("/account/password/reset/", {"email": "owner@example.org"}),
+    ):
+        assert b"This installation sends no mail" in answer.content
+    assert mail.outbox == []
+    assert b"/account/password/reset/" not in Client().get("/login/").content
+
+
+def test_without_mail_nothing_is_written_down() -> None:
+    code = "from django.conf import settings; print(settings.EMAIL_BACKEND)"
+    env = {name: value for name, value in os.environ.items() if name != "ROOTSTOCK_EMAIL_URL"}
+    env["DJANGO_SETTINGS_MODULE"] = "rootstock.settings"
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "django.core.mail.backends.dummy.EmailBackend"
+
+
+def test_an_unknown_address_is_told_nothing(settings, db) -> None:
+    settings.MAIL_CONFIGURED = True
     answer = Client().post("/account/password/reset/", {"email": "nobody@example.org"})
     assert answer["Location"] == "/account/password/reset/done/"
 
@@ -503,7 +527,8 @@ def test_every_page_of_signing_in_has_the_product_s_looks(world, path) -> None:
         assert Inline(page).found == []
 
 
-def test_allauth_s_phrases_are_this_product_s(world) -> None:
+def test_allauth_s_phrases_are_this_product_s(world, settings) -> None:
+    settings.MAIL_CONFIGURED = True
     client, _ = sign_in(world.owner)
     enrol(client)
     for path, told, told_no_more in (
