@@ -61,6 +61,20 @@ class RequestIdMiddleware:
         return response
 
 
+class NoStoreMiddleware:
+    """Pages and answers are about persons: no cache keeps them unless the view, or the server of static files, says
+    so. A page fetched ahead stays in that browser until it is opened."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        ahead = request.META.get("HTTP_SEC_PURPOSE", "").startswith("prefetch")
+        response.headers.setdefault("Cache-Control", "private, no-cache" if ahead else "no-store")
+        return response
+
+
 def error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The page for a domain error, with Retry-After where the reader should wait."""
     away = {"layout": "console/plain.html"} if error.http_status >= 500 else {}

@@ -144,6 +144,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "rootstock.middleware.RequestIdMiddleware",
     "rootstock.access.AccessMiddleware",
+    "rootstock.middleware.NoStoreMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rootstock.edge.ApiEdgeMiddleware",
     # A program's request ends here; what follows serves browsers.

@@ -1,12 +1,14 @@
 """Declared tables and the command palette by keyboard and pointer, in a real browser."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from rootstock.accounts.models import Role
-from rootstock.accounts.services import member_add, user_create
+from rootstock.accounts.services import api_key_create, member_add, user_create
 from rootstock.jobs.services import job_create
 from tests.browser.conftest import PHONE
 from tests.fixtures.world import PASSWORD
@@ -104,6 +106,31 @@ def test_rows_are_walked_chosen_and_opened_by_keyboard(page):
     expect(bar).to_be_hidden()
 
 
+@pytest.mark.parametrize(("path", "field"), [("/people/", "Name or address"), ("/jobs/", "State")])
+def test_a_slash_leads_to_the_filter(page, waiting, path, field):
+    page.goto(path)
+    page.keyboard.press("/")
+    expect(page.get_by_role("search").get_by_label(field, exact=True)).to_be_focused()
+
+
+def test_every_column_of_the_keys_can_be_reached(web_url, committed_world, open_context, sign_in):
+    context = open_context(base_url=web_url, viewport={"width": 1280, "height": 800})
+    sign_in(context, committed_world.owner)
+    for name in ("gateway-of-the-hospital", "nightly-import-of-the-bank"):
+        api_key_create(
+            organisation=committed_world.organisation,
+            name=name,
+            scopes=["fraud:read", "fraud:write", "ehr:identified", "adapters:write"],
+            expires_at=timezone.now() + timedelta(days=90),
+        )
+    page = context.new_page()
+    page.goto("/keys/")
+    expect(page.get_by_role("columnheader", name="Made")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    wrap, table = (page.locator(which).first.bounding_box() for which in (".table-wrap", ".table-wrap table"))
+    assert table["width"] <= wrap["width"]
+
+
 def test_density_is_kept(page):
     page.goto("/style/")
     tall = page.locator("tbody tr").first.bounding_box()["height"]
@@ -162,6 +189,33 @@ def test_on_a_phone_rows_are_cards_and_menus_fit(web_url, committed_world, open_
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
         page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("path", ["/jobs/", "/audit/", "/privacy/"])
+def test_on_a_phone_filters_and_tabs_are_not_cut(
+    web_url, committed_world, open_context, sign_in, waiting, path
+):
+    context = open_context(base_url=web_url, viewport=PHONE)
+    sign_in(context, committed_world.owner)
+    page = context.new_page()
+    page.goto(path)
+    cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.className)"
+    assert page.locator(".filter-bar, .tabs").evaluate_all(cut) == []
+
+
+def test_on_a_phone_a_long_label_stays_within_its_cell(web_url, committed_world, open_context, sign_in):
+    context = open_context(base_url=web_url, viewport=PHONE)
+    sign_in(context, committed_world.owner)
+    page = context.new_page()
+    page.goto("/style/")
+    heights = """(label) => {
+      const cell = document.querySelector("td[data-label]");
+      const before = cell.offsetHeight;
+      cell.dataset.label = label;
+      return [before, cell.offsetHeight];
+    }"""
+    before, after = page.evaluate(heights, "A label that takes three lines of the narrow column")
+    assert after > before
 
 
 def test_a_graph_has_a_list_beside_it(page):

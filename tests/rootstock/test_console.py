@@ -156,6 +156,33 @@ def test_an_unknown_theme_is_ignored(browser):
     assert b"data-theme=" not in browser.get("/").content.split(b"<head>")[0]
 
 
+def test_no_cache_keeps_a_page_or_an_answer(world, browser):
+    api = world.api("jobs:read")
+    for answer in (
+        browser.get("/people/"),
+        browser.get("/api/v1/jobs"),
+        api.get("/jobs"),
+        api.get("/nothing"),
+    ):
+        assert answer["Cache-Control"] == "no-store"
+    ahead = browser.get("/jobs/", headers={"sec-purpose": "prefetch"})
+    assert ahead["Cache-Control"] == "private, no-cache"
+
+
+def test_the_figures_of_the_home_page_are_in_a_table_too(browser):
+    page = browser.get("/").content.decode()
+    table = page.partition("<noscript>")[2].partition("</noscript>")[0]
+    assert "Requests a second" in table
+    assert table.count("<tr>") == 16
+
+
+def test_a_csv_file_has_whole_figures(world, browser, job):
+    with as_tenant(world.organisation):
+        type(job).objects.filter(pk=job.pk).update(done=37_401, total=37_412)
+    text = b"".join(browser.get("/jobs/?format=csv").streaming_content).decode()
+    assert "37401 of 37412" in text
+
+
 # --- organisations --------------------------------------------------------------------------------------------
 
 

@@ -55,8 +55,7 @@ def _broken_chain(organisation: Organisation, scopes: Scopes) -> Need | None:
 
 def _disabled_webhooks(organisation: Organisation, scopes: Scopes) -> Need | None:
     off = WebhookEndpoint.objects.filter(organisation=organisation, state=EndpointState.DISABLED)
-    off = off.exclude(disabled_reason="")
-    count = off[:MOST].count()
+    count = off.exclude(failing_since=None)[:MOST].count()
     text = f"{_some(count, 'webhook')} switched off after failed deliveries"
     return Need(text, "/webhooks/?state=disabled", "error", "webhook") if count else None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rootstock.console import formats
@@ -10,6 +11,7 @@ from rootstock.errors import AWAY, DomainError
 from rootstock.metrics.recent import LaneSeries, Recent, recent
 
 SPARK = 30  # five minutes
+MINUTE = 60
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,6 +69,17 @@ class Pulse:
                 *({"name": f"{name}, p99", "values": self.recent.lanes[name].p99_ms} for name in names),
             ],
         }
+
+    @property
+    def figures(self) -> list[tuple[datetime, list[float | None]]]:
+        """Requests a second, median and 99th percentile in ten seconds of each minute: what a page without scripts
+        shows instead of the charts, the newest first."""
+        if self.recent is None:
+            return []
+        told = self.recent
+        rows = zip(told.at, told.requests_per_second, told.p50_ms, told.p99_ms, strict=True)
+        minutes = list(rows)[:: -MINUTE // told.step_s]
+        return [(datetime.fromtimestamp(at, UTC), list(values)) for at, *values in minutes]
 
     def lane(self, name: str) -> tuple[float | None, float | None, float | None]:
         """Items a second, median and 99th percentile of a lane, the newest known."""

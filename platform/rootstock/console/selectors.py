@@ -159,6 +159,7 @@ def home(membership: Membership) -> dict[str, Any]:
         "health_text": health_text(health),
         "tiles": [*health_tiles(health), *told.tiles],
         "charts": told.charts,
+        "figures": told.figures,
         "lanes": lane_depths(health, told),
         "needs": needs_of(membership.organisation, scopes),
         "jobs": [JobPage(job) for job in jobs],

@@ -24,6 +24,10 @@ def _progress(job: Job) -> str:
     return f"{abbreviated(float(job.done))}{of}"
 
 
+def _plain_progress(job: Job) -> str:
+    return f"{job.done} of {job.total}" if job.total else str(job.done)
+
+
 def _kinds() -> list[tuple[str, str]]:
     return [(name, kind.label) for name, kind in settings.JOB_KINDS.items()]
 
@@ -40,7 +44,7 @@ JOBS = Table(
         Column(
             "state", "State", value=lambda job: status_pill(JobPage(job).state), csv=lambda job: job.state
         ),
-        Column("progress", "Progress", value=_progress, css="num"),
+        Column("progress", "Progress", value=_progress, csv=_plain_progress, css="num"),
         Column("attempts", "Attempts", css="num", shown=False),
         Column("priority", "Priority", value=lambda job: Priority(job.priority).label, shown=False),
         Column("started_by", "Started by", value=lambda job: JobPage(job).started_by),

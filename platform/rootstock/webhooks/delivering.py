@@ -189,12 +189,14 @@ def _endpoint_judge(endpoint: WebhookEndpoint, answer: Answer, now: datetime) ->
 
     A row lasts while attempts follow each other: what failed once last week and once now has not failed for a week.
     """
+    if not endpoint.is_active:
+        return
     since = endpoint.failing_since
     lately = WebhookAttempt.objects.filter(endpoint=endpoint, at__gte=now - QUIET)
     failing_since = None if answer.succeeded else since if since and lately.exists() else now
     if failing_since != since:
         WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failing_since=failing_since)
-    if failing_since is None or not endpoint.is_active:
+    if failing_since is None:
         return
     limit = timedelta(days=settings.WEBHOOK_DISABLE_AFTER_DAYS)
     if answer.status == 410:

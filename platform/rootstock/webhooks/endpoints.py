@@ -77,6 +77,8 @@ def endpoint_disable(*, organisation: Organisation, endpoint_id: UUID, reason: s
     with tenant(organisation):
         endpoint = endpoint_locked(endpoint_id)
         if endpoint.is_active:
+            endpoint.failing_since = None  # a member ended its work, not a row of failures
+            endpoint.save(update_fields=["failing_since"])
             endpoint_stop(endpoint, _text("reason", reason) or "switched off by a member")
     return endpoint
 

@@ -120,6 +120,8 @@ def test_disabled_and_enabled(world, api) -> None:
     assert (waiting["state"], waiting["last_error"]) == ("failed", "the endpoint was disabled")
     for path in (f"/webhooks/endpoints/{endpoint}/test", f"/webhooks/deliveries/{waiting['id']}/replay"):
         assert api.post(path).status_code == 409
+    home = world.browser(world.owner).get("/").content.decode()
+    assert "switched off after failed deliveries" not in home
     assert api.post(f"/webhooks/endpoints/{endpoint}/enable").json()["state"] == "active"
     assert api.post(f"/webhooks/deliveries/{waiting['id']}/replay").json()["state"] == "pending"
 

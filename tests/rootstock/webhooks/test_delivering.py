@@ -135,6 +135,8 @@ def test_gone_disables_the_endpoint_and_ends_what_waits(world, receiver, endpoin
     endpoint, delivery = only(world, WebhookEndpoint), only(world)
     assert (endpoint.state, delivery.state) == ("disabled", "failed")
     assert "410" in endpoint.disabled_reason
+    home = world.browser(world.owner).get("/").content.decode()
+    assert "1 webhook switched off after failed deliveries" in home
     with tenant(world.organisation):
         assert AuditEntry.objects.filter(action="webhook_endpoint.disabled").count() == 1
     emit(world)

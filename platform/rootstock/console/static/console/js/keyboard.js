@@ -1,6 +1,9 @@
 // `?` help, `g x` to an area, `/` to the filter, j/k/x/Enter through the rows of a table.
 const TYPING = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 
+// Of a filter without a search: its first field.
+const FIELD = ".filter-bar :is(input:not([type=hidden]), select)";
+
 function rows() {
   return [...document.querySelectorAll("tr[data-href], tr[data-row]")];
 }
@@ -47,7 +50,7 @@ export function startKeyboard() {
       setTimeout(() => (pending = ""), 1200);
     } else if (event.key === "?") help();
     else if (event.key === "/") {
-      const search = document.querySelector(".filter-bar input, input[type=search]");
+      const search = document.querySelector(".filter-bar input[type=search], input[type=search]") ?? document.querySelector(FIELD);
       if (!search) return;
       event.preventDefault();
       search.focus();
