@@ -83,6 +83,17 @@ def test_a_lock_is_told_once(world) -> None:
     assert actions(world.organisation).count("person.locked_out") == 1
 
 
+def test_a_failed_sign_in_is_told_once_in_a_while_and_as_nobody_s_deed(world) -> None:
+    fail(world.owner, 3)
+    Client().post("/login/", {"username": "nobody", "password": "wrong"})
+    with tenant(world.organisation):
+        entry = AuditEntry.objects.get(action="person.sign_in_failed")
+    assert (entry.actor_kind, entry.actor_id) == ("system", "sign-in")
+    assert (entry.object_id, entry.data) == (str(world.owner.pk), {})
+    sign_in(world.owner)
+    assert actions(world.organisation).count("person.sign_in_failed") == 1
+
+
 def test_the_name_counts_however_it_is_spelled(world) -> None:
     world.owner.email = f"{world.owner.username}@example.org"
     world.owner.save()
@@ -411,6 +422,7 @@ def test_an_authenticator_app_is_asked_for_after_the_password(
     assert answer["Location"] == "/account/2fa/authenticate/"
     assert not is_in(client)
     assert b"Incorrect code" in client.post("/account/2fa/authenticate/", {"code": "000000"}).content
+    assert actions(world.organisation).count("person.factor_failed") == 1
     client.post("/account/2fa/authenticate/", {"code": code_of(secret)})
     assert is_in(client)
 
