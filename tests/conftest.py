@@ -18,7 +18,10 @@ os.environ.setdefault("ROOTSTOCK_JOB_LEASE_S", "3")  # what a killed worker held
 import django  # noqa: E402  (the environment first)
 from django.conf import settings  # noqa: E402
 
-settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
+settings.PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    *settings.PASSWORD_HASHERS,
+]  # quick
 django.setup()  # a folder's conftest may import models, and is read before pytest-django sets Django up
 del os.environ[
     "DJANGO_SETTINGS_MODULE"

@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf.global_settings import PASSWORD_HASHERS as DJANGO_HASHERS
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from psycopg import ProgrammingError
@@ -182,6 +183,7 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [*DJANGO_HASHERS, "rootstock.accounts.hashers.RandomSecretHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -362,12 +364,12 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 if OIDC_ISSUER:  # the sign-in form is answered by a redirect to it
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(origin("ROOTSTOCK_OIDC_ISSUER", OIDC_ISSUER))
-# Without a mail server links are shown to copy; locally mail is printed, in production it is never written down.
+# Without a mail server links are shown to copy, and mail is never written down.
 MAIL_CONFIGURED = bool(os.environ.get("ROOTSTOCK_EMAIL_URL"))
 if MAIL_CONFIGURED:
     globals().update(env.email_url("ROOTSTOCK_EMAIL_URL"))
 else:
-    EMAIL_BACKEND = f"django.core.mail.backends.{'dummy' if PRODUCTION else 'console'}.EmailBackend"
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 EMAIL_TIMEOUT = 5  # seconds that a request waits for the mail server at each step
 DEFAULT_FROM_EMAIL = os.environ.get("ROOTSTOCK_EMAIL_FROM", "rootstock@localhost")
 

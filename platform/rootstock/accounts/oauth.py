@@ -34,7 +34,7 @@ def revoke(request: HttpRequest) -> HttpResponse:
 
 
 def _limited(request: HttpRequest, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    """Checking a secret is slow by design, so attempts are limited; refused ones are told in the trail."""
+    """Attempts are limited; refused ones are told in the trail."""
     if not ratelimit.consume(request, action="oauth_token"):
         answer: HttpResponse = JsonResponse({"error": "temporarily_unavailable"}, status=429)
         answer["Retry-After"] = "60"

@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 
 from rootstock.accounts import oauth
 from rootstock.accounts.views import account, join, keys, people, settings, switch
-from rootstock.accounts.views.sign_in import SignIn
+from rootstock.accounts.views.sign_in import PasswordReset, SignIn
 
 _own = RedirectView.as_view(pattern_name="account", query_string=False)
 
@@ -46,6 +46,7 @@ urlpatterns = [
     path("account/email/", _own),
     path("account/sessions/", _own),
     path("account/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path("account/password/reset/", PasswordReset.as_view()),
     # A first password is one more way in.
     path("account/password/set/", reauthentication_required(allauth_account.password_set)),
     path("account/", include("allauth.urls")),

@@ -108,7 +108,7 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
         self._audit(request, obj, "added", {})
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """As above, with the names of the fields."""
+        """As above, with the names of the fields, and of switches which way."""
         fields = sorted(
             {
                 field
@@ -117,7 +117,10 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
                 for field in part.get("changed", {}).get("fields", [])
             }
         )
-        self._audit(request, obj, "changed", {"fields": fields})
+        switched = {
+            field: getattr(obj, field) for field in fields if isinstance(getattr(obj, field, None), bool)
+        }
+        self._audit(request, obj, "changed", {"fields": fields} | switched)
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> None:
         """As above."""

@@ -66,3 +66,7 @@ def test_a_key_ends_in_the_future_and_in_a_time_zone(world, api, moment) -> None
 )
 def test_every_wrong_field_is_named(api, path, body, wrong) -> None:
     assert fields(api.post(path, body)) == wrong
+
+
+def test_every_wrong_setting_is_named(api) -> None:
+    assert fields(api.patch("/organisation", {"name": " ", "session_hours": 0})) == ["name", "session_hours"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.idp.oidc.models import Token
+from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.test import Client
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from rootstock.accounts.verified import token_verify
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import InvalidInput
 from rootstock.jobs.services import job_create
-from tests.fixtures.world import Api
+from tests.fixtures.world import PASSWORD, Api
 
 
 @pytest.fixture
@@ -75,6 +76,26 @@ def test_what_a_client_may_not_ask_for(machine, wrong, status, error) -> None:
     answer = fetch(machine[0].client_id, machine[1], **wrong)
     assert answer.status_code in (status, 401)
     assert error is None or answer.json()["error"] == error
+
+
+def test_a_random_secret_is_not_hashed_as_a_password_is(world, machine) -> None:
+    found, secret = machine
+    _, later = client_rotate_secret(organisation=world.organisation, client_id=found.pk)
+    found.client.refresh_from_db()
+    for stored in (machine[0].client.secret, found.client.secret):
+        assert identify_hasher(stored).algorithm == "random_sha256"
+    assert secret not in found.client.secret
+    assert check_password(later, found.client.secret)
+    person = make_password(PASSWORD)
+    assert identify_hasher(person).algorithm != "random_sha256"
+
+
+def test_a_secret_of_before_works_on(machine) -> None:
+    found, secret = machine
+    found.client.secret = make_password(secret, hasher="pbkdf2_sha256")
+    found.client.save(update_fields=["secret"])
+    assert fetch(found.client_id, secret).status_code == 200
+    assert fetch(found.client_id, "wrong").status_code == 401
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "é"])

@@ -1,7 +1,10 @@
 """Signing in: lockout, passwords, sessions, second factors."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -78,6 +81,17 @@ def test_too_many_failures_lock_out_and_say_how_long(world) -> None:
 def test_a_lock_is_told_once(world) -> None:
     fail(world.owner, 8)
     assert actions(world.organisation).count("person.locked_out") == 1
+
+
+def test_a_failed_sign_in_is_told_once_in_a_while_and_as_nobody_s_deed(world) -> None:
+    fail(world.owner, 3)
+    Client().post("/login/", {"username": "nobody", "password": "wrong"})
+    with tenant(world.organisation):
+        entry = AuditEntry.objects.get(action="person.sign_in_failed")
+    assert (entry.actor_kind, entry.actor_id) == ("system", "sign-in")
+    assert (entry.object_id, entry.data) == (str(world.owner.pk), {})
+    sign_in(world.owner)
+    assert actions(world.organisation).count("person.sign_in_failed") == 1
 
 
 def test_the_name_counts_however_it_is_spelled(world) -> None:
@@ -185,7 +199,8 @@ def test_changing_the_password_ends_other_sessions(world) -> None:
     assert "person.password_changed" in actions(world.organisation)
 
 
-def test_resetting_by_mail(world) -> None:
+def test_resetting_by_mail(world, settings) -> None:
+    settings.MAIL_CONFIGURED = True
     world.owner.email = "owner@example.org"
     world.owner.save()
     Client().post("/account/password/reset/", {"email": "owner@example.org"})
@@ -198,7 +213,27 @@ def test_resetting_by_mail(world) -> None:
     assert Client().get(link, follow=True).status_code == 200  # says that the link was used
 
 
-def test_an_unknown_address_is_told_nothing(db) -> None:
+def test_without_mail_no_link_is_made_and_the_page_says_so(world) -> None:
+    User.objects.filter(pk=world.owner.pk).update(email="owner@example.org")
+    for answer in (
+        Client().get("/account/password/reset/"),
+        Client().post("/account/password/reset/", {"email": "owner@example.org"}),
+    ):
+        assert b"This installation sends no mail" in answer.content
+    assert mail.outbox == []
+    assert b"/account/password/reset/" not in Client().get("/login/").content
+
+
+def test_without_mail_nothing_is_written_down() -> None:
+    code = "from django.conf import settings; print(settings.EMAIL_BACKEND)"
+    env = {name: value for name, value in os.environ.items() if name != "ROOTSTOCK_EMAIL_URL"}
+    env["DJANGO_SETTINGS_MODULE"] = "rootstock.settings"
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "django.core.mail.backends.dummy.EmailBackend"
+
+
+def test_an_unknown_address_is_told_nothing(settings, db) -> None:
+    settings.MAIL_CONFIGURED = True
     answer = Client().post("/account/password/reset/", {"email": "nobody@example.org"})
     assert answer["Location"] == "/account/password/reset/done/"
 
@@ -387,6 +422,7 @@ def test_an_authenticator_app_is_asked_for_after_the_password(
     assert answer["Location"] == "/account/2fa/authenticate/"
     assert not is_in(client)
     assert b"Incorrect code" in client.post("/account/2fa/authenticate/", {"code": "000000"}).content
+    assert actions(world.organisation).count("person.factor_failed") == 1
     client.post("/account/2fa/authenticate/", {"code": code_of(secret)})
     assert is_in(client)
 
@@ -503,7 +539,8 @@ def test_every_page_of_signing_in_has_the_product_s_looks(world, path) -> None:
         assert Inline(page).found == []
 
 
-def test_allauth_s_phrases_are_this_product_s(world) -> None:
+def test_allauth_s_phrases_are_this_product_s(world, settings) -> None:
+    settings.MAIL_CONFIGURED = True
     client, _ = sign_in(world.owner)
     enrol(client)
     for path, told, told_no_more in (

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 
-from rootstock import settings as product_settings
+from rootstock import variables
 from rootstock.accounts.models import Membership, Role, User
 from rootstock.accounts.services import invitation_create, person_update, user_create
 from rootstock.accounts.tenancy import tenant
@@ -141,14 +141,14 @@ def test_who_has_no_password_comes_through_the_provider_again_to_change_their_ad
 
 
 def test_domains_are_read_with_their_organisation_and_role() -> None:
-    found = product_settings._domains("Example.org=acme:auditor, b.example=bee:clinician")
+    found = variables.domains("Example.org=acme:auditor, b.example=bee:clinician")
     assert found == {"example.org": ("acme", "auditor"), "b.example": ("bee", "clinician")}
 
 
 @pytest.mark.parametrize("raw", ["example.org", "example.org=acme", "=acme:auditor", "example.org=:auditor"])
 def test_a_wrong_domain_is_named(raw) -> None:
     with pytest.raises(ImproperlyConfigured, match="ROOTSTOCK_OIDC_DOMAINS"):
-        product_settings._domains(raw)
+        variables.domains(raw)
 
 
 def test_an_unknown_role_is_named(settings) -> None:
@@ -162,6 +162,6 @@ def test_an_unknown_role_is_named(settings) -> None:
 def test_a_provider_is_configured_whole_or_not_at_all(monkeypatch) -> None:
     monkeypatch.setenv("ROOTSTOCK_OIDC_ISSUER", "https://id.example.org")
     with pytest.raises(ImproperlyConfigured, match="ROOTSTOCK_OIDC_CLIENT_ID"):
-        product_settings._together("ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID")
+        variables.together("ROOTSTOCK_OIDC_ISSUER", "ROOTSTOCK_OIDC_CLIENT_ID")
     with pytest.raises(ImproperlyConfigured, match="ROOTSTOCK_OIDC_ISSUER"):
-        product_settings._origin("ROOTSTOCK_OIDC_ISSUER", "id.example.org")
+        variables.origin("ROOTSTOCK_OIDC_ISSUER", "id.example.org")

@@ -192,7 +192,11 @@ def test_a_person_switched_off_is_told_in_every_trail(world, superuser):
     assert not world.colleague.is_active
     with as_tenant(world.organisation):
         entry = AuditEntry.objects.get(action="user.changed")
-    assert entry.data == {"fields": ["is_active"], "through": "operator"}
+    assert entry.data == {"fields": ["is_active"], "is_active": False, "through": "operator"}
+    superuser.post(f"/operator/accounts/user/{world.colleague.pk}/change/", {"is_active": "on"})
+    with as_tenant(world.organisation):
+        told = AuditEntry.objects.filter(action="user.changed").order_by("id")
+        assert [entry.data["is_active"] for entry in told] == [False, True]
 
 
 def test_a_long_list_is_not_counted(world, operator, django_assert_num_queries):

@@ -5,9 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from allauth.idp.oidc.models import Client, Token
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
+from rootstock.accounts.hashers import RandomSecretHasher
 from rootstock.accounts.models import MachineClient, Organisation, User
 from rootstock.accounts.services.checks import (
     check_each,
@@ -43,7 +45,7 @@ def client_create(
     client = Client(name=checked["name"], grant_types=Client.GrantType.CLIENT_CREDENTIALS)
     client.set_scopes(allowed)
     client.set_default_scopes(allowed)
-    client.set_secret(secret)
+    client.secret = _hashed(secret)
     client.response_types = ""
     client.save()
     with tenant(organisation):
@@ -78,7 +80,7 @@ def client_rotate_secret(
         machine.previous_until = old_until
         machine.save(update_fields=["previous_secret", "previous_until"])
         secret, _ = new_secret()
-        machine.client.set_secret(secret)
+        machine.client.secret = _hashed(secret)
         machine.client.save(update_fields=["secret"])
         _hand_over(machine, created_by)
         _record(machine, "client.secret_rotated", old_until=old_until.isoformat() if old_until else None)
@@ -109,6 +111,10 @@ def clients_revoke_of(*, organisation: Organisation, user_id: int) -> int:
         for client_id in live:
             client_revoke(organisation=organisation, client_id=client_id)
     return len(live)
+
+
+def _hashed(secret: str) -> str:
+    return make_password(secret, hasher=RandomSecretHasher.algorithm)
 
 
 def _hand_over(machine: MachineClient, person: User | None) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from rootstock.accounts.models import Membership, Organisation, User
-from rootstock.accounts.services.checks import check_name
+from rootstock.accounts.services.checks import check_each, check_name
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, Forbidden, InvalidInput
 
@@ -26,12 +26,11 @@ def organisation_update(
     *, organisation: Organisation, name: str, session_hours: int | None, mfa_required: bool
 ) -> Organisation:
     """Change the settings. Hours of None follow the installation's."""
-    most = settings.SESSION_HOURS
-    if session_hours is not None and not 1 <= session_hours <= most:
-        raise InvalidInput.field("session_hours", f"must be between 1 and {most}, the installation's own")
-    if mfa_required and settings.MFA == "off":
-        raise InvalidInput.field("mfa_required", "two-factor sign-in is switched off in this installation")
-    wanted = {"name": check_name(name, 120), "session_hours": session_hours, "mfa_required": mfa_required}
+    wanted = check_each(
+        name=lambda: check_name(name, 120),
+        session_hours=lambda: _check_hours(session_hours),
+        mfa_required=lambda: _check_mfa(mfa_required),
+    )
     changed = [field for field, value in wanted.items() if getattr(organisation, field) != value]
     if not changed:
         return organisation
@@ -57,3 +56,16 @@ def organisation_switch(*, user: User, memberships: list[Membership], organisati
     audit_record(
         organisation=organisation_id, action="person.switched_to", object_type="person", object_id=user.pk
     )
+
+
+def _check_hours(session_hours: int | None) -> int | None:
+    most = settings.SESSION_HOURS
+    if session_hours is not None and not 1 <= session_hours <= most:
+        raise InvalidInput.field("session_hours", f"must be between 1 and {most}, the installation's own")
+    return session_hours
+
+
+def _check_mfa(mfa_required: bool) -> bool:
+    if mfa_required and settings.MFA == "off":
+        raise InvalidInput.field("mfa_required", "two-factor sign-in is switched off in this installation")
+    return mfa_required
