@@ -19,10 +19,10 @@ router = Router(tags=["files"])
 
 
 class CheckOut(Schema):
-    """What one check said."""
+    """What one check said; `passed` is null where it was not made."""
 
     name: str
-    passed: bool
+    passed: bool | None
     text: str
 
 

@@ -14,10 +14,10 @@ from rootstock.files.scanners import SCANNERS, Check, Refusal
 
 @dataclass(slots=True, frozen=True)
 class Outcome:
-    """What one check said."""
+    """What one check said; None: it was not made."""
 
     name: str
-    passed: bool
+    passed: bool | None
     text: str
 
 
@@ -49,6 +49,8 @@ def scan(stream: BinaryIO, *, name: str, purpose: str) -> Report:
             report.reason = str(refusal)[:300]
             report.checks.append(Outcome(title, False, report.reason))
             break
+    if report.is_clean and not settings.CLAMD:
+        report.checks.append(Outcome("viruses", None, "not checked: no virus scanner is configured"))
     return report
 
 

@@ -193,7 +193,7 @@ def _judge(row: StoredFile, report: Report) -> StoredFile:
             data = {"file": str(row.pk), "purpose": row.purpose}
             event_emit(organisation=row.organisation_id, type=f"file.{outcome}", data=data)
             if not report.is_clean:
-                failed = [check.name for check in report.checks if not check.passed]
+                failed = [check.name for check in report.checks if check.passed is False]
                 _audit(row, "refused", check=failed[-1] if failed else "")
         row.refresh_from_db(fields=list(fields))
     return row

@@ -93,8 +93,20 @@ ARTEFACTS = Table(
     label="Files",
     columns=[
         Column("file", "File", value=_file),
-        Column("size", "Size", value=lambda artefact: filesizeformat(artefact.size), css="num"),
-        Column("sha256", "SHA-256", value=lambda artefact: artefact.sha256[:12], css="mono"),
+        Column(
+            "size",
+            "Size",
+            value=lambda artefact: filesizeformat(artefact.size),
+            csv=lambda artefact: artefact.size,
+            css="num",
+        ),
+        Column(
+            "sha256",
+            "SHA-256",
+            value=lambda artefact: artefact.sha256[:12],
+            csv=lambda artefact: artefact.sha256,
+            css="mono",
+        ),
         Column("expires", "Kept until", value=lambda artefact: artefact.expires_at),
     ],
 )

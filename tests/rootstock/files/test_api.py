@@ -52,7 +52,10 @@ def test_it_works(world, api, stored) -> None:
     file = answer.json()
     assert (file["state"], file["type"], file["name"]) == ("clean", "text/csv", "Q3 report.csv")
     assert file["sha256"] == hashlib.sha256(CSV).hexdigest()
-    assert [check["name"] for check in file["checks"]] == ["type", "text", "table"]
+    assert [check["name"] for check in file["checks"]] == ["type", "text", "table", "viruses"]
+    skipped = {"name": "viruses", "passed": None, "text": "not checked: no virus scanner is configured"}
+    assert file["checks"][-1] == skipped
+    assert "Not made" in world.browser(world.owner).get(f"/files/{file['id']}/").content.decode()
     assert api.get("/files", purpose="import", state="clean").json()["items"][0]["id"] == file["id"]
     content = api.get(f"/files/{file['id']}/content")
     assert b"".join(content.streaming_content) == CSV

@@ -50,7 +50,7 @@ class Upload {
   }
 
   check({ passed, name, text }) {
-    const shown = this.zone.copy(passed ? "passed" : "failed");
+    const shown = this.zone.copy(passed ? "passed" : passed === null ? "skipped" : "failed");
     shown.querySelector("span").textContent = name ? `${name}: ${text}` : text;
     this.find("[data-checks]").append(shown);
   }
