@@ -61,6 +61,7 @@ def test_the_shortcut_stands_before_what_serves_browsers() -> None:
     assert set(names[:at]) == {
         "rootstock.middleware.RequestIdMiddleware",
         "rootstock.access.AccessMiddleware",
+        "rootstock.middleware.NoStoreMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "rootstock.edge.ApiEdgeMiddleware",
     }
