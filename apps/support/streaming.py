@@ -77,4 +77,4 @@ def _is_end(stream_id: str, event_id: str) -> bool:
 
 def _stored(answer: Turn) -> HttpResponse:
     frame = f"event: done\ndata: {json.dumps(done_data(answer))}\n\n"
-    return HttpResponse(frame, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return HttpResponse(frame, content_type="text/event-stream")

@@ -22,5 +22,5 @@ def trail_download(
     return StreamingHttpResponse(
         lines,
         content_type="application/x-ndjson",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -55,7 +55,7 @@ def palette(request: PageRequest) -> HttpResponse:
         if text
         else command_palette.commands(request.membership, request.memberships)
     )
-    return JsonResponse(command_palette.as_json(groups), headers={"Cache-Control": "no-store"})
+    return JsonResponse(command_palette.as_json(groups))
 
 
 @require_GET

@@ -19,5 +19,4 @@ def download(*, organisation: Organisation, file_id: UUID) -> FileResponse:
     response["Content-Length"] = str(row.bytes)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["Cache-Control"] = "private, no-store"
     return response

@@ -115,7 +115,6 @@ def artefact_response(artefact: JobArtefact) -> FileResponse:
     response["Content-Length"] = str(artefact.size)
     response["ETag"] = f'"{artefact.sha256}"'
     response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
     return response
 
 

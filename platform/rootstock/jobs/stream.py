@@ -30,7 +30,6 @@ def stream_response(request: HttpRequest, job: Job) -> HttpResponse | StreamingH
     response = StreamingHttpResponse(
         frames(job.organisation_id, job.pk, after), content_type="text/event-stream"
     )
-    response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
 

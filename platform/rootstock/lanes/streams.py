@@ -123,6 +123,5 @@ def sse_response(
     events = read_stream(stream_id, organisation=organisation, last_event_id=last_event_id)
     database.close()
     response = StreamingHttpResponse(_frames(stream_id, events), content_type="text/event-stream")
-    response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response

@@ -123,7 +123,6 @@ def archive_response(*, organisation: Organisation, request_id: UUID) -> FileRes
         content, as_attachment=True, filename=f"export-{row.pk}.zip", content_type="application/zip"
     )
     response["Content-Length"] = str(row.archive_bytes)
-    response["Cache-Control"] = "no-store"
     return response
 
 

@@ -62,9 +62,7 @@ def find(request: PageRequest) -> HttpResponse:
             ),
         )
     context = {"tab": "find", "form": form, "found": found, "types": subject_types().values()}
-    answer = render(request, "privacy/find.html", context)
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return render(request, "privacy/find.html", context)
 
 
 @require_http_methods(["GET", "POST"])

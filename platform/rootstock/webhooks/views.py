@@ -42,9 +42,7 @@ def delivery_list(request: PageRequest) -> HttpResponseBase:
 def _secret_shown(request: PageRequest, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
     """The page with the secret, which cannot be read again."""
     context = {"endpoint": endpoint, "secret": secret, "overlap_until": endpoint.overlap_until}
-    answer = render(request, "webhooks/secret.html", context)
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return render(request, "webhooks/secret.html", context)
 
 
 @require_http_methods(["GET", "POST"])

@@ -76,9 +76,7 @@ def _shown_once(
     kind, words = ("key", _KEYS) if isinstance(found, ApiKey) else ("client", _CLIENTS)
     own_url = reverse(kind, args=[found.pk])
     context = words | {"found": found, "secret": secret, "own_url": own_url} | more
-    response = render(request, "accounts/credential_made.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
+    return render(request, "accounts/credential_made.html", context)
 
 
 def _token_url(request: PageRequest) -> str:

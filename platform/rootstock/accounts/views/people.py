@@ -32,9 +32,7 @@ def _shown_link(request: PageRequest, invitation: Invitation, token: str) -> Htt
     link = join_link(request, token)
     sent = services.invitation_send(invitation=invitation, link=link)
     told = {"invitation": invitation, "link": "" if sent else link}
-    response = render(request, "accounts/invited.html", told)
-    response["Cache-Control"] = "no-store"
-    return response
+    return render(request, "accounts/invited.html", told)
 
 
 @require_GET

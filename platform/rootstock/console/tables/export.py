@@ -69,7 +69,7 @@ def csv_response(request: PageRequest, view: TableView, queryset: QuerySet[Any])
     return StreamingHttpResponse(
         _lines(request, view, queryset, _Reader()),
         content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

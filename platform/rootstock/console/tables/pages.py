@@ -93,5 +93,4 @@ def part_or_none(request: PageRequest, view: TableView, queryset: QuerySet[Any])
 def _part(request: PageRequest, view: TableView) -> HttpResponse:
     answer = render(request, PART, {"table": view})
     answer["Vary"] = "HX-Target"
-    answer["Cache-Control"] = "no-store"
     return answer
