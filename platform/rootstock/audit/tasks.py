@@ -9,9 +9,10 @@ def write_roots() -> int:
 
     Returns how many roots were written.
     """
+    from rootstock.accounts.rounds import each_of
     from rootstock.audit.roots import organisations_waiting, roots_write
     from rootstock.audit.witness import witness_catch_up
 
-    made = sum(len(roots_write(organisation=one, wait=False)) for one in organisations_waiting())
+    made = each_of(organisations_waiting(), lambda one: len(roots_write(organisation=one, wait=False)))
     witness_catch_up()
     return made

@@ -19,6 +19,7 @@ from rootstock.audit.models import AuditEntry, AuditRoot, HumanAction
 from rootstock.audit.offline import file_verify
 from rootstock.audit.roots import roots_write
 from rootstock.audit.services import audit_record
+from rootstock.middleware import within_request
 from tests.rootstock.audit.test_trail import fill
 
 
@@ -220,9 +221,12 @@ def test_the_length_of_the_chain_is_told_by_its_last_root(world, api) -> None:
     assert not any("SUM(" in one["sql"] for one in asked)
 
 
-def test_entries_of_a_request_are_found_in_an_index(world) -> None:
-    fill(world.organisation)
-    with tenant(world.organisation), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        wanted = selectors.entries(selectors.EntryFilter(request_id="one-request")).order_by("-id")
+def test_entries_of_a_request_are_found_in_an_index(committed_world, analyse) -> None:
+    with tenant(committed_world.organisation) as owner:
+        for number in range(400):
+            with within_request(f"request-{number}"):
+                audit_record(organisation=owner, action="thing.made", object_type="thing")
+    analyse("audit_auditentry")
+    with tenant(committed_world.organisation):
+        wanted = selectors.entries(selectors.EntryFilter(request_id="request-7")).order_by("-id")
         assert "audit_by_request" in wanted.explain()
