@@ -218,3 +218,17 @@ VERTICALS: dict[str, Vertical] = {
 }
 # The module whose desk shows adaptation in the demo: `dataset()`, `TRAINING`, `play_adapted(api, show, adapter)`.
 DEMO_ADAPTATION = "apps.support.demo"
+# What beat sends, and every how many seconds; what was not begun by the next time is not done twice.
+TIMETABLE: dict[str, tuple[str, float]] = {
+    "forget-idempotency-keys": ("rootstock.idempotency.tasks.purge_requests", 3600.0),
+    "purge-accounts": ("rootstock.accounts.tasks.purge_accounts", 86400.0),
+    "expire-artefacts": ("rootstock.jobs.tasks.expire_artefacts", 3600.0),
+    "purge-jobs": ("rootstock.jobs.tasks.purge_jobs", 86400.0),
+    "sweep-webhook-deliveries": ("rootstock.webhooks.tasks.sweep_deliveries", 5.0),
+    "purge-webhook-events": ("rootstock.webhooks.tasks.purge_events", 3600.0),
+    "enforce-retention": ("rootstock.privacy.tasks.enforce_retention", 21600.0),
+    "expire-exports": ("rootstock.privacy.tasks.expire_archives", 3600.0),
+    "sweep-files": ("rootstock.files.tasks.sweep_files", 300.0),
+    "sweep-orphaned-content": ("rootstock.files.tasks.sweep_orphans", 86400.0),
+    "expire-lost-answers": ("apps.support.tasks.expire_answers", 15.0),
+}

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from django.conf.global_settings import PASSWORD_HASHERS as DJANGO_HASHERS
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 
 from rootstock import embedded
 from rootstock.catalogue import (  # noqa: F401  (settings as well)
@@ -23,14 +20,17 @@ from rootstock.catalogue import (  # noqa: F401  (settings as well)
     LANES,
     MASTER_KEY_WRAPPERS,
     PLATFORM_HOLDINGS,
+    TIMETABLE,
     VERTICALS,
     WEBHOOK_EVENTS,
 )
+from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)
 from rootstock.privacy import keyring
 from rootstock.secret import local_secret
 from rootstock.variables import (
     choice,
     clamd,
+    database,
     domains,
     env,
     file_storage,
@@ -75,33 +75,16 @@ CSRF_TRUSTED_ORIGINS = env.list("ROOTSTOCK_ORIGINS", default=[])
 _services = embedded.urls(VAR_DIR)
 REDIS_URL = os.environ.get("REDIS_URL") or _services.redis_url
 
-
-def _database(variable: str, default: str, **options: object) -> dict[str, object]:
-    try:
-        parts = conninfo_to_dict(os.environ.get(variable) or default)
-    except ProgrammingError as error:
-        raise ImproperlyConfigured(f"{variable}: not a PostgreSQL URL: {str(error).strip()}") from None
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "rootstock"),
-        "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", ""),
-        "HOST": parts.pop("host", ""),
-        "PORT": str(parts.pop("port", "")),
-        "OPTIONS": {**parts, **options},  # sslmode and the like from the URL are kept
-    }
-
-
 DATABASES = {
     # The application's role: no superuser, no BYPASSRLS. Row-level security holds for every query of it.
-    "default": _database(
+    "default": database(
         "DATABASE_URL",
         _services.database_url,
         pool={"min_size": 0, "max_size": integer("ROOTSTOCK_DB_POOL", 24, 1), "timeout": 3},
     )
     | {"CONN_HEALTH_CHECKS": True},
     # The owner of the tables: migrations only.
-    "admin": _database("DATABASE_ADMIN_URL", _services.database_admin_url),
+    "admin": database("DATABASE_ADMIN_URL", _services.database_admin_url),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -245,39 +228,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-UNFOLD = {
-    "SITE_TITLE": "Rootstock operators",
-    "SITE_HEADER": "Rootstock",
-    "SITE_SUBHEADER": "Operators",
-    "STYLES": [lambda request: static("operator/operator.css")],
-    "SHOW_VIEW_ON_SITE": False,
-    "SITE_ICON": lambda request: static("console/mark.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/mark.svg")}
-    ],
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": False,
-        "navigation": "rootstock.operator.site.navigation",
-    },
-    # The console's teal.
-    "COLORS": {
-        "primary": {
-            "50": "#f0fdfa",
-            "100": "#ccfbf1",
-            "200": "#99f6e4",
-            "300": "#5eead4",
-            "400": "#2dd4bf",
-            "500": "#14b8a6",
-            "600": "#0d9488",
-            "700": "#0f766e",
-            "800": "#115e59",
-            "900": "#134e4a",
-            "950": "#042f2e",
-        }
-    },
-}
-
 # --- people: sign-in, second factors, single sign-on, mail -------------------------------------------------
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: it refuses who is locked out
@@ -415,54 +365,11 @@ if AUDIT_WITNESS not in ("log", "none") and not AUDIT_WITNESS.startswith(("/", "
     )
 # Dead workers' jobs and schedules are looked after by the beat process itself: rootstock.jobs.clock.
 CELERY_BEAT_SCHEDULE = {
-    "forget-idempotency-keys": {
-        "task": "rootstock.idempotency.tasks.purge_requests",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "purge-accounts": {
-        "task": "rootstock.accounts.tasks.purge_accounts",
-        "schedule": 86_400.0,
-        "options": {"expires": 86_400},
-    },
-    "expire-artefacts": {"task": "rootstock.jobs.tasks.expire_artefacts", "schedule": 3600.0},
-    "purge-jobs": {
-        "task": "rootstock.jobs.tasks.purge_jobs",
-        "schedule": 86_400.0,
-        "options": {"expires": 86_400},
-    },
-    "sweep-webhook-deliveries": {
-        "task": "rootstock.webhooks.tasks.sweep_deliveries",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "purge-webhook-events": {
-        "task": "rootstock.webhooks.tasks.purge_events",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "seal-the-audit-trail": {
-        "task": "rootstock.audit.tasks.write_roots",
-        "schedule": AUDIT_ROOT_S,
-        "options": {"expires": AUDIT_ROOT_S},
-    },
-    "enforce-retention": {"task": "rootstock.privacy.tasks.enforce_retention", "schedule": 6 * 3600.0},
-    "expire-exports": {"task": "rootstock.privacy.tasks.expire_archives", "schedule": 3600.0},
-    "sweep-files": {
-        "task": "rootstock.files.tasks.sweep_files",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "sweep-orphaned-content": {
-        "task": "rootstock.files.tasks.sweep_orphans",
-        "schedule": 86_400.0,
-        "options": {"expires": 86_400},
-    },
-    "expire-lost-answers": {
-        "task": "apps.support.tasks.expire_answers",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for name, (task, seconds) in {
+        **TIMETABLE,
+        "seal-the-audit-trail": ("rootstock.audit.tasks.write_roots", AUDIT_ROOT_S),
+    }.items()
 }
 CELERY_TIMEZONE = "UTC"
 

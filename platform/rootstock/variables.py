@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 env = environ.Env()
 
@@ -103,3 +105,20 @@ def file_storage(name: str, folder: Path) -> dict[str, object]:
         "max_memory_size": 2**20,  # more of a file that is read lies on disk
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+
+
+def database(variable: str, default: str, **options: object) -> dict[str, object]:
+    """A PostgreSQL URL as Django takes it."""
+    try:
+        parts = conninfo_to_dict(os.environ.get(variable) or default)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"{variable}: not a PostgreSQL URL: {str(error).strip()}") from None
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "rootstock"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": str(parts.pop("port", "")),
+        "OPTIONS": {**parts, **options},  # sslmode and the like from the URL are kept
+    }
