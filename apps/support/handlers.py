@@ -19,7 +19,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.registry.base import base_folder
-from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
@@ -161,7 +161,8 @@ class ReplyHandler:
         sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
         try:
             adapter = self._adapter(request)
-            yield from self._runtime.engine.generate(messages, sampling, adapter, cancelled, request.deadline)
+            call = Call(str(request.organisation_id), deadline=request.deadline, cancelled=cancelled)
+            yield from self._runtime.engine.generate(messages, sampling, adapter, call)
         except EngineError as error:
             raise _as_domain_error(error) from error
 

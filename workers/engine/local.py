@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models_zoo.llm.adapter import load_adapter
@@ -14,13 +14,13 @@ from models_zoo.llm.tokenizer import ChatTokenizer, TextStream, Unit
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import (
     AdapterResidency,
+    Call,
     Chunk,
     EngineError,
     EngineStats,
     Message,
     Sampling,
     Span,
-    never,
 )
 from workers.engine.requests import Generation, Reading, StopFilter
 from workers.engine.runner import Runner
@@ -30,6 +30,7 @@ CANCEL_POLL = 0.05  # seconds between looks at `cancelled` while no token comes
 READ_AHEAD = 32  # windows of one call that wait at once
 TOKENS_OF_A_STEP = {"cpu": 512, "cuda": 8192}
 CONTEXT = 2048
+ANYONE = Call()
 
 
 class LocalEngine:
@@ -64,36 +65,35 @@ class LocalEngine:
 
     def generate(
         self,
-        messages: Sequence[Message],
+        prompt: Sequence[Message] | str,
         sampling: Sampling,
         adapter: str | None = None,
-        cancelled: Callable[[], bool] = never,
-        deadline: float | None = None,
+        call: Call = ANYONE,
     ) -> Iterator[Chunk]:
-        """Write the assistant's next turn and yield its text as it comes.
+        """Write the assistant's next turn, or what follows a plain text, and yield it as it comes.
 
-        `cancelled` is asked between chunks; closing the iterator cancels too. `deadline` is in Unix seconds.
+        `call.cancelled` is asked between chunks; closing the iterator cancels too.
         Raises `ValueError` for malformed messages, `EngineError` for an unknown adapter or a prompt that is
         too long, `EngineBusy` when too many wait (all at the call); `EngineTimeout` from the iterator, past
         the deadline.
         """
-        prompt = self._tokenizer.chat(messages)
-        room = self._context - len(prompt)
+        ids = self._tokenizer.encode(prompt) if isinstance(prompt, str) else self._tokenizer.chat(prompt)
+        room = self._context - len(ids)
         if room < 1:
-            raise EngineError(f"the conversation is {len(prompt)} tokens, at most {self._context - 1} fit")
+            raise EngineError(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
         request = Generation(
-            prompt=prompt,
+            prompt=ids or [self._decoder.card.begin_token],
             sampling=sampling,
             adapter=adapter,
-            deadline=deadline,
+            deadline=call.deadline,
             text=TextStream(self._tokenizer),
             stop=StopFilter(sampling.stop),
             limit=max(1, min(sampling.max_tokens, room)),
         )
         self._loop.submit([request])
-        return _chunks(request, cancelled)
+        return _chunks(request, call)
 
-    def classify(self, texts: Sequence[str], adapter: str) -> list[dict[str, float]]:
+    def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
         """Label -> probability of each text. A text longer than the adapter's window is the mean of its
         windows.
 
@@ -110,7 +110,7 @@ class LocalEngine:
             dict(zip(card.labels, _mean([row[0] for row in text_rows]), strict=True)) for text_rows in rows
         ]
 
-    def tag(self, texts: Sequence[str], adapter: str) -> list[list[Span]]:
+    def tag(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[list[Span]]:
         """The labelled spans of each text; long texts are read in overlapping windows.
 
         Raises `EngineError` when the adapter is not loaded or has no tag head, `EngineBusy` when too many
@@ -201,10 +201,10 @@ def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
 
 
-def _chunks(request: Generation, cancelled: Callable[[], bool]) -> Iterator[Chunk]:
+def _chunks(request: Generation, call: Call) -> Iterator[Chunk]:
     try:
         while True:
-            request.cancelled = request.cancelled or cancelled()
+            request.cancelled = request.cancelled or call.cancelled()
             try:
                 item = request.out.get(timeout=CANCEL_POLL)
             except queue.Empty:

@@ -13,7 +13,7 @@ from django.conf import settings
 from models_zoo.emotion.labels import LABELS
 from models_zoo.llm.card import AdapterCard, write_card
 from rootstock.lanes import wire
-from workers.engine.protocol import Chunk, Sampling
+from workers.engine.protocol import Call, Chunk, Sampling
 from workers.lanes import Consumer
 
 FINGERPRINT = "f" * 64
@@ -39,7 +39,7 @@ class ScriptedEngine:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def classify(self, texts: Sequence[str], adapter: str) -> list[dict[str, float]]:
+    def classify(self, texts: Sequence[str], adapter: str, call: Call = Call()) -> list[dict[str, float]]:
         """One row per text."""
         return [scores_of(text) for text in texts]
 
@@ -48,15 +48,14 @@ class ScriptedEngine:
         messages: Sequence[Mapping[str, str]],
         sampling: Sampling,
         adapter: str | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        deadline: float | None = None,
+        call: Call = Call(),  # noqa: B008  (frozen)
     ) -> Iterator[Chunk]:
         """The script, until cancelled."""
         self.asked.append(([dict(message) for message in messages], adapter))
         time.sleep(0.04)  # as reading the prompt takes; the lane sends words that come quicker together
         for number, word in enumerate(self.words):
             while number and not self.gate.wait(0.02):
-                if cancelled():
+                if call.cancelled():
                     yield Chunk("", 0, "cancelled")
                     return
             if self.failure and number:

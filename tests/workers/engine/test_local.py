@@ -13,7 +13,7 @@ from models_zoo.llm.card import AdapterError
 from tests.models_zoo.llm.tiny import TinyBase
 from tests.workers.engine.conftest import Desk
 from workers.engine.local import LocalEngine
-from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.engine.requests import Generation
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -104,7 +104,7 @@ def test_cancelling_ends_within_a_step(desk: Desk, monkeypatch: pytest.MonkeyPat
     slow_down(desk, monkeypatch)
     flag = threading.Event()
     chunks = []
-    for chunk in desk.engine.generate(HELLO, Sampling(max_tokens=200), cancelled=flag.is_set):
+    for chunk in desk.engine.generate(HELLO, Sampling(max_tokens=200), call=Call(cancelled=flag.is_set)):
         chunks.append(chunk)
         if len(chunks) == 3:
             flag.set()
@@ -122,12 +122,12 @@ def test_closing_the_iterator_cancels(desk: Desk, monkeypatch: pytest.MonkeyPatc
 
 def test_a_deadline_ends_a_running_and_a_waiting_reply(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_down(desk, monkeypatch)
-    running = desk.engine.generate(HELLO, Sampling(max_tokens=200), deadline=time.time() + 0.2)
+    running = desk.engine.generate(HELLO, Sampling(max_tokens=200), call=Call(deadline=time.time() + 0.2))
     assert next(running).text
     with pytest.raises(EngineTimeout):
         list(running)
     with pytest.raises(EngineTimeout):
-        list(desk.engine.generate(HELLO, Sampling(), deadline=time.time() - 1))
+        list(desk.engine.generate(HELLO, Sampling(), call=Call(deadline=time.time() - 1)))
 
 
 def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
