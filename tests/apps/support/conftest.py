@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rootstock.lanes import wire
 from workers.engine.protocol import Call, Chunk, Sampling
 from workers.lanes import Consumer
 
+ANYONE = Call()
 FINGERPRINT = "f" * 64
 WORDS = {"furious": "anger", "late": "annoyance", "thank": "gratitude", "happy": "joy", "how": "curiosity"}
 
@@ -39,7 +40,9 @@ class ScriptedEngine:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def classify(self, texts: Sequence[str], adapter: str, call: Call = Call()) -> list[dict[str, float]]:
+    def classify(
+        self, texts: Sequence[str], adapter: str, call: Call | None = None
+    ) -> list[dict[str, float]]:
         """One row per text."""
         return [scores_of(text) for text in texts]
 
@@ -48,7 +51,7 @@ class ScriptedEngine:
         messages: Sequence[Mapping[str, str]],
         sampling: Sampling,
         adapter: str | None = None,
-        call: Call = Call(),  # noqa: B008  (frozen)
+        call: Call = ANYONE,
     ) -> Iterator[Chunk]:
         """The script, until cancelled."""
         self.asked.append(([dict(message) for message in messages], adapter))
