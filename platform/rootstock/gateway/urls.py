@@ -1,8 +1,10 @@
 from django.urls import path
 
-from rootstock.gateway import playground_views, usage_views
+from rootstock.gateway import engine_views, playground_views, usage_views
 
 urlpatterns = [
+    path("engine/", engine_views.engine_page, name="engine"),
+    path("engine/live/", engine_views.engine_live, name="engine-live"),
     path("playground/", playground_views.playground_page, name="playground"),
     path("playground/answers", playground_views.playground_ask, name="playground-ask"),
     path(
