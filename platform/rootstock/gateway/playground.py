@@ -50,6 +50,13 @@ class PlaygroundForm(forms.Form):
                 field.choices = offered
         self.fields["prompt"].widget.attrs["placeholder"] = "What both are asked"
 
+    def clean_prompt(self) -> str:
+        """White space alone asks nothing."""
+        prompt: str = self.cleaned_data["prompt"]
+        if not prompt.strip():
+            raise forms.ValidationError("Write something to ask.")
+        return prompt
+
     @property
     def sampling(self) -> dict[str, Any]:
         """As the engine takes it."""

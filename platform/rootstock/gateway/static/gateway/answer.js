@@ -82,7 +82,7 @@ export class Answer {
     this.figure("first", `${number(this.first - this.asked, 0)} ms`);
     this.figure("written", number(this.pieces.length));
     const spoken = (performance.now() - this.first) / 1000;
-    if (spoken > 0.2) this.figure("rate", number((this.pieces.length - 1) / spoken, 1));
+    if (spoken > 0.2) this.figure("rate", `${number((this.pieces.length - 1) / spoken, 1)} tokens/s`);
   }
 
   add(piece) {
@@ -130,7 +130,7 @@ export class Answer {
     const spoken = (timings.total_ms - timings.first_token_ms) / 1000;
     if (timings.queued_ms != null) this.figure("queued", `${number(timings.queued_ms, 0)} ms`);
     if (timings.first_token_ms != null) this.figure("first", `${number(timings.first_token_ms, 0)} ms`);
-    if (spoken > 0 && usage.completion > 1) this.figure("rate", number((usage.completion - 1) / spoken, 1));
+    if (spoken > 0 && usage.completion > 1) this.figure("rate", `${number((usage.completion - 1) / spoken, 1)} tokens/s`);
     this.figure("written", `${number(usage.completion ?? this.pieces.length)} tokens`);
     if (usage.prompt != null) this.figure("prompt", `${number(usage.prompt)} tokens${usage.cached ? `, ${number(usage.cached)} cached` : ""}`);
     this.figure("finish", ENDINGS[finish[0]] ?? finish[0] ?? "–");

@@ -120,7 +120,7 @@ class Playground {
     this.say("");
     const list = document.createElement("ul");
     for (const { field, reason } of errors) list.append(this.mark(field, reason));
-    const title = Object.assign(document.createElement("h3"), { textContent: errors.length ? "Please correct what is marked" : "That did not work" });
+    const title = Object.assign(document.createElement("h2"), { textContent: errors.length ? "Please correct what is marked" : "That did not work" });
     const text = Object.assign(document.createElement("p"), { textContent: requestId ? `${message} (request ${requestId})` : message });
     this.problems.replaceChildren(title, errors.length ? list : text);
     this.problems.hidden = false;

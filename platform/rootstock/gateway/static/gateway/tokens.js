@@ -38,7 +38,7 @@ export function percent(probability) {
   return `${(probability * 100).toFixed(1)}\u202f%`;
 }
 
-const SPACES = { " ": "␠", "\n": "⏎", "\t": "⇥" };
+const SPACES = { " ": "·", "\n": "⏎", "\t": "→" };
 
 // White space made visible, for places where it stands alone.
 export function visible(text) {
