@@ -34,12 +34,12 @@ class Q4Matrix:
 
     def codes(self) -> Tensor:
         """The 4-bit codes in column order, uint8 [rows, columns]."""
-        grouped = self.nibbles.unflatten(1, (self.columns // GROUP, GROUP // 2))
+        grouped = self.nibbles.view(self.rows, self.columns // GROUP, GROUP // 2)
         return torch.cat([grouped & 15, grouped >> 4], dim=-1).view(self.rows, self.columns)
 
     def dequantize(self) -> Tensor:
         """W as float32 [rows, columns]."""
-        codes = self.codes().unflatten(1, (self.columns // GROUP, GROUP)).float()
+        codes = self.codes().view(self.rows, self.columns // GROUP, GROUP).float()
         return (codes * self.scale.float()[..., None] + self.minimum.float()[..., None]).flatten(1)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -115,7 +115,7 @@ QuantizedMatrix = Q4Matrix | Q8Matrix | MixedMatrix
 
 
 def _scaled(codes: Tensor, scale: Tensor) -> Tensor:
-    grouped = codes.unflatten(-1, (codes.shape[-1] // GROUP, GROUP)).float() * scale.float()[..., None]
+    grouped = codes.view(*codes.shape[:-1], codes.shape[-1] // GROUP, GROUP).float() * scale.float()[..., None]
     return grouped.view(codes.shape)
 
 

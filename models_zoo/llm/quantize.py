@@ -44,7 +44,7 @@ def quantize_int4_range(weight: Tensor) -> Q4Matrix:
 
 def quantize_int8(weight: Tensor) -> Q8Matrix:
     """8-bit codes, one scale per 32 columns, as in GGUF's Q8_0."""
-    groups = weight.unflatten(1, (weight.shape[1] // GROUP, GROUP))
+    groups = weight.view(weight.shape[0], weight.shape[1] // GROUP, GROUP)
     scale = (groups.abs().amax(dim=-1) / 127).half()
     codes = (groups * _inverse(scale.float())[..., None]).round().clamp(-127, 127).to(torch.int8)
     return Q8Matrix(codes.view(weight.shape), scale)
