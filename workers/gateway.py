@@ -140,12 +140,12 @@ class GenerateHandler:
         table = self._tokenizer.token_bytes
         text = b"".join(table[token] for token in tokens if token < len(table)).decode(errors="replace")
         if self._tokenizer.encode(text) != tokens:
-            raise InvalidInput.field("prompt", "these tokens are not how the model reads any text; send the text")
+            raise InvalidInput.field(
+                "prompt", "these tokens are not how the model reads any text; send the text"
+            )
         return text
 
-    def _account(
-        self, owner: UUID, asked: dict[str, Any], given: bytes, written: Written
-    ) -> dict[str, Any]:
+    def _account(self, owner: UUID, asked: dict[str, Any], given: bytes, written: Written) -> dict[str, Any]:
         """Keep what it used and that it was decided; returns what `done` says."""
         used = written.used(lambda: self._prompt_tokens(asked["prompt"]))
         done, call, fingerprint = written.data(used), UUID(asked["call"]), self._runtime.engine.fingerprint

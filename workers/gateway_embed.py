@@ -33,7 +33,7 @@ class EmbedHandler:
 
     def _read(
         self, owner: UUID, reference: str, requests: list[LaneRequest]
-    ) -> list[dict[str, Any]] | list[DomainError]:
+    ) -> Sequence[dict[str, Any] | DomainError]:
         call = Call(str(owner), deadline=max(request.deadline for request in requests))
         try:
             adapter = adapter_of(self._runtime, owner, reference)

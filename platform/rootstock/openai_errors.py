@@ -11,7 +11,11 @@ _TYPES = {
     409: "conflict_error",
     429: "rate_limit_error",
 }
-_CODES = {"unauthorized": "invalid_api_key", "budget_spent": "insufficient_quota", "busy": "rate_limit_exceeded"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "budget_spent": "insufficient_quota",
+    "busy": "rate_limit_exceeded",
+}
 
 
 def with_openai_error(problem: dict[str, Any]) -> dict[str, Any]:

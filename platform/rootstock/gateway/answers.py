@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict as Json
 
 FINISH = Literal["stop", "length", "tool_calls"]
 
@@ -14,7 +15,7 @@ class PromptDetails(Schema):
     cached_tokens: int
 
 
-class UsageOut(Schema):
+class TokensUsed(Schema):
     """Tokens read and written."""
 
     prompt_tokens: int
@@ -85,13 +86,17 @@ class Answer(Schema):
     system_fingerprint: str
 
 
-_USAGE = {
+_USAGE: Json = {
     "prompt_tokens": 31,
     "completion_tokens": 9,
     "total_tokens": 40,
     "prompt_tokens_details": {"cached_tokens": 16},
 }
-_HEAD = {"created": 1772438400, "model": "support-tone@a3f5a3f5a3f5", "system_fingerprint": "9c1b2f4e8a7d6c5b"}
+_HEAD: Json = {
+    "created": 1772438400,
+    "model": "support-tone@a3f5a3f5a3f5",
+    "system_fingerprint": "9c1b2f4e8a7d6c5b",
+}
 
 
 class ChatOut(Answer):
@@ -118,7 +123,7 @@ class ChatOut(Answer):
     )
     object: Literal["chat.completion"] = "chat.completion"
     choices: list[ChatChoice]
-    usage: UsageOut
+    usage: TokensUsed
 
 
 class TextLikelihoods(Schema):
@@ -157,7 +162,7 @@ class CompletionOut(Answer):
     )
     object: Literal["text_completion"] = "text_completion"
     choices: list[TextChoice]
-    usage: UsageOut
+    usage: TokensUsed
 
 
 class EmbeddingOut(Schema):
@@ -234,7 +239,9 @@ class ModelsOut(Schema):
 
 def usage_of(told: list[dict[str, Any]]) -> dict[str, Any]:
     """OpenAI's usage of calls together, from what their `done` events say."""
-    prompt, written, cached = (sum(each[name] for each in told) for name in ("prompt", "completion", "cached"))
+    prompt, written, cached = (
+        sum(each[name] for each in told) for name in ("prompt", "completion", "cached")
+    )
     return {
         "prompt_tokens": prompt,
         "completion_tokens": written,

@@ -43,7 +43,11 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
     model = model_find(request.auth.organisation, body.model, "chat")
     messages, sampling = conversation.messages_of(body), conversation.sampling_of(body)
     wanted = Generation(model, messages, sampling, body.priority)
-    events, head, has_tools = _opened(request, [wanted]), Head(model, wanted.call, "chatcmpl"), bool(tools_offered(body))
+    events, head, has_tools = (
+        _opened(request, [wanted]),
+        Head(model, wanted.call, "chatcmpl"),
+        bool(tools_offered(body)),
+    )
     if body.stream:
         return _streamed(events, ChatShape(head, reads_calls=has_tools), body)
     candidates, used = gathered(events[0])

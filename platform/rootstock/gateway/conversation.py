@@ -18,7 +18,9 @@ def messages_of(body: ChatIn) -> list[Plain]:
             _add_result(plain, result_told(_text(message.content)))
         elif isinstance(message, AssistantMessage):
             calls = [call_told(call) for call in message.tool_calls or ()]
-            plain.append({"role": "assistant", "content": "\n".join(filter(None, [_text(message.content), *calls]))})
+            plain.append(
+                {"role": "assistant", "content": "\n".join(filter(None, [_text(message.content), *calls]))}
+            )
         else:
             role = "user" if message.role == "user" else "system"
             plain.append({"role": role, "content": _text(message.content)})

@@ -13,7 +13,13 @@ CALL = "model_call"
 
 
 def generation_facts(
-    call: UUID, given: bytes, adapter: str, fingerprint: str, latency_ms: float, told: Mapping[str, Any], text: str
+    call: UUID,
+    given: bytes,
+    adapter: str,
+    fingerprint: str,
+    latency_ms: float,
+    told: Mapping[str, Any],
+    text: str,
 ) -> DecisionFacts:
     """A model wrote; `given` is the hash of its input, `told` what `done` says, `text` of all candidates."""
     return DecisionFacts(

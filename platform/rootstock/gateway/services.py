@@ -96,9 +96,7 @@ def _open(allowance: Allowance, actor: Actor, wanted: Generation) -> str:
         raise
 
 
-def generation_events(
-    *, organisation: Tenant, stream: str
-) -> Generator[StreamEvent | None, None, None]:
+def generation_events(*, organisation: Tenant, stream: str) -> Generator[StreamEvent | None, None, None]:
     """The events of a stream, the first of which is `start`; None while nothing comes. An error is raised.
 
     Give it up with `close`, and nobody writes on.
@@ -118,9 +116,7 @@ def generation_events(
             streams.cancel_stream(stream)
 
 
-def embeddings_make(
-    *, organisation: Tenant, actor: Actor, model: Served, texts: Sequence[str]
-) -> Embedded:
+def embeddings_make(*, organisation: Tenant, actor: Actor, model: Served, texts: Sequence[str]) -> Embedded:
     """The vectors of the texts, in their order. Raises BudgetSpent, Busy, Unavailable or the engine's refusal."""
     budget_check(organisation)
     streams.release_connection()
