@@ -24,7 +24,16 @@ from tests.browser.test_console import SANITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 LANE = "gateway.generate"
-WORDS = [("Your", 0.97), (" par", 0.71), ("cel", 0.999), (" is", 0.4), (" l", 0.2), ("ate", 0.93), (" 📦", 0.04), (".", 0.5)]
+WORDS = [
+    ("Your", 0.97),
+    (" par", 0.71),
+    ("cel", 0.999),
+    (" is", 0.4),
+    (" l", 0.2),
+    ("ate", 0.93),
+    (" 📦", 0.04),
+    (".", 0.5),
+]
 
 
 def logprob(text: str, probability: float) -> dict:
@@ -70,7 +79,9 @@ class Teller:
                 return self.tell(key, "done", done(at, "cancelled"))
             self.tell(key, "token", token(text, probability))
         if self.end == "error":
-            return self.tell(key, "error", {"code": "internal", "detail": "the engine fell over", "errors": []})
+            return self.tell(
+                key, "error", {"code": "internal", "detail": "the engine fell over", "errors": []}
+            )
         return self.tell(key, "done", done(len(self.words), "stop"))
 
     def tell(self, key: str, kind: str, data: dict) -> None:
@@ -245,6 +256,9 @@ def test_the_real_worker_answers(site, page):
     ask(page, "Say hello.")
     for side in ("a", "b"):
         expect(answer(page, side)).to_have_attribute("data-state", "done", timeout=60_000)
-        expect(answer(page, side).locator("[data-figure=finish]")).to_have_text(re.compile("its end|the limit"))
+        expect(answer(page, side).locator("[data-figure=finish]")).to_have_text(
+            re.compile("its end|the limit")
+        )
     a, b = (answer(page, side).locator("[data-text]").text_content() for side in ("a", "b"))
-    assert a and a == b
+    assert a
+    assert a == b

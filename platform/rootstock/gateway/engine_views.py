@@ -44,6 +44,8 @@ def _engine(request: PageRequest, number: int, worker: WorkerHealth, own: set[st
         "told": told,
         "tiles": engine_tiles(told),
         "charts": engine_charts(f"engine-{number}", told),
-        "adapters": of_rows(request, replace(ADAPTERS, prefix=f"{number}-"), adapter_rows(worker.adapters, own)),
+        "adapters": of_rows(
+            request, replace(ADAPTERS, prefix=f"{number}-"), adapter_rows(worker.adapters, own)
+        ),
         "others": adapters_told(worker, own)[1],
     }

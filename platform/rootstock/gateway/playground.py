@@ -43,7 +43,7 @@ class PlaygroundForm(forms.Form):
     )
 
     def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
-        super().__init__(*args, use_required_attribute=False, **kwargs)
+        super().__init__(*args, **kwargs)
         for name, offered in (("model_a", choices), ("model_b", [("", "None: one answer alone"), *choices])):
             field = self.fields[name]
             if isinstance(field, forms.ChoiceField):
@@ -89,7 +89,7 @@ def answers_open(
     Raises InvalidInput naming the form's fields, or what refuses a call: a spent budget, no place, no worker.
     """
     if not form.is_valid():
-        problems = [FieldProblem(name, text) for name, texts in form.errors.items() for text in texts]
+        problems = [FieldProblem(name, str(text)) for name, texts in form.errors.items() for text in texts]
         raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems)
     sides = [side for side in ("a", "b") if form.cleaned_data[f"model_{side}"]]
     models = [model_find(organisation, form.cleaned_data[f"model_{side}"], CHAT) for side in sides]

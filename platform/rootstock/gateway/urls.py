@@ -7,9 +7,7 @@ urlpatterns = [
     path("engine/live/", engine_views.engine_live, name="engine-live"),
     path("playground/", playground_views.playground_page, name="playground"),
     path("playground/answers", playground_views.playground_ask, name="playground-ask"),
-    path(
-        "playground/answers/<uuid:stream_id>", playground_views.playground_stream, name="playground-stream"
-    ),
+    path("playground/answers/<uuid:stream_id>", playground_views.playground_stream, name="playground-stream"),
     path(
         "playground/answers/<uuid:stream_id>/stop", playground_views.playground_stop, name="playground-stop"
     ),

@@ -65,6 +65,8 @@ def test_an_older_worker_tells_less(world, worker) -> None:
 
 
 def test_without_a_worker_it_says_what_to_do(world, services) -> None:
+    for left in connection().scan_iter("worker:*"):
+        connection().delete(left)
     assert "No engine runs" in world.browser(world.owner).get("/engine/").content.decode()
 
 
@@ -76,7 +78,10 @@ def test_who_may_see_it(world) -> None:
 @given(st.lists(st.floats(0.1, 400), min_size=1, max_size=200), st.floats(0.01, 1))
 def test_a_quantile_lies_in_the_class_of_the_value(values, share) -> None:
     bounds = [1.0, 10.0, 100.0]
-    counts = [sum(low < value <= high for value in values) for low, high in zip([0, *bounds], [*bounds, 1e9], strict=True)]
+    counts = [
+        sum(low < value <= high for value in values)
+        for low, high in zip([0, *bounds], [*bounds, 1e9], strict=True)
+    ]
     found = Distribution(bounds=bounds, counts=counts, total=sum(values)).quantile(share)
     exact = sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
     low = max([0.0, *(bound for bound in bounds if bound < exact)])
