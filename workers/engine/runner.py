@@ -30,13 +30,13 @@ class Runner:
         self.decoder = decoder
         self.device = decoder.device
         self.cache = KeyValueCache(decoder.config, sequences, context, decoder.dtype, decoder.device)
-        self.pool = LoraPool(decoder.config, slots, decoder.device, decoder.dtype)
+        self.pool = LoraPool(decoder.config, decoder.device, decoder.dtype)
         self._heads: dict[int, tuple[LoadedAdapter, Head | None]] = {}
         self._project: tuple[tuple[int, ...], Project] | None = None
 
     def place(self, slot: int, adapter: LoadedAdapter) -> None:
         """Put an adapter's weights and head into a slot."""
-        self.pool.place(slot, adapter.weights)
+        self.pool.place(slot, self.pool.prepare(adapter.weights))
         head = None if adapter.head is None else adapter.head.to(self.device)
         self._heads[slot] = (adapter, head)
         self._project = None
