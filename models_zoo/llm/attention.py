@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseConfig
+from models_zoo.llm.paged import PagedCache
 
 
 class Attention(Protocol):
@@ -40,6 +42,43 @@ class BidirectionalAttention:
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return _batched(q, k, v, mask=self._mask, causal=False)
+
+
+class RaggedAttention:
+    """Each segment of a batch laid end to end, q [1, rows, heads, D], attends within its own sequence: to
+    itself, and to what the cache holds before it."""
+
+    def __init__(self, segments: Sequence[Segment], cache: PagedCache | None, device: torch.device) -> None:
+        self._cache = cache
+        self._segments = segments
+        self._lengths = [len(segment.tokens) for segment in segments]
+        self._tables = [
+            None if segment.blocks is None else torch.tensor(list(segment.blocks), device=device)
+            for segment in segments
+        ]
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        parts = zip(*(x[0].split(self._lengths) for x in (q, k, v)), strict=True)
+        mixed = [
+            self._attend(layer, segment, table, *part)
+            for segment, table, part in zip(self._segments, self._tables, parts, strict=True)
+        ]
+        return torch.cat(mixed)[None]
+
+    def _attend(
+        self, layer: int, segment: Segment, table: Tensor | None, q: Tensor, k: Tensor, v: Tensor
+    ) -> Tensor:
+        if table is None:
+            return _batched(q[None], k[None], v[None], mask=None, causal=not segment.bidirectional)[0]
+        if self._cache is None:
+            raise ValueError("segment.blocks is a block table, expected None without a cache")
+        stop = segment.start + len(q)
+        self._cache.write(layer, table, segment.start, k, v)
+        keys, values = (x.to(q.dtype) for x in self._cache.read(layer, table, stop))
+        seen = (
+            torch.arange(stop, device=q.device) <= torch.arange(segment.start, stop, device=q.device)[:, None]
+        )
+        return _batched(q[None], keys[None], values[None], mask=seen, causal=False)[0]
 
 
 def _batched(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:

@@ -3,21 +3,26 @@ weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models_zoo.llm.attention import Attention
+from models_zoo.llm.attention import Attention, RaggedAttention
+from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, read_card
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.linear import DenseMatrix, Matrix
 from models_zoo.llm.packed import FUSED, fused, head_name, packed_linears
+from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.quant import Q8Matrix
+
+if TYPE_CHECKING:
+    from models_zoo.llm.lora import LoraPool
 
 # (layer, fused name, matrix, x [M, in]) -> [M, out]: where adapters and training graft onto the frozen
 # product
@@ -67,6 +72,21 @@ class Decoder:
         self.device = norm.device
         self.dtype = dtype
         self._cosine, self._sine = rotary_table(self.config, self.device)
+
+    def forward(self, segments: Sequence[Segment], cache: PagedCache | None, pool: LoraPool | None) -> Tensor:
+        """Normalized last hidden states float32 [rows, H] of all segments, in their order.
+
+        Keys and values of segments with a block table are written to `cache`.
+        """
+        tokens = [token for segment in segments for token in segment.tokens]
+        positions = [segment.start + index for segment in segments for index in range(len(segment.tokens))]
+        rows = [segment.slot for segment in segments for _ in segment.tokens]
+        return self.hidden(
+            torch.tensor([tokens], device=self.device),
+            torch.tensor([positions], device=self.device),
+            RaggedAttention(segments, cache, self.device),
+            base_only if pool is None else pool.project(rows),
+        )[0]
 
     def hidden(
         self, tokens: Tensor, positions: Tensor, attend: Attention, project: Project = base_only

@@ -28,6 +28,7 @@ from rootstock.errors import (
     unavailable,
 )
 from rootstock.files.api import router as files_router
+from rootstock.gateway.usage_api import router as usage_router
 from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
 from rootstock.openapi import RestApi
@@ -138,6 +139,7 @@ api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
 api.add_router("/files", files_router)
+api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)

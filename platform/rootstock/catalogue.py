@@ -221,6 +221,7 @@ DEMO_ADAPTATION = "apps.support.demo"
 # What beat sends, and every how many seconds; what was not begun by the next time is not done twice.
 TIMETABLE: dict[str, tuple[str, float]] = {
     "forget-idempotency-keys": ("rootstock.idempotency.tasks.purge_requests", 3600.0),
+    "forget-counted-calls": ("rootstock.gateway.tasks.purge_calls", 3600.0),
     "purge-accounts": ("rootstock.accounts.tasks.purge_accounts", 86400.0),
     "expire-artefacts": ("rootstock.jobs.tasks.expire_artefacts", 3600.0),
     "purge-jobs": ("rootstock.jobs.tasks.purge_jobs", 86400.0),

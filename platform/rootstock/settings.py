@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "rootstock.idempotency",
     "rootstock.registry",
     "rootstock.jobs",
+    "rootstock.gateway",
     "rootstock.console",
     "rootstock.operations",
     "apps.fraud",
@@ -351,6 +352,8 @@ JOB_LEASE_S = integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
 # How many jobs one organisation may have waiting (more are refused with 429) and running at once.
 JOBS_QUEUED = integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
 JOBS_RUNNING = integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+# How many answers may be written at once for an organisation whose own budget does not say it.
+GATEWAY_STREAMS = integer("ROOTSTOCK_GATEWAY_STREAMS", 32, 1)
 JOB_KEEP_DAYS = integer("ROOTSTOCK_JOB_KEEP_DAYS", 365, 1)  # once ended, with their events
 JOB_ARTEFACT_DAYS = integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20

@@ -21,6 +21,7 @@ urlpatterns = [
     path("privacy/", include("rootstock.privacy.urls")),
     path("webhooks/", include("rootstock.webhooks.urls")),
     path("files/", include("rootstock.files.urls")),
+    path("", include("rootstock.gateway.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
 handler400 = "rootstock.console.views.bad_request"

@@ -30,9 +30,9 @@ def adapters(base: TinyBase, tmp_path_factory: pytest.TempPathFactory) -> list[P
 
 
 def pool_of(decoder: Decoder, base: TinyBase, adapters: list[Path]) -> LoraPool:
-    pool = LoraPool(CONFIG, 6, decoder.device, torch.float32)
+    pool = LoraPool(CONFIG, decoder.device, torch.float32)
     for slot, folder in enumerate(adapters, start=1):
-        pool.place(slot, load_adapter(folder, base.card).weights)
+        pool.place(slot, pool.prepare(load_adapter(folder, base.card).weights))
     return pool
 
 
@@ -84,7 +84,7 @@ def test_replacing_a_slot_leaves_nothing_of_the_old(
 ) -> None:
     ids = torch.randint(3, CONFIG.vocabulary, (4, 24), generator=torch.Generator().manual_seed(7))
     pool = pool_of(decoder, base, adapters)
-    pool.place(1, load_adapter(adapters[2], base.card).weights)
+    pool.place(1, pool.prepare(load_adapter(adapters[2], base.card).weights))
     assert torch.equal(hidden(decoder, pool, ids, [1] * 4), hidden(decoder, pool, ids, [3] * 4))
 
 
