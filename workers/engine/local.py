@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 from collections.abc import Iterator, Sequence
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.lora import LoraPool
-from models_zoo.llm.paged import PagedCache
+from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
 from workers.engine.generation.constraints import Grammars
@@ -39,6 +40,7 @@ TOKENS_OF_A_STEP = {"cpu": 256, "cuda": 8192}
 CONTEXT = 2048
 BLOCK_TOKENS = 16
 MEGABYTE = 1 << 20
+TIERS = ("device", "memory", "disk")
 ANYONE = Call()
 
 
@@ -64,19 +66,19 @@ class LocalEngine:
         adapter_bytes: int = 512 * MEGABYTE,
     ) -> None:
         decoder = load_decoder(base_folder, device)
-        self._card, self._device, self._slots = decoder.card, device, slots
+        self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
         self._grammars = Grammars(self._tokenizer, decoder.card.end_token)
         self.fingerprint = decoder.card.fingerprint
         kind = decoder.device.type
-        count = max(1, kv_bytes // PagedCache.bytes_per_block(decoder.config, BLOCK_TOKENS))
+        count = max(1, kv_bytes // bytes_per_block(decoder.config, BLOCK_TOKENS))
         cache = PagedCache(decoder.config, count, BLOCK_TOKENS, decoder.device)
         self._blocks = BlockPool(count, BLOCK_TOKENS)
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
         limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
         control = frozenset(i for i, text in enumerate(self._tokenizer.token_bytes) if not text)
         self._loop = EngineLoop(
-            Runner(decoder, cache, LoraPool(decoder.config, slots, decoder.device, decoder.dtype)),
+            Runner(decoder, cache, LoraPool(decoder.config, decoder.device, decoder.dtype)),
             Scheduler(limits, self._blocks),
             control,
             slots=slots,
@@ -146,3 +148,137 @@ class LocalEngine:
             Embedding(_unit(_mean([row[0] for row in text])), len(ids))
             for text, (ids, _) in zip(rows, cut, strict=True)
         ]
+
+    def load(self, adapter: str, folder: Path) -> None:
+        """Verify the adapter in `folder` against the base and make it available as `adapter`.
+
+        Raises `AdapterError`. Loading again what is loaded does nothing.
+        """
+        self._loop.residency.register(adapter, folder)
+
+    def unload(self, adapter: str) -> None:
+        """Take no new requests for the adapter and forget it after the last one in flight.
+
+        Raises `EngineError` when it is not loaded.
+        """
+        self._loop.residency.remove(adapter)
+        self._loop.wake()
+
+    def pin(self, adapter: str, pinned: bool = True) -> None:
+        """Keep the adapter in memory whatever else is asked for, or no longer. Raises `EngineError`."""
+        self._loop.residency.pin(adapter, pinned)
+
+    def adapters(self) -> list[AdapterResidency]:
+        """The adapters that can be asked for, and where they are."""
+        return self._loop.residency.list()
+
+    def card(self, adapter: str) -> AdapterCard:
+        """The card of a loaded adapter: its labels, thresholds, metrics. Raises `EngineError`."""
+        return self._loop.residency.card(adapter)
+
+    def stats(self) -> EngineStats:
+        """What is going on now, and counters since start."""
+        running, waiting = self._loop.occupancy()
+        metrics, residency = self._loop.metrics, self.adapters()
+        return EngineStats(
+            fingerprint=self.fingerprint,
+            device=self._device,
+            running=running,
+            waiting=waiting,
+            adapters=len(residency),
+            slots=self._slots,
+            tiers={tier: sum(one.tier == tier for one in residency) for tier in TIERS},
+            adapter_bytes=sum(one.bytes for one in residency if one.tier != "disk"),
+            kv_blocks=self._blocks.count,
+            kv_blocks_used=self._blocks.used,
+            kv_blocks_cached=self._blocks.cached,
+            tokens_per_second=metrics.rate(),
+            requests=metrics.requests,
+            generated_tokens=metrics.generated_tokens,
+            prompt_tokens=metrics.prompt_tokens,
+            prefix_hit_tokens=metrics.prefix_hit_tokens,
+            texts=metrics.texts,
+            errors=metrics.errors,
+            preemptions=metrics.preemptions,
+            steps=metrics.steps,
+            first_token_ms=metrics.first_token_ms.snapshot(),
+            inter_token_ms=metrics.inter_token_ms.snapshot(),
+            batch=metrics.batch.snapshot(),
+        )
+
+    def close(self) -> None:
+        """Fail what is in flight and stop the engine thread."""
+        self._loop.close()
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, never none."""
+        return [ids or [self._base.end_token] for ids in self._tokenizer.encode_many(texts)]
+
+    def _task_card(self, adapter: str, task: Task) -> AdapterCard:
+        card = self.card(adapter)
+        if card.task != task:
+            raise EngineError(f"adapter {adapter} is for {card.task}, not {task}")
+        return card
+
+    def _read(
+        self, adapter: str | None, texts: list[tuple[list[int], list[Window]]], call: Call
+    ) -> list[list[list[list[float]]]]:
+        """The rows of every window of every text. A large call is fed in bit by bit, leaving others their turn."""
+        readings = [
+            [Reading(ids[window.start : window.stop], adapter, call) for window in cut] for ids, cut in texts
+        ]
+        flat = [reading for group in readings for reading in group]
+        for start in range(0, len(flat), READ_AHEAD):
+            piece = flat[start : start + READ_AHEAD]
+            self._loop.submit(piece)
+            for reading in piece:
+                reading.result.exception()  # waits; an error is raised below
+        return [[reading.result.result() for reading in group] for group in readings]
+
+
+def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
+    """The windows in which a text of these tokens is read."""
+    return windows(len(ids), card.max_tokens, card.overlap_tokens)
+
+
+def _chunks(group: Group, call: Call) -> Iterator[Chunk]:
+    try:
+        while group.open:
+            group.cancelled = group.cancelled or call.cancelled()
+            try:
+                item = group.out.get(timeout=CANCEL_POLL)
+            except queue.Empty:
+                continue
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        group.cancel()
+
+
+def _mean(rows: list[list[float]]) -> list[float]:
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def _unit(vector: list[float]) -> list[float]:
+    length = math.sqrt(sum(value * value for value in vector)) or 1.0
+    return [value / length for value in vector]
+
+
+def _spans(
+    units: list[Unit], cut: list[Window], rows: list[list[list[float]]], card: AdapterCard
+) -> list[Span]:
+    """Each unit's tag comes from its first token (its last, in causal mode), in the window that keeps it."""
+    tags, scores = [], []
+    window = 0
+    for unit in units:
+        position = unit.first_token if card.bidirectional else unit.first_token + unit.tokens - 1
+        while position >= cut[window].keep_stop:
+            window += 1
+        row = rows[window][position - cut[window].start]
+        tags.append(max(range(len(row)), key=row.__getitem__))
+        scores.append(row[tags[-1]])
+    return [Span(s.start, s.end, s.label, s.score) for s in spans_of(units, tags, scores, card.labels)]
+
+
+__all__ = ["AdapterError", "LocalEngine"]

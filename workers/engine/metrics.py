@@ -43,8 +43,10 @@ class Metrics:
     requests: int = 0
     generated_tokens: int = 0
     prompt_tokens: int = 0
+    prefix_hit_tokens: int = 0
     texts: int = 0
     errors: int = 0
+    preemptions: int = 0
     steps: int = 0
     first_token_ms: Histogram = field(default_factory=lambda: Histogram(FIRST_TOKEN_MS))
     inter_token_ms: Histogram = field(default_factory=lambda: Histogram(INTER_TOKEN_MS))
