@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import queue
 from collections.abc import Iterator, Sequence
-from collections import Counter
 from pathlib import Path
 
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
@@ -14,9 +13,8 @@ from models_zoo.llm.lora import LoraPool
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
-from workers.engine.generation.constraints import Grammars
-from workers.engine.generation.group import Group
-from workers.engine.generation.request import Reading
+from workers.engine.generation.group import Group, open_group
+from workers.engine.generation.request import Reading, Ticket, Vocabulary
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import (
     AdapterResidency,
@@ -68,7 +66,7 @@ class LocalEngine:
         decoder = load_decoder(base_folder, device)
         self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
-        self._grammars = Grammars(self._tokenizer, decoder.card.end_token)
+        self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
         kind = decoder.device.type
         count = max(1, kv_bytes // bytes_per_block(decoder.config, BLOCK_TOKENS))
@@ -76,14 +74,11 @@ class LocalEngine:
         self._blocks = BlockPool(count, BLOCK_TOKENS)
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
         limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
-        control = frozenset(i for i, text in enumerate(self._tokenizer.token_bytes) if not text)
         self._loop = EngineLoop(
             Runner(decoder, cache, LoraPool(decoder.config, decoder.device, decoder.dtype)),
             Scheduler(limits, self._blocks),
-            control,
             slots=slots,
             adapter_bytes=adapter_bytes,
-            waiting=waiting,
             threads=threads,
         )
 
@@ -105,9 +100,11 @@ class LocalEngine:
         room = self._context - len(ids)
         if room < 1:
             raise EngineError(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
-        group = Group(...)
-        self._loop.submit([group.leader])
-        return _chunks(group, call)
+        limit = max(1, min(sampling.max_tokens, room))
+        ticket = Ticket(call)
+        group = open_group(ticket, ids, sampling, self._vocabulary, limit, adapter)
+        self._loop.submit([group.first])
+        return _chunks(group, ticket)
 
     def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
         """Label -> probability of each text. A text longer than the adapter's window is the mean of its windows.
@@ -224,8 +221,13 @@ class LocalEngine:
         self, adapter: str | None, texts: list[tuple[list[int], list[Window]]], call: Call
     ) -> list[list[list[list[float]]]]:
         """The rows of every window of every text. A large call is fed in bit by bit, leaving others their turn."""
+        ticket = Ticket(call)
         readings = [
-            [Reading(ids[window.start : window.stop], adapter, call) for window in cut] for ids, cut in texts
+            [
+                Reading(ticket=ticket, adapter=adapter, ids=ids[window.start : window.stop])
+                for window in cut
+            ]
+            for ids, cut in texts
         ]
         flat = [reading for group in readings for reading in group]
         for start in range(0, len(flat), READ_AHEAD):
@@ -241,19 +243,21 @@ def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
 
 
-def _chunks(group: Group, call: Call) -> Iterator[Chunk]:
+def _chunks(group: Group, ticket: Ticket) -> Iterator[Chunk]:
+    left = group.first.sampling.n
     try:
-        while group.open:
-            group.cancelled = group.cancelled or call.cancelled()
+        while left:
+            ticket.cancelled = ticket.cancelled or ticket.call.cancelled()
             try:
                 item = group.out.get(timeout=CANCEL_POLL)
             except queue.Empty:
                 continue
             if isinstance(item, Exception):
                 raise item
+            left -= item.finish_reason is not None
             yield item
     finally:
-        group.cancel()
+        ticket.cancelled = True
 
 
 def _mean(rows: list[list[float]]) -> list[float]:

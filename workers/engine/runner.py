@@ -3,7 +3,7 @@ comes out of it. The only part of the engine that touches the device."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from models_zoo.llm.heads import Head, PooledHead, class_probabilities
 from models_zoo.llm.lora import LoraPool, PreparedLora
 from models_zoo.llm.paged import PagedCache
 from workers.engine.generation.request import Generation, Reading
-from workers.engine.scheduling.scheduler import Piece
+from workers.engine.scheduling.entry import Piece
+
+Entry = Generation | Reading
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,9 +77,11 @@ class Runner:
         if pairs:
             self.cache.copy(pairs)
 
-    def run(self, pieces: Sequence[Piece], slot_of: dict[str, int]) -> Outcome:
-        """One forward pass over the pieces, whose adapters are in the slots of `slot_of`."""
-        slots = [0 if piece.entry.adapter is None else slot_of[piece.entry.adapter] for piece in pieces]
+    def run(self, pieces: Sequence[Piece[Entry]], held: Mapping[Entry, int]) -> Outcome:
+        """One forward pass over the pieces; `held` tells in which slot an entry's adapter is."""
+        if not pieces:
+            return Outcome(torch.empty(0))
+        slots = [held.get(piece.entry, 0) for piece in pieces]
         order = sorted(range(len(pieces)), key=slots.__getitem__)  # rows of an adapter lie together
         pieces, slots = [pieces[index] for index in order], [slots[index] for index in order]
         hidden = self.decoder.forward(
@@ -87,14 +91,14 @@ class Runner:
         )
         return self._outcome(pieces, slots, hidden)
 
-    def _segment(self, piece: Piece, slot: int) -> Segment:
+    def _segment(self, piece: Piece[Entry], slot: int) -> Segment:
         entry, stop = piece.entry, piece.start + piece.count
         tokens = entry.tokens(piece.start, stop)
         if not entry.whole:
             return Segment(tokens, piece.start, entry.blocks, slot=slot)
         return Segment(tokens, bidirectional=bool(slot) and self._heads[slot].card.bidirectional, slot=slot)
 
-    def _outcome(self, pieces: Sequence[Piece], slots: Sequence[int], hidden: Tensor) -> Outcome:
+    def _outcome(self, pieces: Sequence[Piece[Entry]], slots: Sequence[int], hidden: Tensor) -> Outcome:
         sampled: list[Generation] = []
         rows: list[int] = []
         texts: dict[int, list[tuple[Reading, Tensor]]] = {}
