@@ -193,7 +193,7 @@ class LocalEngine:
             requests=metrics.requests,
             generated_tokens=metrics.generated_tokens,
             prompt_tokens=metrics.prompt_tokens,
-            prefix_hit_tokens=metrics.prefix_hit_tokens,
+            prefix_hit_tokens=self._loop.scheduler.prefix[0],
             texts=metrics.texts,
             errors=metrics.errors,
             preemptions=metrics.preemptions,

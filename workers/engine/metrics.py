@@ -43,7 +43,6 @@ class Metrics:
     requests: int = 0
     generated_tokens: int = 0
     prompt_tokens: int = 0
-    prefix_hit_tokens: int = 0
     texts: int = 0
     errors: int = 0
     preemptions: int = 0

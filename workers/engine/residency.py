@@ -98,7 +98,7 @@ class Residency(Generic[Weights]):
             if known is not None:
                 known.leaving = False
                 return
-        digest, weights = adapter_digest(folder), self._read(folder)
+        weights, digest = self._read(folder), adapter_digest(folder)
         if weights.bytes > self._budget:
             raise AdapterError(f"{folder}: {weights.bytes} bytes, and memory for adapters is {self._budget}")
         with self._lock:
