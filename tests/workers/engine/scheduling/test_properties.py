@@ -46,7 +46,9 @@ class AnyTraffic(RuleBasedStateMachine):
         adapter=adapters,
         priority=priorities,
     )
-    def ask(self, prompt: list[int], limit: int, organisation: str, adapter: str | None, priority: int) -> None:
+    def ask(
+        self, prompt: list[int], limit: int, organisation: str, adapter: str | None, priority: int
+    ) -> None:
         self.desk.add(Job(prompt, limit, organisation, adapter, priority))
 
     @rule(prompt=prompts, organisation=organisations, adapter=adapters, priority=priorities)
