@@ -129,9 +129,7 @@ class LocalEngine:
             _spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
         ]
 
-    def embed(
-        self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE
-    ) -> list[Embedding]:
+    def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
         """The mean of each text's last hidden states, of length 1; a long text is the mean of its windows.
 
         Raises `EngineError` when the adapter is not loaded or is not for chat, `EngineBusy` when too many wait.
@@ -223,10 +221,7 @@ class LocalEngine:
         """The rows of every window of every text. A large call is fed in bit by bit, leaving others their turn."""
         ticket = Ticket(call)
         readings = [
-            [
-                Reading(ticket=ticket, adapter=adapter, ids=ids[window.start : window.stop])
-                for window in cut
-            ]
+            [Reading(ticket=ticket, adapter=adapter, ids=ids[window.start : window.stop]) for window in cut]
             for ids, cut in texts
         ]
         flat = [reading for group in readings for reading in group]

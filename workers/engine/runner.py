@@ -127,7 +127,9 @@ class Runner:
             return [(reading, [row]) for (reading, _), row in zip(group, rows, strict=True)]
         tags = adapter.head(torch.cat([states for _, states in group])).softmax(dim=-1)
         lengths = [len(states) for _, states in group]
-        return [(reading, rows.tolist()) for (reading, _), rows in zip(group, tags.split(lengths), strict=True)]
+        return [
+            (reading, rows.tolist()) for (reading, _), rows in zip(group, tags.split(lengths), strict=True)
+        ]
 
     def _classes(self, head: PooledHead, texts: list[Tensor], multi_label: bool) -> list[list[float]]:
         lengths = torch.tensor([len(states) for states in texts], device=self.decoder.device)

@@ -97,7 +97,9 @@ def _engines(workers: list[WorkerHealth]) -> Iterator[Metric]:
             for worker, engine in having:
                 family.add_metric([worker], engine.get(name, 0))
             yield family
-    tiers = GaugeMetricFamily("rootstock_engine_adapters", "Adapters by where they are", labels=["worker", "tier"])
+    tiers = GaugeMetricFamily(
+        "rootstock_engine_adapters", "Adapters by where they are", labels=["worker", "tier"]
+    )
     for worker, engine in having:
         for tier, count in engine.get("tiers", {}).items():
             tiers.add_metric([worker, tier], count)

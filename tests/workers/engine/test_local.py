@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -149,6 +150,10 @@ def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: 
     assert desk.engine.stats().errors == 1
 
 
+def told(desk: Desk, call: Call, wish: str) -> str:
+    return text(reply(desk, wish, call=call, ignore_end=True))
+
+
 def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +171,7 @@ def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
     for organisation in ("", "other"):  # the other finds no prefix of the first in the cache
         with ThreadPoolExecutor(4) as pool:
             call = Call(organisation)
-            together = list(pool.map(lambda wish: text(reply(desk, wish, call=call, ignore_end=True)), wishes))
+            together = list(pool.map(partial(told, desk, call), wishes))
         assert sum(a == b for a, b in zip(alone, together, strict=True)) >= 3
     assert max(sizes) > 20
     settled(desk)
@@ -329,7 +334,7 @@ def test_a_prompt_read_before_is_found_again_by_its_organisation_alone(desk: Des
         reply(desk, content, adapter, Call(organisation))[-1].usage
         for organisation, adapter in (("a", None), ("a", None), ("b", None), ("a", "one"))
     )
-    assert first and again and stranger and adapted
+    assert all(usage is not None for usage in (first, again, stranger, adapted))
     assert first.cached_tokens == stranger.cached_tokens == adapted.cached_tokens == 0
     assert again.cached_tokens > again.prompt_tokens - 20
     assert desk.engine.stats().prefix_hit_tokens == again.cached_tokens
@@ -345,7 +350,9 @@ def test_more_replies_than_the_cache_holds_give_way_and_still_end_right(desk: De
     calls = [Call(str(number)) for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
         together = list(
-            pool.map(lambda wish, call: text(list(engine.generate(wish, sampling, None, call))), wishes, calls)
+            pool.map(
+                lambda wish, call: text(list(engine.generate(wish, sampling, None, call))), wishes, calls
+            )
         )
     assert engine.stats().preemptions > 0
     assert engine.stats().kv_blocks == 14
