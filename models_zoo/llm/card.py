@@ -54,7 +54,10 @@ class BaseConfig:
 
 @dataclass(slots=True, frozen=True)
 class BaseCard:
-    """`base.json`. `fingerprint` is the SHA-256 of `base.safetensors` and so names the exact weights."""
+    """`base.json`. `fingerprint` is the SHA-256 of `base.safetensors` and so names the exact weights.
+
+    `quantization` is what the conversion was asked for, in words.
+    """
 
     name: str
     fingerprint: str
@@ -66,6 +69,7 @@ class BaseCard:
     source: str
     source_sha256: str
     licence: str
+    quantization: str = "as in the source"
     format: str = BASE_FORMAT
 
 

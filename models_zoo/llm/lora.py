@@ -153,7 +153,7 @@ class LoraPool:
         """One zeroed allocation, so that clearing a slot gives its memory back, and views of it."""
         sizes = [-(-math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes]
         data = torch.zeros(sum(sizes), dtype=self._dtype, device=self._device)
-        pieces = zip(data.split(sizes), shapes, strict=True)
+        pieces = zip(torch.split(data, sizes), shapes, strict=True)
         return data, [piece[: math.prod(shape)].view(shape) for piece, shape in pieces]
 
     def _fill(self, key: Key, a: Tensor, b: Tensor, weights: LoraWeights, rank: int) -> None:
@@ -166,7 +166,7 @@ class LoraPool:
                 whole_a[:, start : start + weights.rank] = shrink.t()
                 whole_b[: weights.rank, columns] = expand.t()
         for tiles, whole in ((a, whole_a), (b, whole_b)):
-            tiles.copy_(whole.unflatten(1, (len(tiles), -1)).transpose(0, 1))
+            tiles.copy_(whole.view(len(whole), len(tiles), -1).transpose(0, 1))
 
 
 def flat(tiles: Tensor) -> Tensor:
@@ -190,7 +190,7 @@ class _Adapters:
 
     def _delta(self, adapter: PreparedLora, key: Key, x: Tensor) -> Tensor:
         a, b = flat(adapter.shrink[key]), flat(adapter.expand[key])
-        shrunk = (x.to(a.dtype) @ a).split(adapter.rank, dim=1)
+        shrunk = torch.split(x.to(a.dtype) @ a, adapter.rank, dim=1)
         pieces = [part @ b[:, columns] for part, columns in zip(shrunk, self._columns[key[1]], strict=True)]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 

@@ -47,9 +47,7 @@ def to_panels(matrix: Q4Matrix | Q8Matrix) -> Tensor:
     affine = [matrix.scale, matrix.minimum] if isinstance(matrix, Q4Matrix) else [matrix.scale]
     by_group = [part.view(panels, LANES, groups).transpose(1, 2) for part in affine]
     ends = torch.stack(by_group, dim=2).contiguous().view(torch.uint8)
-    if isinstance(matrix, Q4Matrix):
-        codes = matrix.nibbles
-    else:
-        codes = matrix.codes.view(torch.uint8) ^ 128  # adds 128 to the signed code
+    # 8-bit codes: adds 128 to the signed one
+    codes = matrix.nibbles if isinstance(matrix, Q4Matrix) else matrix.codes.view(torch.uint8) ^ 128
     fours = codes.view(panels, LANES, groups, -1, 4).permute(0, 2, 3, 1, 4)
     return torch.cat([fours.reshape(panels, -1), ends.view(panels, -1)], dim=1).flatten()

@@ -162,8 +162,14 @@ class NativeForward:
                 entry.blocks = table
                 table += 4 * len(segment.blocks)
             if segment.slot and pool is not None:
-                entry.adapter = ctypes.addressof(pool.adapter(segment.slot).struct)
+                entry.adapter = self._adapter(pool, segment.slot)
         return described
+
+    def _adapter(self, pool: LoraPool, slot: int) -> int:
+        struct = pool.adapter(slot).struct
+        if struct is None:  # never silently the base
+            raise ValueError("pool is not laid out for the kernels, expected one of Decoder.lora_pool")
+        return ctypes.addressof(struct)
 
     def _check(self, tokens: Sequence[int], segments: Sequence[Segment], cache: PagedCache | None) -> None:
         """What would read or write memory that is not ours."""

@@ -104,6 +104,20 @@ def test_clearing_a_slot_gives_the_memory_back(
         pool.adapter(2)
 
 
+def test_an_adapter_that_cannot_be_applied_is_never_silently_the_base(
+    base: TinyBase, decoder: Decoder, adapters: list[Path]
+) -> None:
+    with pytest.raises(ValueError, match="expected 0 without a pool"):
+        decoder.forward([Segment([5], slot=1)], None, None)
+    with pytest.raises(KeyError):
+        decoder.forward([Segment([5], slot=6)], None, pool_of(decoder, base, adapters))
+    if decoder.native is not None:
+        other = LoraPool(CONFIG, decoder.device, torch.float32)
+        other.place(1, other.prepare(load_adapter(adapters[0], base.card).weights))
+        with pytest.raises(ValueError, match="not laid out for the kernels"):
+            decoder.forward([Segment([5], slot=1)], None, other)
+
+
 def test_digest_follows_content_alone(base: TinyBase, tmp_path: Path) -> None:
     folder = make_adapter(tmp_path / "adapter", base)
     before = adapter_digest(folder)

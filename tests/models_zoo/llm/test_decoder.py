@@ -7,9 +7,6 @@ from models_zoo.llm import linear
 from models_zoo.llm.attention import (
     BidirectionalAttention,
     CausalAttention,
-    DecodeAttention,
-    KeyValueCache,
-    PrefillAttention,
 )
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.linear import BlockMatrix
@@ -65,53 +62,6 @@ def test_dense_bfloat16_form_agrees(base: TinyBase) -> None:
     dense = load_decoder(base.folder, form="bfloat16")
     logits = dense.logits(dense.hidden(ids, positions(ids), CausalAttention()).flatten(0, 1))
     assert relative(logits, in_transformers(base)(ids).logits.flatten(0, 1)) < INT4
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("lengths", [(7,), (7, 3, 12), (1, 5)])
-def test_prefill_then_decode_equals_reading_at_once(decoder: Decoder, lengths: tuple[int, ...]) -> None:
-    cache = KeyValueCache(CONFIG, slots=4, length=40, dtype=torch.float32, device=torch.device("cpu"))
-    ids = tokens(len(lengths), 16, seed=1)
-    start = torch.tensor(lengths)
-    slots = list(range(len(lengths)))
-    longest = max(lengths)
-    prompt = ids[:, :longest]
-    decoder.hidden(prompt, positions(prompt), PrefillAttention(cache, slots, list(lengths)))
-    for step in range(4):
-        place = start + step
-        new = ids[torch.arange(len(lengths)), place][:, None]
-        hidden = decoder.hidden(new, place[:, None], DecodeAttention(cache, place))
-        for row, end in enumerate(place.tolist()):
-            whole = ids[row : row + 1, : end + 1]
-            expected = decoder.hidden(whole, positions(whole), CausalAttention())[0, -1]
-            assert relative(hidden[row, 0], expected) < 0.02
-
-
-def test_a_fresh_cache_is_zero() -> None:
-    """What is masked still gets multiplied: NaN in memory never written made every reply nonsense."""
-    for dtype in (torch.float32, torch.bfloat16):
-        cache = KeyValueCache(CONFIG, slots=2, length=20, dtype=dtype, device=torch.device("cpu"))
-        assert not cache.keys.any()
-        assert not cache.values.any()
-
-
-@torch.inference_mode()
-def test_moving_a_slot_keeps_its_sequence(decoder: Decoder) -> None:
-    cache = KeyValueCache(CONFIG, slots=2, length=20, dtype=torch.float32, device=torch.device("cpu"))
-    ids = tokens(2, 9)
-    decoder.hidden(ids[:, :8], positions(ids[:, :8]), PrefillAttention(cache, [0, 1], [8, 8]))
-    at = torch.tensor([8])
-    before = decoder.hidden(ids[1:, 8:], at[:, None].expand(1, 1), _decode_second(cache))
-    cache.move(1, 0, 8)
-    after = decoder.hidden(ids[1:, 8:], at[:, None], DecodeAttention(cache, at))
-    assert relative(after, before) < 1e-6
-
-
-def _decode_second(cache: KeyValueCache) -> DecodeAttention:
-    """Decoding slot 1 alone: a view of the cache that begins there."""
-    view = KeyValueCache.__new__(KeyValueCache)
-    view.keys, view.values = cache.keys[:, 1:], cache.values[:, 1:]
-    return DecodeAttention(view, torch.tensor([8]))
 
 
 @torch.inference_mode()
