@@ -7,6 +7,7 @@ when it was spent: at most `streams` answers of their own length (decision 61).
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -87,7 +88,11 @@ def budget_check(organisation: Organisation | UUID) -> Allowance:
     now = timezone.now()
     day, month = _next_day(now), _next_month(now)
     with tenant(organisation) as owner, connection.cursor() as cursor:
-        given = {"organisation": owner, "today": now.date(), "first": now.date().replace(day=1)}
+        given: dict[str, Any] = {
+            "organisation": owner,
+            "today": now.date(),
+            "first": now.date().replace(day=1),
+        }
         cursor.execute(_CHECK, given)
         found = cursor.fetchone()
     if found is None:
@@ -106,13 +111,13 @@ def usage_record(
     `call` is the call's own id, `holder` who called, `model` the exact `base` or `name@digest` that answered.
     """
     with tenant(organisation) as owner, connection.cursor() as cursor:
-        given = {
+        given: dict[str, Any] = {
             "call": call, "organisation": owner, "row": uuid4(), "day": timezone.now().date(), "kind": holder.kind,
             "holder": holder.id, "model": model, "prompt": used.prompt, "cached": used.cached,
             "completion": used.completion,
         }  # fmt: skip
         cursor.execute(_COUNT, given)
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def stream_slot_take(allowance: Allowance, *, until: float) -> str:
@@ -122,9 +127,9 @@ def stream_slot_take(allowance: Allowance, *, until: float) -> str:
     """
     slot, now = uuid4().hex, time.time()
     with wire.reachable():
-        taken = client.connection().eval(
-            _TAKE.decode(), 1, _key(allowance.organisation), now, allowance.streams, until, slot
-        )
+        taken = client.lines().ask(
+            ["EVAL", _TAKE, 1, _key(allowance.organisation), now, allowance.streams, until, slot]
+        )[0]
     if not taken:
         raise Busy(
             f"your organisation has {allowance.streams} answers under way, as many as it may", retry_after=1
