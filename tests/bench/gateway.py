@@ -6,6 +6,8 @@ shares the machine's cores: clients, web, Valkey and worker stand beside the eng
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import os
 import shutil
@@ -22,6 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "platform"), str(ROOT)]  # not this folder: it holds no packages
 
+import psutil  # noqa: E402
+
 from tests.bench.report import Bar, report  # noqa: E402
 from tests.bench.stand import running  # noqa: E402
 
@@ -32,10 +36,11 @@ BARS = [Bar("gateway_of_engine", ">=", 0.85)]
 
 @dataclass(frozen=True)
 class Rate:
-    """Tokens a second of all clients together, and the median time to the first token."""
+    """Of all clients together; `cpu_ms` of each process for one token hardly depends on what else the machine does."""
 
     per_second: float
     first_ms: float
+    cpu_ms: dict[str, float]
 
 
 def main() -> None:
@@ -46,17 +51,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=128, help="of each answer")
     chosen = parser.parse_args()
-    with gateway(running.prepare_environment()) as (url, token, folder):
+    with gateway(running.prepare_environment()) as (url, token, folder, cpu):
         from workers.engine.local import LocalEngine
 
         engine = LocalEngine(folder, threads=os.cpu_count())
         ways = {"engine": of_engine(engine), "gateway": of_gateway(url, token)}
         for ask in ways.values():
-            measure(ask, "warm", 16)
+            measure(ask, "warm", 16, cpu)
         found: dict[str, list[Rate]] = {name: [] for name in ways}
         for pair in range(chosen.pairs):
             for name in sorted(ways, reverse=bool(pair % 2)):
-                found[name].append(measure(ways[name], f"{pair}", chosen.tokens))
+                found[name].append(measure(ways[name], f"{pair}", chosen.tokens, cpu))
         engine.close()
     ratios = [
         there.per_second / here.per_second
@@ -66,11 +71,15 @@ def main() -> None:
     for name, rates in found.items():
         metrics[f"{name}_tokens_per_second"] = statistics.median(rate.per_second for rate in rates)
         metrics[f"{name}_first_token_ms"] = statistics.median(rate.first_ms for rate in rates)
+        for process in rates[0].cpu_ms:
+            used = statistics.median(rate.cpu_ms[process] for rate in rates)
+            metrics[f"{name}_{process}_cpu_ms_per_token"] = used
     sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     report("gateway", {name: round(value, 3) for name, value in metrics.items()}, BARS)
 
 
 Ask = Callable[[list[dict[str, str]], int], Iterator[int]]
+Cpu = Callable[[], dict[str, float]]
 
 
 def of_engine(engine: Any) -> Ask:
@@ -89,7 +98,9 @@ def of_gateway(url: str, token: str) -> Ask:
     import httpx
 
     client = httpx.Client(
-        headers={"Authorization": f"Bearer {token}"}, timeout=600, limits=httpx.Limits(max_connections=CLIENTS)
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=600,
+        limits=httpx.Limits(max_connections=CLIENTS),
     )
 
     def ask(messages: list[dict[str, str]], tokens: int) -> Iterator[int]:
@@ -110,7 +121,7 @@ def of_gateway(url: str, token: str) -> Ask:
     return ask
 
 
-def measure(ask: Ask, mark: str, tokens: int) -> Rate:
+def measure(ask: Ask, mark: str, tokens: int, cpu: Cpu) -> Rate:
     """All clients at once, each with a prompt of its own."""
     counts, firsts, barrier = [0] * CLIENTS, [0.0] * CLIENTS, threading.Barrier(CLIENTS + 1)
 
@@ -126,18 +137,21 @@ def measure(ask: Ask, mark: str, tokens: int) -> Rate:
     threads = [threading.Thread(target=one, args=(at,)) for at in range(CLIENTS)]
     for thread in threads:
         thread.start()
+    before = cpu()
     barrier.wait()
     began = time.perf_counter()
     for thread in threads:
         thread.join()
+    took = time.perf_counter() - began
     if not all(counts):
         raise RuntimeError("a client was not served; see site.log")
-    return Rate(sum(counts) / (time.perf_counter() - began), statistics.median(firsts))
+    used = {name: (seconds - before[name]) * 1000 / sum(counts) for name, seconds in cpu().items()}
+    return Rate(sum(counts) / took, statistics.median(firsts), used)
 
 
 @contextmanager
-def gateway(var: Path) -> Iterator[tuple[str, str, Path]]:
-    """Web and language worker of a fresh site: its address, a key, and the base's folder."""
+def gateway(var: Path) -> Iterator[tuple[str, str, Path, Cpu]]:
+    """Web and language worker of a fresh site: its address, a key, the base's folder, and what CPU it used."""
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "rootstock.settings"
@@ -157,10 +171,26 @@ def gateway(var: Path) -> Iterator[tuple[str, str, Path]]:
         with log.open("w") as written, Supervisor(var, ours, Output(written)) as supervisor:
             supervisor.start()
             supervisor.wait_ready()
-            yield address.url, running.caller("models:use")[1], base_folder()
+            pids = {each.name: supervisor.pid(each.name) for each in ours}
+            cpu = functools.partial(cpu_seconds, pids | {"here": os.getpid()}, str(var.resolve()))
+            yield address.url, running.caller("models:use")[1], base_folder(), cpu
     finally:
         embedded.stop(var)
         shutil.rmtree(var, ignore_errors=True)
+
+
+def cpu_seconds(pids: dict[str, int], var: str) -> dict[str, float]:
+    """What each process and its children have used, and Valkey and PostgreSQL of this site together."""
+    found = dict.fromkeys([*pids, "services"], 0.0)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = [process.pid, *(parent.pid for parent in process.parents())]
+            name = next((name for at in line for name, pid in pids.items() if pid == at), None)
+            if name in (None, "here") and process.pid != os.getpid():
+                name = "services" if process.cwd().startswith(var) else None
+            if name:
+                found[name] += sum(process.cpu_times()[:2])
+    return found
 
 
 if __name__ == "__main__":
