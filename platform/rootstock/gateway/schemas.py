@@ -75,7 +75,9 @@ class SamplingIn(Harmless):
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     beams: Annotated[int, Field(ge=1, le=16)] | None = None
     constraint: ConstraintIn | None = None
-    ignore_eos: bool | None = Field(None, description="Write on to the limit, for measurements, as vLLM has it")
+    ignore_eos: bool | None = Field(
+        None, description="Write on to the limit, for measurements, as vLLM has it"
+    )
     priority: Literal["interactive", "bulk", "evaluation"] = "interactive"
 
     def check(self) -> None:
