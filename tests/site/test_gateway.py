@@ -4,13 +4,25 @@ import json
 import math
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import openai as client_library
 import pytest
+import torch
 from openai import OpenAI
+from safetensors.torch import save_file
 
+from models_zoo.llm.card import (
+    ADAPTER_CARD_FILE,
+    ADAPTER_CONFIG_FILE,
+    ADAPTER_FILE,
+    AdapterCard,
+    write_card,
+)
 from rootstock.accounts.tenancy import tenant
+from rootstock.registry.base import base_card
+from rootstock.registry.services import adapter_folder, adapter_register
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +125,43 @@ def test_completions_and_embeddings(openai: OpenAI) -> None:
     assert math.isclose(math.hypot(*near), 1, abs_tol=1e-3)
     assert near == pytest.approx(again, abs=0.02)
     assert near != pytest.approx(far, abs=0.02)
+
+
+def random_adapter(organisation: Any, folder: Path, seed: int) -> Any:
+    """An adapter of the served base that changes what it says, registered."""
+    config, generator = base_card().config, torch.Generator().manual_seed(seed)
+    shapes = {"lora_A": (4, config.hidden_size), "lora_B": (config.heads * config.head_size, 4)}
+    folder.mkdir()
+    save_file(
+        {
+            f"base_model.model.model.layers.{layer}.self_attn.q_proj.{name}.weight": torch.randn(
+                shape, generator=generator
+            )
+            for layer in range(config.layers)
+            for name, shape in shapes.items()
+        },
+        folder / ADAPTER_FILE,
+    )
+    options = {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["q_proj"], "bias": "none"}
+    (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(options))
+    card = AdapterCard(name=folder.name, task="chat", base_fingerprint=base_card().fingerprint)
+    write_card(card, folder / ADAPTER_CARD_FILE)
+    return adapter_register(organisation=organisation, folder=folder, job_id=None)
+
+
+def test_an_adapter_answers_as_itself_or_not_at_all(
+    openai: OpenAI, committed_world: Any, tmp_path: Path
+) -> None:
+    shaken = random_adapter(committed_world.organisation, tmp_path / "shaken", 1)
+    damaged = random_adapter(committed_world.organisation, tmp_path / "damaged", 2)
+    asked: Any = {"messages": ASKED, "max_tokens": 16, "temperature": 0}
+    plain, other = (openai.chat.completions.create(model=name, **asked) for name in ("base", "shaken"))
+    assert (plain.model, other.model) == ("base", shaken.reference)
+    assert other.choices[0].message.content != plain.choices[0].message.content
+    (adapter_folder(damaged.digest) / ADAPTER_FILE).write_bytes(b"not what it was")
+    with pytest.raises(client_library.BadRequestError) as caught:
+        openai.chat.completions.create(model="damaged", **asked)
+    assert caught.value.param == "model"
 
 
 def test_an_impossible_request_is_refused_with_its_reason(openai: OpenAI) -> None:
