@@ -85,6 +85,10 @@ class Work:
     def cancelled(self) -> bool:
         return self.ticket.cancelled
 
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        self.ticket.cancelled = value
+
     def started(self) -> None:
         """The device reads of it in this step."""
         if self.first_read is None:

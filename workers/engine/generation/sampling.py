@@ -92,7 +92,7 @@ def draw(rows: Tensor, samplings: Sequence[Sampling], keys: Sequence[int]) -> li
     for size in (*LIKELIEST, rows.shape[1]):
         size = min(size, rows.shape[1])
         tried = [row for row in left if samplings[row].top_k < size or size == rows.shape[1]]
-        done = _draw_among(scaled, size, tried, samplings, keys, tokens) if tried else []
+        done = set(_draw_among(scaled, size, tried, samplings, keys, tokens) if tried else ())
         left = [row for row in left if row not in done]
     return tokens
 
