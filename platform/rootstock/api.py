@@ -28,6 +28,7 @@ from rootstock.errors import (
     unavailable,
 )
 from rootstock.files.api import router as files_router
+from rootstock.gateway.api import router as gateway_router
 from rootstock.gateway.usage_api import router as usage_router
 from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
@@ -133,6 +134,12 @@ def _path(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in named) or "body"
 
 
+openai = RestApi(urls_namespace="openai", docs_url=None, openapi_url=None, parser=EdgeParser())
+for _kind, _handler in api._exception_handlers.items():
+    openai.add_exception_handler(_kind, _handler)
+establish(openai)
+openai.add_router("", gateway_router)
+api.beside = (openai,)
 establish(api)
 api.add_router("/jobs", jobs_router)
 api.add_router("/audit", audit_router)

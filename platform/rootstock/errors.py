@@ -14,6 +14,8 @@ from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
 
+from rootstock.openai_errors import OPENAI_PREFIX, with_openai_error
+
 log = logging.getLogger(__name__)
 
 
@@ -182,7 +184,9 @@ def problem(
     }
     if errors:
         body["errors"] = [asdict(e) for e in errors]
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+    if request.path_info.startswith(OPENAI_PREFIX):
+        body = with_openai_error(body)
+    return JsonResponse(body, status=body["status"], content_type="application/problem+json")
 
 
 def problem_of(request: HttpRequest, error: DomainError) -> JsonResponse:
@@ -190,6 +194,8 @@ def problem_of(request: HttpRequest, error: DomainError) -> JsonResponse:
     response = problem(request, error.http_status, error.code, error.detail, error.errors)
     if error.retry_after is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after)))
+    if error.http_status == 429 and error.permanent:
+        response["x-should-retry"] = "false"  # OpenAI's clients would try a spent budget again and again
     if error.http_status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response

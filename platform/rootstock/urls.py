@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import include, path
 
 from rootstock import health
-from rootstock.api import api
+from rootstock.api import api, openai
 from rootstock.metrics.views import metrics
 from rootstock.operator.site import site as operator_site
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", metrics),
     path("api/v1/", api.urls),
+    path("v1/", openai.urls),
     path("operator/", operator_site.urls),
     path("", include("rootstock.accounts.urls")),
     path("", include("rootstock.console.urls")),

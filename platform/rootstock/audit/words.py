@@ -28,6 +28,8 @@ KINDS = {
     "fraud.score": "Payment scored",
     "ehr.deidentify": "Note de-identified",
     "ehr.news2": "NEWS2 scored",
+    "gateway.embed": "Texts embedded",
+    "gateway.generate": "Text generated",
     "support.emotion": "Emotion read",
     "support.reply": "Answer written",
 }

@@ -45,6 +45,7 @@ def usage_page(request: PageRequest) -> HttpResponse:
         "charts": charts.usage_charts(charts.days_between(since, until), by_model, by_caller, names.of),
         "table": of_rows(request, USAGE, [_row(one, names) for one in rows[:MOST_ROWS]]),
         "may_set": "settings:write" in scopes_of(request),
+        "may_use": "models:use" in scopes_of(request),
     }
     return render(request, "gateway/usage.html", context)
 

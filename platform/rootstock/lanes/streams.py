@@ -116,6 +116,12 @@ def _frames(stream_id: str, events: Iterator[StreamEvent | None]) -> Iterator[by
             connection().set(wire.left_key(stream_id), time.time(), ex=wire.STREAM_TTL_S)
 
 
+def release_connection() -> None:
+    """Give this thread's database connection back to the pool, before a wait in which it is not needed."""
+    if not database.in_atomic_block:
+        database.close()
+
+
 def sse_response(
     stream_id: str, *, organisation: Organisation | UUID, last_event_id: str = "0"
 ) -> StreamingHttpResponse:

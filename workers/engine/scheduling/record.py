@@ -1,0 +1,44 @@
+"""What the scheduler remembers of an entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic
+
+from workers.engine.scheduling.entry import E
+from workers.engine.scheduling.prefix import Chain
+
+
+@dataclass(slots=True, eq=False)
+class Record(Generic[E]):
+    """`rank` is the entry's priority, one better for each time it was preempted: so nobody is forever.
+
+    `served` and `preempted` are numbers of plans, `since` when it was last served, `charged` how many of its
+    tokens its organisation has paid for, `bucket` its length bucket (0 for sequences).
+    """
+
+    entry: E
+    chain: Chain
+    rank: int
+    bucket: int
+    since: float = 0.0
+    served: int = 0
+    preempted: int = 0
+    charged: int = 0
+    admitted: bool = False
+
+    @property
+    def level(self) -> int:
+        """Its class of priority."""
+        return max(0, self.rank)
+
+    @property
+    def remaining(self) -> int:
+        """Tokens whose keys are not cached yet; all, for a text."""
+        return self.entry.known() - self.entry.computed
+
+
+def length_bucket(tokens: int) -> int:
+    """Two buckets an octave: texts read together are padded by less than half of their length."""
+    octave = tokens.bit_length()
+    return 2 * octave + (tokens >= 3 << octave >> 2)
