@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from workers.engine.requests import Generation, StopFilter
 
 import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
 from models_zoo.llm.adapter import LoadedAdapter
@@ -29,6 +28,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer, TextStream
 from models_zoo.llm.training.spec import ALL_TARGETS
 from tests.bench.report import Bar, report
 from workers.engine.protocol import Sampling
+from workers.engine.requests import Generation, StopFilter
 from workers.engine.runner import Runner
 
 CONTEXT = 192
