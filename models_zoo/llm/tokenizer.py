@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -124,21 +123,6 @@ class ChatTokenizer:
         highest = max(self._plain.get_vocab().values(), default=-1)
         carded = (self._folder / BASE_CARD_FILE).is_file()
         return max(highest + 1, read_card(self._folder).config.vocabulary if carded else 0)
-
-
-class TextStream:
-    """Turns tokens into text as they come, holding back the bytes of an unfinished character.
-
-    What is still held back when the text ends is a cut character, and dropped.
-    """
-
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
-        self._bytes = tokenizer.token_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def push(self, token: int) -> str:
-        """The whole characters that `token` completes; may be empty."""
-        return self._decoder.decode(self._bytes[token])
 
 
 def _template(folder: Path, text: str) -> Template | None:
