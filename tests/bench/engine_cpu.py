@@ -23,8 +23,9 @@ import torch
 
 import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
 from models_zoo.llm.batch import Segment
+from models_zoo.llm.convert import convert
 from models_zoo.llm.decoder import Decoder, load_decoder
-from models_zoo.llm.format import convert_gguf, demo_gguf
+from models_zoo.llm.format import demo_gguf
 from models_zoo.llm.lora import LoraPool, LoraWeights, target_shape
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.training.spec import ALL_TARGETS
@@ -195,7 +196,7 @@ def groups(base: Path, llama: object | None, threads: int) -> list[dict[str, Ste
 def demo_base() -> Path:
     """The demo base under ROOTSTOCK_VAR, converted when it is not there yet."""
     target = Path(os.environ.get("ROOTSTOCK_VAR", "var")) / "models" / "smollm2-135m-instruct"
-    convert_gguf(demo_gguf(), target)
+    convert(demo_gguf(), target)
     return target
 
 
