@@ -60,7 +60,7 @@ class Classifier:
         segments = [Segment(row, bidirectional=True, slot=1) for row in rows]
         lengths = [len(row) for row in rows]
         hidden = pad_sequence(
-            torch.split(self._decoder.forward(segments, None, self._pool), lengths), batch_first=True
+            list(torch.split(self._decoder.forward(segments, None, self._pool), lengths)), batch_first=True
         )
         keep = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         return self._head(hidden, keep.to(hidden.device)).sigmoid().cpu()  # type: ignore[no-any-return]
