@@ -52,7 +52,7 @@ class Ticket:
     cancelled: bool = False
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Work:
     """What generations and readings have in common. `first_read` is when the device first read of it
     (time.monotonic(), as all times here)."""
@@ -95,7 +95,7 @@ class Work:
             self.first_read = time.monotonic()
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Generation(Work):
     """One reply in the making: a candidate, or a beam on its way.
 
@@ -231,7 +231,7 @@ class Generation(Work):
         return Usage(len(self.prompt), self.cached, tokens, Timing(queued, first, now - self.arrived))
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Reading(Work):
     """One window of a text, for a head or to be embedded.
 
