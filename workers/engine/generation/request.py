@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
@@ -142,22 +142,15 @@ class Generation(Work):
 
     def branch(self, index: int) -> Generation:
         """Another reply that begins with the same tokens."""
-        other = Generation(
-            ticket=self.ticket,
-            adapter=self.adapter,
-            cached=self.cached,
-            first_read=self.first_read,
-            prompt=self.prompt,
-            sampling=self.sampling,
-            vocabulary=self.vocabulary,
-            limit=self.limit,
-            seed=self.seed,
+        other = replace(
+            self,
             index=index,
+            ready=True,
+            blocks=[],
+            computed=0,
             generated=list(self.generated),
             penalties=self.penalties and self.penalties.copy(),
             matcher=self.matcher and self.matcher.copy(),
-            first_token=self.first_token,
-            last_token=self.last_token,
         )
         other.group = self.group
         return other
