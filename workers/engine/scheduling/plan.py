@@ -31,12 +31,12 @@ class Plan(Generic[E]):
         for record in records:
             if not self.left:
                 return
-            if id(record.entry) in self._state.running and self._make_room(record):
+            if id(record.entry) in self._state.running and self._make_room(record, 1):
                 self._take(record, 1)
 
-    def _make_room(self, record: Record[E]) -> bool:
-        """A block for its next token, by preempting if need be; False if it gave way itself."""
-        state, tokens = self._state, record.entry.computed + 1
+    def _make_room(self, record: Record[E], count: int) -> bool:
+        """Blocks for its next tokens, by preempting if need be; False if it gave way itself."""
+        state, tokens = self._state, record.entry.computed + count
         while state.tables.short(record.entry, tokens):
             worst = state.worst(state.running.values())[0]
             if len(state.running) == 1:
@@ -58,8 +58,9 @@ class Plan(Generic[E]):
                 if self.blocked or not self._admit(record):
                     continue
                 lineup.add_queue(queue)
-            if id(record.entry) in self._state.running:
-                self._take(record, min(self.left, record.remaining))
+            count = min(self.left, record.remaining)
+            if id(record.entry) in self._state.running and self._make_room(record, count):
+                self._take(record, count)
 
     def _admit(self, record: Record[E]) -> bool:
         """Seat a waiting sequence, in the place of lower ones if it must be."""
@@ -90,7 +91,9 @@ class Plan(Generic[E]):
         victims: list[Record[E]] = []
         if places > 0 and blocks >= 0:
             return victims
-        for victim in state.worst(other for other in state.running.values() if other.rank > record.rank):
+        for victim in state.worst(
+            other for other in state.running.values() if other.rank > record.entry.priority
+        ):
             victims.append(victim)
             places += 1
             blocks += tables.freed(victim.entry, found) + 1

@@ -238,7 +238,7 @@ class Desk:
         """References are exact, and a block is shared within one organisation and adapter only."""
         entries = self.scheduler.entries
         referred = [block for job in entries for block in job.blocks]
-        pending = [source for source in self.scheduler._state.tables._copies.values()]
+        pending = list(self.scheduler._state.tables._copies.values())
         for block in range(self.pool.count):
             assert self.pool.references(block) == referred.count(block) + pending.count(block)
             assert len({(job.organisation, job.adapter) for job in entries if block in job.blocks}) <= 1
