@@ -1,5 +1,7 @@
 """The rules of the scheduler, one by one."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.workers.engine.scheduling.desk import Desk, Job
@@ -234,7 +236,7 @@ def test_a_long_text_has_its_turn_and_so_has_decoding() -> None:
         d.add(Job([2] * 25, whole=True))
     steps = [[(job is writer, count) for job, _, count in planned(d)] for _ in range(10)]
     assert sorted(steps) == [[(False, 25)]] * 5 + [[(True, 1)]] * 5
-    assert all(a != b for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a != b for a, b in pairwise(steps))
 
 
 def test_texts_and_prompts_alternate() -> None:
