@@ -29,9 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     convert.add_argument("--fine-share", type=float, help="of a mixed form's rows, those kept in 8 bits")
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
+    damage = commands.add_parser("damage", help="what quantizing a base costs: a table")
+    damage.add_argument("--base", type=Path, required=True)
+    damage.add_argument("--text", type=Path, required=True, help="UTF-8, of the kind that the base will read")
+    damage.add_argument(
+        "--reference", type=Path, help="the GGUF file or Hugging Face folder it was made from"
+    )
+    damage.add_argument("--adapter", type=Path, action="append", default=[], help="may be repeated")
+    damage.add_argument("--tokens", type=int, default=2048, help="how much of the text is read")
     options = parser.parse_args(arguments)
+    run = {"convert": _convert, "train": _train, "damage": _damage}[options.command]
     try:
-        return _convert(options) if options.command == "convert" else _train(options.spec)
+        return run(options)
     except (ModelError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -50,11 +59,21 @@ def _convert(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(path: Path) -> int:
+def _damage(options: argparse.Namespace) -> int:
+    from models_zoo.llm.damage_report import Question, report
+
+    question = Question(options.base, options.text, options.reference, tuple(options.adapter), options.tokens)
+    for row in report(question):
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
     """Print each event as a line of JSON."""
     from models_zoo.llm.training import read_spec, train_lora
 
-    for event in train_lora(read_spec(path)):
+    for event in train_lora(read_spec(options.spec)):
         shown = {key: value for key, value in asdict(event).items() if value not in (None, {}, False)}
         sys.stdout.write(json.dumps(shown, default=str) + "\n")
         sys.stdout.flush()

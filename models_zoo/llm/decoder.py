@@ -16,8 +16,9 @@ from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, read_card
 from models_zoo.llm.format import BaseFile
+from models_zoo.llm.forms import fused_form, is_int4, linears_of_any_form
 from models_zoo.llm.linear import DenseMatrix, Matrix
-from models_zoo.llm.packed import FUSED, fused, head_name, packed_linears
+from models_zoo.llm.packed import FUSED, head_name, packed_linears
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.quant import Q8Matrix
 
@@ -137,18 +138,20 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None) -> Decoder:
     """The base in `folder`, resident on `device` as packed "int4" (CPU alone) or dense "bfloat16".
 
-    Without `form`: int4 on "cpu", bfloat16 on "cuda". Raises `ModelError` when the folder's files are missing
-    or damaged.
+    Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU.
+    Raises `ModelError` when the folder's files are missing or damaged.
     """
     card = read_card(folder)
     file = BaseFile(folder, card)
     place = torch.device(device)
     if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
+        if not is_int4(card, file):
+            return _assemble(card, file, *linears_of_any_form(file), place, torch.float32)
         matrix, head = packed_linears(folder, card, file)
         return _assemble(card, file, matrix, head, place, torch.float32)
 
     def dense(layer: int, name: str) -> Matrix:
-        return DenseMatrix(fused(file, layer, name).dequantize().to(place, torch.bfloat16))
+        return DenseMatrix(fused_form(file, layer, name).dequantize().to(place, torch.bfloat16))
 
     weight = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
     return _assemble(card, file, dense, DenseMatrix(weight), place, torch.bfloat16)

@@ -92,7 +92,7 @@ class HfFolder:
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every norm and matrix by name, float32. One at a time."""
         for name in self._shapes:
-            source = _source_name(name)
+            source = source_name(name)
             with safe_open(self._places[source], framework="pt") as file:
                 yield name, file.get_tensor(source).float()
 
@@ -102,7 +102,7 @@ class HfFolder:
 
     def _check_tensors(self) -> None:
         """All tensors of this shape and no others, as floats: before anything is converted."""
-        expected = {_source_name(name): shape for name, shape in self._shapes.items()}
+        expected = {source_name(name): shape for name, shape in self._shapes.items()}
         missing = sorted(set(expected) - set(self._places))
         if missing:
             raise ModelError(f"{self.path}: tensor {missing[0]} is missing")
@@ -224,7 +224,7 @@ def _stored(path: Path, name: str) -> tuple[tuple[int, ...], str]:
         return tuple(part.get_shape()), str(part.get_dtype())
 
 
-def _source_name(name: str) -> str:
+def source_name(name: str) -> str:
     """Our name in transformers' terms."""
     return f"{name}.weight" if name == "lm_head" else f"model.{name}.weight"
 

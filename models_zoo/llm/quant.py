@@ -115,7 +115,9 @@ QuantizedMatrix = Q4Matrix | Q8Matrix | MixedMatrix
 
 
 def _scaled(codes: Tensor, scale: Tensor) -> Tensor:
-    grouped = codes.view(*codes.shape[:-1], codes.shape[-1] // GROUP, GROUP).float() * scale.float()[..., None]
+    grouped = (
+        codes.view(*codes.shape[:-1], codes.shape[-1] // GROUP, GROUP).float() * scale.float()[..., None]
+    )
     return grouped.view(codes.shape)
 
 

@@ -88,6 +88,13 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Of a worker that holds the base: answers written at once, device slots of adapters, memory of keys and values, and
+# host memory of adapters.
+ENGINE_SEQUENCES = integer("ROOTSTOCK_ENGINE_SEQUENCES", 16, 1)
+ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 1)
+ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
+ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
+
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "rootstock.operator",  # before django-unfold, whose templates it replaces

@@ -170,21 +170,41 @@ class AdapterResidency:
 
 
 @dataclass(slots=True, frozen=True)
+class Distribution:
+    """counts[i] values were at most bounds[i], and more than the bound before; the last class has no bound."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+@dataclass(slots=True, frozen=True)
 class EngineStats:
-    """Counters since start, and what is going on now."""
+    """What is going on now, and counters since start."""
 
     fingerprint: str
     device: str
     running: int
     waiting: int
+    adapters: int
+    slots: int
+    tiers: Mapping[str, int]  # available adapters by where they are: "device", "memory", "disk"
+    adapter_bytes: int  # that adapters take of host memory
+    kv_blocks: int
+    kv_blocks_used: int  # by running sequences; what the prefix cache keeps is free to be taken
+    kv_blocks_cached: int
+    tokens_per_second: float  # decode rate over about the last ten seconds of decoding
     requests: int
     generated_tokens: int
     prompt_tokens: int
+    prefix_hit_tokens: int  # of the prompts' tokens, those whose keys were found in the prefix cache
     texts: int
     errors: int
-    adapters: int
-    slots: int
-    tokens_per_second: float  # decode rate over about the last ten seconds of decoding
+    preemptions: int
+    steps: int
+    first_token_ms: Distribution
+    inter_token_ms: Distribution
+    batch: Distribution  # requests in a step
 
 
 class Engine(Protocol):
@@ -211,6 +231,8 @@ class Engine(Protocol):
     def load(self, adapter: str, folder: Path) -> None: ...
 
     def unload(self, adapter: str) -> None: ...
+
+    def pin(self, adapter: str, pinned: bool = True) -> None: ...
 
     def adapters(self) -> list[AdapterResidency]: ...
 

@@ -30,6 +30,8 @@ def areas() -> list[Area]:
         Area("Home", "/", "house", "h"),
         *verticals,
         Area("Adapters", "/adapters/", "layers", "a", "adapters:read", "Models"),
+        Area("Playground", "/playground/", "sparkles", "m", "models:use", "Models"),
+        Area("Engine", "/engine/", "cpu", "n", "adapters:read", "Models"),
         Area("Usage", "/usage/", "gauge", "b", "usage:read", "Models"),
         Area("Files", "/files/", "files", "l", "files:read", "Models"),
         Area("Jobs", "/jobs/", "list-checks", "j", "jobs:read", "Models"),

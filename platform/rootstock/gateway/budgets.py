@@ -7,6 +7,7 @@ when it was spent: at most `streams` answers of their own length (decision 61).
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -30,10 +31,10 @@ _CHECK = """
 SELECT limits.tokens_per_day, limits.tokens_per_month, limits.streams, used.today, used.month
 FROM gateway_budget AS limits
 LEFT JOIN LATERAL (
-  SELECT coalesce(sum(prompt_tokens + completion_tokens) FILTER (WHERE day = %(today)s), 0) AS today,
-         coalesce(sum(prompt_tokens + completion_tokens), 0) AS month
+  SELECT coalesce(sum(prompt_tokens + completion_tokens) FILTER (WHERE day = %(today)s), 0)::bigint AS today,
+         coalesce(sum(prompt_tokens + completion_tokens), 0)::bigint AS month
   FROM gateway_usageday AS usage
-  WHERE usage.organisation_id = limits.organisation_id AND usage.day BETWEEN %(first)s AND %(today)s
+  WHERE usage.organisation_id = %(organisation)s AND usage.day BETWEEN %(first)s AND %(today)s
     AND (limits.tokens_per_day IS NOT NULL OR limits.tokens_per_month IS NOT NULL)
 ) AS used ON true
 WHERE limits.organisation_id = %(organisation)s
@@ -66,6 +67,17 @@ class BudgetSpent(DomainError):
 
 
 @dataclass(slots=True, frozen=True)
+class _Limits:
+    """A budget beside what is used of it."""
+
+    per_day: int | None
+    per_month: int | None
+    streams: int | None
+    today: int
+    month: int
+
+
+@dataclass(slots=True, frozen=True)
 class Used:
     """Tokens of one call, all its candidates together; `cached` of the prompt were found in the prefix cache."""
 
@@ -85,17 +97,33 @@ class Allowance:
 def budget_check(organisation: Organisation | UUID) -> Allowance:
     """Raise `BudgetSpent` when the tokens of the day or month are used up. One query, by an index."""
     now = timezone.now()
-    day, month = _next_day(now), _next_month(now)
-    with tenant(organisation) as owner, connection.cursor() as cursor:
-        given = {"organisation": owner, "today": now.date(), "first": now.date().replace(day=1)}
-        cursor.execute(_CHECK, given)
-        found = cursor.fetchone()
+    with tenant(organisation) as owner:
+        found = _limits(owner, now)
     if found is None:
         return Allowance(owner, settings.GATEWAY_STREAMS)
-    per_day, per_month, streams, today, this_month = found
-    _refuse_if_spent("month", per_month, this_month, month, now)
-    _refuse_if_spent("day", per_day, today, day, now)
-    return Allowance(owner, streams or settings.GATEWAY_STREAMS)
+    _refuse_if_spent("month", found.per_month, found.month, _next_month(now), now)
+    _refuse_if_spent("day", found.per_day, found.today, _next_day(now), now)
+    return Allowance(owner, found.streams or settings.GATEWAY_STREAMS)
+
+
+def budget_share(organisation: Organisation) -> float:
+    """How much is used of the limit that is nearer to its end, from 0 to 1 and beyond; 0 without one."""
+    with tenant(organisation) as owner:
+        found = _limits(owner, timezone.now())
+    pairs = ((found.today, found.per_day), (found.month, found.per_month)) if found else ()
+    return max((used / limit if limit else 1.0 for used, limit in pairs if limit is not None), default=0.0)
+
+
+def _limits(owner: UUID, now: datetime) -> _Limits | None:
+    given: dict[str, Any] = {
+        "organisation": owner,
+        "today": now.date(),
+        "first": now.date().replace(day=1),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CHECK, given)
+        found = cursor.fetchone()
+    return _Limits(*found) if found else None
 
 
 def usage_record(
@@ -106,13 +134,13 @@ def usage_record(
     `call` is the call's own id, `holder` who called, `model` the exact `base` or `name@digest` that answered.
     """
     with tenant(organisation) as owner, connection.cursor() as cursor:
-        given = {
+        given: dict[str, Any] = {
             "call": call, "organisation": owner, "row": uuid4(), "day": timezone.now().date(), "kind": holder.kind,
             "holder": holder.id, "model": model, "prompt": used.prompt, "cached": used.cached,
             "completion": used.completion,
         }  # fmt: skip
         cursor.execute(_COUNT, given)
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def stream_slot_take(allowance: Allowance, *, until: float) -> str:
@@ -122,9 +150,9 @@ def stream_slot_take(allowance: Allowance, *, until: float) -> str:
     """
     slot, now = uuid4().hex, time.time()
     with wire.reachable():
-        taken = client.connection().eval(
-            _TAKE.decode(), 1, _key(allowance.organisation), now, allowance.streams, until, slot
-        )
+        taken = client.lines().ask(
+            ["EVAL", _TAKE, 1, _key(allowance.organisation), now, allowance.streams, until, slot]
+        )[0]
     if not taken:
         raise Busy(
             f"your organisation has {allowance.streams} answers under way, as many as it may", retry_after=1

@@ -1,7 +1,5 @@
 """Forms of budgets and usage."""
 
-from typing import Any
-
 from django import forms
 
 PERIODS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")]
@@ -24,8 +22,4 @@ class BudgetForm(forms.Form):
 class PeriodForm(forms.Form):
     """How far back usage is shown."""
 
-    days = forms.TypedChoiceField(label="Shown", choices=PERIODS, coerce=int, required=False, empty_value=30)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["days"].initial = 30
+    days = forms.TypedChoiceField(label="Shown", choices=PERIODS, coerce=int)

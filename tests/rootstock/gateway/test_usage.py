@@ -10,6 +10,7 @@ from rootstock.accounts.actors import Actor
 from rootstock.accounts.services import api_key_create, client_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
+from rootstock.gateway import usage
 from rootstock.gateway.budgets import Used, usage_record
 from rootstock.gateway.models import UsageDay
 
@@ -98,6 +99,11 @@ def test_a_spent_budget_is_told(world, used) -> None:
     answer = browser.post("/usage/budget", {"tokens_per_day": "50", "tokens_per_month": "", "streams": ""})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/usage/")
     assert "spent: calls are refused" in browser.get("/usage/").content.decode()
+    assert "The token budget is spent" in browser.get("/").content.decode()
+    usage.budget_set(organisation=world.organisation, tokens_per_day=150)
+    assert "88\u202f% of the token budget is used" in browser.get("/").content.decode()
+    usage.budget_set(organisation=world.organisation, tokens_per_day=None)
+    assert "token budget" not in browser.get("/").content.decode()
 
 
 def test_the_form_tells_what_is_wrong(world) -> None:

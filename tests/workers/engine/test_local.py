@@ -4,17 +4,20 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 from models_zoo.llm.card import AdapterError
 from tests.models_zoo.llm.tiny import TinyBase
 from tests.workers.engine.conftest import Desk
-from workers.engine.local import LocalEngine
-from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
-from workers.engine.requests import Generation
+from workers.engine.local import ANYONE, LocalEngine
+from workers.engine.protocol import Call, Chunk, Constraint, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.runner import Entry, Outcome
+from workers.engine.scheduling.entry import Piece
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -23,17 +26,19 @@ def text(chunks: Sequence[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks)
 
 
-def reply(desk: Desk, content: str = "Hello", adapter: str | None = None, **sampling: object) -> list[Chunk]:
+def reply(
+    desk: Desk, content: str = "Hello", adapter: str | None = None, call: Call = ANYONE, **sampling: object
+) -> list[Chunk]:
     options = {"max_tokens": 12, **sampling}
     messages = [{"role": "user", "content": content}]
-    return list(desk.engine.generate(messages, Sampling(**options), adapter))  # type: ignore[arg-type]
+    return list(desk.engine.generate(messages, Sampling(**options), adapter, call))  # type: ignore[arg-type]
 
 
 def test_it_works(desk: Desk) -> None:
     chunks = reply(desk)
     assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
     assert chunks[-1].finish_reason in ("stop", "length")
-    assert sum(chunk.tokens for chunk in chunks) == desk.engine.stats().generated_tokens
+    assert sum(chunk.tokens for chunk in chunks) == settled(desk)
     assert desk.engine.fingerprint == desk.base.card.fingerprint
 
 
@@ -46,7 +51,7 @@ def test_a_batch_of_strangers_answers_as_each_would_alone(desk: Desk) -> None:
         together = list(pool.map(lambda wish: text(reply(desk, *wish)), wishes))
     assert sum(a == b for a, b in zip(alone, together, strict=True)) >= len(wishes) - 1  # a near tie
     assert len(set(alone[:3])) == 3
-    assert desk.engine.stats().running == 0
+    settled(desk)
 
 
 def test_more_adapters_than_slots_take_turns(desk: Desk) -> None:
@@ -80,14 +85,17 @@ def test_a_stop_string_ends_the_reply_and_is_not_shown(desk: Desk) -> None:
 
 
 def slow_down(desk: Desk, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02) -> None:
-    """Make each decode step take longer, and never end by itself."""
-    decode = desk.engine._loop._runner.decode
+    """Make each step take longer, and no reply end by itself."""
+    run = desk.engine._loop._runner.run
 
-    def slowly(requests: Sequence[Generation]) -> list[int]:
+    def slowly(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
         time.sleep(seconds)
-        return [10] * len(decode(requests))
+        outcome = run(pieces, held)
+        outcome.logits.fill_(-100.0)
+        outcome.logits[:, 10:11] = 0.0
+        return outcome
 
-    monkeypatch.setattr(desk.engine._loop._runner, "decode", slowly)
+    monkeypatch.setattr(desk.engine._loop._runner, "run", slowly)
 
 
 def settled(desk: Desk) -> int:
@@ -131,15 +139,42 @@ def test_a_deadline_ends_a_running_and_a_waiting_reply(desk: Desk, monkeypatch: 
 
 
 def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(requests: Sequence[Generation]) -> list[int]:
-        raise MemoryError("no room")
+    def broken(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+        raise ArithmeticError("no sense")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.engine._loop._runner, "decode", broken)
-        with pytest.raises(EngineError, match="MemoryError: no room"):
+        patch.setattr(desk.engine._loop._runner, "run", broken)
+        with pytest.raises(EngineError, match="ArithmeticError: no sense"):
             reply(desk)
     assert text(reply(desk))
-    assert (desk.engine.stats().errors, desk.engine.stats().running) == (1, 0)
+    assert desk.engine.stats().errors == 1
+
+
+def told(desk: Desk, call: Call, wish: str) -> str:
+    return text(reply(desk, wish, call=call, ignore_end=True))
+
+
+def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wishes = [f"tell me a long story of {n} " * 3 for n in range(4)]
+    alone = [text(reply(desk, wish, ignore_end=True)) for wish in wishes]
+    run, sizes = desk.engine._loop._runner.run, []
+
+    def scarce(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+        sizes.append(sum(piece.count for piece in pieces))
+        if sizes[-1] > 20:
+            raise torch.OutOfMemoryError("20 rows are all there is memory for")
+        return run(pieces, held)
+
+    monkeypatch.setattr(desk.engine._loop._runner, "run", scarce)
+    for organisation in ("", "other"):  # the other finds no prefix of the first in the cache
+        with ThreadPoolExecutor(4) as pool:
+            call = Call(organisation)
+            together = list(pool.map(partial(told, desk, call), wishes))
+        assert sum(a == b for a, b in zip(alone, together, strict=True)) >= 3
+    assert max(sizes) > 20
+    settled(desk)
 
 
 def test_a_full_queue_is_said_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,13 +283,112 @@ def test_closing_fails_what_is_in_flight(
 
 
 def test_partial_characters_are_held_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenizer = desk.engine._tokenizer
-    script = [*tokenizer.encode("é😀ß"), desk.base.card.end_token]
-    step = iter(script)
-    runner = desk.engine._loop._runner
-    monkeypatch.setattr(runner, "prefill", lambda requests: [next(step) for _ in requests])
-    monkeypatch.setattr(runner, "decode", lambda requests: [next(step) for _ in requests])
+    script = iter([*desk.engine._tokenizer.encode("é😀ß"), desk.base.card.end_token])
+    run = desk.engine._loop._runner.run
+
+    def scripted(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+        outcome = run(pieces, held)
+        if outcome.sampled:
+            outcome.logits[0, next(script)] = 1e6
+        return outcome
+
+    monkeypatch.setattr(desk.engine._loop._runner, "run", scripted)
     chunks = reply(desk, max_tokens=50)
     assert [chunk.text for chunk in chunks] == ["é", "😀", "ß", ""]
     assert [chunk.tokens for chunk in chunks] == [2, 4, 2, 1]
     assert chunks[-1].finish_reason == "stop"
+
+
+def by_candidate(chunks: Sequence[Chunk], n: int) -> list[str]:
+    return [text([chunk for chunk in chunks if chunk.index == index]) for index in range(n)]
+
+
+def test_candidates_share_their_prompt_and_differ(desk: Desk) -> None:
+    desk.engine.load("one", desk.folders["one"])
+    wish = {"content": "tell me " * 20, "adapter": "one", "temperature": 1.0, "seed": 5}
+    chunks = reply(desk, n=3, **wish)  # type: ignore[arg-type]
+    candidates = by_candidate(chunks, 3)
+    assert len(set(candidates)) == 3
+    assert sorted(chunk.index for chunk in chunks if chunk.finish_reason) == [0, 1, 2]
+    assert by_candidate(reply(desk, n=3, **wish), 3) == candidates  # type: ignore[arg-type]
+    assert desk.engine.stats().prompt_tokens < 4 * chunks[-1].usage.prompt_tokens  # type: ignore[union-attr]
+
+
+def test_a_beam_search_finds_likelier_replies_than_greedy_choice(desk: Desk) -> None:
+    def likelihood(chunks: Sequence[Chunk]) -> float:
+        return sum(record.logprob for chunk in chunks for record in chunk.logprobs)
+
+    greedy = reply(desk, max_tokens=6, logprobs=0, ignore_end=True)
+    found = reply(desk, max_tokens=6, logprobs=0, ignore_end=True, beams=4, n=2)
+    best, second = ([c for c in found if c.index == index] for index in (0, 1))
+    assert likelihood(best) >= likelihood(second)
+    assert likelihood(best) >= likelihood(greedy) - 1e-3
+    settled(desk)
+    assert desk.engine.stats().kv_blocks_used == 0
+
+
+def test_a_prompt_read_before_is_found_again_by_its_organisation_alone(desk: Desk) -> None:
+    desk.engine.load("one", desk.folders["one"])
+    content = "the same long question " * 5
+    first, again, stranger, adapted = (
+        reply(desk, content, adapter, Call(organisation))[-1].usage
+        for organisation, adapter in (("a", None), ("a", None), ("b", None), ("a", "one"))
+    )
+    assert all(usage is not None for usage in (first, again, stranger, adapted))
+    assert first.cached_tokens == stranger.cached_tokens == adapted.cached_tokens == 0
+    assert again.cached_tokens > again.prompt_tokens - 20
+    assert desk.engine.stats().prefix_hit_tokens == again.cached_tokens
+
+
+def test_more_replies_than_the_cache_holds_give_way_and_still_end_right(desk: Desk) -> None:
+    few = 14 * 2 * 3 * 2 * 32 * 16 * 2  # bytes of 14 blocks
+    engine = LocalEngine(desk.base.folder, threads=1, sequences=4, context=200, kv_bytes=few)
+    wishes = [[{"role": "user", "content": f"{n} " + "word " * 8}] for n in range(6)]
+    sampling = Sampling(max_tokens=60, ignore_end=True)
+    alone = [text(list(engine.generate(wish, sampling))) for wish in wishes]
+    assert engine.stats().preemptions == 0
+    calls = [Call(str(number)) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(
+            pool.map(
+                lambda wish, call: text(list(engine.generate(wish, sampling, None, call))), wishes, calls
+            )
+        )
+    assert engine.stats().preemptions > 0
+    assert engine.stats().kv_blocks == 14
+    assert sum(a == b for a, b in zip(alone, together, strict=True)) >= 5
+    engine.close()
+
+
+def test_embeddings_are_of_length_one_and_tell_texts_apart(desk: Desk) -> None:
+    desk.engine.load("one", desk.folders["one"])
+    desk.engine.load("class", desk.folders["class"])
+    texts = ["hello", "hello", "something else", "", "long " * 200]
+    found = desk.engine.embed(texts)
+    for one in found:
+        assert sum(value * value for value in one.vector) == pytest.approx(1, abs=1e-4)
+    assert found[0].vector == pytest.approx(found[1].vector, abs=1e-4)
+    assert found[0].vector != pytest.approx(found[2].vector, abs=1e-2)
+    assert desk.engine.embed(["hello"], "one")[0].vector != pytest.approx(found[0].vector, abs=1e-2)
+    with pytest.raises(EngineError, match="is for classification"):
+        desk.engine.embed(["hello"], "class")
+
+
+def test_a_constraint_is_kept(desk: Desk) -> None:
+    constraint = Constraint("regex", "(yes|no)!")
+    assert text(reply(desk, constraint=constraint)) in ("yes!", "no!")
+    with pytest.raises(EngineError, match="constraint"):
+        reply(desk, constraint=Constraint("regex", "(((("))
+
+
+def test_the_engine_tells_what_it_does(desk: Desk) -> None:
+    desk.engine.load("one", desk.folders["one"])
+    reply(desk, adapter="one", ignore_end=True)
+    settled(desk)
+    stats = desk.engine.stats()
+    assert sum(stats.first_token_ms.counts) == 1
+    assert sum(stats.inter_token_ms.counts) == 11
+    assert sum(stats.batch.counts) == stats.steps == 12
+    assert stats.tiers == {"device": 1, "memory": 0, "disk": 0}
+    assert stats.adapter_bytes > 0
+    assert stats.tokens_per_second > 0

@@ -33,6 +33,11 @@ class BlockPool:
         """Blocks that somebody refers to."""
         return self.count - self.available
 
+    @property
+    def cached(self) -> int:
+        """Blocks that nobody refers to and that can still be found by their content."""
+        return len(self._unused)
+
     def references(self, block: int) -> int:
         """How many refer to the block."""
         return self._references[block]
