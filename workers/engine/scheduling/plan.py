@@ -38,16 +38,21 @@ class Plan(Generic[E]):
         """Blocks for its next tokens, by preempting if need be; False if it gave way itself."""
         state, tokens = self._state, record.entry.computed + count
         while state.tables.short(record.entry, tokens):
-            worst = state.worst(state.running.values())[0]
-            if len(state.running) == 1:
-                state.drop(record)
-                self.step.failed.append(record.entry)
+            if len(state.running) > 1:
+                self._preempt(state.worst(state.running.values())[0])
+            elif state.tables.settling:
+                return False  # there will be more after the step
             else:
-                self._preempt(worst)
+                self._fail(record)
             if id(record.entry) not in state.running:
                 return False
         state.tables.grow(record.entry, tokens)
         return True
+
+    def _fail(self, record: Record[E]) -> None:
+        """It has grown beyond all blocks."""
+        self._state.drop(record)
+        self.step.failed.append(record.entry)
 
     def prompts(self, under_way: Iterable[Record[E]], admit: bool) -> None:
         """Chunks of prompts under way and, if told to `admit`, of new ones."""
@@ -66,8 +71,7 @@ class Plan(Generic[E]):
         """Seat a waiting sequence, in the place of lower ones if it must be."""
         state = self._state
         if state.tables.pool.needed(record.entry.known()) > state.tables.pool.count:
-            state.drop(record)
-            self.step.failed.append(record.entry)
+            self._fail(record)
             return False
         victims = self._victims(record)
         if victims is None:

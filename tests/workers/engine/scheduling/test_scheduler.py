@@ -191,6 +191,8 @@ def test_the_queue_is_bounded() -> None:
         d.scheduler.add(Job([1]))
     with pytest.raises(EngineBusy, match="2 requests are waiting"):
         d.scheduler.add(Job([1]))
+    d.scheduler.add(Job([1]), begun=True)
+    assert d.scheduler.waiting == 3
 
 
 @pytest.mark.parametrize("name", ["sequences", "step_tokens", "step_texts", "waiting"])
@@ -301,6 +303,47 @@ def test_one_that_finds_no_memory_even_alone_fails() -> None:
     text, job = d.add(Job([2] * 11, whole=True)), d.add(Job([1] * 20, limit=3))
     d.run(most=60)
     assert (text.ended, job.ended) == ("failed", "done")
+
+
+def test_copies_of_a_step_that_failed_are_made_again() -> None:
+    d = desk()
+    parent = d.add(Job([1, 2, 3, 4, 5], limit=6))
+    d.step()
+    child = d.fork(parent, seed=3)
+    assert child is not None
+    copies = [(parent.blocks[1], child.blocks[1])]
+    d.device.room = 1
+    for made in (copies, copies, []):
+        step = d.step()
+        assert step is not None
+        assert step.copies == made
+        d.check_blocks()
+    d.run()
+    d.check_ends()
+
+
+def test_when_not_all_can_decode_they_take_turns() -> None:
+    d = desk()
+    jobs = [d.add(Job([n], limit=9)) for n in range(4)]
+    planned(d)
+    d.device.room = 3
+    planned(d)
+    seen = [{job for job, *_ in planned(d)} for _ in range(6)]
+    assert all(len(pair) == 2 for pair in seen)
+    assert all(one.isdisjoint(other) for one, other in pairwise(seen))
+    d.run()
+    assert all(job.ended == "done" for job in jobs)
+
+
+def test_who_was_preempted_goes_before_its_like_but_not_at_their_cost() -> None:
+    d = desk(sequences=1, admission_steps=0)
+    bulk, later = (d.add(Job([n], limit=4, priority=1)) for n in range(2))
+    planned(d)
+    urgent, other = (d.add(Job([n], limit=2)) for n in range(2))
+    order = [planned(d)[0][0] for _ in range(5)]
+    assert order == [urgent, urgent, bulk, bulk, bulk]
+    d.run()
+    assert bulk.ended_at < other.ended_at < later.ended_at
 
 
 def test_finishing_twice_or_while_waiting_is_fine() -> None:
