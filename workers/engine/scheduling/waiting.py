@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from workers.engine.scheduling.entry import E
 from workers.engine.scheduling.fair import Shares
@@ -68,8 +68,7 @@ def _key(record: Record[E]) -> QueueKey:
     return record.rank, record.entry.organisation, record.entry.adapter, record.bucket
 
 
-@dataclass(slots=True, frozen=True)
-class Candidate(Generic[E]):
+class Candidate(NamedTuple, Generic[E]):
     """One whose turn may come; `queue` if it waits, None if it is under way."""
 
     level: int
