@@ -29,7 +29,7 @@ from workers.engine.protocol import (
     Sampling,
     Usage,
 )
-from workers.gateway_forms import adapter_of, sampling_of, token_data
+from workers.gateway_forms import adapter_of, refusal, sampling_of, token_data
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
@@ -133,7 +133,7 @@ class GenerateHandler:
         except EngineBusy as error:
             raise Busy("the engine's queue is full", retry_after=2) from error
         except (EngineError, ValueError) as error:
-            raise InvalidInput.field("prompt", str(error)) from error
+            raise refusal(error) from error
 
     def _text_of(self, tokens: list[int]) -> str:
         """The text whose tokens these are."""
@@ -174,7 +174,8 @@ def _as_domain_errors(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     except EngineBusy:
         raise Busy("the engine's queue is full", retry_after=2) from None
     except EngineError as error:
-        raise InternalError(str(error)) from error
+        is_refusal = str(error).startswith("constraint:")  # one that leads nowhere is found out on the way
+        raise refusal(error) if is_refusal else InternalError(str(error)) from error
 
 
 def _give_back(owner: UUID, slot: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from models_zoo.llm.card import AdapterError
-from rootstock.errors import InvalidInput
+from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.lanes.streams import release_connection
 from workers.engine.protocol import Chunk, Constraint, Sampling, TokenLogprob
 from workers.runtime import Runtime
@@ -37,6 +37,15 @@ def sampling_of(given: dict[str, Any]) -> Sampling:
             "constraint": Constraint(**constraint) if constraint else None,
         }
     )
+
+
+def refusal(error: Exception) -> InvalidInput:
+    """What the engine refused to begin: the message names a field of the sampling, or it is about the prompt."""
+    said = str(error)
+    named, _, rest = said.partition(" ")
+    if named.rstrip(":") in Sampling.__dataclass_fields__:
+        return InvalidInput(said, errors=[FieldProblem(named.rstrip(":"), rest)])
+    return InvalidInput.field("prompt", said)
 
 
 def token_data(chunk: Chunk) -> dict[str, Any]:

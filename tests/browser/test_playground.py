@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import DecisionRecord
 from rootstock.gateway import usage
+from rootstock.gateway.models import UsageDay
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
 from rootstock.lanes.generation import generation_of
@@ -244,21 +246,33 @@ def test_on_a_phone_in_the_dark(teller, web_url, committed_world, open_context, 
     page.get_by_label("Model B").select_option("base")
     ask(page)
     expect(answer(page, "b")).to_have_attribute("data-state", "done")
+    expect(answer(page, "a")).to_be_in_viewport()
     for view in ("Text", "Table", "Probabilities"):
         answer(page, "a").get_by_role("button", name=view).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
         assert violations(page) == [], view
 
 
-def test_the_real_worker_answers(site, page):
+def test_the_real_worker_answers(site, page, committed_world):
     page.goto("/playground/")
     page.get_by_label("Model B").select_option("base")
     ask(page, "Say hello.")
     for side in ("a", "b"):
-        expect(answer(page, side)).to_have_attribute("data-state", "done", timeout=60_000)
-        expect(answer(page, side).locator("[data-figure=finish]")).to_have_text(
-            re.compile("its end|the limit")
-        )
-    a, b = (answer(page, side).locator("[data-text]").text_content() for side in ("a", "b"))
-    assert a
-    assert a == b
+        shown = answer(page, side)
+        expect(shown).to_have_attribute("data-state", "done", timeout=60_000)
+        expect(shown.locator("[data-figure=finish]")).to_have_text(re.compile("its end|the limit"))
+        text = shown.locator("[data-text]").text_content()
+        assert text
+        assert text == "".join(shown.get_by_role("option").all_text_contents())
+        assert all(one.get_attribute("data-likely") for one in shown.get_by_role("option").all())
+    texts = [answer(page, side).locator("[data-text]").text_content() for side in ("a", "b")]
+    assert texts[0] == texts[1]  # greedy, of the same model
+    with tenant(committed_world.organisation):
+        [counted] = UsageDay.objects.all()
+        records = list(DecisionRecord.objects.filter(kind="gateway.generate"))
+    assert (counted.calls, counted.holder_id, counted.model) == (2, str(committed_world.owner.pk), "base")
+    assert len(records) == 2
+    assert all(texts[0] not in json.dumps(record.output) for record in records)
+    page.goto("/engine/")
+    expect(page.locator(".tile", has_text="First token")).to_contain_text("half are quicker")
+    assert looked_over(page) == []

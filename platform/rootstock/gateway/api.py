@@ -78,11 +78,11 @@ def embeddings_create(request: ApiRequest, body: EmbeddingIn) -> dict[str, Any]:
     organisation = request.auth.organisation
     model = model_find(organisation, body.model)
     texts = [body.input] if isinstance(body.input, str) else body.input
+    if body.dimensions not in (None, model.size):
+        raise InvalidInput.field("dimensions", f"vectors here have {model.size}; they are not shortened")
     made = services.embeddings_make(
         organisation=organisation, actor=request.auth.actor, model=model, texts=texts
     )
-    if body.dimensions not in (None, size := len(made.vectors[0]) // 4):
-        raise InvalidInput.field("dimensions", f"vectors of {model.id} have {size}; they are not shortened")
     data = [
         {"index": at, "embedding": _spelled(vector, body.encoding_format)}
         for at, vector in enumerate(made.vectors)

@@ -14,6 +14,7 @@ from rootstock.console.tables import Column, Empty, Table
 from rootstock.console.templatetags.console import pill
 from rootstock.console.tiles import Tile
 
+MOST_ROWS = 200
 TIERS = {"device": ("ok", "On the device"), "memory": ("info", "In memory"), "disk": ("neutral", "On disk")}
 
 
@@ -166,10 +167,11 @@ class AdapterRow(BaseModel):
 
 
 def adapter_rows(adapters: Sequence[dict[str, Any]], own: set[str]) -> list[AdapterRow]:
-    """The adapters that the organisation may know by name: its own and the shipped ones, the busiest first."""
+    """The first of the adapters that the organisation may know by name, its own and the shipped ones: those on the
+    device and in use before the others."""
     told = [AdapterRow(**one) for one in adapters if one.get("shipped") or one["adapter"] in own]
     order = list(TIERS)
-    return sorted(told, key=lambda one: (order.index(one.tier), -one.in_use, one.adapter))
+    return sorted(told, key=lambda one: (order.index(one.tier), -one.in_use, one.adapter))[:MOST_ROWS]
 
 
 def _tier(row: AdapterRow) -> SafeString:

@@ -22,4 +22,4 @@ class BudgetForm(forms.Form):
 class PeriodForm(forms.Form):
     """How far back usage is shown."""
 
-    days = forms.TypedChoiceField(label="Shown", choices=PERIODS, coerce=int, initial=30)
+    days = forms.TypedChoiceField(label="Shown", choices=PERIODS, coerce=int)

@@ -75,6 +75,9 @@ class SamplingIn(Harmless):
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     beams: Annotated[int, Field(ge=1, le=16)] | None = None
     constraint: ConstraintIn | None = None
+    ignore_eos: bool | None = Field(
+        None, description="Write on to the limit, for measurements, as vLLM has it"
+    )
     priority: Literal["interactive", "bulk", "evaluation"] = "interactive"
 
     def check(self) -> None:
@@ -90,7 +93,7 @@ class SamplingIn(Harmless):
             "temperature": self.temperature, "top_p": self.top_p, "n": self.n, "seed": self.seed,
             "presence_penalty": self.presence_penalty, "frequency_penalty": self.frequency_penalty,
             "logit_bias": self.logit_bias, "top_k": self.top_k, "min_p": self.min_p,
-            "repetition_penalty": self.repetition_penalty, "beams": self.beams,
+            "repetition_penalty": self.repetition_penalty, "beams": self.beams, "ignore_end": self.ignore_eos,
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
             "constraint": self.constraint.dict() if self.constraint else None,
         }  # fmt: skip

@@ -31,6 +31,7 @@ class Served:
     fingerprint: str  # of the base, whichever adapter is on it
     root: str  # the base's name
     created: int  # Unix seconds
+    size: int  # of its vectors
     parent: str | None = None
     aliases: tuple[str, ...] = ()
 
@@ -91,7 +92,7 @@ def _card() -> BaseCard:
 
 def _base(card: BaseCard) -> Served:
     since = int((base_folder() / BASE_CARD_FILE).stat().st_mtime)
-    return Served(BASE, "any", card.fingerprint, card.name, since)
+    return Served(BASE, "any", card.fingerprint, card.name, since, card.config.hidden_size)
 
 
 def _adapter(version: AdapterVersion, card: BaseCard, *, alias: bool = False) -> Served:
@@ -101,6 +102,7 @@ def _adapter(version: AdapterVersion, card: BaseCard, *, alias: bool = False) ->
         version.base.fingerprint,
         card.name,
         int(version.created_at.timestamp()),
+        card.config.hidden_size,
         parent=BASE,
         aliases=(version.name,) if alias else (),
     )

@@ -77,8 +77,9 @@ def grammar(tools: Sequence[ToolIn], *, must: bool, several: bool, document: str
 
 
 def _object(parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """Arguments are an object, whatever the schema leaves open."""
-    return {**(parameters or {}), "type": "object"}
+    """Arguments are an object, whatever the schema leaves open. Free white space a small model writes without end."""
+    spacing = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+    return {**(parameters or {}), "type": "object", "x-guidance": spacing}
 
 
 def _quoted(text: str) -> str:

@@ -21,6 +21,7 @@ from rootstock.gateway.forms import BudgetForm, PeriodForm
 from rootstock.gateway.selectors import Usage
 from rootstock.gateway.tables import USAGE, UsageRow
 
+DAYS = 30
 MOST_ROWS = 200
 
 
@@ -28,9 +29,9 @@ MOST_ROWS = 200
 @tenant_page("usage:read")
 def usage_page(request: PageRequest) -> HttpResponse:
     """What is used of the budget, and use by day, model and caller."""
-    organisation, form = request.organisation, PeriodForm(request.GET or None)
+    organisation, form = request.organisation, PeriodForm({"days": request.GET.get("days", DAYS)})
     until = timezone.now().date()
-    since = until - timedelta(days=(form.cleaned_data["days"] if form.is_valid() else 30) - 1)
+    since = until - timedelta(days=(form.cleaned_data["days"] if form.is_valid() else DAYS) - 1)
     by_model = selectors.usage_sums(organisation=organisation, since=since, until=until, by=("day", "model"))
     by_caller = selectors.usage_sums(
         organisation=organisation, since=since, until=until, by=("day", "caller")

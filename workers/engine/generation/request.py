@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
@@ -52,7 +52,7 @@ class Ticket:
     cancelled: bool = False
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Work:
     """What generations and readings have in common. `first_read` is when the device first read of it
     (time.monotonic(), as all times here)."""
@@ -85,13 +85,17 @@ class Work:
     def cancelled(self) -> bool:
         return self.ticket.cancelled
 
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        self.ticket.cancelled = value
+
     def started(self) -> None:
         """The device reads of it in this step."""
         if self.first_read is None:
             self.first_read = time.monotonic()
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Generation(Work):
     """One reply in the making: a candidate, or a beam on its way.
 
@@ -111,6 +115,7 @@ class Generation(Work):
     matcher: Matcher | None = None
     group: Group = field(init=False)
     transcript: Transcript = field(init=False)
+    adjusts: bool = field(init=False)  # its row is changed
     plain: bool = field(init=False)  # the likeliest token of its row is all there is to it
     first_token: float | None = None
     last_token: float | None = None
@@ -118,8 +123,8 @@ class Generation(Work):
 
     def __post_init__(self) -> None:
         self.transcript = Transcript(TextStream(self.vocabulary.token_bytes), self.sampling.stop)
-        asks = self.penalties, self.matcher, self.sampling.logit_bias or None, self.sampling.logprobs
-        self.plain = self.greedy and all(asked is None for asked in asks)
+        self.adjusts = bool(self.penalties or self.matcher or self.sampling.logit_bias)
+        self.plain = self.greedy and not self.adjusts and self.sampling.logprobs is None
 
     @property
     def greedy(self) -> bool:
@@ -137,22 +142,15 @@ class Generation(Work):
 
     def branch(self, index: int) -> Generation:
         """Another reply that begins with the same tokens."""
-        other = Generation(
-            ticket=self.ticket,
-            adapter=self.adapter,
-            cached=self.cached,
-            first_read=self.first_read,
-            prompt=self.prompt,
-            sampling=self.sampling,
-            vocabulary=self.vocabulary,
-            limit=self.limit,
-            seed=self.seed,
+        other = replace(
+            self,
             index=index,
+            ready=True,
+            blocks=[],
+            computed=0,
             generated=list(self.generated),
             penalties=self.penalties and self.penalties.copy(),
             matcher=self.matcher and self.matcher.copy(),
-            first_token=self.first_token,
-            last_token=self.last_token,
         )
         other.group = self.group
         return other
@@ -226,7 +224,7 @@ class Generation(Work):
         return Usage(len(self.prompt), self.cached, tokens, Timing(queued, first, now - self.arrived))
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Reading(Work):
     """One window of a text, for a head or to be embedded.
 
