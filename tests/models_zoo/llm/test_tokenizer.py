@@ -57,6 +57,12 @@ def test_malformed_messages_are_named(
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cc"]), max_size=60))
+def test_the_bytes_of_tokens_are_those_of_the_text(tokenizer: ChatTokenizer, text: str) -> None:
+    assert b"".join(tokenizer.token_bytes[token] for token in tokenizer.encode(text)) == text.encode()
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cc"]), max_size=80))
 def test_units_cover_all_that_is_not_space(tokenizer: ChatTokenizer, text: str) -> None:
     ids, units = tokenizer.encode_units(text)
