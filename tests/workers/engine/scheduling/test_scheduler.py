@@ -152,6 +152,30 @@ def test_one_that_comes_back_finds_its_blocks() -> None:
     d.check_ends()
 
 
+def test_one_that_was_preempted_does_not_preempt_its_like() -> None:
+    d = desk(sequences=2, admission_steps=0)
+    first, second = (d.add(Job([n], limit=20, priority=1)) for n in range(2))
+    planned(d)
+    urgent = d.add(Job([7], limit=3))
+    steps = [d.step() for _ in range(4)]
+    assert [step.preempted for step in steps if step] == [[second], [], [], []]
+    assert first.computed == 5
+    assert urgent.ended == "done"
+
+
+def test_who_gives_way_does_not_come_back_in_the_same_step() -> None:
+    d = desk(blocks=12, admission_steps=0)
+    large, small = d.add(Job([1] * 21, limit=3, priority=1)), d.add(Job([2], limit=3, priority=1))
+    planned(d)
+    urgent = d.add(Job([3] * 24, limit=2))
+    step = d.step()
+    assert step is not None
+    assert step.preempted == [small, large]
+    assert [piece.entry for piece in step.pieces] == [urgent]
+    d.run()
+    d.check_ends()
+
+
 def test_nobody_is_preempted_by_its_like() -> None:
     d = desk(sequences=1)
     first, second = d.add(Job([1], limit=4)), d.add(Job([2], limit=4))
