@@ -12,7 +12,6 @@ from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import ModelError
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.heads import PooledHead
-from models_zoo.llm.lora import LoraPool
 from models_zoo.llm.tokenizer import ChatTokenizer
 
 BATCH_TOKENS = 2048  # of one forward, padding included
@@ -52,7 +51,7 @@ class Classifier:
         self._decoder = decoder
         assert isinstance(adapter.head, PooledHead)  # noqa: S101  (checked by `predict`, for the type checker)
         self._head = adapter.head.to(decoder.device).float()
-        self._pool = LoraPool(decoder.config, decoder.device, decoder.dtype)
+        self._pool = decoder.lora_pool()
         self._pool.place(1, self._pool.prepare(adapter.weights))
 
     @torch.inference_mode()
@@ -61,7 +60,7 @@ class Classifier:
         segments = [Segment(row, bidirectional=True, slot=1) for row in rows]
         lengths = [len(row) for row in rows]
         hidden = pad_sequence(
-            list(self._decoder.forward(segments, None, self._pool).split(lengths)), batch_first=True
+            torch.split(self._decoder.forward(segments, None, self._pool), lengths), batch_first=True
         )
         keep = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         return self._head(hidden, keep.to(hidden.device)).sigmoid().cpu()  # type: ignore[no-any-return]

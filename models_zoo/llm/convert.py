@@ -139,7 +139,8 @@ def _dense(value: Tensor | QuantizedMatrix) -> Tensor:
 
 
 def _checked(value: Tensor) -> Tensor:
-    if not bool(value.abs().amax() <= torch.finfo(torch.float16).max):
+    low, high = torch.aminmax(value)
+    if not bool((high - low).isfinite()) or max(-float(low), float(high)) > torch.finfo(torch.float16).max:
         raise ModelError("values are not finite, or beyond float16's range")
     return value
 

@@ -22,7 +22,7 @@ from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.heads import PooledHead, class_probabilities
 from models_zoo.llm.hf_folder import source_name
-from models_zoo.llm.lora import LoraPool, LoraWeights
+from models_zoo.llm.lora import LoraWeights
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.shapes import LINEARS, expected_shapes
 from models_zoo.llm.tokenizer import ChatTokenizer
@@ -74,7 +74,7 @@ class Served:
     def __init__(self, decoder: Decoder, lora: LoraWeights | None = None) -> None:
         self._decoder = decoder
         self._slot = 0 if lora is None else 1
-        self._pool = LoraPool(decoder.config, decoder.device, decoder.dtype)
+        self._pool = decoder.lora_pool()
         if lora is not None:
             self._pool.place(1, self._pool.prepare(lora))
         self._cache = PagedCache(decoder.config, -(-WINDOW // BLOCK), BLOCK, decoder.device)

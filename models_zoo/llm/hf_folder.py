@@ -157,9 +157,8 @@ def _rope_theta(path: Path, values: Mapping[str, Any]) -> float:
     rope: dict[str, Any] = {}
     for field in ("rope_scaling", "rope_parameters"):
         given = values.get(field) or {}
-        kind = given.get("rope_type", given.get("type", "default")) if isinstance(given, dict) else given
-        beyond = set(given) - {"rope_type", "type", "rope_theta"} if isinstance(given, dict) else set()
-        if kind != "default" or beyond:
+        plain = isinstance(given, dict) and not set(given) - {"rope_type", "type", "rope_theta"}
+        if not plain or given.get("rope_type", given.get("type", "default")) != "default":
             raise ModelError(f"{path}: {field} is {str(given)[:80]}, expected rope_type 'default' alone")
         rope |= given
     return _number(path, {**values, **rope}, "rope_theta", 10000.0)

@@ -6,8 +6,9 @@ Grouping a batch's rows by adapter follows Punica (Chen et al., 2023) and S-LoRA
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.decoder import Project, base_only
 from models_zoo.llm.linear import Matrix
+from models_zoo.llm.native.forward import AdapterStruct, adapter_struct
 
 POOL_RANKS = (16, 32, 64)
 ALIGNMENT = 64  # elements between the starts of two matrices
@@ -26,6 +28,8 @@ PARTS = {
     "down": ("down_proj",),
 }
 Key = tuple[int, str]  # layer and fused linear
+Shape = tuple[int, int, int]  # tiles, rows, width
+TILE = 16
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,21 +70,29 @@ def part_columns(config: BaseConfig, name: str) -> list[tuple[str, slice]]:
 class PreparedLora:
     """One adapter as the device computes with it, its rank padded to 16, 32 or 64.
 
-    By (layer, fused linear), absent where the adapter does not reach: shrink A [in, parts * rank] and expand
-    B [rank, out], whose columns belong to the parts in order. All are views of `data`.
+    By (layer, fused linear), absent where the adapter does not reach: A [in, parts * rank] as shrink
+    [tiles, in, width] and B [rank, out], whose columns belong to the parts in order, as expand
+    [tiles, rank, width]. All are views of `data`. `struct` is what our own kernels read.
     """
 
     rank: int
     data: Tensor
     shrink: Mapping[Key, Tensor]
     expand: Mapping[Key, Tensor]
+    struct: AdapterStruct | None
 
 
 class LoraPool:
-    """Adapters by device slot; slot 0 means none. An empty slot takes no memory, an idle adapter no time."""
+    """Adapters by device slot; slot 0 means none. An empty slot takes no memory, an idle adapter no time.
 
-    def __init__(self, config: BaseConfig, device: torch.device, dtype: torch.dtype) -> None:
+    `native` lays them out for our own CPU kernels, 16 columns to a tile; else a matrix is one tile.
+    """
+
+    def __init__(
+        self, config: BaseConfig, device: torch.device, dtype: torch.dtype, native: bool = False
+    ) -> None:
         self.config = config
+        self.native = native
         self._device = device
         self._dtype = dtype
         self._placed: dict[int, PreparedLora] = {}
@@ -100,7 +112,12 @@ class LoraPool:
         expand = dict(zip(keys, views[1::2], strict=True))
         for key in keys:
             self._fill(key, shrink[key], expand[key], weights, rank)
-        return PreparedLora(rank, data, shrink, expand)
+        prepared = PreparedLora(rank, data, shrink, expand, None)
+        return (
+            replace(prepared, struct=adapter_struct(prepared, self.config.layers))
+            if self.native
+            else prepared
+        )
 
     def place(self, slot: int, prepared: PreparedLora) -> None:
         """Put an adapter into `slot`, replacing what was there."""
@@ -124,28 +141,37 @@ class LoraPool:
             [(self.adapter(slot), torch.tensor(rows, device=self._device)) for slot, rows in groups.items()],
         )
 
-    def _shapes(self, name: str, rank: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _shapes(self, name: str, rank: int) -> tuple[Shape, Shape]:
         shapes = [target_shape(self.config, part) for part in PARTS[name]]
-        return (shapes[0][1], len(shapes) * rank), (rank, sum(out for out, _ in shapes))
+        ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
+        return self._tiled(shapes[0][1], ranks), self._tiled(rank, out)
 
-    def _carve(self, shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, list[Tensor]]:
+    def _tiled(self, rows: int, columns: int) -> Shape:
+        return (columns // TILE, rows, TILE) if self.native else (1, rows, columns)
+
+    def _carve(self, shapes: Sequence[Shape]) -> tuple[Tensor, list[Tensor]]:
         """One zeroed allocation, so that clearing a slot gives its memory back, and views of it."""
-        sizes = [-(-rows * columns // ALIGNMENT) * ALIGNMENT for rows, columns in shapes]
+        sizes = [-(-math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes]
         data = torch.zeros(sum(sizes), dtype=self._dtype, device=self._device)
-        views = [
-            piece[: rows * columns].view(rows, columns)
-            for piece, (rows, columns) in zip(data.split(sizes), shapes, strict=True)
-        ]
-        return data, views
+        pieces = zip(torch.split(data, sizes), shapes, strict=True)
+        return data, [piece[: math.prod(shape)].view(shape) for piece, shape in pieces]
 
     def _fill(self, key: Key, a: Tensor, b: Tensor, weights: LoraWeights, rank: int) -> None:
         layer, name = key
+        whole_a, whole_b = torch.zeros_like(flat(a)), torch.zeros_like(flat(b))
         for index, (part, columns) in enumerate(part_columns(self.config, name)):
             if (layer, part) in weights.matrices:
                 shrink, expand = weights.matrices[layer, part]
                 start = index * rank
-                a[:, start : start + weights.rank] = shrink.t()
-                b[: weights.rank, columns] = expand.t()
+                whole_a[:, start : start + weights.rank] = shrink.t()
+                whole_b[: weights.rank, columns] = expand.t()
+        for tiles, whole in ((a, whole_a), (b, whole_b)):
+            tiles.copy_(whole.view(len(whole), len(tiles), -1).transpose(0, 1))
+
+
+def flat(tiles: Tensor) -> Tensor:
+    """[tiles, rows, width] -> [rows, tiles * width]; a single tile is not copied."""
+    return tiles.transpose(0, 1).flatten(1)
 
 
 class _Adapters:
@@ -163,8 +189,8 @@ class _Adapters:
         return y
 
     def _delta(self, adapter: PreparedLora, key: Key, x: Tensor) -> Tensor:
-        a, b = adapter.shrink[key], adapter.expand[key]
-        shrunk = (x.to(a.dtype) @ a).split(adapter.rank, dim=1)
+        a, b = flat(adapter.shrink[key]), flat(adapter.expand[key])
+        shrunk = torch.split(x.to(a.dtype) @ a, adapter.rank, dim=1)
         pieces = [part @ b[:, columns] for part, columns in zip(shrunk, self._columns[key[1]], strict=True)]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 

@@ -37,8 +37,8 @@ class PagedCache:
         self.block_size = block_size
         self.block_bytes = bytes_per_block(config, block_size, dtype)
         self.data = _zeros((blocks, config.layers, 2, heads * size * block_size), dtype, device)
-        self._keys = self.data[:, :, 0].unflatten(-1, (heads, size, block_size))
-        self._values = self.data[:, :, 1].unflatten(-1, (heads, block_size, size))
+        self._keys = _split_last(self.data[:, :, 0], heads, size, block_size)
+        self._values = _split_last(self.data[:, :, 1], heads, block_size, size)
 
     def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy whole blocks, each pair a source and a target."""
@@ -58,6 +58,10 @@ class PagedCache:
         keys = self._keys[used, layer].permute(0, 3, 1, 2).flatten(0, 1)
         values = self._values[used, layer].transpose(1, 2).flatten(0, 1)
         return keys[:stop], values[:stop]
+
+
+def _split_last(x: Tensor, *sizes: int) -> Tensor:
+    return x.view(*x.shape[:-1], *sizes)
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -12,11 +12,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models_zoo.llm.quant import GROUP, MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix
+from models_zoo.llm.quant import GROUP, MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix, stack_q8
 
 Form = Literal["int4", "int8", "mixed"]
 
 LEVELS = 15
+ROWS_AT_ONCE = 4096  # of an 8-bit matrix: a vocabulary is large
 # the grids tried: the range of a group divided into so many steps. Fewer than 15 leave codes unused at first
 # (the fit spreads them), more cut off the ends
 TRIED_STEPS = (13.0, 13.5, 14.0, 14.5, 15.5, 16.0, 16.5, 17.0, 17.5, 18.0, 19.0, 20.0)
@@ -44,6 +45,11 @@ def quantize_int4_range(weight: Tensor) -> Q4Matrix:
 
 def quantize_int8(weight: Tensor) -> Q8Matrix:
     """8-bit codes, one scale per 32 columns, as in GGUF's Q8_0."""
+    parts = [_int8(part) for part in torch.split(weight, ROWS_AT_ONCE)]
+    return parts[0] if len(parts) == 1 else stack_q8(parts)
+
+
+def _int8(weight: Tensor) -> Q8Matrix:
     groups = weight.view(weight.shape[0], weight.shape[1] // GROUP, GROUP)
     scale = (groups.abs().amax(dim=-1) / 127).half()
     codes = (groups * _inverse(scale.float())[..., None]).round().clamp(-127, 127).to(torch.int8)

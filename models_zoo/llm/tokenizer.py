@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from models_zoo.llm.card import BASE_CARD_FILE, ModelError, read_card
+from models_zoo.llm.card import ModelError
 
 # letters, digits, or one other character, with the white space before it: the units that tagging labels
 UNIT = re.compile(r"\s*(?:[^\W\d_]+|\d+|[^\s])")
@@ -43,7 +42,6 @@ class ChatTokenizer:
             raise ModelError(f"{folder}: tokenizer cannot be read: {error}") from error
         self._literal.encode_special_tokens = True
         self._special = sorted(token.content for token in self._plain.get_added_tokens_decoder().values())
-        self._folder = folder
         self._template = _template(folder, settings.get("chat_template") or "")
         self._special_values = {key: settings.get(key, "") for key in ("bos_token", "eos_token", "pad_token")}
 
@@ -108,37 +106,17 @@ class ChatTokenizer:
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes of every token id that the model can give; control and unassigned ones have none."""
+        """The bytes of every token id up to the highest; control and unassigned ones have none."""
         alphabet = byte_alphabet()
         added = self._plain.get_added_tokens_decoder()
-        table = [b""] * self._rows()
-        for token, index in self._plain.get_vocab().items():
+        vocabulary = self._plain.get_vocab()
+        table = [b""] * (max(vocabulary.values(), default=-1) + 1)
+        for token, index in vocabulary.items():
             if index not in added:
                 table[index] = bytes(alphabet[character] for character in token)
             elif not added[index].special:
                 table[index] = token.encode()
         return table
-
-    def _rows(self) -> int:
-        """Ids of the vocabulary; of the model, when its output has rows beyond that."""
-        highest = max(self._plain.get_vocab().values(), default=-1)
-        carded = (self._folder / BASE_CARD_FILE).is_file()
-        return max(highest + 1, read_card(self._folder).config.vocabulary if carded else 0)
-
-
-class TextStream:
-    """Turns tokens into text as they come, holding back the bytes of an unfinished character.
-
-    What is still held back when the text ends is a cut character, and dropped.
-    """
-
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
-        self._bytes = tokenizer.token_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def push(self, token: int) -> str:
-        """The whole characters that `token` completes; may be empty."""
-        return self._decoder.decode(self._bytes[token])
 
 
 def _template(folder: Path, text: str) -> Template | None:

@@ -155,10 +155,9 @@ def _kinds(step: Any) -> list[str]:
     """The types of a step of the tokenizer and of those it is made of."""
     if not isinstance(step, dict):
         return []
-    inner = [
-        kind for name in ("decoders", "normalizers") for part in step.get(name, []) for kind in _kinds(part)
-    ]
-    return [str(step.get("type")), *inner]
+    lists = [step.get(name) for name in ("decoders", "normalizers")]
+    parts = [part for entries in lists if isinstance(entries, list) for part in entries]
+    return [str(step.get("type")), *(kind for part in parts for kind in _kinds(part))]
 
 
 def _token(
@@ -190,7 +189,7 @@ def _template(source: Path, settings: Mapping[str, Any]) -> str:
     template = settings.get("chat_template") or ""
     if isinstance(template, list):
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
-        template = named.get("default", "")
+        template = named.get("default") or ""
     return str(template)
 
 

@@ -246,6 +246,7 @@ def test_on_a_phone_in_the_dark(teller, web_url, committed_world, open_context, 
     page.get_by_label("Model B").select_option("base")
     ask(page)
     expect(answer(page, "b")).to_have_attribute("data-state", "done")
+    expect(answer(page, "a")).to_be_in_viewport()
     for view in ("Text", "Table", "Probabilities"):
         answer(page, "a").get_by_role("button", name=view).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view

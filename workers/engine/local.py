@@ -9,7 +9,6 @@ from pathlib import Path
 
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import load_decoder
-from models_zoo.llm.lora import LoraPool
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
@@ -75,7 +74,7 @@ class LocalEngine:
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
         limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
         self._loop = EngineLoop(
-            Runner(decoder, cache, LoraPool(decoder.config, decoder.device, decoder.dtype)),
+            Runner(decoder, cache, decoder.lora_pool()),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,

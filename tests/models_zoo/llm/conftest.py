@@ -18,6 +18,12 @@ def decoder(base: TinyBase) -> Decoder:
 
 
 @pytest.fixture(scope="session")
+def portable(base: TinyBase) -> Decoder:
+    """The same on torch's operations alone."""
+    return load_decoder(base.folder, native=False)
+
+
+@pytest.fixture(scope="session")
 def demo_base() -> Path:
     """The demo base, converted once for all sessions."""
     from importlib.util import find_spec

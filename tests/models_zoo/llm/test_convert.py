@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.__main__ import main
 from models_zoo.llm.card import ModelError, read_card
 from models_zoo.llm.convert import convert
 from models_zoo.llm.format import BaseFile
+from models_zoo.llm.hf_folder import READ, read_config
 from models_zoo.llm.tokenizer import ChatTokenizer
-from tests.models_zoo.llm.sources import hf_folder, llama
+from models_zoo.llm.vocabulary import import_tokenizer
+from tests.models_zoo.llm.sources import SHAPE, hf_folder, llama
 from tests.models_zoo.llm.tiny import TinyBase, in_transformers
 
 IDS = torch.randint(3, 320, (2, 24), generator=torch.Generator().manual_seed(0))
@@ -112,6 +117,7 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
         ({"mlp_bias": True}, "mlp_bias is True"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling is"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling is"),
+        ({"rope_scaling": "default"}, "rope_scaling is default"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_parameters is"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "rope_parameters is"),
         ({"sliding_window": 64}, "sliding_window is 64"),
@@ -275,13 +281,18 @@ def test_without_a_template_there_is_no_chat(changed: Any, tmp_path: Path) -> No
         ChatTokenizer(tmp_path / "base").chat([{"role": "user", "content": "hi"}])
 
 
-def test_rows_without_a_token_say_nothing(tmp_path: Path) -> None:
-    """Embeddings are often padded beyond the vocabulary."""
+def test_added_tokens_that_are_plain_text_have_bytes(tmp_path: Path) -> None:
+    """And embeddings may be padded beyond the vocabulary."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     folder = hf_folder(tmp_path / "hf", llama(0, vocab_size=352))
+    values = json.loads((folder / "tokenizer.json").read_text())
+    added = [*values["added_tokens"], {"id": 320, "content": "two words", "special": False, **flags}]
+    (folder / "tokenizer.json").write_text(json.dumps({**values, "added_tokens": added}))
     convert(folder, tmp_path / "base")
-    table = ChatTokenizer(tmp_path / "base").token_bytes
-    assert len(table) == 352
-    assert set(table[320:]) == {b""}
+    tokenizer = ChatTokenizer(tmp_path / "base")
+    assert tokenizer.token_bytes[320] == b"two words"
+    assert tokenizer.token_bytes[1] == b""
+    assert 320 in tokenizer.encode("a two words b")
 
 
 def test_the_command_says_what_is_wrong(
@@ -292,3 +303,61 @@ def test_the_command_says_what_is_wrong(
     assert read_card(tmp_path / "base").quantization == "mixed 0.25"
     assert main([*command, "--fine-share", "2"]) == 2
     assert "fine_share is 2.0, expected 0 to 1" in capsys.readouterr().err
+
+
+# --- any JSON at all
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 400)
+    | st.just(10**20)
+    | st.floats()
+    | st.sampled_from(["", "default"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["rope_type", "type", "rope_theta", "x"]), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(READ | {"architectures", "surprise"})), VALUES, max_size=3))
+def test_any_config_is_read_or_refused(changes: dict[str, Any]) -> None:
+    values = {"architectures": ["LlamaForCausalLM"], "rms_norm_eps": 1e-5, **SHAPE, **changes}
+    with suppress(ModelError):  # anything else fails the test
+        assert read_config(Path("config.json"), values).hidden_size % 32 == 0
+
+
+STEPS = st.recursive(
+    st.none() | st.integers(0, 9) | st.sampled_from(["ByteLevel", "BPE", "NFC", "Sequence", "Fuse", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["type", "decoders", "normalizers", "vocab", "merges", "byte_fallback"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "decoder", "normalizer", "added_tokens", "truncation"]), STEPS, max_size=2
+    ),
+    st.dictionaries(st.sampled_from(["eos_token", "bos_token", "chat_template"]), STEPS, max_size=2),
+)
+def test_any_tokenizer_is_read_or_refused(
+    source: Path, tmp_path: Path, changes: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    spoilt, target = tmp_path / "spoilt", tmp_path / "target"
+    for folder in (spoilt, target):
+        folder.mkdir(exist_ok=True)
+    for name, new in (("tokenizer.json", changes), ("tokenizer_config.json", settings)):
+        (spoilt / name).write_text(json.dumps({**json.loads((source / name).read_text()), **new}))
+    with suppress(ModelError):  # anything else fails the test
+        import_tokenizer(spoilt, target, 320, {})

@@ -19,6 +19,7 @@ from rootstock.gateway.budgets import (
     BudgetSpent,
     Used,
     budget_check,
+    budget_share,
     stream_slot_give,
     stream_slot_take,
     usage_record,
@@ -144,6 +145,29 @@ def test_never_more_places_than_allowed(services, steps, most) -> None:
         elif held:
             stream_slot_give(allowance.organisation, held.pop(step % len(held)))
         assert len(held) <= most
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    told=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.integers(0, 40)), max_size=15),
+    limit=st.integers(0, 200),
+)
+def test_whatever_is_told_twice_the_budget_counts_each_call_once(world, told, limit) -> None:
+    with tenant(world.organisation):
+        UsageDay.objects.all().delete()
+    usage.budget_set(organisation=world.organisation, tokens_per_day=limit)
+    ids, first = [uuid4() for _ in range(6)], dict[int, int]()
+    for call, prompt, completion in told:
+        assert record(world.organisation, prompt, completion, call=ids[call]) == (call not in first)
+        first.setdefault(call, prompt + completion)
+        used = sum(first.values())
+        assert budget_share(world.organisation) == (used / limit if limit else 1.0)
+        if used >= limit:
+            with pytest.raises(BudgetSpent):
+                budget_check(world.organisation)
+        else:
+            budget_check(world.organisation)
+    assert sum(calls for _, calls, *_ in totals(world.organisation)) == len(first)
 
 
 def test_ids_of_counted_calls_are_forgotten_and_sums_stay(world) -> None:

@@ -58,17 +58,21 @@ class BeamSearch:
         if self.live:
             scores = scores + scores.new_tensor([node.total for node in self.live])[:, None]
         totals, places = scores.flatten().topk(min(self._looked_at, scores.numel()))
-        nodes = []
+        nodes: list[Node] = []
+        going_on: list[Node] = []
         for total, place in zip(totals.tolist(), places.tolist(), strict=True):
-            if total > -float("inf"):
-                row, token = divmod(place, scores.shape[1])
-                before = parents[row]
-                length = 1 if before is None else before.length + 1
-                nodes.append(Node(before, row, token, total, length, ending(row, token)))
-        self.live = [node for node in nodes if node.reason is None][: self._beams]
-        for node in nodes[: self._beams]:
-            if node.reason is not None:
+            if total == -float("inf") or len(going_on) == self._beams:
+                break
+            row, token = divmod(place, scores.shape[1])
+            before = parents[row]
+            length = 1 if before is None else before.length + 1
+            node = Node(before, row, token, total, length, ending(row, token))
+            if node.reason is None:
+                going_on.append(node)
+            elif len(nodes) < self._beams:
                 self.found.append((self._score(node), node))
+            nodes.append(node)
+        self.live = going_on
         self.found = sorted(self.found, key=lambda pair: -pair[0])[: self._beams]
         self.over = not self.live or not self._can_improve()
         return nodes

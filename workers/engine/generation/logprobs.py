@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from workers.engine.protocol import TokenLogprob
@@ -14,9 +15,11 @@ def tell(
 ) -> list[TokenLogprob]:
     """logits float32 [B, vocabulary] before anything changed them, the token chosen in each row, and how
     many of the likeliest to tell with it (0 for none) -> natural-logarithm probabilities."""
-    scores = logits.log_softmax(dim=-1)
-    own = scores.gather(1, scores.new_tensor(tokens).long()[:, None])[:, 0].tolist()
-    values, ids = scores.topk(min(max(top), scores.shape[1]), dim=-1)
+    total = logits.logsumexp(dim=-1, keepdim=True)
+    chosen = torch.tensor(tokens, device=logits.device)[:, None]
+    own = (logits.gather(1, chosen) - total)[:, 0].tolist()
+    values, ids = logits.topk(min(max(top), logits.shape[1]), dim=-1)
+    values = values - total
     return [
         TokenLogprob(
             token,

@@ -85,6 +85,10 @@ class Work:
     def cancelled(self) -> bool:
         return self.ticket.cancelled
 
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        self.ticket.cancelled = value
+
     def started(self) -> None:
         """The device reads of it in this step."""
         if self.first_read is None:
@@ -111,6 +115,7 @@ class Generation(Work):
     matcher: Matcher | None = None
     group: Group = field(init=False)
     transcript: Transcript = field(init=False)
+    adjusts: bool = field(init=False)  # its row is changed
     plain: bool = field(init=False)  # the likeliest token of its row is all there is to it
     first_token: float | None = None
     last_token: float | None = None
@@ -118,8 +123,8 @@ class Generation(Work):
 
     def __post_init__(self) -> None:
         self.transcript = Transcript(TextStream(self.vocabulary.token_bytes), self.sampling.stop)
-        asks = self.penalties, self.matcher, self.sampling.logit_bias or None, self.sampling.logprobs
-        self.plain = self.greedy and all(asked is None for asked in asks)
+        self.adjusts = bool(self.penalties or self.matcher or self.sampling.logit_bias)
+        self.plain = self.greedy and not self.adjusts and self.sampling.logprobs is None
 
     @property
     def greedy(self) -> bool:

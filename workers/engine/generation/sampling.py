@@ -31,47 +31,65 @@ INFINITY = float("inf")
 
 def choose(logits: Tensor, generations: Sequence[Generation]) -> list[Choice]:
     """The next token of each generation from its row of logits float32 [B, vocabulary]."""
-    tokens: list[int] = logits.argmax(dim=-1).tolist()
-    special = [row for row, generation in enumerate(generations) if not generation.plain]
-    if not special:
-        return [Choice(token) for token in tokens]
-    errors = _choose_special(logits, generations, special, tokens)
-    told = _told(logits, generations, special, tokens)
-    return [Choice(token, told.get(row), errors.get(row)) for row, token in enumerate(tokens)]
+    if all(generation.plain for generation in generations):
+        return [Choice(token) for token in logits.argmax(dim=-1).tolist()]
+    errors: dict[int, ConstraintError] = {}
+    adjusted = [row for row, generation in enumerate(generations) if generation.adjusts]
+    as_they_are = [row for row, generation in enumerate(generations) if not generation.adjusts]
+    tokens = _pick(_rows(logits, as_they_are), as_they_are, generations)
+    tokens |= _pick(_adjusted(logits, adjusted, generations, errors), adjusted, generations)
+    told = _told(logits, generations, tokens)
+    return [Choice(tokens[row], told.get(row), errors.get(row)) for row in range(len(generations))]
 
 
-def _choose_special(
-    logits: Tensor, generations: Sequence[Generation], special: list[int], tokens: list[int]
-) -> dict[int, ConstraintError]:
-    """Put the tokens of `special` rows into `tokens`; the errors of those that have none."""
-    changed = logits[special]
-    errors = {}
-    for index, row in enumerate(special):
+def _rows(logits: Tensor, rows: Sequence[int]) -> Tensor:
+    """Those rows; without a copy if they are all."""
+    return logits if len(rows) == len(logits) else logits[rows]
+
+
+def _adjusted(
+    logits: Tensor,
+    rows: Sequence[int],
+    generations: Sequence[Generation],
+    errors: dict[int, ConstraintError],
+) -> Tensor:
+    """A changed copy of the rows."""
+    changed = logits[rows]
+    for row, own in zip(rows, changed, strict=True):
         try:
-            generations[row].adjust(changed[index])
+            generations[row].adjust(own)
         except ConstraintError as error:
             errors[row] = error
-    for row, token in zip(special, changed.argmax(dim=-1).tolist(), strict=True):
-        tokens[row] = token
-    drawn = [index for index, row in enumerate(special) if not generations[row].greedy]
+    return changed
+
+
+def _pick(logits: Tensor, rows: Sequence[int], generations: Sequence[Generation]) -> dict[int, int]:
+    """The tokens of the rows `rows` of the step, whose logits are these."""
+    tokens = {}
+    greedy = [index for index, row in enumerate(rows) if generations[row].greedy]
+    if greedy:
+        for index, token in zip(greedy, _rows(logits, greedy).argmax(dim=-1).tolist(), strict=True):
+            tokens[rows[index]] = token
+    drawn = [index for index, row in enumerate(rows) if not generations[row].greedy]
     if drawn:
-        chosen = [generations[special[index]] for index in drawn]
+        chosen = [generations[rows[index]] for index in drawn]
         keys = [key(generation.seed, generation.index, len(generation.generated)) for generation in chosen]
-        picked = draw(changed[drawn], [generation.sampling for generation in chosen], keys)
+        picked = draw(_rows(logits, drawn), [generation.sampling for generation in chosen], keys)
         for index, token in zip(drawn, picked, strict=True):
-            tokens[special[index]] = token
-    return errors
+            tokens[rows[index]] = token
+    return tokens
 
 
 def _told(
-    logits: Tensor, generations: Sequence[Generation], special: list[int], tokens: list[int]
+    logits: Tensor, generations: Sequence[Generation], tokens: dict[int, int]
 ) -> dict[int, TokenLogprob]:
-    asked = {row: count for row in special if (count := generations[row].sampling.logprobs) is not None}
+    counts = [generation.sampling.logprobs for generation in generations]
+    asked = {row: count for row, count in enumerate(counts) if count is not None}
     if not asked:
         return {}
     rows, chosen = list(asked), [tokens[row] for row in asked]
     token_bytes = generations[rows[0]].vocabulary.token_bytes
-    return dict(zip(rows, tell(logits[rows], chosen, list(asked.values()), token_bytes), strict=True))
+    return dict(zip(rows, tell(_rows(logits, rows), chosen, list(asked.values()), token_bytes), strict=True))
 
 
 def key(seed: int, candidate: int, position: int) -> int:
@@ -86,13 +104,13 @@ def draw(rows: Tensor, samplings: Sequence[Sampling], keys: Sequence[int]) -> li
     tokens = [0] * len(samplings)
     free = [row for row, sampling in enumerate(samplings) if not _filtered(sampling)]
     if free:
-        ids = torch.arange(rows.shape[1], device=rows.device).expand(len(free), -1)
-        _race(scaled[free], ids, free, keys, tokens)
+        ids = torch.arange(rows.shape[1], device=rows.device)[None]
+        _race(_rows(scaled, free), ids, free, keys, tokens)
     left = [row for row, sampling in enumerate(samplings) if _filtered(sampling)]
     for size in (*LIKELIEST, rows.shape[1]):
         size = min(size, rows.shape[1])
         tried = [row for row in left if samplings[row].top_k < size or size == rows.shape[1]]
-        done = _draw_among(scaled, size, tried, samplings, keys, tokens) if tried else []
+        done = set(_draw_among(scaled, size, tried, samplings, keys, tokens) if tried else ())
         left = [row for row in left if row not in done]
     return tokens
 
@@ -110,8 +128,9 @@ def _draw_among(
     tokens: list[int],
 ) -> list[int]:
     """Draw for those of the rows whose filters keep fewer than the `size` likeliest tokens, and name them."""
-    values, ids = scaled[rows].topk(size, dim=-1)
-    total = scaled[rows].logsumexp(dim=-1, keepdim=True)
+    own = _rows(scaled, rows)
+    values, ids = own.topk(size, dim=-1)
+    total = own.logsumexp(dim=-1, keepdim=True)
     least = least_kept(values, total, [samplings[row] for row in rows])
     last = values[:, -1:]
     whole = size == scaled.shape[1]
@@ -143,25 +162,27 @@ def least_kept(values: Tensor, total: Tensor, samplings: Sequence[Sampling]) -> 
 
 
 def _race(values: Tensor, ids: Tensor, rows: Sequence[int], keys: Sequence[int], tokens: list[int]) -> None:
-    """Put a draw from softmax(values float32 [B, K]) of tokens ids [B, K] into `tokens` at `rows`."""
-    picked = (values - exponential([keys[row] for row in rows], ids).log_()).argmax(dim=-1, keepdim=True)
-    for row, token in zip(rows, ids.gather(1, picked)[:, 0].tolist(), strict=True):
+    """Put a draw from softmax(values float32 [B, K]) of tokens ids [B or 1, K] into `tokens` at `rows`."""
+    noise = exponential([keys[row] for row in rows], ids).log_()
+    picked = torch.sub(values, noise, out=noise).argmax(dim=-1, keepdim=True)
+    for row, token in zip(rows, ids.expand_as(values).gather(1, picked)[:, 0].tolist(), strict=True):
         tokens[row] = token
 
 
 def exponential(keys: Sequence[int], ids: Tensor) -> Tensor:
-    """Exponential variates float32 [B, K] that depend on each row's key and its tokens' ids int64 [B, K].
+    """Exponential variates float32 [B, K] that depend on each row's key and its tokens' ids int64 [B or 1, K].
 
-    The mixing function is "lowbias32" (Wellons, github.com/skeeto/hash-prospector): all its steps are
-    bijections of 32 bits.
+    The mixing function is "lowbias32" (Wellons, github.com/skeeto/hash-prospector). Its shifts are arithmetic
+    here: each clears the sign and maps two values to one, so that 31 evenly spread bits remain.
     """
     signed = [number - 2**32 if number >= 2**31 else number for number in keys]
     bits = ids.to(torch.int32) * -0x61C88647  # 2**32 divided by the golden ratio
-    bits ^= torch.tensor(signed, dtype=torch.int32, device=ids.device)[:, None]
-    bits ^= (bits >> 16) & 0xFFFF
+    bits = bits ^ torch.tensor(signed, dtype=torch.int32, device=ids.device)[:, None]
+    shifted = bits >> 16
+    bits ^= shifted
     bits *= 0x7FEB352D
-    bits ^= (bits >> 15) & 0x1FFFF
+    bits ^= torch.bitwise_right_shift(bits, 15, out=shifted)
     bits *= -0x7B935975
-    bits ^= (bits >> 16) & 0xFFFF
-    uniform = ((bits >> 8) & 0xFFFFFF).float().add_(0.5).mul_(2.0**-24)
-    return uniform.log_().neg_()
+    bits ^= torch.bitwise_right_shift(bits, 16, out=shifted)
+    bits >>= 7  # as many as float32 holds
+    return bits.float().add_(0.5).mul_(2.0**-24).log_().neg_()

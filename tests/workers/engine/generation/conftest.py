@@ -21,6 +21,11 @@ Model = Callable[[list[int]], Tensor]
 SIZE = CONFIG.vocabulary
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)  # such rows gain nothing from two
+
+
 @pytest.fixture(scope="session")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     base = make_base(tmp_path_factory.mktemp("generation") / "base")

@@ -51,6 +51,8 @@ class Playground {
       answer.root.hidden = !(side in opened);
       if (side in opened) answer.begin(opened[side].model);
     }
+    const first = this.answers.get("a").root;
+    if (first.getBoundingClientRect().top > innerHeight - 120) first.scrollIntoView(); // on a phone it would be out of sight
     this.say("Writing…");
     if (this.stopped) this.halt();
     await Promise.all(Object.keys(opened).map((side) => this.follow(this.answers.get(side), opened[side].stream)));

@@ -1,0 +1,116 @@
+"""The decoder's own kernels for processors with AVX-512 VNNI: compiled on first use, called through ctypes.
+
+Without a compiler, or on another processor, the same decoder runs on torch's operations.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-std=c++17", "-pthread", "-fPIC", "-shared")
+SOURCES = sorted([*Path(__file__).parent.glob("*.cpp"), *Path(__file__).parent.glob("*.h")])
+COMPILE_SECONDS = 120
+
+
+class MatrixStruct(ctypes.Structure):
+    """`Matrix` of product.h."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("rows", ctypes.c_int32),
+        ("columns", ctypes.c_int32),
+        ("bits", ctypes.c_int32),
+    )
+
+
+_loaded: dict[str, ctypes.CDLL | None] = {}
+_loading = threading.Lock()
+
+
+def library(folder: Path) -> ctypes.CDLL | None:
+    """The compiled kernels, kept in `folder` and loaded once a process; None where they cannot be had."""
+    if "avx512_vnni" not in processor_features().split():
+        return None
+    key = _key()
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = _load(folder / f"{key}.so")
+        return _loaded[key]
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(str(path if path.is_file() else _compiled(path)))
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("no kernels of our own, torch's serve instead: %s", getattr(error, "stderr", error))
+        return None
+
+
+def processor_features() -> str:
+    """What /proc/cpuinfo says that this processor can do; empty where there is no such file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith("flags")), "")
+
+
+def _key() -> str:
+    digest = hashlib.sha256("\0".join((*FLAGS, processor_features())).encode())
+    for source in SOURCES:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _compiled(path: Path) -> Path:
+    """Compile into `path`, or into a folder of the system's where that cannot be written."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        raise FileNotFoundError("g++ is not installed")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
+        partial.touch()
+    except OSError:
+        path = Path(tempfile.mkdtemp(prefix="rootstock-")) / path.name
+        partial = path.with_suffix(".partial")
+    try:
+        main = next(str(source) for source in SOURCES if source.suffix == ".cpp")
+        command = [compiler, *FLAGS, main, "-o", str(partial)]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def multiply(kernels: ctypes.CDLL, matrix: MatrixStruct, x: torch.Tensor) -> torch.Tensor:
+    """x [M, columns] -> x W^T float32 [M, rows]."""
+    x = x.float().contiguous()
+    out = torch.empty(len(x), matrix.rows)
+    kernels.multiply(ctypes.byref(matrix), _pointer(x), len(x), _pointer(out), torch.get_num_threads())
+    return out
+
+
+def dequantize(kernels: ctypes.CDLL, matrix: MatrixStruct) -> torch.Tensor:
+    """W float32 [rows, columns]."""
+    out = torch.empty(matrix.rows, matrix.columns)
+    kernels.dequantize(ctypes.byref(matrix), _pointer(out), torch.get_num_threads())
+    return out
+
+
+def _pointer(tensor: torch.Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
