@@ -32,7 +32,7 @@ def written() -> Iterator[StringIO]:
 
 
 @pytest.fixture
-def said(written, openai, engine) -> str:
+def said(openai, engine, written) -> str:  # the client's application sets logging up anew
     """Everything once, one of it going wrong; returns the log."""
     engine.words = ["Dear ", f"{SECRET}-too"]
     openai.chat.completions.create(model="base", messages=ASKED)
