@@ -59,9 +59,8 @@ class Classifier:
         """Token ids, each row non-empty -> probabilities float32 [B, labels]."""
         segments = [Segment(row, bidirectional=True, slot=1) for row in rows]
         lengths = [len(row) for row in rows]
-        hidden = pad_sequence(
-            torch.split(self._decoder.forward(segments, None, self._pool), lengths), batch_first=True
-        )
+        states = self._decoder.forward(segments, None, self._pool)
+        hidden = pad_sequence(list(torch.split(states, lengths)), batch_first=True)
         keep = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         return self._head(hidden, keep.to(hidden.device)).sigmoid().cpu()  # type: ignore[no-any-return]
 

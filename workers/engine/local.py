@@ -96,6 +96,7 @@ class LocalEngine:
         deadline.
         """
         ids = self._tokenizer.encode(prompt) if isinstance(prompt, str) else self._tokenizer.chat(prompt)
+        ids = ids or [self._base.begin_token]
         room = self._context - len(ids)
         if room < 1:
             raise EngineError(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")

@@ -126,10 +126,11 @@ class EngineLoop:
             self._add(entry)
         return not self._closed
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: Entry, begun: bool = False) -> None:
+        """Queue it; what belongs to a request that has `begun` is neither refused nor counted."""
         try:
-            self.scheduler.add(entry)
-            self.metrics.requests += isinstance(entry, Generation)
+            self.scheduler.add(entry, begun)
+            self.metrics.requests += isinstance(entry, Generation) and not begun
         except EngineError as error:
             self._fail([entry], error)
 
@@ -230,7 +231,7 @@ class EngineLoop:
         """The child runs on beside its parent, or, when there is no memory, waits for its turn."""
         self._want(child)
         if self.scheduler.fork(parent, child) is None:
-            self._add(child)
+            self._add(child, begun=True)
         else:
             self._resident(child)  # the parent's adapter is in its slot: nothing is waited for
 

@@ -299,6 +299,10 @@ def test_partial_characters_are_held_back(desk: Desk, monkeypatch: pytest.Monkey
     assert chunks[-1].finish_reason == "stop"
 
 
+def test_an_empty_text_is_written_on_from_its_beginning(desk: Desk) -> None:
+    assert text(list(desk.engine.generate("", Sampling(max_tokens=5, ignore_end=True))))
+
+
 def by_candidate(chunks: Sequence[Chunk], n: int) -> list[str]:
     return [text([chunk for chunk in chunks if chunk.index == index]) for index in range(n)]
 

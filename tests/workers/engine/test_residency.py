@@ -235,13 +235,12 @@ class Traffic(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "residency"):
             return
-        for _ in range(500):
-            if not (self.waiting or self.held):
-                break
+        latest = time.monotonic() + 30
+        while (self.waiting or self.held) and time.monotonic() < latest:
             self.step()
             while self.held:
                 done(self.residency, self.held.pop())
-            time.sleep(0.002)
+            time.sleep(0.001)
         assert not self.waiting, "a request waited for ever"
         self.residency.close()
 

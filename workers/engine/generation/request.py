@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
@@ -52,7 +52,7 @@ class Ticket:
     cancelled: bool = False
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Work:
     """What generations and readings have in common. `first_read` is when the device first read of it
     (time.monotonic(), as all times here)."""
@@ -95,7 +95,7 @@ class Work:
             self.first_read = time.monotonic()
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Generation(Work):
     """One reply in the making: a candidate, or a beam on its way.
 
@@ -142,22 +142,15 @@ class Generation(Work):
 
     def branch(self, index: int) -> Generation:
         """Another reply that begins with the same tokens."""
-        other = Generation(
-            ticket=self.ticket,
-            adapter=self.adapter,
-            cached=self.cached,
-            first_read=self.first_read,
-            prompt=self.prompt,
-            sampling=self.sampling,
-            vocabulary=self.vocabulary,
-            limit=self.limit,
-            seed=self.seed,
+        other = replace(
+            self,
             index=index,
+            ready=True,
+            blocks=[],
+            computed=0,
             generated=list(self.generated),
             penalties=self.penalties and self.penalties.copy(),
             matcher=self.matcher and self.matcher.copy(),
-            first_token=self.first_token,
-            last_token=self.last_token,
         )
         other.group = self.group
         return other
@@ -231,7 +224,7 @@ class Generation(Work):
         return Usage(len(self.prompt), self.cached, tokens, Timing(queued, first, now - self.arrived))
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Reading(Work):
     """One window of a text, for a head or to be embedded.
 

@@ -104,8 +104,7 @@ def draw(rows: Tensor, samplings: Sequence[Sampling], keys: Sequence[int]) -> li
     tokens = [0] * len(samplings)
     free = [row for row, sampling in enumerate(samplings) if not _filtered(sampling)]
     if free:
-        ids = torch.arange(rows.shape[1], device=rows.device)[None]
-        _race(_rows(scaled, free), ids, free, keys, tokens)
+        _draw_freely(scaled, free, keys, tokens)
     left = [row for row, sampling in enumerate(samplings) if _filtered(sampling)]
     for size in (*LIKELIEST, rows.shape[1]):
         size = min(size, rows.shape[1])
@@ -113,6 +112,21 @@ def draw(rows: Tensor, samplings: Sequence[Sampling], keys: Sequence[int]) -> li
         done = set(_draw_among(scaled, size, tried, samplings, keys, tokens) if tried else ())
         left = [row for row in left if row not in done]
     return tokens
+
+
+def _draw_freely(scaled: Tensor, rows: Sequence[int], keys: Sequence[int], tokens: list[int]) -> None:
+    """Draw from whole rows: among the likeliest and "one of the rest" first, and seldom among the rest. The
+    distribution is the whole row's."""
+    own, size = _rows(scaled, rows), scaled.shape[1]
+    values, ids = own.topk(min(LIKELIEST[0], size), dim=-1)
+    left = own.scatter(1, ids, -INFINITY)
+    rest = left.logsumexp(dim=-1, keepdim=True)
+    first = torch.cat([values, rest], 1), torch.cat([ids, ids.new_full(rest.shape, size)], 1)
+    _race(*first, rows, keys, tokens)
+    others = [index for index, row in enumerate(rows) if tokens[row] == size]
+    if others:
+        every = torch.arange(size, device=own.device)[None]
+        _race(left[others], every, [rows[index] for index in others], keys, tokens)
 
 
 def _filtered(sampling: Sampling) -> bool:

@@ -31,23 +31,28 @@ class Plan(Generic[E]):
         for record in records:
             if not self.left:
                 return
-            if id(record.entry) in self._state.running and self._make_room(record):
+            if id(record.entry) in self._state.running and self._make_room(record, 1):
                 self._take(record, 1)
 
-    def _make_room(self, record: Record[E]) -> bool:
-        """A block for its next token, by preempting if need be; False if it gave way itself."""
-        state, tokens = self._state, record.entry.computed + 1
+    def _make_room(self, record: Record[E], count: int) -> bool:
+        """Blocks for its next tokens, by preempting if need be; False if it gave way itself."""
+        state, tokens = self._state, record.entry.computed + count
         while state.tables.short(record.entry, tokens):
-            worst = state.worst(state.running.values())[0]
-            if len(state.running) == 1:
-                state.drop(record)
-                self.step.failed.append(record.entry)
+            if len(state.running) > 1:
+                self._preempt(state.worst(state.running.values())[0])
+            elif state.tables.settling:
+                return False  # there will be more after the step
             else:
-                self._preempt(worst)
+                self._fail(record)
             if id(record.entry) not in state.running:
                 return False
         state.tables.grow(record.entry, tokens)
         return True
+
+    def _fail(self, record: Record[E]) -> None:
+        """It has grown beyond all blocks."""
+        self._state.drop(record)
+        self.step.failed.append(record.entry)
 
     def prompts(self, under_way: Iterable[Record[E]], admit: bool) -> None:
         """Chunks of prompts under way and, if told to `admit`, of new ones."""
@@ -58,15 +63,15 @@ class Plan(Generic[E]):
                 if self.blocked or not self._admit(record):
                     continue
                 lineup.add_queue(queue)
-            if id(record.entry) in self._state.running:
-                self._take(record, min(self.left, record.remaining))
+            count = min(self.left, record.remaining)
+            if id(record.entry) in self._state.running and self._make_room(record, count):
+                self._take(record, count)
 
     def _admit(self, record: Record[E]) -> bool:
         """Seat a waiting sequence, in the place of lower ones if it must be."""
         state = self._state
         if state.tables.pool.needed(record.entry.known()) > state.tables.pool.count:
-            state.drop(record)
-            self.step.failed.append(record.entry)
+            self._fail(record)
             return False
         victims = self._victims(record)
         if victims is None:
@@ -90,7 +95,9 @@ class Plan(Generic[E]):
         victims: list[Record[E]] = []
         if places > 0 and blocks >= 0:
             return victims
-        for victim in state.worst(other for other in state.running.values() if other.rank > record.rank):
+        for victim in state.worst(
+            other for other in state.running.values() if other.rank > record.entry.priority
+        ):
             victims.append(victim)
             places += 1
             blocks += tables.freed(victim.entry, found) + 1

@@ -11,7 +11,7 @@ from workers.engine.scheduling.prefix import Chain
 
 @dataclass(slots=True, eq=False)
 class Record(Generic[E]):
-    """`rank` is the entry's priority, one better for each time it was preempted: so nobody is forever.
+    """`rank` is the entry's class, one better each time it was preempted: so nobody is preempted for ever.
 
     `served` and `preempted` are numbers of plans, `since` when it was last served, `charged` how many of its
     tokens its organisation has paid for, `bucket` its length bucket (0 for sequences).
@@ -26,11 +26,6 @@ class Record(Generic[E]):
     preempted: int = 0
     charged: int = 0
     admitted: bool = False
-
-    @property
-    def level(self) -> int:
-        """Its class of priority."""
-        return max(0, self.rank)
 
     @property
     def remaining(self) -> int:

@@ -57,9 +57,10 @@ class Scheduler(Generic[E]):
         """All, waiting and running."""
         return [record.entry for record in self._state.records.values()]
 
-    def add(self, entry: E) -> None:
-        """Queue it. `EngineBusy` when too many wait, `EngineError` when it can never fit the cache."""
-        if self.waiting >= self.limits.waiting:
+    def add(self, entry: E, begun: bool = False) -> None:
+        """Queue it. `EngineBusy` when too many wait, unless it belongs to what has `begun`; `EngineError` when
+        it can never fit the cache."""
+        if self.waiting >= self.limits.waiting and not begun:
             raise EngineBusy(f"{self.waiting} requests are waiting, at most {self.limits.waiting} may")
         tokens, most = entry.known(), self.blocks.count * self.blocks.size
         if not tokens:
@@ -68,7 +69,7 @@ class Scheduler(Generic[E]):
             raise EngineError(f"the prompt has {tokens} tokens, the key-value cache holds {most}")
         chain = Chain(entry.organisation, entry.adapter, self.blocks.size)
         bucket = length_bucket(tokens) if entry.whole else 0
-        self._state.add(Record(entry, chain, entry.priority, bucket))
+        self._state.add(Record(entry, chain, max(0, entry.priority), bucket))
 
     def plan(self, now: float, resident: Callable[[E], bool]) -> Step[E] | None:
         """What to do next, or None when nothing can be done now.
@@ -103,6 +104,7 @@ class Scheduler(Generic[E]):
                 piece.entry.computed = piece.count
             else:
                 self._state.tables.computed(record, piece.start + piece.count)
+        self._state.tables.settle_copies()
         self._recover()
 
     def finish(self, entry: E) -> None:
@@ -123,8 +125,8 @@ class Scheduler(Generic[E]):
         """A child runs on from what its running parent has computed, sharing the blocks.
 
         Gives the copy (source block, target block) of a partly filled last block; the next step carries it
-        as well. None if the parent waits, or there is no block or place now: then `add` the child, which
-        finds its full blocks by their content.
+        as well. None if the parent waits, or there is no block or place now: then `add` the child as
+        `begun`; it finds its full blocks by their content.
         """
         if (parent.organisation, parent.adapter) != (child.organisation, child.adapter):
             raise ValueError("a fork stays with its organisation and adapter")
@@ -147,6 +149,7 @@ class Scheduler(Generic[E]):
         Gives those that cannot run even alone; they are gone. All others are planned again.
         """
         self._calm = 0
+        self._state.tables.settle_copies(again=True)
         if len(step.pieces) == 1 and (step.pieces[0].entry.whole or step.pieces[0].count == 1):
             entry = step.pieces[0].entry
             self.finish(entry)

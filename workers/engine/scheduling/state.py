@@ -48,7 +48,7 @@ class State(Generic[E]):
         """It gives its blocks back, and waits at the front of a queue one class better."""
         del self.running[id(record.entry)]
         self.tables.give_back(record.entry)
-        record.rank -= 1
+        record.rank = max(0, record.rank - 1)
         record.preempted = self.plans
         self.prompts.add(record)
 
@@ -84,7 +84,7 @@ class State(Generic[E]):
     def levels(self, waiting: Waiting[E], begun: dict[int, Record[E]]) -> Iterator[int]:
         """The classes of those who wait, and of those begun who have tokens to read."""
         yield from (queue.level for queue in waiting)
-        yield from (record.level for record in begun.values() if record.remaining > 1)
+        yield from (record.rank for record in begun.values() if record.remaining > 1)
 
     def urgent(self) -> bool:
         """Whether one waits that could take a running one's place."""

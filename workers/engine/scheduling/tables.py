@@ -16,7 +16,8 @@ class Tables(Generic[E]):
     def __init__(self, pool: BlockPool) -> None:
         self.pool = pool
         self.asked = self.found = 0
-        self._copies: dict[int, int] = {}  # target -> source, which is held until the copy is handed out
+        self._copies: dict[int, int] = {}  # target -> source, to be made; a source is held until it was
+        self._taken: dict[int, int] = {}  # being made
 
     def match(self, record: Record[E]) -> list[int]:
         """The longest cached beginning; its last token is always left to compute, for its logits."""
@@ -61,8 +62,9 @@ class Tables(Generic[E]):
     def give_back(self, entry: E) -> None:
         """Take the entry's blocks away."""
         for block in entry.blocks:
-            if block in self._copies and self.pool.references(block) == 1:
-                self.pool.release([self._copies.pop(block)])
+            for copies in (self._copies, self._taken):
+                if block in copies and self.pool.references(block) == 1:
+                    self.pool.release([copies.pop(block)])
         self.pool.release(entry.blocks)
         entry.blocks, entry.computed = [], 0
 
@@ -92,8 +94,21 @@ class Tables(Generic[E]):
         return [(source, target)]
 
     def take_copies(self) -> list[tuple[int, int]]:
-        """The copies of forks since the last call; they are to be run before anything is written."""
-        copies = [(source, target) for target, source in self._copies.items()]
-        self._copies.clear()
-        self.pool.release(source for source, _ in copies)
-        return copies
+        """The copies of forks since the last call, to be run before anything is written. Their sources are
+        held until `settle_copies` or the next call."""
+        self.settle_copies()
+        self._taken, self._copies = self._copies, {}
+        return [(source, target) for target, source in self._taken.items()]
+
+    def settle_copies(self, again: bool = False) -> None:
+        """The copies that were taken are made, or are to be made `again`."""
+        if again:
+            self._copies |= self._taken
+        else:
+            self.pool.release(self._taken.values())
+        self._taken = {}
+
+    @property
+    def settling(self) -> bool:
+        """Whether copies hold blocks that will be available after the step."""
+        return bool(self._taken)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from workers.engine.scheduling.entry import E
 from workers.engine.scheduling.fair import Shares
@@ -47,7 +47,7 @@ class Waiting(Generic[E]):
 
     def add(self, record: Record[E]) -> None:
         """At the end of its queue; who was preempted, at the front."""
-        queue = self._queues.setdefault(_key(record), Queue(record.level))
+        queue = self._queues.setdefault(_key(record), Queue(record.rank))
         queue.records[id(record)] = record
         if record.preempted:
             queue.records.move_to_end(id(record), last=False)
@@ -65,11 +65,10 @@ class Waiting(Generic[E]):
 
 
 def _key(record: Record[E]) -> QueueKey:
-    return record.level, record.entry.organisation, record.entry.adapter, record.bucket
+    return record.rank, record.entry.organisation, record.entry.adapter, record.bucket
 
 
-@dataclass(slots=True, frozen=True)
-class Candidate(Generic[E]):
+class Candidate(NamedTuple, Generic[E]):
     """One whose turn may come; `queue` if it waits, None if it is under way."""
 
     level: int
@@ -91,7 +90,7 @@ class Lineup(Generic[E]):
 
     def add(self, record: Record[E]) -> None:
         """One that is under way."""
-        self._push(Candidate(self._aged(record.level, record.since), record, None))
+        self._push(Candidate(self._aged(record.rank, record.since), record, None))
 
     def add_queue(self, queue: Queue[E]) -> None:
         """The first of those who wait there; call it again to get the next one."""

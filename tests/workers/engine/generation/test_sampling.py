@@ -76,7 +76,7 @@ def test_looking_at_the_likeliest_changes_no_draw(asked: list[Sampling], seed: i
     """The same tokens as from whole rows: the shortcut is only one."""
     logits, keys = rows(seed, len(asked), spread=spread), list(range(len(asked)))
     quick = draw(logits, asked, keys)
-    likeliest, module.LIKELIEST = module.LIKELIEST, ()
+    likeliest, module.LIKELIEST = module.LIKELIEST, (64,)
     try:
         assert draw(logits, asked, keys) == quick
     finally:
@@ -114,6 +114,30 @@ def test_draws_follow_the_distribution(sampling: Sampling) -> None:
     for token, probability in enumerate(expected.softmax(dim=-1).tolist()):
         deviation = (probability * (1 - probability) / count) ** 0.5
         assert abs(counts[token] / count - probability) <= 4.5 * deviation
+
+
+def test_the_rest_is_drawn_as_often_as_it_should_be() -> None:
+    """Beyond the likeliest 64: as a whole, and among themselves."""
+    row, count = rows(4, 1, size=100, spread=0.7), 40000
+    sampling = Sampling(temperature=1.0)
+    keys = [key(3, 0, position) for position in range(count)]
+    counts = Counter(draw(row.expand(count, -1), [sampling] * count, keys))
+    for token, probability in enumerate(row[0].softmax(dim=-1).tolist()):
+        deviation = (probability * (1 - probability) / count) ** 0.5
+        assert abs(counts[token] / count - probability) <= 4.5 * deviation
+    rest = row[0].topk(36, largest=False).indices.tolist()
+    share = float(row[0].softmax(dim=-1)[rest].sum())
+    assert abs(sum(counts[token] for token in rest) / count - share) <= 4 * (share / count) ** 0.5
+
+
+@pytest.mark.parametrize("allowed", [1, 63, 64, 65])
+@pytest.mark.parametrize(
+    "sampling", [Sampling(temperature=1.0), Sampling(temperature=1.0, top_k=50, top_p=0.9)]
+)
+def test_masked_tokens_are_never_drawn(allowed: int, sampling: Sampling) -> None:
+    row = rows(9, 1)
+    row[:, allowed:] = -float("inf")
+    assert max(draw(row.expand(3000, -1), [sampling] * 3000, range(3000))) < allowed
 
 
 def test_noise_is_exponential_and_unrelated_between_draws() -> None:

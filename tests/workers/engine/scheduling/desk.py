@@ -71,7 +71,8 @@ def alone(job: Job, begun: int) -> list[int]:
 
 
 class Device:
-    """Block memory. A step larger than `room` tokens finds no memory."""
+    """Block memory. A step larger than `room` tokens finds no memory, when all is
+    written; one of twice that, before anything is."""
 
     def __init__(self, blocks: int, size: int) -> None:
         self.size, self.room = size, 10**9
@@ -79,10 +80,10 @@ class Device:
 
     def forward(self, step: Step[Job]) -> list[int]:
         """Each piece's last key. All read what was there before the step, and their own."""
+        if sum(piece.count for piece in step.pieces) > 2 * self.room:
+            raise MemoryError
         for source, target in step.copies:
             self.memory[target] = list(self.memory[source])
-        if sum(piece.count for piece in step.pieces) > self.room:
-            raise MemoryError
         rows = [self._run(piece) for piece in step.pieces]
         written: set[tuple[int, int]] = set()
         for piece, keys in zip(step.pieces, rows, strict=True):
@@ -91,6 +92,8 @@ class Device:
                 assert cell not in written
                 written.add(cell)
                 self.memory[cell[0]][cell[1]] = value
+        if sum(piece.count for piece in step.pieces) > self.room:
+            raise MemoryError
         return [keys[-1] for keys in rows]
 
     def _run(self, piece: Piece[Job]) -> list[int]:
@@ -187,7 +190,7 @@ class Desk:
             self.scheduler.finish(child)
             self._end(child, "done")
         elif not forked:
-            self.add(child)
+            self.scheduler.add(child, begun=True)
         elif child.adapter:
             self.holds[child] = child.adapter
 
@@ -228,7 +231,8 @@ class Desk:
             assert job.adapter is None or self.holds[job] == job.adapter
             size, stop = self.pool.size, piece.start + piece.count
             written = [] if job.whole else job.blocks[piece.start // size : -(-stop // size)]
-            assert all(self.pool.references(block) == 1 for block in written)
+            copied = list(self.scheduler._state.tables._taken.values())  # held, besides, for the copy
+            assert all(self.pool.references(block) - copied.count(block) == 1 for block in written)
             assert job.whole or stop <= len(job.blocks) * size
         gone = {id(job) for job in [*step.preempted, *step.failed]}
         assert not gone & {id(piece.entry) for piece in pieces}
@@ -238,7 +242,10 @@ class Desk:
         """References are exact, and a block is shared within one organisation and adapter only."""
         entries = self.scheduler.entries
         referred = [block for job in entries for block in job.blocks]
-        pending = [source for source in self.scheduler._state.tables._copies.values()]
+        pending = [
+            *self.scheduler._state.tables._copies.values(),
+            *self.scheduler._state.tables._taken.values(),
+        ]
         for block in range(self.pool.count):
             assert self.pool.references(block) == referred.count(block) + pending.count(block)
             assert len({(job.organisation, job.adapter) for job in entries if block in job.blocks}) <= 1
