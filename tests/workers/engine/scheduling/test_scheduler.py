@@ -307,6 +307,16 @@ def test_texts_and_prompts_alternate() -> None:
     assert sum(kinds) == 4
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_lower_class_of_the_other_kind_has_a_turn(whole: bool) -> None:
+    d = desk(tokens=8, ageing_s=1e9)
+    low = d.add(Job([1] * 8, priority=2, whole=whole))
+    for n in range(12):
+        d.add(Job([n] * 8, whole=not whole))
+    d.run()
+    assert 2 <= low.ended_at <= 4
+
+
 def test_the_better_class_goes_first() -> None:
     d = desk(sequences=1)
     jobs = [d.add(Job([1, 2], priority=priority)) for priority in (2, 1, 0, 1)]
