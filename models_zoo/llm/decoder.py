@@ -17,11 +17,11 @@ from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, read_card
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.forms import fused_form, is_int4, linears_of_any_form
+from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
 from models_zoo.llm.native import library
 from models_zoo.llm.native.forward import NativeForward
-from models_zoo.llm.packed import FUSED, head_name, packed_linears
+from models_zoo.llm.packed import packed_linears
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.panels import PanelMatrix, fits
 from models_zoo.llm.quant import Q8Matrix
@@ -158,7 +158,7 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, native: bool = True) -> Decoder:
     """The base in `folder`, resident on `device` as packed "int4" (CPU alone) or dense "bfloat16".
 
-    Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU. int4
+    Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU. It
     runs on our own kernels where `native` and the machine allow it. Raises `ModelError` when the folder's files
     are missing or damaged.
     """
@@ -166,8 +166,6 @@ def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, na
     file = BaseFile(folder, card)
     place = torch.device(device)
     if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
-        if not is_int4(card, file):
-            return _assemble(card, file, *linears_of_any_form(file), place, torch.float32)
         kernels = library(folder / "packed") if native and fits(card.config) else None
         matrix, head = packed_linears(folder, card, file, kernels)
         decoder = _assemble(card, file, matrix, head, place, torch.float32)
@@ -176,7 +174,7 @@ def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, na
         return decoder
 
     def dense(layer: int, name: str) -> Matrix:
-        return DenseMatrix(fused_form(file, layer, name).dequantize().to(place, torch.bfloat16))
+        return DenseMatrix(fused(file, layer, name).dequantize().to(place, torch.bfloat16))
 
     weight = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
     return _assemble(card, file, dense, DenseMatrix(weight), place, torch.bfloat16)

@@ -1,4 +1,5 @@
-"""Bases whose linears are not all int4, on CPU: torch's int8 product for 8-bit rows beside its int4 product."""
+"""The forms that linears have on disk, and those without a packed layout on CPU: torch's int8 product for
+8-bit rows beside its int4 product."""
 
 from __future__ import annotations
 
@@ -10,9 +11,14 @@ from torch import Tensor
 from models_zoo.llm.card import BaseCard
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
-from models_zoo.llm.packed import FUSED, head_name
 from models_zoo.llm.quant import Q4Matrix, Q8Matrix, QuantizedMatrix, per_row_int8, stack_rows
-from models_zoo.llm.shapes import LINEARS
+
+FUSED = {
+    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "output": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "down": ("mlp.down_proj",),
+}
 
 
 class MixedLinear:
@@ -31,22 +37,30 @@ class MixedLinear:
         return torch.cat([self._low.dense(), self._high.dense()])[self._order]
 
 
-def is_int4(card: BaseCard, file: BaseFile) -> bool:
-    """Whether every linear is."""
+def is_packable(card: BaseCard, file: BaseFile, native: bool) -> bool:
+    """Whether every fused product has one form that has a packed layout: int4, with our own kernels int8 too."""
+    ends = ("nibbles", "codes") if native else ("nibbles",)
     return all(
-        f"layers.{layer}.{name}.nibbles" in file for layer in range(card.config.layers) for name in LINEARS
+        any(all(f"layers.{layer}.{part}.{end}" in file for part in parts) for end in ends)
+        for layer in range(card.config.layers)
+        for parts in FUSED.values()
     )
 
 
 def linears_of_any_form(file: BaseFile) -> tuple[Callable[[int, str], Matrix], Matrix]:
     """The linears by (layer, fused name), and the head, as the CPU computes with them; packed as they are
     asked for."""
-    return lambda layer, name: linear(fused_form(file, layer, name)), _eight_bit(file.q8(head_name(file)))
+    return lambda layer, name: linear(fused(file, layer, name)), _eight_bit(file.q8(head_name(file)))
 
 
-def fused_form(file: BaseFile, layer: int, name: str) -> QuantizedMatrix:
+def fused(file: BaseFile, layer: int, name: str) -> QuantizedMatrix:
     """The rows of all projections that share one product, in their form."""
     return stack_rows([file.matrix(f"layers.{layer}.{part}") for part in FUSED[name]])
+
+
+def head_name(file: BaseFile) -> str:
+    """`lm_head` when the base has its own, else the embedding it is tied to."""
+    return "lm_head" if "lm_head.codes" in file else "embed_tokens"
 
 
 def linear(matrix: QuantizedMatrix) -> Matrix:

@@ -20,28 +20,18 @@ from torch import Tensor
 
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
+from models_zoo.llm.forms import FUSED, fused, head_name, is_packable, linears_of_any_form
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
 from models_zoo.llm.native import processor_features
 from models_zoo.llm.panels import PanelMatrix, to_panels
-from models_zoo.llm.quant import Q4Matrix, per_row_int8, stack_rows
+from models_zoo.llm.quant import Q4Matrix, Q8Matrix, per_row_int8, stack_q4, stack_q8
 
 logger = logging.getLogger(__name__)
 
-FUSED = {
-    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "output": ("self_attn.o_proj",),
-    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
-    "down": ("mlp.down_proj",),
-}
 ALIGNMENT = 64  # bytes
 SELF_TEST_ERROR = 0.02  # relative; bfloat16 in and out gives about 0.004
 
 Tensors = dict[str, Tensor]
-
-
-def fused(file: BaseFile, layer: int, name: str) -> Q4Matrix:
-    """The rows of all projections that share one product."""
-    return stack_rows([file.q4(f"layers.{layer}.{part}") for part in FUSED[name]])
 
 
 class Packing(Protocol):
@@ -62,8 +52,11 @@ def packed_linears(
     """The linears by (layer, fused name), and the head, as the CPU computes with them.
 
     With our own `kernels` they are panels, else what torch's take. They come from the cache when a whole one
-    is there; else they are packed now, tested, and cached when the folder can be written.
+    is there; else they are packed now, tested, and cached when the folder can be written. Forms that have no
+    packed layout are made ready anew each time.
     """
+    if not is_packable(card, file, native=kernels is not None):
+        return linears_of_any_form(file)
     packing: Packing = TorchPacking() if kernels is None else PanelPacking(kernels, card.config)
     path = folder / "packed" / f"{_cache_key(card, packing.layout)}.safetensors"
     tensors = _mapped(path)
@@ -99,7 +92,7 @@ class PanelPacking:
 
     def pack(self, card: BaseCard, file: BaseFile) -> Tensors:
         keys = [(layer, name) for layer in range(card.config.layers) for name in FUSED]
-        panels = {f"{layer}.{name}": to_panels(fused(file, layer, name)) for layer, name in keys}
+        panels = {f"{layer}.{name}": to_panels(_of_one_form(file, layer, name)) for layer, name in keys}
         return {**panels, "head": to_panels(file.q8(head_name(file)))}
 
     def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
@@ -118,7 +111,8 @@ class TorchPacking:
         tensors: Tensors = {}
         for layer in range(card.config.layers):
             for name in FUSED:
-                matrix, prefix = fused(file, layer, name), f"{layer}.{name}"
+                prefix = f"{layer}.{name}"
+                matrix = stack_q4([file.q4(f"layers.{layer}.{part}") for part in FUSED[name]])
                 tensors[f"{prefix}.blocks"] = to_blocks(matrix)
                 try:
                     tensors[f"{prefix}.int4"], tensors[f"{prefix}.affine"] = to_int4pack(matrix)
@@ -136,6 +130,13 @@ class TorchPacking:
 
     def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
         return Head(file.q8(head_name(file)), tensors.get("head.codes"), tensors.get("head.scale"))
+
+
+def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
+    parts = [f"layers.{layer}.{part}" for part in FUSED[name]]
+    if f"{parts[0]}.codes" in file:
+        return stack_q8([file.q8(part) for part in parts])
+    return stack_q4([file.q4(part) for part in parts])
 
 
 def _cache_key(card: BaseCard, layout: str) -> str:
@@ -222,8 +223,3 @@ def _head_agrees(head: Matrix, file: BaseFile) -> bool:
 
 def _near(value: Tensor, expected: Tensor) -> bool:
     return bool((value - expected).norm() <= SELF_TEST_ERROR * expected.norm())
-
-
-def head_name(file: BaseFile) -> str:
-    """`lm_head` when the base has its own, else the embedding it is tied to."""
-    return "lm_head" if "lm_head.codes" in file else "embed_tokens"

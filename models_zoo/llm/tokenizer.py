@@ -101,7 +101,7 @@ class ChatTokenizer:
             return self._template.render(
                 messages=list(messages), add_generation_prompt=reply, **self._special_values
             )
-        except TemplateError as error:
+        except Exception as error:  # a template is foreign code: what it raises is its own affair
             raise ValueError(f"the chat template refuses these messages: {error}") from error
 
     @cached_property

@@ -23,7 +23,7 @@ TOKENIZER_FILE, SETTINGS_FILE, TEMPLATE_FILE = (
 CONTROL_KIND, USER_KIND, UNUSED_KIND = 3, 4, 5  # GGUF's token types that are no plain text of the vocabulary
 TOKENIZER_BYTES = 1 << 27
 # GGUF's names of pre-tokenizers
-DIGIT_SPLITTING = {"smollm", "starcoder", "refact", "command-r"}  # cut numbers into digits
+DIGIT_SPLITTING = {"smollm", "starcoder", "refact"}  # cut numbers into digits
 PLAIN = {"gpt-2", "gpt2"}
 LLAMA3 = {"llama-bpe", "llama3", "llama-v3"}
 LLAMA3_PATTERN = (

@@ -269,7 +269,9 @@ def test_the_chat_template_may_be_a_file_or_one_of_several(changed: Any, tmp_pat
     assert tokenizer.decode(tokenizer.chat([{"role": "user", "content": "hi"}])) == "f"
 
 
-@pytest.mark.parametrize("template", ["{% if %}", "{{ raise_exception('never') }}"])
+@pytest.mark.parametrize(
+    "template", ["{% if %}", "{{ raise_exception('never') }}", "{{ 1 + 'a' }}", "{{ ().__class__.__mro__ }}"]
+)
 def test_a_template_that_cannot_work_is_refused(changed: Any, tmp_path: Path, template: str) -> None:
     with pytest.raises(ModelError, match="chat_template"):
         convert(changed("tokenizer_config.json", chat_template=template), tmp_path / "base")

@@ -81,16 +81,6 @@ def test_a_wrong_card_names_the_field(
         read_card(folder)
 
 
-def test_a_damaged_cache_is_made_again(base: TinyBase, tmp_path: Path) -> None:
-    folder = copy_of(base, tmp_path)
-    load_decoder(folder)
-    (cached,) = (folder / "packed").iterdir()
-    sound = cached.read_bytes()
-    cached.write_bytes(sound[:-5000] + bytes(5000))  # a wrong head or layer: only the self-test can tell
-    load_decoder(folder)
-    assert cached.read_bytes() == sound
-
-
 def test_cached_weights_are_mapped_where_kernels_can_read_them(base: TinyBase, tmp_path: Path) -> None:
     """torch's int8 product reads with aligned loads: a misaligned mapping ended the process."""
     folder = copy_of(base, tmp_path)

@@ -47,6 +47,19 @@ def test_eight_bits_answer_as_the_source_does(
     assert error(tmp_path / "base", model, count, form="bfloat16") < 0.04
 
 
+@pytest.mark.parametrize("count", [1, FEW, MANY])
+def test_eight_bits_run_on_our_own_kernels_where_they_fit(tmp_path: Path, count: int) -> None:
+    wide = llama(2, head_dim=32)
+    convert(hf_folder(tmp_path / "hf", wide), tmp_path / "base", "int8")
+    decoder = load_decoder(tmp_path / "base")
+    native, torchs = (error(tmp_path / "base", wide, count, native=native) for native in (True, False))
+    assert native < 0.04
+    assert torchs < 0.06
+    if decoder.native is not None:
+        assert native <= torchs or count >= MANY
+        assert list((tmp_path / "base" / "packed").glob("*.safetensors"))  # and are shared
+
+
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_mixed_is_nearer_than_int4(source: Path, model: torch.nn.Module, tmp_path: Path, count: int) -> None:
     for form in ("int4", "mixed"):

@@ -9,7 +9,7 @@ import torch
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.packed import FUSED, fused
+from models_zoo.llm.forms import FUSED, fused
 from tests.models_zoo.llm.tiny import TinyBase, make_base
 
 

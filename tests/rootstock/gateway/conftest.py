@@ -109,6 +109,7 @@ def served(services, committed_world, engine, monkeypatch) -> Iterator[Any]:
         handler.load(ScriptedRuntime(engine))
         consumers.append(Consumer(name, lane, handler, "any"))
         consumers[-1].start()
+        wire.connect().set(consumers[-1].alive, 1, ex=300)  # as the runtime does every second
     yield committed_world
     engine.gate.set()
     for consumer in consumers:

@@ -198,5 +198,5 @@ def exponential(keys: Sequence[int], ids: Tensor) -> Tensor:
     bits ^= torch.bitwise_right_shift(bits, 15, out=shifted)
     bits *= -0x7B935975
     bits ^= torch.bitwise_right_shift(bits, 16, out=shifted)
-    bits >>= 7  # as many as float32 holds
-    return bits.float().add_(0.5).mul_(2.0**-24).log_().neg_()
+    bits >>= 8  # with the half added, as many as float32 holds: one more would round up to 1, whose noise is infinite
+    return bits.float().add_(0.5).mul_(2.0**-23).log_().neg_()

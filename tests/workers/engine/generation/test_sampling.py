@@ -224,3 +224,12 @@ def test_logprobs_are_of_the_model_itself(vocabulary: Vocabulary) -> None:
             assert told.bytes == vocabulary.token_bytes[told.token]
             tokens.append(told.token)
     assert len(tokens) == 3 + 8
+
+
+def test_noise_is_never_infinite() -> None:
+    """No noise: a token that nobody would draw wins, also over a mask (minus infinity less minus infinity)."""
+    ids = torch.arange(50_000)[None]
+    for number in range(500):
+        noise = exponential([key(number, 0, 3)], ids)
+        assert float(noise.min()) > 0, number
+        assert float(noise.max()) < float("inf"), number

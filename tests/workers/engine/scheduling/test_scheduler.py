@@ -52,6 +52,9 @@ def test_a_lonely_prompt_waits_a_little_for_others_while_many_decode() -> None:
     assert all(set(running) <= set(jobs) for jobs in seen)
     pair = [d.add(Job([n], limit=2)) for n in range(2)]
     assert {job for job, *_ in planned(d)} >= set(pair)
+    planned(d)
+    again = d.add(Job([4], limit=2))
+    assert [again in [job for job, *_ in planned(d)] for _ in range(4)] == [False, False, False, True]
 
 
 def test_a_prompt_never_waits_for_others_while_few_decode() -> None:
@@ -149,6 +152,30 @@ def test_one_that_comes_back_finds_its_blocks() -> None:
     d.check_ends()
 
 
+def test_one_that_was_preempted_does_not_preempt_its_like() -> None:
+    d = desk(sequences=2, admission_steps=0)
+    first, second = (d.add(Job([n], limit=20, priority=1)) for n in range(2))
+    planned(d)
+    urgent = d.add(Job([7], limit=3))
+    steps = [d.step() for _ in range(4)]
+    assert [step.preempted for step in steps if step] == [[second], [], [], []]
+    assert first.computed == 5
+    assert urgent.ended == "done"
+
+
+def test_who_gives_way_does_not_come_back_in_the_same_step() -> None:
+    d = desk(blocks=12, admission_steps=0)
+    large, small = d.add(Job([1] * 21, limit=3, priority=1)), d.add(Job([2], limit=3, priority=1))
+    planned(d)
+    urgent = d.add(Job([3] * 24, limit=2))
+    step = d.step()
+    assert step is not None
+    assert step.preempted == [small, large]
+    assert [piece.entry for piece in step.pieces] == [urgent]
+    d.run()
+    d.check_ends()
+
+
 def test_nobody_is_preempted_by_its_like() -> None:
     d = desk(sequences=1)
     first, second = d.add(Job([1], limit=4)), d.add(Job([2], limit=4))
@@ -156,16 +183,46 @@ def test_nobody_is_preempted_by_its_like() -> None:
 
 
 def test_a_victim_whose_blocks_are_wanted_gives_no_memory() -> None:
-    d = desk(sequences=3, blocks=3, admission_steps=0)
-    d.add(Job([9] * 4, limit=30, priority=0))
+    d = desk(blocks=3)
+    sibling, victim = d.add(Job([9], limit=9)), d.add(Job([1, 2, 3, 4], limit=9, priority=2))
+    d.step()
+    sibling.ready = False
+    for _ in range(4):
+        d.step()
+    victim.ready = False
+    assert (victim.computed, len(victim.blocks), d.pool.available) == (8, 2, 0)
+    wanting = d.add(Job([*victim.tokens(0, 8), 5], limit=1, priority=1))
+    assert planned(d) == [(wanting, 8, 1)]
+    sibling.ready = victim.ready = True
+    d.run()
+    d.check_ends()
+
+
+def test_tokens_are_paid_for_once() -> None:
+    d = desk(sequences=1, admission_steps=0)
+    d.add(Job([1, 2, 3], limit=4, priority=1))
     planned(d)
-    d.add(Job([1, 2, 3, 4], limit=1, priority=2))
-    while not d.scheduler.prefix[1] >= 8:
-        d.step()
-    d.add(Job([1, 2, 3, 4, 5], limit=1, priority=1))
-    for _ in range(40):
-        d.step()
-        d.check_blocks()
+    d.add(Job([7], limit=1, organisation="b"))
+    planned(d)
+    planned(d)
+    assert d.scheduler._state.shares.spent("a") == 3 + 2  # prompt and first token, though read twice
+
+
+def test_organisations_take_turns_within_a_step() -> None:
+    d = desk(sequences=2)
+    first = d.add(Job([1] * 8, adapter="x"))
+    d.add(Job([1] * 8, adapter="y"))
+    other = d.add(Job([1] * 8, organisation="b"))
+    assert {job for job, *_ in planned(d)} == {first, other}
+
+
+def test_a_backlog_that_waited_long_does_not_become_the_first() -> None:
+    d = desk(sequences=1, ageing_s=0.055)
+    bulk = [d.add(Job([n], priority=1)) for n in range(50)]
+    for n in range(60):
+        d.add(Job([n]))
+        planned(d)
+    assert 5 <= sum(job.ended == "done" for job in bulk) <= 15
 
 
 def test_a_prompt_larger_than_the_cache_is_refused() -> None:
@@ -248,6 +305,16 @@ def test_texts_and_prompts_alternate() -> None:
         d.add(Job([2] * 8, whole=True))
     kinds = [planned(d)[0][0].whole for _ in range(8)]
     assert sum(kinds) == 4
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_lower_class_of_the_other_kind_has_a_turn(whole: bool) -> None:
+    d = desk(tokens=8, ageing_s=1e9)
+    low = d.add(Job([1] * 8, priority=2, whole=whole))
+    for n in range(12):
+        d.add(Job([n] * 8, whole=not whole))
+    d.run()
+    assert 2 <= low.ended_at <= 4
 
 
 def test_the_better_class_goes_first() -> None:
