@@ -127,7 +127,9 @@ class Transformers:
 
     def _read(self, batch: int) -> object:
         model = getattr(self.model, "base_model", self.model)
-        return model(torch.tensor([PROMPT] * batch), use_cache=True, logits_to_keep=1).past_key_values
+        cache = model(torch.tensor([PROMPT]), use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(batch)
+        return cache
 
     def decode(self, batch: int, **options: object) -> None:
         """One step over the cached prompt, which is then cut back to its length."""
