@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import queue
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
-from workers.engine.generation.group import Group, open_group
+from workers.engine.generation.group import open_group
 from workers.engine.generation.request import Reading, Ticket, Vocabulary
+from workers.engine.generation.stream import CANCEL_POLL, Chunks
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import (
     AdapterResidency,
@@ -31,11 +31,11 @@ from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.limits import Limits
 from workers.engine.scheduling.scheduler import Scheduler
 
-CANCEL_POLL = 0.05  # seconds between looks at `cancelled` while no token comes
 READ_AHEAD = 32  # windows of one call that wait at once
 TOKENS_OF_A_STEP = {"cpu": 256, "cuda": 8192}
 CONTEXT = 2048
 BLOCK_TOKENS = 16
+EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
 MEGABYTE = 1 << 20
 TIERS = ("device", "memory", "disk")
 ANYONE = Call()
@@ -72,6 +72,7 @@ class LocalEngine:
         cache = PagedCache(decoder.config, count, BLOCK_TOKENS, decoder.device)
         self._blocks = BlockPool(count, BLOCK_TOKENS)
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
+        self._window = min(EMBEDDED_TOGETHER, self._context)
         limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
         self._loop = EngineLoop(
             Runner(decoder, cache, decoder.lora_pool()),
@@ -101,10 +102,9 @@ class LocalEngine:
         if room < 1:
             raise EngineError(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
         limit = max(1, min(sampling.max_tokens, room))
-        ticket = Ticket(call)
-        group = open_group(ticket, ids, sampling, self._vocabulary, limit, adapter)
+        group = open_group(Ticket(call), ids, sampling, self._vocabulary, limit, adapter)
         self._loop.submit([group.first])
-        return _chunks(group, ticket)
+        return Chunks(group)
 
     def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
         """Label -> probability of each text. A text longer than the adapter's window is the mean of its windows.
@@ -136,8 +136,7 @@ class LocalEngine:
         """
         if adapter is not None:
             self._task_card(adapter, "chat")
-        step = TOKENS_OF_A_STEP["cpu"]
-        cut = [(ids, windows(len(ids), step, 0)) for ids in self._encoded(texts)]
+        cut = [(ids, windows(len(ids), self._window, 0)) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
         return [
             Embedding(_unit(_mean([row[0] for row in text])), len(ids))
@@ -229,7 +228,7 @@ class LocalEngine:
             piece = flat[start : start + READ_AHEAD]
             self._loop.submit(piece)
             for reading in piece:
-                reading.result.exception()  # waits; an error is raised below
+                _wait(reading)
         return [[reading.result.result() for reading in group] for group in readings]
 
 
@@ -238,21 +237,20 @@ def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
 
 
-def _chunks(group: Group, ticket: Ticket) -> Iterator[Chunk]:
-    left = group.first.sampling.n
-    try:
-        while left:
-            ticket.cancelled = ticket.cancelled or ticket.call.cancelled()
-            try:
-                item = group.out.get(timeout=CANCEL_POLL)
-            except queue.Empty:
-                continue
-            if isinstance(item, Exception):
-                raise item
-            left -= item.finish_reason is not None
-            yield item
-    finally:
-        ticket.cancelled = True
+def _wait(reading: Reading) -> None:
+    """Until it is read. Raises why it was not; the rest of its call ends with it."""
+    ticket = reading.ticket
+    while True:
+        if ticket.call.cancelled():
+            ticket.cancelled = True
+        try:
+            reading.result.result(timeout=CANCEL_POLL)
+            return
+        except TimeoutError:
+            continue
+        except EngineError:
+            ticket.cancelled = True
+            raise
 
 
 def _mean(rows: list[list[float]]) -> list[float]:

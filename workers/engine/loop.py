@@ -216,7 +216,7 @@ class EngineLoop:
             progress = settle(logits, sampled)
         except Exception as error:
             logger.exception("choosing tokens failed")
-            self._fail(sampled, error)
+            self._fail(sampled, EngineError(f"choosing tokens failed ({type(error).__name__})"))
             return 0
         for beam in progress.dropped:
             self._leave(beam)
@@ -263,7 +263,8 @@ class EngineLoop:
 
     def _fail(self, entries: Iterable[Entry], error: Exception) -> None:
         """End entries with an error; those of the same request follow by themselves."""
-        shown = error if isinstance(error, EngineError) else EngineError(f"{type(error).__name__}: {error}")
+        own = isinstance(error, EngineError)  # others may quote what somebody wrote
+        shown = error if own else EngineError(f"the engine failed in a step ({type(error).__name__})")
         for entry in list(entries):
             self._leave(entry)
             entry.fail(shown)

@@ -14,6 +14,7 @@ import torch
 from models_zoo.llm.card import AdapterError
 from tests.models_zoo.llm.tiny import TinyBase
 from tests.workers.engine.conftest import Desk
+from workers.engine.generation.constraints import ConstraintError, Matcher
 from workers.engine.local import ANYONE, LocalEngine
 from workers.engine.protocol import Call, Chunk, Constraint, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.engine.runner import Entry, Outcome
@@ -152,7 +153,7 @@ def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr(desk.engine._loop._runner, "run", broken)
-        with pytest.raises(EngineError, match="ArithmeticError: no sense"):
+        with pytest.raises(EngineError, match=r"failed in a step \(ArithmeticError\)$"):
             reply(desk)
     assert text(reply(desk))
     assert desk.engine.stats().errors == 1
@@ -187,11 +188,10 @@ def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
 
 def test_a_full_queue_is_said_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_down(desk, monkeypatch)
-    for _ in range(32):
-        desk.engine.generate(HELLO, Sampling(max_tokens=200))
+    kept = [desk.engine.generate(HELLO, Sampling(max_tokens=200)) for _ in range(32)]
     with pytest.raises(EngineBusy):  # noqa: PT012
         for _ in range(8):  # as many as may have begun to run meanwhile, and more
-            desk.engine.generate(HELLO, Sampling(max_tokens=200))
+            kept.append(desk.engine.generate(HELLO, Sampling(max_tokens=200)))
 
 
 def test_a_conversation_too_long_is_refused_at_the_call(desk: Desk) -> None:
@@ -339,6 +339,35 @@ def test_partial_characters_are_held_back(desk: Desk, monkeypatch: pytest.Monkey
 
 def test_an_empty_text_is_written_on_from_its_beginning(desk: Desk) -> None:
     assert text(list(desk.engine.generate("", Sampling(max_tokens=5, ignore_end=True))))
+
+
+def test_an_error_of_one_reply_s_constraint_ends_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leads_nowhere(self: Matcher, token: int) -> bool:
+        raise ConstraintError("constraint: secret words of somebody")
+
+    monkeypatch.setattr(Matcher, "completes", leads_nowhere)
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(reply, desk, f"tell {n}", ignore_end=True, max_tokens=40) for n in range(2)]
+        with pytest.raises(EngineError, match="secret words"):
+            reply(desk, constraint=Constraint("regex", "aaaa+"))
+        assert all(other.result()[-1].finish_reason == "length" for other in others)
+
+
+def test_a_request_that_is_closed_unread_is_given_up(desk: Desk) -> None:
+    desk.engine.generate(HELLO, Sampling(max_tokens=200, ignore_end=True)).close()  # type: ignore[attr-defined]
+    assert settled(desk) < 200
+    forgotten = desk.engine.generate(HELLO, Sampling(max_tokens=200, ignore_end=True))
+    del forgotten
+    assert settled(desk) < 200
+
+
+def test_texts_that_nobody_wants_are_not_read(desk: Desk) -> None:
+    desk.engine.load("class", desk.folders["class"])
+    with pytest.raises(EngineError, match="cancelled"):
+        desk.engine.classify(["x"] * 400, "class", Call(cancelled=lambda: True))
+    assert desk.engine.stats().texts < 400
 
 
 def by_candidate(chunks: Sequence[Chunk], n: int) -> list[str]:

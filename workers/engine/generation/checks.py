@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from workers.engine.protocol import EngineError, Sampling
 
 MOST_CANDIDATES = 16  # of a request, and beams
 MOST_LOGPROBS = 100
+MOST_BIAS = 1000
 RANGES: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 2**31),
     "temperature": (0, 100),
@@ -34,7 +33,7 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
     for token, bias in sampling.logit_bias.items():
         if not 0 <= token < vocabulary:
             raise EngineError(f"logit_bias names token {token}, there are {vocabulary}")
-        if not isfinite(bias):
-            raise EngineError(f"logit_bias of token {token} is {bias}, expected a finite number")
+        if not abs(bias) <= MOST_BIAS:
+            raise EngineError(f"logit_bias of token {token} is {bias}, expected {-MOST_BIAS} to {MOST_BIAS}")
     if sampling.beams > 1 and sampling.n > sampling.beams:
         raise EngineError(f"n is {sampling.n}, expected at most beams, {sampling.beams}")

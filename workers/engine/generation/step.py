@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from workers.engine.generation.group import Beams, Candidates, Progress
-from workers.engine.generation.request import Generation
+from workers.engine.generation.request import Choice, Generation
 from workers.engine.generation.sampling import choose
+from workers.engine.protocol import EngineError
 
 
 def settle(logits: Tensor, generations: Sequence[Generation]) -> Progress:
@@ -34,8 +35,17 @@ def settle(logits: Tensor, generations: Sequence[Generation]) -> Progress:
 def _accept(logits: Tensor, takers: list[Generation], running: set[Generation], progress: Progress) -> None:
     progress.tokens += len(takers)
     for taker, choice in zip(takers, choose(logits, takers), strict=True):
-        ended = taker.accept(choice) is not None
+        ended = _ends(taker, choice)
         if taker not in running and not ended:
             progress.forks.append((taker.group.first, taker))
         elif taker in running and ended:
             progress.finished.append(taker)
+
+
+def _ends(taker: Generation, choice: Choice) -> bool:
+    """Whether the reply ends with this token; its own error ends it, and no other."""
+    try:
+        return taker.accept(choice) is not None
+    except EngineError as error:
+        taker.fail(error)
+        return True
