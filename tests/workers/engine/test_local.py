@@ -66,6 +66,7 @@ def test_more_adapters_than_slots_take_turns(desk: Desk) -> None:
     with ThreadPoolExecutor(9) as pool:
         answers = list(pool.map(lambda name: (name, text(reply(desk, adapter=name))), names * 3))
     assert_same(desk, [alone[name] for name, _ in answers], [answer for _, answer in answers])
+    settled(desk)
     residency = {entry.adapter: entry for entry in desk.engine.adapters()}
     assert sum(entry.slot is not None for entry in residency.values()) == 2
     assert all(entry.in_use == 0 for entry in residency.values())
