@@ -97,18 +97,27 @@ def _compiled(path: Path) -> Path:
     return path
 
 
+def ran(status: int) -> None:
+    """Raise what a kernel's status means."""
+    if status == 1:
+        raise MemoryError("no memory for the kernels' intermediate results")
+    if status:
+        raise RuntimeError("the kernels failed")
+
+
 def multiply(kernels: ctypes.CDLL, matrix: MatrixStruct, x: torch.Tensor) -> torch.Tensor:
     """x [M, columns] -> x W^T float32 [M, rows]."""
     x = x.float().contiguous()
     out = torch.empty(len(x), matrix.rows)
-    kernels.multiply(ctypes.byref(matrix), _pointer(x), len(x), _pointer(out), torch.get_num_threads())
+    threads = torch.get_num_threads()
+    ran(kernels.multiply(ctypes.byref(matrix), _pointer(x), len(x), _pointer(out), threads))
     return out
 
 
 def dequantize(kernels: ctypes.CDLL, matrix: MatrixStruct) -> torch.Tensor:
     """W float32 [rows, columns]."""
     out = torch.empty(matrix.rows, matrix.columns)
-    kernels.dequantize(ctypes.byref(matrix), _pointer(out), torch.get_num_threads())
+    ran(kernels.dequantize(ctypes.byref(matrix), _pointer(out), torch.get_num_threads()))
     return out
 
 
