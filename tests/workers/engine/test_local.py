@@ -257,7 +257,7 @@ def test_adapters_are_checked_and_named(desk: Desk, tmp_path: Path) -> None:
     ):
         with pytest.raises(EngineError, match=r"absent is not loaded|one is for chat"):
             call()
-    with pytest.raises(AdapterError, match=r"adapter_config\.json: file is missing"):
+    with pytest.raises(AdapterError, match=r"adapter_model\.safetensors: file is missing"):
         desk.engine.load("empty", tmp_path)
 
 
