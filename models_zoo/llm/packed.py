@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
@@ -141,7 +143,8 @@ def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
 
 def _cache_key(card: BaseCard, layout: str) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
-    parts = (card.fingerprint, torch.__version__, capability, processor_features(), layout)
+    config = json.dumps(asdict(card.config))
+    parts = (card.fingerprint, config, torch.__version__, capability, processor_features(), layout)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
