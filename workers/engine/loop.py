@@ -228,12 +228,18 @@ class EngineLoop:
         return progress.tokens
 
     def _fork(self, parent: Generation, child: Generation) -> None:
-        """The child runs on beside its parent, or, when there is no memory, waits for its turn."""
-        self._want(child)
-        if self.scheduler.fork(parent, child) is None:
-            self._add(child, begun=True)
-        else:
-            self._resident(child)  # the parent's adapter is in its slot: nothing is waited for
+        """The child runs on beside its parent, or, when there is no memory, waits for its turn. What goes
+        wrong ends their request alone."""
+        if child.adapter is not None:
+            self.residency.share(child.adapter)
+        try:
+            if self.scheduler.fork(parent, child) is None:
+                self._add(child, begun=True)
+            elif not self._resident(child):  # the parent's adapter is in its slot
+                raise EngineError(f"adapter {child.adapter} is no longer on the device")
+        except Exception as error:
+            logger.exception("a reply could not be forked")
+            self._fail([child], error)
 
     def _time(self, sampled: list[Generation], last: list[float | None]) -> None:
         for generation, before in zip(sampled, last, strict=True):

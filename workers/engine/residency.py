@@ -139,6 +139,11 @@ class Residency(Generic[Weights]):
             self._known.move_to_end(name)
             self._unswept = True
 
+    def share(self, name: str) -> None:
+        """A request in flight goes on in one part more, even while its adapter takes no new requests."""
+        with self._lock:
+            self._known[name].wanted += 1
+
     def unwant(self, name: str) -> None:
         """That request has ended."""
         with self._lock:

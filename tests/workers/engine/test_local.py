@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -107,6 +107,14 @@ def settled(desk: Desk) -> int:
         time.sleep(0.01)
     assert desk.engine.stats().running == 0
     return desk.engine.stats().generated_tokens
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in five seconds")
 
 
 def test_cancelling_ends_within_a_step(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,6 +273,36 @@ def test_unloading_lets_the_last_reply_finish(desk: Desk, monkeypatch: pytest.Mo
     assert desk.engine.adapters() == []
     desk.engine.load("one", desk.folders["one"])
     assert text(reply(desk, adapter="one"))
+
+
+@pytest.mark.parametrize("kind", [{"n": 2}, {"beams": 2}])
+def test_unloading_lets_candidates_and_beams_finish(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: dict[str, int]
+) -> None:
+    slow_down(desk, monkeypatch, seconds=0.005)
+    desk.engine.load("one", desk.folders["one"])
+    stranger = desk.engine.generate(HELLO, Sampling(max_tokens=40))
+    next(stranger)
+    running = desk.engine.generate(HELLO, Sampling(max_tokens=20, **kind), adapter="one")  # type: ignore[arg-type]
+    desk.engine.unload("one")
+    assert list(running)[-1].finish_reason == "length"
+    assert list(stranger)[-1].finish_reason == "length"
+    settled(desk)
+    until(lambda: "one" not in desk.engine._loop.residency._known)
+
+
+def test_a_fork_that_fails_ends_its_own_request(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_down(desk, monkeypatch, seconds=0.005)
+    stranger = desk.engine.generate(HELLO, Sampling(max_tokens=40))
+    next(stranger)
+
+    def broken(parent: Entry, child: Entry) -> None:
+        raise ArithmeticError("no sense")
+
+    monkeypatch.setattr(desk.engine._loop.scheduler, "fork", broken)
+    with pytest.raises(EngineError, match="the engine failed in a step"):
+        reply(desk, n=2)
+    assert list(stranger)[-1].finish_reason == "length"
 
 
 def test_closing_fails_what_is_in_flight(
