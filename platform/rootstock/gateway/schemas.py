@@ -10,6 +10,7 @@ from rootstock.errors import InvalidInput
 
 MOST_CHARACTERS = 1_000_000
 MOST_PROMPTS, MOST_TEXTS = 16, 512
+MOST_READ = 200_000  # characters of texts for vectors: what can be read before their deadline
 MOST_TOKENS = 1_000_000
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
@@ -325,3 +326,11 @@ class EmbeddingIn(Harmless):
     dimensions: Annotated[int, Field(ge=1)] | None = Field(
         None, description="The vector's own size, or refused: vectors are not shortened"
     )
+    priority: Literal["interactive", "bulk", "evaluation"] = "bulk"
+
+    def texts(self) -> list[str]:
+        """Each text. Raises InvalidInput for more than can be read in time."""
+        texts = [self.input] if isinstance(self.input, str) else self.input
+        if sum(map(len, texts)) > MOST_READ:
+            raise InvalidInput.field("input", f"is longer than {MOST_READ} characters altogether")
+        return texts
