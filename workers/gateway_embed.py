@@ -37,8 +37,8 @@ class EmbedHandler:
             if too_long := self._too_long(request.payload):
                 answers[at] = too_long
             else:
-                group = request.payload["adapter"], request.payload["priority"]
-                groups[request.organisation_id, *group].append(at)
+                adapter, priority = request.payload["adapter"], request.payload["priority"]
+                groups[request.organisation_id, adapter, priority].append(at)
         for group, members in groups.items():
             answers |= zip(members, self._read(*group, [batch[at] for at in members]), strict=True)
         return [answers[at] for at in range(len(batch))]

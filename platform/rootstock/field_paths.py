@@ -32,10 +32,10 @@ def named(errors: list[dict[str, Any]], request: HttpRequest) -> list[tuple[Loca
     body = _body(request)
     found = [_problem(error, body) for error in errors]
     wrong = Counter(branch for one in found if one.is_of_other_type for branch in one.branches)
+    near = {branch: (wrong[branch], -len(one.path)) for one in found for branch in one.branches}
     best: dict[Location, tuple[Location, str | int]] = {}
-    for branch in (branch for one in found for branch in one.branches):
-        if wrong[branch] < wrong[best.setdefault(branch[0], branch)]:
-            best[branch[0]] = branch
+    for branch in near:
+        best[branch[0]] = min(best.get(branch[0], branch), branch, key=near.__getitem__)
     return [
         (one.path, one.told) for one in found if all(best[branch[0]] == branch for branch in one.branches)
     ]

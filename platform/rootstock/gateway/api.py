@@ -120,7 +120,7 @@ def _chat_choice(index: int, found: Gathered, reads_calls: bool) -> dict[str, An
     choice = {"index": index, "message": {"content": found.text}, "finish_reason": found.reason}
     if reads_calls:
         reader = ToolReader()
-        pieces = [*reader.push(found.text), *reader.end()]
+        pieces = [*reader.push(found.text), *reader.end(found.reason)]
         said = "".join(piece.text for piece in pieces if isinstance(piece, Said))
         calls = [
             {"id": piece.id, "function": {"name": piece.name, "arguments": _arguments(pieces, piece.index)}}

@@ -139,6 +139,10 @@ def test_a_constraint_of_ones_own(openai, engine) -> None:
     [
         ({"temperature": 3}, "temperature"),
         ({"n": 0}, "n"),
+        ({"temperature": True}, "temperature"),
+        ({"temperature": "0.5"}, "temperature"),
+        ({"max_tokens": "7"}, "max_tokens"),
+        ({"logit_bias": {"7": "1"}}, "logit_bias.7"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"max_tokens": 0}, "max_tokens"),
