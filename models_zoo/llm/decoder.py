@@ -25,6 +25,7 @@ from models_zoo.llm.packed import packed_linears
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.panels import PanelMatrix, fits
 from models_zoo.llm.quant import Q8Matrix
+from models_zoo.llm.shapes import check_file
 
 if TYPE_CHECKING:
     from models_zoo.llm.lora import LoraPool
@@ -160,10 +161,11 @@ def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, na
 
     Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU. It
     runs on our own kernels where `native` and the machine allow it. Raises `ModelError` when the folder's files
-    are missing or damaged.
+    are missing or damaged, or its card does not describe its weights.
     """
     card = read_card(folder)
     file = BaseFile(folder, card)
+    check_file(card, file)
     place = torch.device(device)
     if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
         kernels = library(folder / "packed") if native and fits(card.config) else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -74,7 +75,10 @@ class BaseFile:
         size = self.path.stat().st_size if self.path.is_file() else 0
         if size != card.bytes:
             raise ModelError(f"{self.path}: {size} bytes, expected {card.bytes}; convert the base again")
-        self._file = safe_open(self.path, framework="pt")
+        try:
+            self._file = safe_open(self.path, framework="pt")
+        except SafetensorError as error:
+            raise ModelError(f"{self.path}: {error}; convert the base again") from error
         self._names = set(self._file.keys())  # type: ignore[no-untyped-call]
 
     def __contains__(self, name: str) -> bool:
@@ -86,6 +90,13 @@ class BaseFile:
             raise ModelError(f"{self.path}: tensor {name} is missing")
         tensor: Tensor = self._file.get_tensor(name)  # type: ignore[no-untyped-call]
         return tensor
+
+    def header(self, name: str) -> tuple[str, tuple[int, ...]]:
+        """Type (as safetensors calls it) and shape of one tensor, without reading it."""
+        if name not in self._names:
+            raise ModelError(f"{self.path}: tensor {name} is missing")
+        part: Any = self._file.get_slice(name)  # type: ignore[no-untyped-call]
+        return part.get_dtype(), tuple(part.get_shape())
 
     def matrix(self, name: str) -> QuantizedMatrix:
         """The linear, embedding or head `name`, for example `layers.0.self_attn.q_proj`, in its form."""

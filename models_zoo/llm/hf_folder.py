@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from models_zoo.llm.card import BaseConfig, ModelError, file_sha256, read_json
+from models_zoo.llm.card import BaseConfig, ModelError, file_sha256, is_number, read_json, shown
 from models_zoo.llm.shapes import checked, expected_shapes
 from models_zoo.llm.vocabulary import SETTINGS_FILE, TEMPLATE_FILE, TOKENIZER_FILE, import_tokenizer
 
@@ -174,8 +174,8 @@ def _integer(path: Path, values: Mapping[str, Any], field: str, default: int | N
 
 def _number(path: Path, values: Mapping[str, Any], field: str, default: float) -> float:
     value = values.get(field, default)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ModelError(f"{path}: {field} is {value!r}, expected a number")
+    if not is_number(value):
+        raise ModelError(f"{path}: {field} is {shown(value)}, expected a finite number")
     return float(value)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +24,7 @@ from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.forms import FUSED, fused, head_name, is_packable, linears_of_any_form
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
-from models_zoo.llm.native import processor_features
+from models_zoo.llm.native import processor_features, shared_folder
 from models_zoo.llm.panels import PanelMatrix, to_panels
 from models_zoo.llm.quant import Q4Matrix, Q8Matrix, per_row_int8, stack_q4, stack_q8
 
@@ -68,7 +70,7 @@ def packed_linears(
                 return packed_linears(folder, card, file, None)
             logger.warning("this torch build has no working int4 kernel: dequantizing for every product")
             tensors = {name: value for name, value in tensors.items() if name.endswith(".blocks")}
-        elif _save(tensors, path):
+        elif _save(tensors, path, file.path.stat().st_mode & 0o666):
             tensors = _mapped(path) or tensors  # shared with other processes from the start
     held = tensors
     return lambda layer, name: packing.matrix(held, layer, name), packing.head(held, file)
@@ -141,7 +143,8 @@ def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
 
 def _cache_key(card: BaseCard, layout: str) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
-    parts = (card.fingerprint, torch.__version__, capability, processor_features(), layout)
+    config = json.dumps(asdict(card.config))
+    parts = (card.fingerprint, config, torch.__version__, capability, processor_features(), layout)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -156,15 +159,17 @@ def _mapped(path: Path) -> Tensors | None:
         return None
 
 
-def _save(tensors: Tensors, path: Path) -> bool:
+def _save(tensors: Tensors, path: Path, mode: int) -> bool:
+    """Whether it could be written; `mode` says who may map it."""
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:
-        path.parent.mkdir(exist_ok=True)
+        shared_folder(path.parent)
         metadata = {"sha256": "0" * 64, "padding": ""}
         save_file(tensors, partial, metadata=metadata)
         missing = -_data_start(partial) % ALIGNMENT
         metadata = {"sha256": _data_sha256(partial), "padding": " " * missing}
         save_file(tensors, partial, metadata=metadata)
+        partial.chmod(mode | 0o600)
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         logger.warning("packed weights are not cached: %s", error)

@@ -12,6 +12,7 @@ from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.quant import GROUP, Q4Matrix, Q8Matrix
 
 LANES = 16  # rows of a panel
+GROUP_BYTES = {4: 20, 8: 34}  # of 32 columns of a row, by bits
 
 
 class PanelMatrix:
@@ -23,8 +24,14 @@ class PanelMatrix:
     def __init__(self, kernels: ctypes.CDLL, panels: Tensor, rows: int, columns: int) -> None:
         self.rows, self.columns = rows, columns
         self.panels = panels
-        bits = 4 if panels.numel() == rows * columns * 20 // GROUP else 8
-        self.struct = native.MatrixStruct(panels.data_ptr(), rows, columns, bits)
+        found = [
+            bits for bits, size in GROUP_BYTES.items() if panels.numel() * GROUP == rows * columns * size
+        ]
+        if not found:
+            raise ValueError(
+                f"panels: {panels.numel()} bytes, which is no [{rows}, {columns}] of 4 or 8 bits"
+            )
+        self.struct = native.MatrixStruct(panels.data_ptr(), rows, columns, found[0])
         self._kernels = kernels
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from models_zoo.llm.card import BaseConfig, ModelError
+from models_zoo.llm.card import BASE_CARD_FILE, BaseCard, BaseConfig, ModelError
 from models_zoo.llm.quant import GROUP
+
+if TYPE_CHECKING:
+    from models_zoo.llm.format import BaseFile
 
 NORMS = ("input_layernorm", "post_attention_layernorm")
 LINEARS = (
@@ -29,6 +34,8 @@ LIMITS = {
     "vocabulary": 1 << 20,
     "context": 1 << 20,
 }
+
+Header = tuple[str, tuple[int, ...]]  # a stored tensor's type and shape
 
 
 def checked(config: BaseConfig, where: str) -> BaseConfig:
@@ -71,3 +78,48 @@ def expected_shapes(config: BaseConfig, own_head: bool) -> dict[str, tuple[int, 
         for name, shape in zip(LINEARS, zip(rows, columns, strict=True), strict=True):
             shapes[f"layers.{layer}.{name}"] = shape
     return shapes
+
+
+def check_file(card: BaseCard, file: BaseFile) -> None:
+    """Raises `ModelError` unless every tensor has the type and shape that the card's configuration asks for.
+
+    The kernels believe the configuration: one that says more than the file holds would make them read beyond it.
+    """
+    checked(card.config, str(file.path.with_name(BASE_CARD_FILE)))
+    for name, shape in expected_shapes(card.config, "lm_head.codes" in file).items():
+        for tensor, expected in _stored(file, name, shape):
+            found = file.header(tensor)
+            if found != expected:
+                raise ModelError(
+                    f"{file.path}: {tensor} is {_words(found)}, the card says {_words(expected)}"
+                )
+
+
+def _stored(file: BaseFile, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Header]]:
+    """The tensors that a norm or matrix is stored as, by name."""
+    if len(shape) == 1:
+        yield f"{name}.weight", ("F32", shape)
+    elif f"{name}.fine" in file:
+        high = sum(file.header(f"{name}.high.codes")[1][:1])
+        yield f"{name}.fine", ("BOOL", shape[:1])
+        yield from _four_bit(f"{name}.low", shape[0] - high, shape[1])
+        yield from _eight_bit(f"{name}.high", high, shape[1])
+    elif name in EMBEDDINGS or f"{name}.codes" in file:
+        yield from _eight_bit(name, *shape)
+    else:
+        yield from _four_bit(name, *shape)
+
+
+def _four_bit(name: str, rows: int, columns: int) -> Iterator[tuple[str, Header]]:
+    yield f"{name}.nibbles", ("U8", (rows, columns // 2))
+    for part in ("scale", "minimum"):
+        yield f"{name}.{part}", ("F16", (rows, columns // GROUP))
+
+
+def _eight_bit(name: str, rows: int, columns: int) -> Iterator[tuple[str, Header]]:
+    yield f"{name}.codes", ("I8", (rows, columns))
+    yield f"{name}.scale", ("F16", (rows, columns // GROUP))
+
+
+def _words(header: Header) -> str:
+    return f"{header[0]} {list(header[1])}"

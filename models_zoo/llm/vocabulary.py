@@ -185,7 +185,10 @@ def _template(source: Path, settings: Mapping[str, Any]) -> str:
     """The chat template: its own file, or in the settings, alone or as "default" among several."""
     path = source / TEMPLATE_FILE
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot be read: {error}") from error
     template = settings.get("chat_template") or ""
     if isinstance(template, list):
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

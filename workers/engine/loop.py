@@ -118,7 +118,10 @@ class EngineLoop:
         """Wait until there is something to do; False when closed."""
         with self._lock:
             while not (self._closed or self._inbox or not self.scheduler.idle):
-                self.residency.sweep()
+                try:
+                    self.residency.sweep()
+                except Exception:  # nobody is waiting: nobody must hear of it
+                    logger.exception("tidying up adapters failed")
                 self._lock.wait(TIDY_S)
             entries = list(self._inbox)
             self._inbox.clear()
@@ -157,8 +160,11 @@ class EngineLoop:
         if entry.adapter is None or entry in self._held:
             return True
         try:
-            slot = self.residency.hold(entry.adapter)
-        except EngineError as error:
+            slot = self.residency.hold(entry.adapter, begun=entry.first_read is not None)
+        except Exception as error:
+            if not isinstance(error, EngineError):
+                logger.exception("adapter %s could not be put on the device", entry.adapter)
+                error = EngineError(f"adapter {entry.adapter} could not be put on the device")
             self._failures[entry] = error
             entry.ticket.cancelled = True  # the next look for expired ones finds it
             return False
@@ -228,12 +234,18 @@ class EngineLoop:
         return progress.tokens
 
     def _fork(self, parent: Generation, child: Generation) -> None:
-        """The child runs on beside its parent, or, when there is no memory, waits for its turn."""
-        self._want(child)
-        if self.scheduler.fork(parent, child) is None:
-            self._add(child, begun=True)
-        else:
-            self._resident(child)  # the parent's adapter is in its slot: nothing is waited for
+        """The child runs on beside its parent, or, when there is no memory, waits for its turn. What goes
+        wrong ends their request alone."""
+        if child.adapter is not None:
+            self.residency.share(child.adapter)
+        try:
+            if self.scheduler.fork(parent, child) is None:
+                self._add(child, begun=True)
+            elif not self._resident(child):  # the parent's adapter is in its slot
+                raise EngineError(f"adapter {child.adapter} is no longer on the device")
+        except Exception as error:
+            logger.exception("a reply could not be forked")
+            self._fail([child], error)
 
     def _time(self, sampled: list[Generation], last: list[float | None]) -> None:
         for generation, before in zip(sampled, last, strict=True):

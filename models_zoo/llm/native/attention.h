@@ -65,9 +65,11 @@ void attend(const Blocks& b, int head, const float* q, const int* limit, float* 
     for (int c = 0; c < b.head_size; c += LANES) {
         floats sum[2][N];
         for (int i = 0; i < N; i++) sum[0][i] = sum[1][i] = _mm512_setzero_ps();
-        for (int p = 0; p < longest; p += 2) {  // beyond the limit weights are 0, and blocks whole
+        for (int p = 0; p < longest; p += 2) {
             const uint16_t* value = b.values(p, head) + c;
-            floats v0 = from_bfloat16(value), v1 = from_bfloat16(value + b.head_size);
+            floats v0 = from_bfloat16(value), v1 = _mm512_setzero_ps();
+            // never beyond the sequence: a weight of 0 does not hide the NaN that another one left in the block
+            if (p + 1 < longest) v1 = from_bfloat16(value + b.head_size);
 #pragma GCC unroll 12
             for (int i = 0; i < N; i++) {
                 sum[0][i] = _mm512_fmadd_ps(_mm512_set1_ps(scores[i * stride + p]), v0, sum[0][i]);

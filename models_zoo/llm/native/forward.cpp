@@ -67,6 +67,8 @@ struct Pass {
     std::vector<int32_t> whole_tables;
     std::vector<size_t> whole_first;  // by segment: its first block among the short-lived ones
     std::unique_ptr<Buffer<uint16_t>> whole;
+    std::unique_ptr<Buffer<float>> scratch;  // [threads][QUERIES][scores_stride, query, out]
+    std::atomic<int> joined{0};
 
     Pass(const Model& model, const Batch& b, int threads)
         : m(model), batch(b), team(model.layers * 12 + 2, threads), rows(b.rows),
@@ -92,11 +94,14 @@ struct Pass {
         size_t size = blocks * 2 * m.kv_heads * m.head_size * WHOLE_BLOCK;
         whole = std::make_unique<Buffer<uint16_t>>(size);
         std::memset(whole->at(0), 0, size * sizeof(uint16_t));
+        scratch = std::make_unique<Buffer<float>>(threads * scratch_size());
         // the pieces with most to read first, so that none is left over at the end
         std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
             return a.segment->start + a.first > b.segment->start + b.first;
         });
     }
+
+    size_t scratch_size() const { return size_t(QUERIES) * (scores_stride + 2 * m.head_size); }
 
     Blocks blocks(const Segment& s, int layer) const {
         if (!s.blocks)
@@ -204,7 +209,7 @@ struct Pass {
         const Segment& s = *piece.segment;
         int group = m.heads / m.kv_heads, size = m.head_size, vectors = piece.rows * group;
         Blocks b = blocks(s, layer);
-        Buffer<float> q(QUERIES * size), out(QUERIES * size);
+        float *q = scores + size_t(QUERIES) * scores_stride, *out = q + QUERIES * size;
         float scale = 1.0f / std::sqrt((float)size);
         for (int first = 0; first < vectors; first += QUERIES) {
             int count = std::min(QUERIES, vectors - first), limit[QUERIES];
@@ -215,15 +220,15 @@ struct Pass {
             for (int i = 0; i < count; i++) {
                 auto [row, column] = offset(i);
                 limit[i] = s.bidirectional ? s.rows : position[row] + 1;
-                for (int d = 0; d < size; d++) *q.at(i * size + d) = *qkv.at(size_t(row) * width + column + d) * scale;
+                for (int d = 0; d < size; d++) q[i * size + d] = *qkv.at(size_t(row) * width + column + d) * scale;
             }
-            ATTEND[count - 1](b, kv_head, q.at(0), limit, scores, scores_stride, out.at(0));
+            ATTEND[count - 1](b, kv_head, q, limit, scores, scores_stride, out);
             for (int i = 0; i < count; i++) {
                 auto [row, column] = offset(i);
-                std::memcpy(mixed.at(size_t(row) * m.heads * size + column), out.at(i * size), size * sizeof(float));
+                std::memcpy(mixed.at(size_t(row) * m.heads * size + column), out + i * size, size * sizeof(float));
                 for (int d = 0; d < size; d += GROUP)
-                    quantized_mixed.put(row, (column + d) / GROUP, _mm512_loadu_ps(out.at(i * size + d)),
-                                        _mm512_loadu_ps(out.at(i * size + d + LANES)));
+                    quantized_mixed.put(row, (column + d) / GROUP, _mm512_loadu_ps(out + i * size + d),
+                                        _mm512_loadu_ps(out + i * size + d + LANES));
             }
         }
     }
@@ -253,7 +258,7 @@ struct Pass {
 
     void run(float* out) {
         size_t phase = 0;
-        Buffer<float> scores(size_t(QUERIES) * scores_stride);
+        float* scores = scratch->at(joined++ * scratch_size());
         int heads = m.heads * m.head_size, keys = m.kv_heads * m.head_size;
         team.share(phase, rows, [&](int row) { embed(row); });
         for (int l = 0; l < m.layers; l++) {
@@ -265,7 +270,7 @@ struct Pass {
             });
             team.share(phase, rows, [&](int row) { rotate_and_keep(row, l); });
             team.share(phase, int(pieces.size()) * m.kv_heads, [&](int item) {
-                attend_piece(pieces[item / m.kv_heads], l, item % m.kv_heads, scores.at(0));
+                attend_piece(pieces[item / m.kv_heads], l, item % m.kv_heads, scores);
             });
             shrink_all(phase, l, OUTPUT, 1, mixed.at(0), heads);
             add_to_residual(phase, l, OUTPUT, quantized_mixed);
@@ -279,60 +284,83 @@ struct Pass {
     }
 };
 
-}  // namespace
-
-extern "C" {
-
-// out [rows][hidden]: normalized last hidden states
-void forward(const Model* model, const Batch* batch, float* out, int threads) {
-    Pass pass(*model, *batch, threads);
-    Helpers::here().run(threads, [&] { pass.run(out); });
+// 0, or why not: an exception that left a C function would end the process
+template <class Work>
+int status(const Work& work) {
+    try {
+        work();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
+    } catch (...) {
+        return 2;
+    }
 }
 
-// out [rows][matrix.rows] = x [rows][matrix.columns] W^T
-void multiply(const Matrix* matrix, const float* x, int rows, float* out, int threads) {
-    Quantized in(rows, matrix->columns);
+void multiply_rows(const Matrix& matrix, const float* x, int rows, float* out, int threads) {
+    Quantized in(rows, matrix.columns);
     Team team(2, threads);
     Helpers::here().run(threads, [&] {
         size_t phase = 0;
-        team.share(phase, rows, [&](int row) { in.put_row(row, x + size_t(row) * matrix->columns); });
-        team.share(phase, matrix->panels(), [&](int panel) {
+        team.share(phase, rows, [&](int row) { in.put_row(row, x + size_t(row) * matrix.columns); });
+        team.share(phase, matrix.panels(), [&](int panel) {
             floats y[TILE];
             for (int first = 0; first < rows; first += TILE) {
                 int count = std::min(TILE, rows - first);
-                product(*matrix, panel, in, first, count, y);
+                product(matrix, panel, in, first, count, y);
                 for (int t = 0; t < count; t++)
-                    _mm512_storeu_ps(out + size_t(first + t) * matrix->rows + panel * LANES, y[t]);
+                    _mm512_storeu_ps(out + size_t(first + t) * matrix.rows + panel * LANES, y[t]);
             }
         });
     });
 }
 
+void dequantize_panel(const Matrix& matrix, int panel, float* out) {
+    const uint8_t *codes = matrix.panel(panel), *affine = codes + matrix.groups() * matrix.code_bytes();
+    for (int g = 0; g < matrix.groups(); g++) {
+        __m512i w[8];
+        const uint8_t* code = codes + g * matrix.code_bytes();
+        matrix.bits == 4 ? unpack<4>(code, w) : unpack<8>(code, w);
+        alignas(64) uint8_t bytes[8][LANES][4];
+        alignas(64) float scale[LANES], low[LANES];
+        for (int j = 0; j < 8; j++) _mm512_store_si512(bytes[j], w[j]);
+        const uint8_t* at = affine + g * matrix.affine_bytes();
+        _mm512_store_ps(scale, from_half(at));
+        _mm512_store_ps(low, matrix.bits == 4 ? from_half(at + 2 * LANES) : _mm512_setzero_ps());
+        int shift = matrix.bits == 4 ? 0 : 128;
+        for (int r = 0; r < LANES; r++)
+            for (int c = 0; c < GROUP; c++)
+                out[(size_t(panel) * LANES + r) * matrix.columns + g * GROUP + c] =
+                    scale[r] * (bytes[c / 4][r][c % 4] - shift) + low[r];
+    }
+}
+
+}  // namespace
+
+// Each returns a status: 0 done, 1 no memory, 2 anything else.
+extern "C" {
+
+// out [rows][hidden]: normalized last hidden states
+int forward(const Model* model, const Batch* batch, float* out, int threads) {
+    return status([&] {
+        Pass pass(*model, *batch, threads);
+        Helpers::here().run(threads, [&] { pass.run(out); });
+    });
+}
+
+// out [rows][matrix.rows] = x [rows][matrix.columns] W^T
+int multiply(const Matrix* matrix, const float* x, int rows, float* out, int threads) {
+    return status([&] { multiply_rows(*matrix, x, rows, out, threads); });
+}
+
 // out [rows][columns] = W
-void dequantize(const Matrix* matrix, float* out, int threads) {
-    Team team(1, threads);
-    auto work = [&](int panel) {
-        const uint8_t *codes = matrix->panel(panel), *affine = codes + matrix->groups() * matrix->code_bytes();
-        for (int g = 0; g < matrix->groups(); g++) {
-            __m512i w[8];
-            const uint8_t* code = codes + g * matrix->code_bytes();
-            matrix->bits == 4 ? unpack<4>(code, w) : unpack<8>(code, w);
-            alignas(64) uint8_t bytes[8][LANES][4];
-            alignas(64) float scale[LANES], low[LANES];
-            for (int j = 0; j < 8; j++) _mm512_store_si512(bytes[j], w[j]);
-            const uint8_t* at = affine + g * matrix->affine_bytes();
-            _mm512_store_ps(scale, from_half(at));
-            _mm512_store_ps(low, matrix->bits == 4 ? from_half(at + 2 * LANES) : _mm512_setzero_ps());
-            int shift = matrix->bits == 4 ? 0 : 128;
-            for (int r = 0; r < LANES; r++)
-                for (int c = 0; c < GROUP; c++)
-                    out[(size_t(panel) * LANES + r) * matrix->columns + g * GROUP + c] =
-                        scale[r] * (bytes[c / 4][r][c % 4] - shift) + low[r];
-        }
-    };
-    Helpers::here().run(threads, [&] {
-        size_t phase = 0;
-        team.share(phase, matrix->panels(), work);
+int dequantize(const Matrix* matrix, float* out, int threads) {
+    return status([&] {
+        Team team(1, threads);
+        Helpers::here().run(threads, [&] {
+            size_t phase = 0;
+            team.share(phase, matrix->panels(), [&](int panel) { dequantize_panel(*matrix, panel, out); });
+        });
     });
 }
 }

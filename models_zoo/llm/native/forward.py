@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.native import MatrixStruct
+from models_zoo.llm.native import MatrixStruct, ran
 from models_zoo.llm.paged import PagedCache
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class NativeForward:
     def __call__(
         self, segments: Sequence[Segment], cache: PagedCache | None, pool: LoraPool | None
     ) -> Tensor:
-        """Normalized last hidden states float32 [rows, H]."""
+        """Normalized last hidden states float32 [rows, H]. Raises `MemoryError`."""
         tokens = [token for segment in segments for token in segment.tokens]
         self._check(tokens, segments, cache)
         token_array = (ctypes.c_int32 * len(tokens))(*tokens)
@@ -141,11 +141,13 @@ class NativeForward:
             CacheStruct(data, 0 if cache is None else cache.block_size),
         )
         out = torch.empty(len(tokens), self._decoder.config.hidden_size)
-        self._kernels.forward(
-            ctypes.byref(self._model),
-            ctypes.byref(batch),
-            ctypes.c_void_p(out.data_ptr()),
-            torch.get_num_threads(),
+        ran(
+            self._kernels.forward(
+                ctypes.byref(self._model),
+                ctypes.byref(batch),
+                ctypes.c_void_p(out.data_ptr()),
+                torch.get_num_threads(),
+            )
         )
         return out
 

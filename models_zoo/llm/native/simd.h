@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #ifndef __AVX512VNNI__
 #error "needs AVX-512 with VNNI"
@@ -57,7 +58,8 @@ struct Free {
 template <class T>
 struct Buffer {  // uninitialized, aligned to a cache line
     std::unique_ptr<T, Free> memory;
-    explicit Buffer(size_t count)
-        : memory((T*)std::aligned_alloc(64, (count * sizeof(T) + 64) / 64 * 64)) {}
+    explicit Buffer(size_t count) : memory((T*)std::aligned_alloc(64, (count * sizeof(T) + 64) / 64 * 64)) {
+        if (!memory) throw std::bad_alloc();
+    }
     T* at(size_t index) const { return memory.get() + index; }
 };

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -67,6 +68,15 @@ class Helpers {
         }
     }
 
+    // as many as the system gives: those that there are do all the work
+    void hire(int count) {
+        try {
+            for (; (int)threads_.size() < count; processor_ = -1)
+                threads_.emplace_back(&Helpers::help, this, (int)threads_.size());
+        } catch (const std::system_error&) {
+        }
+    }
+
     void keep_off(int processor) {
         if (processor == processor_ || CPU_COUNT(&allowed_) < 2) return;
         cpu_set_t others = allowed_;
@@ -78,13 +88,11 @@ class Helpers {
    public:
     Helpers() { sched_getaffinity(0, sizeof allowed_, &allowed_); }
 
-    // `job` on this thread and, as far as they come in time, on `threads` - 1 others
+    // `job` on this thread and, as far as they come in time, on `threads` - 1 others. It must not throw: helpers
+    // have nobody to tell, and the others would wait for its items.
     void run(int threads, const std::function<void()>& job) {
         std::lock_guard<std::mutex> alone(busy_);
-        while ((int)threads_.size() < threads - 1) {
-            threads_.emplace_back(&Helpers::help, this, (int)threads_.size());
-            processor_ = -1;
-        }
+        hire(threads - 1);
         if (threads > 1) {
             keep_off(sched_getcpu());
             std::lock_guard<std::mutex> held(lock_);

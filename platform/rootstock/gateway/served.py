@@ -56,10 +56,10 @@ def model_find(organisation: Organisation | UUID, name: str, task: str | None = 
 
     With `task` an adapter made for another task is refused; the base is for every task.
     """
-    card = _card()
     if name == BASE:
-        return _base(card)
-    found = _adapter(_version(organisation, name), card)
+        return _base(_card())
+    version, card = _version(organisation, name), _card()
+    found = _adapter(version, card)
     if found.fingerprint != card.fingerprint:
         raise InvalidInput.field("model", f"{found.id} was made for another base than the one served here")
     if task and found.task != task:

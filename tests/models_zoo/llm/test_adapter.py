@@ -3,6 +3,7 @@
 import gc
 import json
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,11 @@ def edit_config(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def edit_card(folder: Path, **changes: Any) -> None:
+    path = folder / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def edit_tensors(folder: Path, **changes: torch.Tensor | None) -> None:
     path = folder / "adapter_model.safetensors"
     tensors = {**load_file(path), **changes}
@@ -146,6 +152,10 @@ def edit_tensors(folder: Path, **changes: torch.Tensor | None) -> None:
         ({"r": 65}, "r is 65, expected an integer from 1 to 64"),
         ({"r": True}, "r is True"),
         ({"lora_alpha": 0}, "lora_alpha is 0"),
+        ({"lora_alpha": 1e308}, r"lora_alpha is 1e\+308, expected more than 0, and at most 80000"),
+        ({"lora_alpha": 80_001}, "lora_alpha is 80001, expected more than 0, and at most 80000"),
+        ({"lora_alpha": 10**400}, "lora_alpha is 1000"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan"),
         ({"target_modules": "all-linear"}, "target_modules is 'all-linear', expected a list"),
         ({"target_modules": ["q_proj", "lm_head"]}, "target_modules"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
@@ -175,6 +185,7 @@ def test_a_wrong_configuration_names_the_field(
         (torch.full((8, 128), float("nan")), "not finite"),
         (torch.full((8, 128), float("inf")), "not finite"),
         (torch.zeros(8, 128, dtype=torch.int8), "is of type I8"),
+        (torch.full((8, 128), 1e38), r"lora_A.weight is too large, expected at most 65504 everywhere"),
     ],
 )
 def test_a_wrong_tensor_is_named(
@@ -183,6 +194,65 @@ def test_a_wrong_tensor_is_named(
     folder = make_adapter(tmp_path / "adapter", base)
     edit_tensors(folder, **{FIRST_A: tensor})
     with pytest.raises(AdapterError, match=message):
+        load_adapter(folder, base.card)
+
+
+def test_a_scale_that_makes_a_tensor_too_large_is_refused(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    name = FIRST_A.replace("lora_A", "lora_B")
+    edit_tensors(folder, **{name: torch.full((128, 8), 60_000.0)})
+    with pytest.raises(AdapterError, match=r"q_proj\.lora_B\.weight times lora_alpha / r is too large"):
+        load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize(
+    ("task", "tokens", "longest"),
+    [("classification", 1025, 1024), ("chat", 4097, 4096), ("chat", 10**400, 4096)],
+)
+def test_a_window_that_cannot_be_read_at_once_is_refused(
+    base: TinyBase, tmp_path: Path, task: str, tokens: int, longest: int
+) -> None:
+    labels = ("a", "b") if task == "classification" else ()
+    folder = make_adapter(tmp_path / "adapter", base, task=task, labels=labels)
+    wide = replace(base.card, config=replace(base.card.config, context=4096))
+    for count in (longest, tokens):
+        edit_card(folder, max_tokens=count)
+        if count == longest:
+            assert load_adapter(folder, wide).card.max_tokens == longest
+    with pytest.raises(AdapterError, match=f"card.json: max_tokens is .*, expected at most {longest}"):
+        load_adapter(folder, wide)
+
+
+def test_a_window_beyond_the_bases_context_is_refused(base: TinyBase, tmp_path: Path) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    edit_card(folder, max_tokens=513)
+    with pytest.raises(AdapterError, match="max_tokens is 513, expected at most 512"):
+        load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "card.json"])
+@pytest.mark.parametrize("depth", [40, 100_000])
+def test_deep_json_is_refused(base: TinyBase, tmp_path: Path, file: str, depth: int) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    (folder / file).write_text('{"data": ' + "[" * depth + "]" * depth + "}")
+    with pytest.raises(AdapterError, match=f"{file}: nested deeper than 32 levels"):
+        load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf")])
+def test_a_card_holds_finite_numbers(base: TinyBase, tmp_path: Path, value: float) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    edit_card(folder, thresholds={"a": value})
+    with pytest.raises(AdapterError, match=r"card\.json: thresholds\.a is .*, expected a finite number"):
+        load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "card.json", "adapter_model.safetensors"])
+def test_what_is_no_file_is_refused(base: TinyBase, tmp_path: Path, file: str) -> None:
+    folder = make_adapter(tmp_path / "adapter", base)
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    with pytest.raises(AdapterError, match=file):
         load_adapter(folder, base.card)
 
 

@@ -131,6 +131,7 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
         ({"num_hidden_layers": 1}, r"tensor model\.layers\.1\.\S+ has no place"),
         ({"intermediate_size": 64}, r"down_proj\.weight is \[64, 96\], expected \[64, 64\]"),
         ({"rms_norm_eps": -1.0}, "norm_epsilon is -1.0"),
+        ({"rope_theta": 10**400, "rope_parameters": None}, "rope_theta is 1000.*, expected a finite number"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings is 'yes'"),
     ],
 )
@@ -142,6 +143,19 @@ def test_what_is_not_served_is_named(
     with pytest.raises(ModelError, match=reason):
         convert(folder, tmp_path / "base")
     assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_deep_json_is_refused(folder: Path, tmp_path: Path, file: str) -> None:
+    (folder / file).write_text("[" * 200_000)
+    with pytest.raises(ModelError, match=f"{file}: nested deeper than 32 levels"):
+        convert(folder, tmp_path / "base")
+
+
+def test_a_template_that_is_no_text_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match=r"chat_template\.jinja: cannot be read"):
+        convert(folder, tmp_path / "base")
 
 
 def test_mistral_with_its_default_window_is_refused(tmp_path: Path) -> None:

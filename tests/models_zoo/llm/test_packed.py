@@ -1,5 +1,6 @@
 """The packed weights on disk: made once, mapped by all, and made again when a byte is wrong."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,3 +70,15 @@ def test_several_may_pack_at_once(fresh: TinyBase) -> None:
 def test_a_folder_that_cannot_be_written_serves_too(fresh: TinyBase, monkeypatch: pytest.MonkeyPatch) -> None:
     (fresh.folder / "packed").write_text("in the way")
     assert torch.isfinite(hidden(fresh)).all()
+
+
+def test_whoever_may_read_the_base_may_map_what_is_packed(fresh: TinyBase) -> None:
+    (fresh.folder / "base.safetensors").chmod(0o644)
+    fresh.folder.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        hidden(fresh, native=False)
+    finally:
+        os.umask(before)
+    assert packed_file(fresh).stat().st_mode & 0o777 == 0o644
+    assert packed_file(fresh).parent.stat().st_mode & 0o777 == 0o755

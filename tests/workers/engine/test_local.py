@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -107,6 +107,14 @@ def settled(desk: Desk) -> int:
         time.sleep(0.01)
     assert desk.engine.stats().running == 0
     return desk.engine.stats().generated_tokens
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in five seconds")
 
 
 def test_cancelling_ends_within_a_step(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +257,7 @@ def test_adapters_are_checked_and_named(desk: Desk, tmp_path: Path) -> None:
     ):
         with pytest.raises(EngineError, match=r"absent is not loaded|one is for chat"):
             call()
-    with pytest.raises(AdapterError, match=r"adapter_config\.json: file is missing"):
+    with pytest.raises(AdapterError, match=r"adapter_model\.safetensors: file is missing"):
         desk.engine.load("empty", tmp_path)
 
 
@@ -265,6 +273,88 @@ def test_unloading_lets_the_last_reply_finish(desk: Desk, monkeypatch: pytest.Mo
     assert desk.engine.adapters() == []
     desk.engine.load("one", desk.folders["one"])
     assert text(reply(desk, adapter="one"))
+
+
+@pytest.mark.parametrize("kind", [{"n": 2}, {"beams": 2}])
+def test_unloading_lets_candidates_and_beams_finish(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: dict[str, int]
+) -> None:
+    slow_down(desk, monkeypatch, seconds=0.005)
+    desk.engine.load("one", desk.folders["one"])
+    stranger = desk.engine.generate(HELLO, Sampling(max_tokens=40))
+    next(stranger)
+    running = desk.engine.generate(HELLO, Sampling(max_tokens=20, **kind), adapter="one")  # type: ignore[arg-type]
+    desk.engine.unload("one")
+    assert list(running)[-1].finish_reason == "length"
+    assert list(stranger)[-1].finish_reason == "length"
+    settled(desk)
+    until(lambda: "one" not in desk.engine._loop.residency._known)
+
+
+def test_a_fork_that_fails_ends_its_own_request(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_down(desk, monkeypatch, seconds=0.005)
+    stranger = desk.engine.generate(HELLO, Sampling(max_tokens=40))
+    next(stranger)
+
+    def broken(parent: Entry, child: Entry) -> None:
+        raise ArithmeticError("no sense")
+
+    monkeypatch.setattr(desk.engine._loop.scheduler, "fork", broken)
+    with pytest.raises(EngineError, match="the engine failed in a step"):
+        reply(desk, n=2)
+    assert list(stranger)[-1].finish_reason == "length"
+
+
+def test_an_adapter_that_cannot_be_placed_fails_its_own_requests(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_down(desk, monkeypatch, seconds=0.005)
+    desk.engine.load("one", desk.folders["one"])
+    stranger = desk.engine.generate(HELLO, Sampling(max_tokens=30))
+    next(stranger)
+
+    def broken(slot: int, adapter: object) -> None:
+        raise MemoryError("/some/where")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.engine._loop.residency, "_place", broken)
+        with pytest.raises(EngineError, match=r"^adapter one could not be put on the device$"):
+            reply(desk, adapter="one")
+    assert list(stranger)[-1].finish_reason == "length"
+    assert text(reply(desk, adapter="one"))
+
+
+@pytest.mark.parametrize(("slots", "memory"), [(2, 9.0), (3, 2.5)])
+def test_adapters_in_use_without_a_pause_keep_nobody_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, slots: int, memory: float
+) -> None:
+    desk.engine.load("one", desk.folders["one"])
+    size = desk.engine.adapters()[0].bytes
+    engine = LocalEngine(
+        desk.base.folder, threads=1, slots=slots, sequences=8, context=256, adapter_bytes=int(memory * size)
+    )
+    other = Desk(desk.base, engine, desk.folders)
+    slow_down(other, monkeypatch, seconds=0.002)
+    engine._loop.residency.turns.patience_s = 0.2
+    for name in ("one", "two", "three"):
+        engine.load(name, desk.folders[name])
+    over = threading.Event()
+
+    def busy(name: str, length: int) -> None:
+        while not over.is_set():
+            list(engine.generate(HELLO, Sampling(max_tokens=length), name, Call(name)))
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(busy, name, length) for name in ("one", "two") for length in (29, 47)]
+        until(lambda: sum(one.in_use for one in engine.adapters()) == 4)
+        try:
+            late = Call("late", deadline=time.time() + 20)
+            assert list(engine.generate(HELLO, Sampling(max_tokens=4), "three", late))
+        finally:
+            over.set()
+        for run in runs:
+            run.result()
+    engine.close()
 
 
 def test_closing_fails_what_is_in_flight(

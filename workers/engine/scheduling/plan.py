@@ -20,7 +20,9 @@ class Plan(Generic[E]):
         self.blocked = False
         self.bucket: int | None = None
         self._state, self._now, self._resident = state, now, resident
-        self._absent: set[str | None] = set()  # adapters that are not there now
+        self._absent: set[tuple[str | None, bool]] = (
+            set()
+        )  # adapters not there now, for new ones or begun ones
 
     # --- sequences ----------------------------------------------------------------------------------------
 
@@ -154,12 +156,14 @@ class Plan(Generic[E]):
         return lineup
 
     def _is_resident(self, record: Record[E]) -> bool:
-        """Ask about each candidate once, and about an absent adapter once."""
-        if record.entry.adapter in self._absent:
+        """Ask about each candidate once, and about an absent adapter once; one that gives
+        way to others is there for who has begun."""
+        key = record.entry.adapter, record.begun or record.admitted
+        if key in self._absent:
             return False
         if self._resident(record.entry):
             return True
-        self._absent.add(record.entry.adapter)
+        self._absent.add(key)
         return False
 
     def _take(self, record: Record[E], count: int) -> None:

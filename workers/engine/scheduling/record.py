@@ -15,6 +15,7 @@ class Record(Generic[E]):
 
     `served` and `preempted` are numbers of plans, `since` when it was last served, `charged` how many of its
     tokens its organisation has paid for, `bucket` its length bucket (0 for sequences).
+    `begun`: it waits for a request whose prompt was read.
     """
 
     entry: E
@@ -26,6 +27,7 @@ class Record(Generic[E]):
     preempted: int = 0
     charged: int = 0
     admitted: bool = False
+    begun: bool = False
 
     @property
     def remaining(self) -> int:

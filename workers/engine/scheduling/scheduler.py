@@ -69,7 +69,7 @@ class Scheduler(Generic[E]):
             raise PromptTooLong(f"the prompt has {tokens} tokens, the key-value cache holds {most}")
         chain = Chain(entry.organisation, entry.adapter, self.blocks.size)
         bucket = length_bucket(tokens) if entry.whole else 0
-        self._state.add(Record(entry, chain, max(0, entry.priority), bucket))
+        self._state.add(Record(entry, chain, max(0, entry.priority), bucket, begun=begun))
 
     def plan(self, now: float, resident: Callable[[E], bool]) -> Step[E] | None:
         """What to do next, or None when nothing can be done now.
