@@ -108,7 +108,7 @@ class GenerateHandler:
             written = Written(sampling.n)
             yield "start", {"model": asked["model"], "fingerprint": self._runtime.engine.fingerprint}
             try:
-                for chunk in _as_domain_errors(chunks):
+                for chunk in _as_domain_errors(chunks, asked["fields"]):
                     written.take(chunk)
                     if chunk.text or chunk.logprobs:
                         yield "token", token_data(chunk)
@@ -116,7 +116,7 @@ class GenerateHandler:
                 done = self._account(owner, asked, given, written)
             yield "done", done
         finally:
-            _give_back(owner, asked["slot"])
+            _give_back(owner, request.id.partition(":")[0])
 
     def _chunks(
         self, request: LaneRequest, sampling: Sampling, cancelled: Callable[[], bool]
@@ -133,7 +133,7 @@ class GenerateHandler:
         except EngineBusy as error:
             raise Busy("the engine's queue is full", retry_after=2) from error
         except (EngineError, ValueError) as error:
-            raise refusal(error) from error
+            raise refusal(error, asked["fields"]) from error
 
     def _text_of(self, tokens: list[int]) -> str:
         """The text whose tokens these are."""
@@ -166,7 +166,7 @@ class GenerateHandler:
         return len(self._tokenizer.chat(prompt) if prompt and isinstance(prompt[0], dict) else prompt)
 
 
-def _as_domain_errors(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+def _as_domain_errors(chunks: Iterator[Chunk], fields: dict[str, str]) -> Iterator[Chunk]:
     try:
         yield from chunks
     except EngineTimeout:
@@ -175,7 +175,7 @@ def _as_domain_errors(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         raise Busy("the engine's queue is full", retry_after=2) from None
     except EngineError as error:
         is_refusal = str(error).startswith("constraint:")  # one that leads nowhere is found out on the way
-        raise refusal(error) if is_refusal else InternalError(str(error)) from error
+        raise refusal(error, fields) if is_refusal else InternalError(str(error)) from error
 
 
 def _give_back(owner: UUID, slot: str) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from models_zoo.llm.card import AdapterError
-from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.errors import ContextExceeded, FieldProblem, InvalidInput
 from rootstock.lanes.streams import release_connection
-from workers.engine.protocol import Chunk, Constraint, Sampling, TokenLogprob
+from workers.engine.protocol import Chunk, Constraint, PromptTooLong, Sampling, TokenLogprob
 from workers.runtime import Runtime
 
+_UNUSABLE = "the schemas of parameters (and the response format beside them) cannot be followed"
 log = logging.getLogger(__name__)
 
 
@@ -39,13 +40,21 @@ def sampling_of(given: dict[str, Any]) -> Sampling:
     )
 
 
-def refusal(error: Exception) -> InvalidInput:
-    """What the engine refused to begin: the message names a field of the sampling, or it is about the prompt."""
+def refusal(error: Exception, fields: dict[str, str]) -> InvalidInput:
+    """What the engine refused to begin: the message names a field of the sampling, or it is about the prompt.
+
+    `fields` says what the caller calls `prompt` and `constraint`.
+    """
     said = str(error)
     named, _, rest = said.partition(" ")
-    if named.rstrip(":") in Sampling.__dataclass_fields__:
-        return InvalidInput(said, errors=[FieldProblem(named.rstrip(":"), rest)])
-    return InvalidInput.field("prompt", said)
+    name = named.rstrip(":").partition(".")[0]
+    if name == "constraint":
+        field = fields["constraint"]
+        return InvalidInput.field(field, _UNUSABLE if field == "tools" else rest)
+    if name in Sampling.__dataclass_fields__:
+        return InvalidInput(said, errors=[FieldProblem(name, rest)])
+    kind = ContextExceeded if isinstance(error, PromptTooLong) else InvalidInput
+    return kind.field(fields["prompt"], said)
 
 
 def token_data(chunk: Chunk) -> dict[str, Any]:

@@ -142,7 +142,8 @@ class Consumer:
     def _serve_one(self, item: wire.Item) -> None:
         token = request_id.set(item.request_id)
         try:
-            with self._flusher.writer(item.call, sealed=transit.is_concealed(item.payload)) as writer:
+            sealed = transit.is_concealed(item.payload)
+            with self._flusher.writer(item.call, item.organisation_id, sealed=sealed) as writer:
                 self._write_events(item, writer)
             batch_seen(self.name, [(time.time() - item.admitted_at) * 1000])
         finally:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import redis
 from django.conf import settings
@@ -31,8 +32,9 @@ _MOST_EVENTS = 10_000
 class StreamWriter:
     """What one stream's handler has written and Valkey does not have yet. `gone()`: nobody wants the rest."""
 
-    def __init__(self, stream: str, flusher: "Flusher", *, sealed: bool) -> None:
+    def __init__(self, stream: str, organisation: UUID, flusher: "Flusher", *, sealed: bool) -> None:
         self.stream, self._flusher, self._sealed = stream, flusher, sealed
+        self._places = wire.places_key(organisation)
         self._lock = threading.Lock()
         self._tokens: dict[int, dict[str, Any]] = {}  # by candidate
         self._waiting: list[Command] = []
@@ -76,6 +78,7 @@ class StreamWriter:
         return [
             ["SET", wire.working_key(self.stream), 1, "EX", wire.WORKING_S],
             ["EXPIRE", wire.stream_key(self.stream), wire.STREAM_TTL_S],
+            ["ZADD", self._places, "XX", time.time() + wire.PLACE_S, self.stream],  # if it has one
             ["MGET", wire.cancel_key(self.stream), wire.left_key(self.stream)],
         ]
 
@@ -114,9 +117,9 @@ class Flusher:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     @contextlib.contextmanager
-    def writer(self, stream: str, *, sealed: bool) -> Iterator[StreamWriter]:
+    def writer(self, stream: str, organisation: UUID, *, sealed: bool) -> Iterator[StreamWriter]:
         """A stream's writer; what was written in the block is sent after it too."""
-        writer = StreamWriter(stream, self, sealed=sealed)
+        writer = StreamWriter(stream, organisation, self, sealed=sealed)
         with self._changed:
             self._writers.append(writer)
         self.hurry()  # whoever waits for the stream sees at once that somebody has it

@@ -93,6 +93,8 @@ def check_file(card: BaseCard, file: BaseFile) -> None:
                 raise ModelError(
                     f"{file.path}: {tensor} is {_words(found)}, the card says {_words(expected)}"
                 )
+    if f"layers.{card.config.layers}.{NORMS[0]}.weight" in file:
+        raise ModelError(f"{file.path}: more layers than the {card.config.layers} that the card says")
 
 
 def _stored(file: BaseFile, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Header]]:

@@ -27,6 +27,7 @@ from rootstock.errors import (
     problem_of,
     unavailable,
 )
+from rootstock.field_paths import named
 from rootstock.files.api import router as files_router
 from rootstock.gateway.api import router as gateway_router
 from rootstock.gateway.usage_api import router as usage_router
@@ -82,9 +83,10 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The body, query or path does not fit the schema: each field by its path, without the value."""
-    problems = [FieldProblem(_path(found["loc"]), found["msg"]) for found in error.errors[:MAX_PROBLEMS]]
+    told = named(error.errors, request)
+    problems = [FieldProblem(_path(path), found["msg"]) for path, found in told[:MAX_PROBLEMS]]
     first = f"{problems[0].field}: {problems[0].reason}" if problems else "invalid"
-    more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return problem(request, 422, "invalid_input", first + more, problems)
 
 

@@ -73,7 +73,7 @@ LANES: dict[str, Lane] = {
     "gateway.embed": Lane(
         "workers.gateway_embed.EmbedHandler",
         "language",
-        max_batch=32,
+        max_batch=8,
         queue_limit=2048,
         deadline_s=60.0,
         sealed=True,

@@ -6,7 +6,7 @@ Services raise `DomainError`; the API, the pages and the tasks all map it here. 
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import redis
 from botocore.exceptions import BotoCoreError, ClientError
@@ -54,9 +54,15 @@ class InvalidInput(DomainError):
     http_status = 422
 
     @classmethod
-    def field(cls, field: str, reason: str) -> "InvalidInput":
+    def field(cls, field: str, reason: str) -> Self:
         """One field is wrong."""
         return cls(f"{field}: {reason}", errors=[FieldProblem(field, reason)])
+
+
+class ContextExceeded(InvalidInput):
+    """What a model is to read is longer than its context."""
+
+    code = "context_length_exceeded"
 
 
 class BadBody(DomainError):
@@ -158,8 +164,8 @@ class InternalError(DomainError):
 _BY_CODE: dict[str, type[DomainError]] = {
     kind.code: kind
     for kind in (
-        InvalidInput, BadBody, TooLarge, Unauthorized, Forbidden, NotFound, Conflict, Busy, Unavailable,
-        DeadlineExceeded, InternalError,
+        InvalidInput, ContextExceeded, BadBody, TooLarge, Unauthorized, Forbidden, NotFound, Conflict, Busy,
+        Unavailable, DeadlineExceeded, InternalError,
     )
 }  # fmt: skip
 

@@ -80,7 +80,7 @@ def test_nothing_is_taken_that_no_thread_is_free_for(talk) -> None:
 def test_a_valkey_that_was_away_costs_no_event(services) -> None:
     flusher = Flusher("test-flusher")
     stream = uuid7().hex
-    with flusher.writer(stream, sealed=False) as writer:
+    with flusher.writer(stream, ORGANISATION, sealed=False) as writer:
         writer.write("start", {})
         time.sleep(0.1)
         assert flusher._line._socket
@@ -93,3 +93,43 @@ def test_a_valkey_that_was_away_costs_no_event(services) -> None:
     raw = wire.connect().xrange(wire.stream_key(stream))
     assert [fields[b"type"] for _, fields in raw][0::3] == [b"start", b"done"]
     assert len(raw) == 4
+
+
+def test_a_request_lost_between_queue_and_worker_is_given_up(services, monkeypatch) -> None:
+    monkeypatch.setattr(streams, "_MISSED_S", 0.3)
+    monkeypatch.setattr(streams, "_BLOCK_MS", 100)
+    monkeypatch.setitem(settings.LANES, "test.talk", TALK)
+    valkey, queue = wire.connect(), "lane:test.talk:any"
+    valkey.delete(queue)
+    valkey.set("alive:test.talk:any", 1, ex=5)
+    stream = client.open_stream("test.talk", {"words": 1}, organisation=ORGANISATION)
+    for _ in range(2):
+        assert not streams.is_abandoned(stream)  # it waits, however long
+        time.sleep(0.4)
+    valkey.lpop(queue)
+    given_back: list[bool] = []
+    events = streams.read_stream(stream, organisation=ORGANISATION, abandoned=lambda: given_back.append(True))
+    assert [event.data["code"] for event in events if event] == ["unavailable"]
+    assert given_back == [True]
+    assert valkey.exists(wire.cancel_key(stream))
+
+
+def test_a_place_is_kept_while_it_is_written_and_not_much_longer(services, monkeypatch) -> None:
+    monkeypatch.setattr("workers.streams._SHOW_S", 0.1)
+    monkeypatch.setattr(wire, "PLACE_S", 1.0)
+    valkey, places, flusher, stream = (
+        wire.connect(),
+        wire.places_key(ORGANISATION),
+        Flusher("test-places"),
+        uuid7().hex,
+    )
+    valkey.zadd(places, {stream: time.time() + 600})
+    with flusher.writer(stream, ORGANISATION, sealed=False) as writer:
+        time.sleep(0.5)
+        writer.write("token", {"text": "so"})
+        assert time.time() < valkey.zscore(places, stream) < time.time() + 1.0
+        valkey.zrem(places, stream)
+        time.sleep(0.4)
+        assert valkey.zscore(places, stream) is None  # what was given back stays free
+        writer.write("done", {})
+    assert flusher.drained(5)

@@ -23,6 +23,7 @@ from workers.engine.protocol import (
     EngineError,
     EngineStats,
     Message,
+    PromptTooLong,
     Sampling,
     Span,
 )
@@ -102,7 +103,7 @@ class LocalEngine:
         ids = ids or [self._base.begin_token]
         room = self._context - len(ids)
         if room < 1:
-            raise EngineError(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
+            raise PromptTooLong(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
         limit = max(1, min(sampling.max_tokens, room))
         group = open_group(Ticket(call), ids, sampling, self._vocabulary, limit, adapter)
         self._loop.submit([group.first])

@@ -20,6 +20,10 @@ class EngineError(Exception):
     """The engine could not serve a request; the message says why. An unknown adapter is one reason."""
 
 
+class PromptTooLong(EngineError):
+    """The prompt leaves no room in the context."""
+
+
 class EngineBusy(EngineError):
     """The waiting queue is full."""
 

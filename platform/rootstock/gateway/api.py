@@ -42,7 +42,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
     body.check()
     model = model_find(request.auth.organisation, body.model, "chat")
     messages, sampling = conversation.messages_of(body), conversation.sampling_of(body)
-    wanted = Generation(model, messages, sampling, body.priority)
+    wanted = Generation(model, messages, sampling, body.priority, conversation.fields_of(body))
     events, head, has_tools = (
         _opened(request, [wanted]),
         Head(model, wanted.call, "chatcmpl"),
@@ -74,12 +74,12 @@ def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
 @router.post("/embeddings", response=EmbeddingsOut, auth=scope("models:use"))
 @claims_first
 def embeddings_create(request: ApiRequest, body: EmbeddingIn) -> dict[str, Any]:
-    """Read texts into vectors of length 1."""
+    """Read texts, of at most 2048 tokens each, into vectors of length 1."""
     organisation = request.auth.organisation
     model = model_find(organisation, body.model)
-    texts = [body.input] if isinstance(body.input, str) else body.input
     if body.dimensions not in (None, model.size):
         raise InvalidInput.field("dimensions", f"vectors here have {model.size}; they are not shortened")
+    texts = services.Texts(body.texts(), body.priority, is_list=isinstance(body.input, list))
     made = services.embeddings_make(
         organisation=organisation, actor=request.auth.actor, model=model, texts=texts
     )
@@ -120,7 +120,7 @@ def _chat_choice(index: int, found: Gathered, reads_calls: bool) -> dict[str, An
     choice = {"index": index, "message": {"content": found.text}, "finish_reason": found.reason}
     if reads_calls:
         reader = ToolReader()
-        pieces = [*reader.push(found.text), *reader.end()]
+        pieces = [*reader.push(found.text), *reader.end(found.reason)]
         said = "".join(piece.text for piece in pieces if isinstance(piece, Said))
         calls = [
             {"id": piece.id, "function": {"name": piece.name, "arguments": _arguments(pieces, piece.index)}}

@@ -144,14 +144,15 @@ def usage_record(
 
 
 def stream_slot_take(allowance: Allowance, *, until: float) -> str:
-    """Take one of the organisation's places for an answer under way; returns its name, which gives it back.
+    """Take one of the organisation's places for an answer under way; returns the id for its stream.
 
-    It falls free by itself at `until` (Unix seconds), should whoever holds it die. Raises `Busy` when all are taken.
+    It falls free by itself at `until` (Unix seconds) if nobody takes the request, and some seconds after the death of
+    a worker that did: while it writes, it renews a short lease. Raises `Busy` when all are taken.
     """
     slot, now = uuid4().hex, time.time()
     with wire.reachable():
         taken = client.lines().ask(
-            ["EVAL", _TAKE, 1, _key(allowance.organisation), now, allowance.streams, until, slot]
+            ["EVAL", _TAKE, 1, wire.places_key(allowance.organisation), now, allowance.streams, until, slot]
         )[0]
     if not taken:
         raise Busy(
@@ -164,17 +165,13 @@ def stream_slot_give(organisation: Organisation | UUID, slot: str) -> None:
     """The answer has ended, however it did."""
     owner = organisation if isinstance(organisation, UUID) else organisation.pk
     with wire.reachable():
-        client.connection().zrem(_key(owner), slot)
+        client.connection().zrem(wire.places_key(owner), slot)
 
 
 def streams_under_way(organisation: Organisation) -> int:
     """How many of its places are taken now."""
     with wire.reachable():
-        return int(client.connection().zcount(_key(organisation.pk), time.time(), "+inf"))
-
-
-def _key(organisation: UUID) -> str:
-    return f"gateway:streams:{organisation}"
+        return int(client.connection().zcount(wire.places_key(organisation.pk), time.time(), "+inf"))
 
 
 def _refuse_if_spent(what: str, limit: int | None, used: int, again: datetime, now: datetime) -> None:

@@ -37,6 +37,13 @@ def sampling_of(body: ChatIn) -> dict[str, Any]:
     return body.sampling() | ({"constraint": constraint} if constraint else {})
 
 
+def fields_of(body: ChatIn) -> dict[str, str]:
+    """What the caller calls the prompt and the constraint."""
+    if tools_offered(body):
+        return {"prompt": "messages", "constraint": "tools"}
+    return {"prompt": "messages", "constraint": "constraint" if body.constraint else "response_format"}
+
+
 def _text(content: str | Sequence[TextPart] | None) -> str:
     return content if isinstance(content, str) else "\n".join(part.text for part in content or ())
 

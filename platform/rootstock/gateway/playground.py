@@ -37,7 +37,7 @@ class PlaygroundForm(forms.Form):
         label="Top k", min_value=0, max_value=1000, initial=0, help_text="0 leaves all in."
     )
     min_p = forms.FloatField(label="Min p", min_value=0, max_value=1, initial=0, step_size=0.01)
-    repetition_penalty = forms.FloatField(min_value=0.5, max_value=2, initial=1.1, step_size=0.05)
+    repetition_penalty = forms.FloatField(min_value=0.5, max_value=2, initial=1, step_size=0.05)
     seed = forms.IntegerField(
         required=False, min_value=0, max_value=2**31 - 1, help_text="Repeats what chance chose."
     )
@@ -49,6 +49,8 @@ class PlaygroundForm(forms.Form):
             if isinstance(field, forms.ChoiceField):
                 field.choices = offered
         self.fields["prompt"].widget.attrs["placeholder"] = "What both are asked"
+        for name in ("system", "prompt"):  # a browser would cut what is pasted and say nothing
+            del self.fields[name].widget.attrs["maxlength"]
 
     def clean_prompt(self) -> str:
         """White space alone asks nothing."""

@@ -1,5 +1,6 @@
 """Pages: the playground."""
 
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
@@ -11,6 +12,7 @@ from rootstock.accounts.actors import current_actor
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.views.common import scopes_of
 from rootstock.errors import Unavailable
+from rootstock.gateway.budgets import stream_slot_give
 from rootstock.gateway.playground import Choices, PlaygroundForm, answers_open, model_choices
 from rootstock.lanes import streams
 
@@ -61,7 +63,10 @@ def playground_ask(request: PageRequest) -> HttpResponse:
 def playground_stream(request: PageRequest, stream_id: UUID) -> HttpResponseBase:
     """One answer as server-sent events."""
     last = request.headers.get("Last-Event-ID", "0")
-    return streams.sse_response(stream_id.hex, organisation=request.organisation, last_event_id=last)
+    give_back = partial(stream_slot_give, request.organisation, stream_id.hex)
+    return streams.sse_response(
+        stream_id.hex, organisation=request.organisation, last_event_id=last, abandoned=give_back
+    )
 
 
 @require_POST

@@ -10,8 +10,9 @@ from rootstock.errors import InvalidInput
 
 MOST_CHARACTERS = 1_000_000
 MOST_PROMPTS, MOST_TEXTS = 16, 512
+MOST_READ = 200_000  # characters of texts for vectors: what can be read before their deadline
 MOST_TOKENS = 1_000_000
-Token = Annotated[int, Field(ge=0, lt=2**31)]
+Token = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -60,20 +61,25 @@ class SamplingIn(Harmless):
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         description="`base`, an adapter as `name@digest`, or its name while that means exactly one"
     )
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = 1.0
-    n: Annotated[int, Field(ge=1, le=16)] | None = 1
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = 1.0
+    top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = 1.0
+    n: Annotated[int, Field(strict=True, ge=1, le=16)] | None = 1
+    seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = 0.0
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = 0.0
-    logit_bias: Annotated[dict[str, float], Field(max_length=1024), AfterValidator(_bias)] | None = None
+    presence_penalty: Annotated[float, Field(strict=True, ge=-2, le=2)] | None = 0.0
+    frequency_penalty: Annotated[float, Field(strict=True, ge=-2, le=2)] | None = 0.0
+    logit_bias: (
+        Annotated[
+            dict[str, Annotated[float, Field(strict=True)]], Field(max_length=1024), AfterValidator(_bias)
+        ]
+        | None
+    ) = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    top_k: Annotated[int, Field(ge=0, le=2**31)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    beams: Annotated[int, Field(ge=1, le=16)] | None = None
+    top_k: Annotated[int, Field(strict=True, ge=0, le=2**31)] | None = None
+    min_p: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(strict=True, gt=0, le=10)] | None = None
+    beams: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
     constraint: ConstraintIn | None = None
     ignore_eos: bool | None = Field(
         None, description="Write on to the limit, for measurements, as vLLM has it"
@@ -157,12 +163,18 @@ class ToolMessage(Strict):
 ChatMessage = Annotated[PlainMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
 
 
+def _object(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value and value.get("type", "object") != "object":
+        raise ValueError('must be the schema of an object: its "type" is "object"')
+    return value
+
+
 class FunctionIn(Strict):
     """A function that the model may call: its arguments are an object of the JSON schema `parameters`."""
 
     name: ToolName
     description: Annotated[str, Field(max_length=20_000)] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Annotated[dict[str, Any] | None, AfterValidator(_object)] = None
     strict: bool | None = Field(None, description="Arguments always follow the schema")
 
 
@@ -228,10 +240,10 @@ class ChatIn(SamplingIn):
         },
     )
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2000)]
-    max_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=MOST_TOKENS)] | None = None
+    max_completion_tokens: Annotated[int, Field(strict=True, ge=1, le=MOST_TOKENS)] | None = None
     logprobs: bool | None = False
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[ToolIn], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
@@ -290,8 +302,8 @@ class CompletionIn(SamplingIn):
         json_schema_extra={"examples": [{"model": "base", "prompt": "Once upon a time", "max_tokens": 32}]},
     )
     prompt: Text | Prompts | Tokens | TokenPrompts
-    max_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = 16
-    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=MOST_TOKENS)] | None = 16
+    logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
     echo: Annotated[bool | None, AfterValidator(_not_echo)] = Field(False, description="Refused when true")
     suffix: Annotated[str | None, AfterValidator(_no_suffix)] = Field(None, description="Refused")
 
@@ -322,6 +334,14 @@ class EmbeddingIn(Harmless):
         ]
     )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Field(ge=1)] | None = Field(
+    dimensions: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         None, description="The vector's own size, or refused: vectors are not shortened"
     )
+    priority: Literal["interactive", "bulk", "evaluation"] = "bulk"
+
+    def texts(self) -> list[str]:
+        """Each text. Raises InvalidInput for more than can be read in time."""
+        texts = [self.input] if isinstance(self.input, str) else self.input
+        if sum(map(len, texts)) > MOST_READ:
+            raise InvalidInput.field("input", f"is longer than {MOST_READ} characters altogether")
+        return texts

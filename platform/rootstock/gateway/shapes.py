@@ -49,17 +49,20 @@ class ChatShape:
     def more(self, index: int, text: str, likelihoods: Likelihoods | None) -> Iterator[bytes]:
         """A piece of text, or of calls."""
         if self._reads_calls:
-            pieces = self._readers[index].push(text)
-            yield from (self._chunk(index, json.dumps(_delta(piece))) for piece in pieces)
+            deltas = [json.dumps(_delta(piece)) for piece in self._readers[index].push(text)]
+            deltas = deltas or ["{}"] * bool(likelihoods)  # of tokens that are held back
         else:
-            told = json.dumps({"content": likelihoods}) if likelihoods else "null"
-            yield self._chunk(index, f'{{"content": {json.dumps(text)}}}', told)
+            deltas = [f'{{"content": {json.dumps(text)}}}']
+        told = json.dumps({"content": likelihoods}) if likelihoods else "null"
+        for delta in deltas:
+            yield self._chunk(index, delta, told)
+            told = "null"
 
     def last(self, index: int, reason: str) -> Iterator[bytes]:
         """Why it ended."""
         if self._reads_calls:
             reader = self._readers[index]
-            yield from (self._chunk(index, json.dumps(_delta(piece))) for piece in reader.end())
+            yield from (self._chunk(index, json.dumps(_delta(piece))) for piece in reader.end(reason))
             reason = finish_of(reason, reader)
         yield self._chunk(index, "{}", reason=f'"{reason}"')
 

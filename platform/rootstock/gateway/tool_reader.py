@@ -55,10 +55,11 @@ class ToolReader:
                 break
         return pieces
 
-    def end(self) -> list[Piece]:
-        """The answer has ended: what was held back, in case it became a call, was said."""
+    def end(self, reason: str = "stop") -> list[Piece]:
+        """The answer has ended: what was held back, in case it became a call, was said unless it was cut off."""
         left, self._buffer = self._buffer, ""
-        return [Said(left)] if left and self._state == self._undecided else []
+        is_said = self._state == self._undecided and (reason == "stop" or len(left) < len("<t"))
+        return [Said(left)] if left and is_said else []
 
     def _undecided(self) -> Iterator[Piece]:
         if len(self._buffer) >= len(_START) or not _START.startswith(self._buffer):

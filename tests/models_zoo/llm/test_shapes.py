@@ -44,6 +44,7 @@ def changed(base: TinyBase, decoder: Decoder, tmp_path: Path) -> Change:
         ({"heads": 8}, r"q_proj.nibbles is U8 \[128, 64\]"),
         ({"kv_heads": 1}, r"k_proj.nibbles is U8 \[64, 64\]"),
         ({"layers": 4}, "layers.3.input_layernorm.weight is missing"),
+        ({"layers": 1}, "more layers than the 1 that the card says"),
         ({"layers": 0}, "base.json: layers is 0"),
         ({"kv_heads": 3}, "base.json: 4 heads cannot share 3"),
         ({"context": 1 << 30}, "base.json: context is"),

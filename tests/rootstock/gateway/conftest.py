@@ -34,6 +34,7 @@ class ScriptedEngine:
     failure: Exception | None = None
     refusal: Exception | None = None
     asked: list[tuple[Any, Sampling, str | None, Call]] = field(default_factory=list)
+    read: list[tuple[list[str], Call]] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class ScriptedEngine:
 
     def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
         """One direction for each text's length."""
+        self.read.append((list(texts), call))
         if any("refuse" in text for text in texts):
             raise EngineError("a text is too long")
         return [Embedding([0.6, -0.8] if len(text) % 2 else [1.0, 0.0], len(text.split())) for text in texts]

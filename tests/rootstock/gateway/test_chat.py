@@ -7,7 +7,7 @@ import pytest
 
 from rootstock.accounts.tenancy import tenant
 from tests.rootstock.gateway.conftest import openai_client
-from workers.engine.protocol import EngineError, EngineTimeout
+from workers.engine.protocol import EngineError, EngineTimeout, PromptTooLong
 
 ASKED = [{"role": "user", "content": "Where is my parcel?"}]
 
@@ -139,6 +139,10 @@ def test_a_constraint_of_ones_own(openai, engine) -> None:
     [
         ({"temperature": 3}, "temperature"),
         ({"n": 0}, "n"),
+        ({"temperature": True}, "temperature"),
+        ({"temperature": "0.5"}, "temperature"),
+        ({"max_tokens": "7"}, "max_tokens"),
+        ({"logit_bias": {"7": "1"}}, "logit_bias.7"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -148,6 +152,11 @@ def test_a_constraint_of_ones_own(openai, engine) -> None:
         ({"extra_body": {"beams": 2}, "n": 3}, "n"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"stop": [7]}, "stop.0"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
+        ({"tool_choice": {"type": "function", "function": {"name": "?"}}}, "tool_choice.function.name"),
     ],
 )
 def test_a_wrong_field_is_named(openai, change, param) -> None:
@@ -162,10 +171,26 @@ def test_a_wrong_field_is_named(openai, change, param) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_the_engine_refuses_is_the_askers_to_mend(openai, engine, stream) -> None:
-    engine.refusal = EngineError("the conversation is 3000 tokens, at most 2047 fit")
+    engine.refusal = PromptTooLong("the conversation is 3000 tokens, at most 2047 fit")
     with pytest.raises(client_library.BadRequestError, match="3000 tokens") as caught:
         openai.chat.completions.create(model="base", messages=ASKED, stream=stream)
-    assert caught.value.param == "prompt"
+    assert (caught.value.param, caught.value.code) == ("messages", "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "shown"),
+    [
+        ({"response_format": {"type": "json_object"}}, "response_format", True),
+        ({"extra_body": {"constraint": {"kind": "regex", "text": "("}}}, "constraint", True),
+        ({"tools": [{"type": "function", "function": {"name": "clock"}}]}, "tools", False),
+    ],
+)
+def test_a_form_that_cannot_be_is_named_as_it_was_sent(openai, engine, change, param, shown) -> None:
+    engine.refusal = EngineError("constraint.text: at 3(7) there is no rule arguments_0")
+    with pytest.raises(client_library.BadRequestError) as caught:
+        openai.chat.completions.create(model="base", messages=ASKED, **change)
+    assert caught.value.param == param
+    assert ("arguments_0" in str(caught.value)) is shown
 
 
 def test_what_goes_wrong_on_the_way_has_its_status(openai, engine) -> None:

@@ -49,3 +49,25 @@ def test_what_cannot_be_read_is_refused(openai, given) -> None:
     with pytest.raises(client_library.BadRequestError) as caught:
         openai.embeddings.create(model="base", input=given)
     assert caught.value.param.startswith("input")
+
+
+def test_many_texts_leave_others_their_turn(openai, engine) -> None:
+    assert len(openai.embeddings.create(model="base", input=["one"] * 20).data) == 20
+    assert max(len(texts) for texts, _ in engine.read) <= 8
+    assert {call.priority.name for _, call in engine.read} == {"BULK"}
+    openai.embeddings.create(model="base", input="one", extra_body={"priority": "interactive"})
+    assert engine.read[-1][1].priority.name == "INTERACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        (["ok", "word " * 2100], "input.1"),
+        ("word " * 2100, "input"),
+        (["word " * 15_000] * 3, "input"),
+    ],
+)
+def test_what_cannot_be_read_in_time_is_refused(openai, engine, given, param) -> None:
+    with pytest.raises(client_library.BadRequestError) as caught:
+        openai.embeddings.create(model="base", input=given)
+    assert caught.value.param == param

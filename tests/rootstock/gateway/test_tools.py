@@ -2,6 +2,7 @@
 
 import json
 
+import openai as client_library
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,38 @@ def test_calls_stream_as_deltas(openai, engine) -> None:
     assert json.loads(found[0]["arguments"]) == {"city": 'Bonn } " ]'}
     assert [call["name"] for call in found.values()] == ["weather", "clock"]
     assert all(len(call["ids"]) == 1 for call in found.values())
+
+
+def test_likelihoods_come_with_calls(openai, engine) -> None:
+    engine.words = CALLS
+    told = ""
+    for chunk in openai.chat.completions.create(
+        model="base", messages=ASKED, tools=[WEATHER, CLOCK], stream=True, logprobs=True
+    ):
+        for choice in chunk.choices:
+            told += "".join(each.token for each in choice.logprobs.content) if choice.logprobs else ""
+    assert told == "".join(CALLS)
+
+
+@pytest.mark.parametrize("cut", ["<tool_", "<tool_call>\n", '<tool_call>\n{"name": "clo'])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_was_cut_off_is_no_text(openai, engine, cut, stream) -> None:
+    engine.words = [cut, "more"]
+    asked = {"model": "base", "messages": ASKED, "tools": [WEATHER, CLOCK], "max_tokens": 1}
+    if stream:
+        choices = [chunk.choices[0] for chunk in openai.chat.completions.create(**asked, stream=True)]
+        said, reason = "".join(each.delta.content or "" for each in choices), choices[-1].finish_reason
+    else:
+        choice = openai.chat.completions.create(**asked).choices[0]
+        said, reason = choice.message.content or "", choice.finish_reason
+    assert (said, reason) == ("", "length")
+
+
+def test_parameters_are_an_object(openai) -> None:
+    wrong = {"type": "function", "function": {"name": "clock", "parameters": {"type": "wurst"}}}
+    with pytest.raises(client_library.BadRequestError, match="schema of an object") as caught:
+        openai.chat.completions.create(model="base", messages=ASKED, tools=[wrong])
+    assert caught.value.param == "tools.0.function.parameters"
 
 
 def test_words_stay_words(openai) -> None:

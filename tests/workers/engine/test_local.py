@@ -348,11 +348,11 @@ def test_adapters_in_use_without_a_pause_keep_nobody_out(
         while not over.is_set():
             list(engine.generate(HELLO, Sampling(max_tokens=length), name, Call(name)))
 
-    with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(busy, name, length) for name in ("one", "two") for length in (29, 47)]
-        until(lambda: sum(one.in_use for one in engine.adapters()) == 4)
+    with ThreadPoolExecutor(6) as pool:
+        runs = [pool.submit(busy, name, length) for name in ("one", "two") for length in (60, 97, 131)]
+        until(lambda: sum(one.in_use for one in engine.adapters()) == 6)
         try:
-            late = Call("late", deadline=time.time() + 20)
+            late = Call("late", deadline=time.time() + 10)
             assert list(engine.generate(HELLO, Sampling(max_tokens=4), "three", late))
         finally:
             over.set()

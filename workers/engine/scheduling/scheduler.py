@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic
 
-from workers.engine.protocol import EngineBusy, EngineError
+from workers.engine.protocol import EngineBusy, EngineError, PromptTooLong
 from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.entry import E, Entry, Step
 from workers.engine.scheduling.limits import Limits
@@ -66,7 +66,7 @@ class Scheduler(Generic[E]):
         if not tokens:
             raise EngineError("there are no tokens to read")
         if not entry.whole and tokens > most:
-            raise EngineError(f"the prompt has {tokens} tokens, the key-value cache holds {most}")
+            raise PromptTooLong(f"the prompt has {tokens} tokens, the key-value cache holds {most}")
         chain = Chain(entry.organisation, entry.adapter, self.blocks.size)
         bucket = length_bucket(tokens) if entry.whole else 0
         self._state.add(Record(entry, chain, max(0, entry.priority), bucket, begun=begun))

@@ -3,6 +3,7 @@ import { number } from "../console/js/times.js";
 import { Cutter, percent, step, visible } from "./tokens.js";
 
 const ENDINGS = { stop: "its end", length: "the limit of tokens", cancelled: "Stop", failed: "a failure" };
+const FAILURES = { context_length_exceeded: "The prompt is too long", invalid_input: "This cannot be asked" };
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 export class Answer {
@@ -140,7 +141,7 @@ export class Answer {
 
   fail(error) {
     this.enter("failed");
-    this.tell("The answer broke off", error.message, error.requestId);
+    this.tell(FAILURES[error.code] ?? "The answer broke off", error.message, error.requestId);
   }
 
   tell(title, text, requestId = "") {

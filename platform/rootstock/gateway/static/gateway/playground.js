@@ -78,7 +78,7 @@ class Playground {
     if (type === "start") answer.started(data);
     else if (type === "token") answer.token(data);
     else if (type === "done") answer.done(data);
-    else if (type === "error") answer.fail({ message: data.detail ?? "The worker failed.", requestId: data.request_id });
+    else if (type === "error") answer.fail({ message: data.detail ?? "The worker failed.", code: data.code, requestId: data.request_id });
     return type === "done" || type === "error";
   }
 
