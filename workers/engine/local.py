@@ -47,7 +47,8 @@ class LocalEngine:
 
     `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
     written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
-    values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait. Raises `ModelError` for
+    values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
+    own kernels out. Raises `ModelError` for
     a bad base.
     """
 
@@ -62,8 +63,9 @@ class LocalEngine:
         waiting: int = 512,
         kv_bytes: int = 512 * MEGABYTE,
         adapter_bytes: int = 512 * MEGABYTE,
+        native: bool = True,
     ) -> None:
-        decoder = load_decoder(base_folder, device)
+        decoder = load_decoder(base_folder, device, native=native)
         self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)

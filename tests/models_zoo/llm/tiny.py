@@ -8,8 +8,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from models_zoo.llm.card import ADAPTER_CARD_FILE, HEAD_FILE, AdapterCard, BaseCard, BaseConfig, write_card
-from models_zoo.llm.format import BaseFile, base_card, save_base
+from models_zoo.llm.card import (
+    ADAPTER_CARD_FILE,
+    BASE_FILE,
+    HEAD_FILE,
+    AdapterCard,
+    BaseCard,
+    BaseConfig,
+    write_card,
+)
+from models_zoo.llm.format import BaseFile, base_card
 from models_zoo.llm.heads import build_head
 from models_zoo.llm.tokenizer import byte_alphabet
 from models_zoo.llm.vocabulary import write_tokenizer
@@ -52,7 +60,7 @@ def make_base(folder: Path, seed: int = 0) -> TinyBase:
     """Write a random base. The head of a random model says nothing, but it says it reproducibly."""
     folder.mkdir(parents=True)
     random = torch.Generator().manual_seed(seed)
-    save_base(_tensors(random), folder)
+    save_file(_tensors(random), folder / BASE_FILE)
     alphabet = list(byte_alphabet())
     filler = [f"Ġ{a}{b}" for a in "abcdefgh" for b in "abcdefgh"][: CONFIG.vocabulary - len(CONTROL) - 256]
     write_tokenizer(

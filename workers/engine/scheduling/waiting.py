@@ -109,10 +109,6 @@ class Lineup(Generic[E]):
             self._push(candidate)
         return None
 
-    def best_level(self) -> int | None:
-        """The class of the best one."""
-        return self._heap[0][0] if self._heap else None
-
     def _push(self, candidate: Candidate[E]) -> None:
         entry = candidate.record.entry
         spent = self._shares.spent(entry.organisation)
