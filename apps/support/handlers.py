@@ -11,15 +11,16 @@ from apps.support import selectors, services
 from apps.support.context import build_messages
 from apps.support.models import Turn
 from apps.support.services import Outcome
-from apps.support.streaming import done_data, emotion_data, release_connection
+from apps.support.streaming import done_data, emotion_data
 from models_zoo import emotion
 from models_zoo.emotion import labels
 from models_zoo.llm.card import read_adapter_card
 from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
+from rootstock.lanes.streams import release_connection
 from rootstock.registry.base import base_folder
-from workers.engine.protocol import Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
@@ -161,7 +162,8 @@ class ReplyHandler:
         sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
         try:
             adapter = self._adapter(request)
-            yield from self._runtime.engine.generate(messages, sampling, adapter, cancelled, request.deadline)
+            call = Call(str(request.organisation_id), deadline=request.deadline, cancelled=cancelled)
+            yield from self._runtime.engine.generate(messages, sampling, adapter, call)
         except EngineError as error:
             raise _as_domain_error(error) from error
 

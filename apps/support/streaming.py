@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -36,7 +35,7 @@ def answer_stream(organisation: Organisation, answer: Turn, last_event_id: str) 
 
 def wait_for_answer(organisation: Organisation, answer: Turn) -> Turn:
     """The finished answer. The handler's error is raised; so is DeadlineExceeded when the worker died."""
-    release_connection()
+    streams.release_connection()
     for event in streams.read_stream(answer.stream_id, organisation=organisation):
         if event is not None and event.type == "error":
             raise from_dict(event.data)
@@ -44,12 +43,6 @@ def wait_for_answer(organisation: Organisation, answer: Turn) -> Turn:
             services.answers_expire(organisation=organisation, conversation_id=answer.conversation_id)
             raise DeadlineExceeded("the answer was not finished in time")
     return selectors.answer_get(organisation, answer.conversation_id, answer.pk)
-
-
-def release_connection() -> None:
-    """Give this thread's database connection back to the pool, before a wait in which it is not needed."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def done_data(answer: Turn) -> dict[str, Any]:

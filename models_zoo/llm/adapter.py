@@ -23,13 +23,18 @@ from models_zoo.llm.card import (
     AdapterError,
     BaseCard,
     ModelError,
+    Task,
     read_adapter_card,
     read_json,
+    shown,
 )
 from models_zoo.llm.heads import Head, build_head
 from models_zoo.llm.lora import LoraWeights, target_shape
 
 MAX_RANK = 64
+MAX_SCALE = 1e4  # of lora_alpha / r, or / sqrt(r): far beyond any in use
+LARGEST = 65504.0  # of a factor's values, the scale applied: float16's
+MAX_WINDOW = 1024  # tokens of a text for a head: they are read in one step, while others wait
 ATTENTION_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 TARGETS = (*ATTENTION_TARGETS, "gate_proj", "up_proj", "down_proj")
 PREFIXES = ("base_model.model.model.", "base_model.model.")  # causal models, and bare decoders
@@ -102,7 +107,17 @@ def _card(folder: Path, base: BaseCard) -> AdapterCard:
             f"{folder / ADAPTER_CARD_FILE}: overlap_tokens is {card.overlap_tokens}, "
             f"expected 0 .. max_tokens - 1 ({card.max_tokens - 1})"
         )
+    longest = longest_window(card.task, base)
+    if card.max_tokens > longest:
+        raise AdapterError(
+            f"{folder / ADAPTER_CARD_FILE}: max_tokens is {shown(card.max_tokens)}, expected at most {longest}"
+        )
     return card
+
+
+def longest_window(task: Task, base: BaseCard) -> int:
+    """Tokens an adapter's card may name as `max_tokens`: what is read in one piece, or was in training (chat)."""
+    return base.config.context if task == "chat" else min(base.config.context, MAX_WINDOW)
 
 
 def read_lora_config(path: Path, base: BaseCard) -> LoraConfig:
@@ -115,14 +130,17 @@ def read_lora_config(path: Path, base: BaseCard) -> LoraConfig:
     rank: Any = values.get("r")
     alpha: Any = values.get("lora_alpha")
     _require(path, "r", rank, _is_int(rank) and 1 <= rank <= MAX_RANK, f"an integer from 1 to {MAX_RANK}")
-    finite = isinstance(alpha, int | float) and not isinstance(alpha, bool) and 0 < alpha < math.inf
-    _require(path, "lora_alpha", alpha, finite, "a positive number")
+    root = math.sqrt(rank) if values.get("use_rslora") is True else rank
+    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    bounded = number and 0 < alpha <= MAX_SCALE * root
+    _require(
+        path, "lora_alpha", alpha, bounded, f"more than 0, and at most {MAX_SCALE * root:g} at this rank"
+    )
     _require(path, "bias", values.get("bias"), values.get("bias", "none") == "none", "'none'")
     start = values.get("init_lora_weights", True)
     plain = any(start is option or (isinstance(start, str) and start == option) for option in PLAIN_STARTS)
     _require(path, "init_lora_weights", start, plain, "a start that leaves the base unchanged")
     _refuse_other_options(path, values)
-    root = math.sqrt(rank) if values.get("use_rslora") is True else rank
     return LoraConfig(rank, alpha / root, _targets(path, values), _layers(path, values, base.config.layers))
 
 
@@ -155,8 +173,12 @@ def _lora_weights(path: Path, config: LoraConfig, base: BaseCard) -> LoraWeights
     for layer in config.layers:
         for target in config.targets:
             name = prefix + module_name(layer, target)
-            expand = tensors[f"{name}.lora_B.weight"] * config.scale
-            matrices[layer, target] = (tensors[f"{name}.lora_A.weight"], expand)
+            shrink, expand = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"] * config.scale
+            for part, factor in (("lora_A.weight", shrink), ("lora_B.weight", expand)):
+                small = float(factor.abs().max()) <= LARGEST  # not of NaN
+                times = " times lora_alpha / r" if factor is expand else ""
+                _require(path, f"{name}.{part}{times}", "too large", small, f"at most {LARGEST:g} everywhere")
+            matrices[layer, target] = (shrink, expand)
     if not any(bool(a.any()) and bool(b.any()) for a, b in matrices.values()):
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
     return LoraWeights(config.rank, matrices)
@@ -240,8 +262,8 @@ def _head(path: Path, card: AdapterCard, base: BaseCard) -> Head | None:
 
 def _require(path: Path, field: str, value: Any, condition: bool, expected: str) -> None:
     if not condition:
-        shown = value if isinstance(value, str) and value.startswith(("of ", "not ")) else repr(value)
-        raise AdapterError(f"{path}: {field} is {shown}, expected {expected}")
+        plain = isinstance(value, str) and value.startswith(("of ", "not ", "too "))
+        raise AdapterError(f"{path}: {field} is {value if plain else shown(value)}, expected {expected}")
 
 
 def _is_int(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -23,6 +24,8 @@ ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 HEAD_FILE = "head.safetensors"
 ADAPTER_CARD_FILE = "card.json"
+NESTING = 32  # levels of lists and objects in a JSON file: more is an attack on whoever walks them
+SHOWN = 80  # characters of a refused value that a message repeats
 CONTENT_FILES = (ADAPTER_FILE, ADAPTER_CONFIG_FILE, HEAD_FILE, ADAPTER_CARD_FILE)
 
 Task = Literal["chat", "classification", "tagging"]
@@ -54,7 +57,10 @@ class BaseConfig:
 
 @dataclass(slots=True, frozen=True)
 class BaseCard:
-    """`base.json`. `fingerprint` is the SHA-256 of `base.safetensors` and so names the exact weights."""
+    """`base.json`. `fingerprint` is the SHA-256 of `base.safetensors` and so names the exact weights.
+
+    `quantization` is what the conversion was asked for, in words.
+    """
 
     name: str
     fingerprint: str
@@ -66,6 +72,7 @@ class BaseCard:
     source: str
     source_sha256: str
     licence: str
+    quantization: str = "as in the source"
     format: str = BASE_FORMAT
 
 
@@ -128,8 +135,11 @@ def adapter_digest(folder: Path) -> str:
     for name in CONTENT_FILES:
         path = folder / name
         if path.is_file():
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
-            _feed(digest, path)
+            try:
+                digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+                _feed(digest, path)
+            except OSError as error:
+                raise AdapterError(f"{path}: cannot be read: {error.strerror}") from error
         elif name in (ADAPTER_FILE, ADAPTER_CONFIG_FILE):
             raise AdapterError(f"{path}: file is missing")
     return digest.hexdigest()
@@ -159,18 +169,37 @@ def file_sha256(path: Path) -> str:
 
 
 def read_json(path: Path, limit: int = 1_000_000) -> dict[str, Any]:
-    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, or no object."""
+    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, too deep, or no object."""
     try:
         if path.stat().st_size > limit:
             raise ModelError(f"{path}: larger than {limit} bytes")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"{path}: file is missing") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ModelError(f"{path}: not valid JSON: {error}") from error
+    except RecursionError:
+        raise ModelError(f"{path}: nested deeper than {NESTING} levels") from None
+    if _deep(value):
+        raise ModelError(f"{path}: nested deeper than {NESTING} levels")
     if not isinstance(value, dict):
         raise ModelError(f"{path}: expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def _deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(NESTING + 1):
+        level = [part for entry in level for part in _parts(entry)]
+    return bool(level)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 Record = TypeVar("Record")
@@ -234,8 +263,7 @@ def _coerce_plain(hint: Any, value: Any, where: str) -> Any:
     if hint is Path:
         return Path(_expect(isinstance(value, str | Path), value, where, "a path"))
     if hint is float:
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(_expect(numeric, value, where, "a number"))
+        return float(_expect(is_number(value), value, where, "a finite number"))
     if hasattr(hint, "__dataclass_fields__"):
         _expect(isinstance(value, dict), value, where, "an object")
         return record_from(hint, value, where)
@@ -243,9 +271,25 @@ def _coerce_plain(hint: Any, value: Any, where: str) -> Any:
     return _expect(exact, value, where, hint.__name__)
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value from JSON is a number that a float can hold."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def shown(value: Any) -> str:
+    """A refused value as a message repeats it."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
 def _expect(condition: bool, value: Any, where: str, expected: str) -> Any:
     if not condition:
-        raise ModelError(f"{where} is {value!r}, expected {expected}")
+        raise ModelError(f"{where} is {shown(value)}, expected {expected}")
     return value
 
 

@@ -3,21 +3,32 @@ weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models_zoo.llm.attention import Attention
+from models_zoo.llm.attention import Attention, RaggedAttention
+from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, read_card
 from models_zoo.llm.format import BaseFile
+from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
-from models_zoo.llm.packed import FUSED, fused, head_name, packed_linears
+from models_zoo.llm.native import library
+from models_zoo.llm.native.forward import NativeForward
+from models_zoo.llm.packed import packed_linears
+from models_zoo.llm.paged import PagedCache
+from models_zoo.llm.panels import PanelMatrix, fits
 from models_zoo.llm.quant import Q8Matrix
+from models_zoo.llm.shapes import check_file
+
+if TYPE_CHECKING:
+    from models_zoo.llm.lora import LoraPool
 
 # (layer, fused name, matrix, x [M, in]) -> [M, out]: where adapters and training graft onto the frozen
 # product
@@ -67,6 +78,26 @@ class Decoder:
         self.device = norm.device
         self.dtype = dtype
         self._cosine, self._sine = rotary_table(self.config, self.device)
+        self.native: NativeForward | None = None
+
+    def forward(self, segments: Sequence[Segment], cache: PagedCache | None, pool: LoraPool | None) -> Tensor:
+        """Normalized last hidden states float32 [rows, H] of all segments, in their order.
+
+        Keys and values of segments with a block table are written to `cache`.
+        """
+        if pool is None and any(segment.slot for segment in segments):
+            raise ValueError("segment.slot names an adapter, expected 0 without a pool")
+        if self.native is not None and self.native.reads(cache):
+            return self.native(segments, cache, pool)
+        tokens = [token for segment in segments for token in segment.tokens]
+        positions = [segment.start + index for segment in segments for index in range(len(segment.tokens))]
+        rows = [segment.slot for segment in segments for _ in segment.tokens]
+        return self.hidden(
+            torch.tensor([tokens], device=self.device),
+            torch.tensor([positions], device=self.device),
+            RaggedAttention(segments, cache, self.device),
+            base_only if pool is None else pool.project(rows),
+        )[0]
 
     def hidden(
         self, tokens: Tensor, positions: Tensor, attend: Attention, project: Project = base_only
@@ -84,6 +115,17 @@ class Decoder:
             gate, up = project(index, "gate_up", layer.gate_up, flat).chunk(2, dim=-1)
             x = x + project(index, "down", layer.down, F.silu(gate) * up).view(x.shape)
         return F.rms_norm(x, (self.config.hidden_size,), self.norm, self.config.norm_epsilon)
+
+    def lora_pool(self) -> LoraPool:
+        """An empty pool for adapters, in the form in which this decoder computes with them."""
+        from models_zoo.llm.lora import LoraPool
+
+        native = self.native is not None
+        return LoraPool(self.config, self.device, torch.bfloat16 if native else self.dtype, native)
+
+    def use(self, kernels: ctypes.CDLL) -> None:
+        """Run `forward` on our own kernels; all linears must be `PanelMatrix`."""
+        self.native = NativeForward(kernels, self, self._cosine, self._sine)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [M, H] -> logits float32 [M, vocabulary]."""
@@ -114,18 +156,24 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return turned.to(x.dtype)
 
 
-def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None) -> Decoder:
+def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, native: bool = True) -> Decoder:
     """The base in `folder`, resident on `device` as packed "int4" (CPU alone) or dense "bfloat16".
 
-    Without `form`: int4 on "cpu", bfloat16 on "cuda". Raises `ModelError` when the folder's files are missing
-    or damaged.
+    Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU. It
+    runs on our own kernels where `native` and the machine allow it. Raises `ModelError` when the folder's files
+    are missing or damaged, or its card does not describe its weights.
     """
     card = read_card(folder)
     file = BaseFile(folder, card)
+    check_file(card, file)
     place = torch.device(device)
     if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
-        matrix, head = packed_linears(folder, card, file)
-        return _assemble(card, file, matrix, head, place, torch.float32)
+        kernels = library(folder / "packed") if native and fits(card.config) else None
+        matrix, head = packed_linears(folder, card, file, kernels)
+        decoder = _assemble(card, file, matrix, head, place, torch.float32)
+        if kernels is not None and isinstance(head, PanelMatrix):
+            decoder.use(kernels)
+        return decoder
 
     def dense(layer: int, name: str) -> Matrix:
         return DenseMatrix(fused(file, layer, name).dequantize().to(place, torch.bfloat16))

@@ -1,14 +1,15 @@
-"""LoRA (Hu et al., 2021) for many adapters at once: a pool of slots per fused linear, and one batch over any
-of them.
+"""LoRA (Hu et al., 2021) for many adapters at once: slots of prepared weights, and one batch over any of
+them.
 
-The grouped shrink and expand over a stacked pool follows Punica (Chen et al., 2023) and S-LoRA (Sheng et al.,
-2023).
+Grouping a batch's rows by adapter follows Punica (Chen et al., 2023) and S-LoRA (Sheng et al., 2023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -16,14 +17,19 @@ from torch import Tensor
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.decoder import Project, base_only
 from models_zoo.llm.linear import Matrix
+from models_zoo.llm.native.forward import AdapterStruct, adapter_struct
 
 POOL_RANKS = (16, 32, 64)
+ALIGNMENT = 64  # elements between the starts of two matrices
 PARTS = {
     "qkv": ("q_proj", "k_proj", "v_proj"),
     "output": ("o_proj",),
     "gate_up": ("gate_proj", "up_proj"),
     "down": ("down_proj",),
 }
+Key = tuple[int, str]  # layer and fused linear
+Shape = tuple[int, int, int]  # tiles, rows, width
+TILE = 16
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,120 +58,141 @@ def target_shape(config: BaseConfig, target: str) -> tuple[int, int]:
     return shapes[target]
 
 
-class LoraPool:
-    """Slots 1 .. `slots` of stacked adapter weights on the device; slot 0 means none and takes no memory.
+def part_columns(config: BaseConfig, name: str) -> list[tuple[str, slice]]:
+    """The targets of a fused linear, and which of its outputs are theirs."""
+    ends = list(accumulate(target_shape(config, part)[0] for part in PARTS[name]))
+    return [
+        (part, slice(first, end)) for part, first, end in zip(PARTS[name], [0, *ends], ends, strict=False)
+    ]
 
-    Per layer and fused linear: A [slots, in, parts * rank] and B [slots, parts * rank, out], block-diagonal
-    over the parts, where rank is 16, 32 or 64: the smallest that holds every adapter placed so far.
+
+@dataclass(slots=True, frozen=True)
+class PreparedLora:
+    """One adapter as the device computes with it, its rank padded to 16, 32 or 64.
+
+    By (layer, fused linear), absent where the adapter does not reach: A [in, parts * rank] as shrink
+    [tiles, in, width] and B [rank, out], whose columns belong to the parts in order, as expand
+    [tiles, rank, width]. All are views of `data`. `struct` is what our own kernels read.
     """
 
-    def __init__(self, config: BaseConfig, slots: int, device: torch.device, dtype: torch.dtype) -> None:
+    rank: int
+    data: Tensor
+    shrink: Mapping[Key, Tensor]
+    expand: Mapping[Key, Tensor]
+    struct: AdapterStruct | None
+
+
+class LoraPool:
+    """Adapters by device slot; slot 0 means none. An empty slot takes no memory, an idle adapter no time.
+
+    `native` lays them out for our own CPU kernels, 16 columns to a tile; else a matrix is one tile.
+    """
+
+    def __init__(
+        self, config: BaseConfig, device: torch.device, dtype: torch.dtype, native: bool = False
+    ) -> None:
         self.config = config
-        self.slots = slots
-        self.rank = 0
+        self.native = native
         self._device = device
         self._dtype = dtype
-        self._a: dict[tuple[int, str], Tensor] = {}
-        self._b: dict[tuple[int, str], Tensor] = {}
-        self._placed: dict[int, LoraWeights] = {}
+        self._placed: dict[int, PreparedLora] = {}
 
-    def place(self, slot: int, weights: LoraWeights) -> None:
+    def prepare(self, weights: LoraWeights) -> PreparedLora:
+        """The adapter in the device's layout. May run in any thread, and takes its time."""
+        rank = next(padded for padded in POOL_RANKS if padded >= weights.rank)
+        keys = [
+            (layer, name)
+            for layer in range(self.config.layers)
+            for name, parts in PARTS.items()
+            if any((layer, part) in weights.matrices for part in parts)
+        ]
+        shapes = {key: self._shapes(key[1], rank) for key in keys}
+        data, views = self._carve([shape for pair in shapes.values() for shape in pair])
+        shrink = dict(zip(keys, views[0::2], strict=True))
+        expand = dict(zip(keys, views[1::2], strict=True))
+        for key in keys:
+            self._fill(key, shrink[key], expand[key], weights, rank)
+        prepared = PreparedLora(rank, data, shrink, expand, None)
+        return (
+            replace(prepared, struct=adapter_struct(prepared, self.config.layers))
+            if self.native
+            else prepared
+        )
+
+    def place(self, slot: int, prepared: PreparedLora) -> None:
         """Put an adapter into `slot`, replacing what was there."""
-        self._placed[slot] = weights
-        needed = next(rank for rank in POOL_RANKS if rank >= weights.rank)
-        if needed > self.rank:
-            self._grow(needed)
-        else:
-            self._copy(slot, weights)
+        self._placed[slot] = prepared
+
+    def clear(self, slot: int) -> None:
+        """Empty a slot: its memory is given back when nobody else holds the adapter."""
+        self._placed.pop(slot, None)
+
+    def adapter(self, slot: int) -> PreparedLora:
+        """What is in a slot."""
+        return self._placed[slot]
 
     def project(self, slots: Sequence[int], tokens: int = 1) -> Project:
         """The projection of a batch whose sequence b, `tokens` rows long, uses the adapter in `slots[b]`."""
-        if not any(slots):
+        groups = row_groups([slot for slot in slots for _ in range(tokens)])
+        if not groups:
             return base_only
-        rows = [slot for slot in slots for _ in range(tokens)]
-        if len(set(slots)) == 1:
-            return _OneAdapter(self._a, self._b, slots[0] - 1)
-        return _ManyAdapters(self._a, self._b, rows, self._device)
-
-    def _grow(self, rank: int) -> None:
-        self.rank = rank
-        for layer in range(self.config.layers):
-            for name, parts in PARTS.items():
-                width = len(parts) * rank
-                shapes = [target_shape(self.config, part) for part in parts]
-                rows, columns = sum(out for out, _ in shapes), shapes[0][1]
-                # left unwritten: an empty slot in the middle of a batch's range is computed and thrown away
-                self._a[layer, name] = self._empty(columns, width)
-                self._b[layer, name] = self._empty(width, rows)
-        for slot, weights in self._placed.items():
-            self._copy(slot, weights)
-
-    def _empty(self, *shape: int) -> Tensor:
-        return torch.empty((self.slots, *shape), dtype=self._dtype, device=self._device)
-
-    def _copy(self, slot: int, weights: LoraWeights) -> None:
-        for (layer, name), a in self._a.items():
-            self._copy_linear(
-                a[slot - 1].zero_(), self._b[layer, name][slot - 1].zero_(), weights, layer, name
-            )
-
-    def _copy_linear(self, a: Tensor, b: Tensor, weights: LoraWeights, layer: int, name: str) -> None:
-        first_row = 0
-        for index, part in enumerate(PARTS[name]):
-            out = target_shape(self.config, part)[0]
-            if (layer, part) in weights.matrices:
-                shrink, expand = weights.matrices[layer, part]
-                start = index * self.rank
-                a[:, start : start + weights.rank] = shrink.t()
-                b[start : start + weights.rank, first_row : first_row + out] = expand.t()
-            first_row += out
-
-
-class _OneAdapter:
-    """Every row uses the same slot."""
-
-    def __init__(
-        self, a: dict[tuple[int, str], Tensor], b: dict[tuple[int, str], Tensor], index: int
-    ) -> None:
-        self._a, self._b, self._index = a, b, index
-
-    def __call__(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
-        shrunk = x @ self._a[layer, name][self._index]
-        return torch.addmm(matrix(x), shrunk, self._b[layer, name][self._index])
-
-
-class _ManyAdapters:
-    """Rows of several adapters, some perhaps of none: gathered per slot, padded to the largest group."""
-
-    def __init__(
-        self,
-        a: dict[tuple[int, str], Tensor],
-        b: dict[tuple[int, str], Tensor],
-        rows: Sequence[int],
-        device: torch.device,
-    ) -> None:
-        self._a, self._b = a, b
-        groups = row_groups(rows)
-        first, last = min(groups), max(groups)
-        longest = max(len(group) for group in groups.values())
-        gather: list[int] = []
-        target: list[int] = []
-        place: list[int] = []
-        for position, slot in enumerate(range(first, last + 1)):
-            group = groups.get(slot, [])
-            gather += group + [0] * (longest - len(group))
-            target += group
-            place += range(position * longest, position * longest + len(group))
-        self._range = slice(first - 1, last)
-        self._size = (last - first + 1, longest)
-        self._gather, self._target, self._place = (
-            torch.tensor(index, device=device) for index in (gather, target, place)
+        return _Adapters(
+            self.config,
+            [(self.adapter(slot), torch.tensor(rows, device=self._device)) for slot, rows in groups.items()],
         )
 
+    def _shapes(self, name: str, rank: int) -> tuple[Shape, Shape]:
+        shapes = [target_shape(self.config, part) for part in PARTS[name]]
+        ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
+        return self._tiled(shapes[0][1], ranks), self._tiled(rank, out)
+
+    def _tiled(self, rows: int, columns: int) -> Shape:
+        return (columns // TILE, rows, TILE) if self.native else (1, rows, columns)
+
+    def _carve(self, shapes: Sequence[Shape]) -> tuple[Tensor, list[Tensor]]:
+        """One zeroed allocation, so that clearing a slot gives its memory back, and views of it."""
+        sizes = [-(-math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes]
+        data = torch.zeros(sum(sizes), dtype=self._dtype, device=self._device)
+        pieces = zip(torch.split(data, sizes), shapes, strict=True)
+        return data, [piece[: math.prod(shape)].view(shape) for piece, shape in pieces]
+
+    def _fill(self, key: Key, a: Tensor, b: Tensor, weights: LoraWeights, rank: int) -> None:
+        layer, name = key
+        whole_a, whole_b = torch.zeros_like(flat(a)), torch.zeros_like(flat(b))
+        for index, (part, columns) in enumerate(part_columns(self.config, name)):
+            if (layer, part) in weights.matrices:
+                shrink, expand = weights.matrices[layer, part]
+                start = index * rank
+                whole_a[:, start : start + weights.rank] = shrink.t()
+                whole_b[: weights.rank, columns] = expand.t()
+        for tiles, whole in ((a, whole_a), (b, whole_b)):
+            tiles.copy_(whole.view(len(whole), len(tiles), -1).transpose(0, 1))
+
+
+def flat(tiles: Tensor) -> Tensor:
+    """[tiles, rows, width] -> [rows, tiles * width]; a single tile is not copied."""
+    return tiles.transpose(0, 1).flatten(1)
+
+
+class _Adapters:
+    """Rows of several adapters, some perhaps of none."""
+
+    def __init__(self, config: BaseConfig, groups: Sequence[tuple[PreparedLora, Tensor]]) -> None:
+        self._columns = {name: [columns for _, columns in part_columns(config, name)] for name in PARTS}
+        self._groups = groups
+
     def __call__(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
-        grouped = x[self._gather].view(*self._size, -1)
-        delta = grouped @ self._a[layer, name][self._range] @ self._b[layer, name][self._range]
-        return matrix(x).index_add_(0, self._target, delta.flatten(0, 1)[self._place])
+        y = matrix(x)
+        for adapter, rows in self._groups:
+            if (layer, name) in adapter.shrink:
+                y.index_add_(0, rows, self._delta(adapter, (layer, name), x[rows]).to(y.dtype))
+        return y
+
+    def _delta(self, adapter: PreparedLora, key: Key, x: Tensor) -> Tensor:
+        a, b = flat(adapter.shrink[key]), flat(adapter.expand[key])
+        shrunk = torch.split(x.to(a.dtype) @ a, adapter.rank, dim=1)
+        pieces = [part @ b[:, columns] for part, columns in zip(shrunk, self._columns[key[1]], strict=True)]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
 
 def row_groups(rows: Sequence[int]) -> dict[int, list[int]]:

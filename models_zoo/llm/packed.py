@@ -3,114 +3,193 @@ mapped."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import json
 import logging
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models_zoo.llm.card import BaseCard
+from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.linear import BlockMatrix, Head, to_blocks, to_int4pack
-from models_zoo.llm.quant import Q4Matrix, per_row_int8, stack_rows
+from models_zoo.llm.forms import FUSED, fused, head_name, is_packable, linears_of_any_form
+from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
+from models_zoo.llm.native import processor_features, shared_folder
+from models_zoo.llm.panels import PanelMatrix, to_panels
+from models_zoo.llm.quant import Q4Matrix, Q8Matrix, per_row_int8, stack_q4, stack_q8
 
 logger = logging.getLogger(__name__)
 
-FUSED = {
-    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "output": ("self_attn.o_proj",),
-    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
-    "down": ("mlp.down_proj",),
-}
 ALIGNMENT = 64  # bytes
 SELF_TEST_ERROR = 0.02  # relative; bfloat16 in and out gives about 0.004
 
+Tensors = dict[str, Tensor]
 
-def fused(file: BaseFile, layer: int, name: str) -> Q4Matrix:
-    """The rows of all projections that share one product."""
-    return stack_rows([file.q4(f"layers.{layer}.{part}") for part in FUSED[name]])
+
+class Packing(Protocol):
+    """A layout of the linears, and what computes with it."""
+
+    layout: str
+
+    def pack(self, card: BaseCard, file: BaseFile) -> Tensors: ...
+
+    def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix: ...
+
+    def head(self, tensors: Tensors, file: BaseFile) -> Matrix: ...
 
 
 def packed_linears(
-    folder: Path, card: BaseCard, file: BaseFile
-) -> tuple[Callable[[int, str], BlockMatrix], Head]:
+    folder: Path, card: BaseCard, file: BaseFile, kernels: ctypes.CDLL | None
+) -> tuple[Callable[[int, str], Matrix], Matrix]:
     """The linears by (layer, fused name), and the head, as the CPU computes with them.
 
-    Comes from the cache when it is there and passes the self-test; else packed now, and cached when the
-    folder can be written. Without a working int4 or int8 kernel the matrices dequantize for every product.
+    With our own `kernels` they are panels, else what torch's take. They come from the cache when a whole one
+    is there; else they are packed now, tested, and cached when the folder can be written. Forms that have no
+    packed layout are made ready anew each time.
     """
-    path = folder / "packed" / f"{_cache_key(card)}.safetensors"
-    tensors = _cached(path)
-    if tensors is None or not _self_test(tensors, card, file):
-        tensors = _pack(card, file)
-        if _self_test(tensors, card, file):
-            _save(tensors, path)
-        else:
+    if not is_packable(card, file, native=kernels is not None):
+        return linears_of_any_form(file)
+    packing: Packing = TorchPacking() if kernels is None else PanelPacking(kernels, card.config)
+    path = folder / "packed" / f"{_cache_key(card, packing.layout)}.safetensors"
+    tensors = _mapped(path)
+    if tensors is None:
+        tensors = packing.pack(card, file)
+        if not _self_test(packing, tensors, card, file):
+            if kernels is not None:
+                logger.warning("our own kernels compute wrongly here: torch's serve instead")
+                return packed_linears(folder, card, file, None)
             logger.warning("this torch build has no working int4 kernel: dequantizing for every product")
             tensors = {name: value for name, value in tensors.items() if name.endswith(".blocks")}
-    return _reader(tensors), _head(tensors, file)
+        elif _save(tensors, path, file.path.stat().st_mode & 0o666):
+            tensors = _mapped(path) or tensors  # shared with other processes from the start
+    held = tensors
+    return lambda layer, name: packing.matrix(held, layer, name), packing.head(held, file)
 
 
-def _cache_key(card: BaseCard) -> str:
+class PanelPacking:
+    """Every weight once, for our own kernels."""
+
+    layout = "panels 1"
+
+    def __init__(self, kernels: ctypes.CDLL, config: BaseConfig) -> None:
+        self._kernels = kernels
+        hidden, inner, heads = config.hidden_size, config.intermediate_size, config.heads * config.head_size
+        self._shapes = {
+            "qkv": (heads + 2 * config.kv_heads * config.head_size, hidden),
+            "output": (hidden, heads),
+            "gate_up": (2 * inner, hidden),
+            "down": (hidden, inner),
+            "head": (config.vocabulary, hidden),
+        }
+
+    def pack(self, card: BaseCard, file: BaseFile) -> Tensors:
+        keys = [(layer, name) for layer in range(card.config.layers) for name in FUSED]
+        panels = {f"{layer}.{name}": to_panels(_of_one_form(file, layer, name)) for layer, name in keys}
+        return {**panels, "head": to_panels(file.q8(head_name(file)))}
+
+    def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
+        return PanelMatrix(self._kernels, tensors[f"{layer}.{name}"], *self._shapes[name])
+
+    def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
+        return PanelMatrix(self._kernels, tensors["head"], *self._shapes["head"])
+
+
+class TorchPacking:
+    """For torch's int4 and int8 products, and blocks to dequantize for many rows."""
+
+    layout = "torch 4"
+
+    def pack(self, card: BaseCard, file: BaseFile) -> Tensors:
+        tensors: Tensors = {}
+        for layer in range(card.config.layers):
+            for name in FUSED:
+                prefix = f"{layer}.{name}"
+                matrix = stack_q4([file.q4(f"layers.{layer}.{part}") for part in FUSED[name]])
+                tensors[f"{prefix}.blocks"] = to_blocks(matrix)
+                try:
+                    tensors[f"{prefix}.int4"], tensors[f"{prefix}.affine"] = to_int4pack(matrix)
+                except (RuntimeError, AttributeError):  # no kernel, or not for this shape: the test notices
+                    continue
+        codes, scale = per_row_int8(file.q8(head_name(file)).dequantize())
+        tensors["head.codes"], tensors["head.scale"] = codes, scale.bfloat16()
+        return tensors
+
+    def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
+        prefix = f"{layer}.{name}"
+        affine = tensors.get(f"{prefix}.affine")
+        packed = None if affine is None else (tensors[f"{prefix}.int4"], affine)
+        return BlockMatrix(tensors[f"{prefix}.blocks"], packed)
+
+    def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
+        return Head(file.q8(head_name(file)), tensors.get("head.codes"), tensors.get("head.scale"))
+
+
+def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
+    parts = [f"layers.{layer}.{part}" for part in FUSED[name]]
+    if f"{parts[0]}.codes" in file:
+        return stack_q8([file.q8(part) for part in parts])
+    return stack_q4([file.q4(part) for part in parts])
+
+
+def _cache_key(card: BaseCard, layout: str) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
-    parts = (card.fingerprint, torch.__version__, capability, _processor(), "layout 3")
+    config = json.dumps(asdict(card.config))
+    parts = (card.fingerprint, config, torch.__version__, capability, processor_features(), layout)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith(("model name", "CPU part"))), "")
-
-
-def _cached(path: Path) -> dict[str, Tensor] | None:
+def _mapped(path: Path) -> Tensors | None:
+    """The cached tensors, mapped; None when there are none or a byte of them is not as it was written."""
     try:
         with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("sha256") != _data_sha256(path):
+                return None
             return {name: _aligned(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return None
 
 
-def _pack(card: BaseCard, file: BaseFile) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for layer in range(card.config.layers):
-        for name in FUSED:
-            matrix, prefix = fused(file, layer, name), f"{layer}.{name}"
-            tensors[f"{prefix}.blocks"] = to_blocks(matrix)
-            try:
-                tensors[f"{prefix}.int4"], tensors[f"{prefix}.affine"] = to_int4pack(matrix)
-            except (RuntimeError, AttributeError):  # no kernel, or not for this shape: the self-test notices
-                continue
-    codes, scale = per_row_int8(file.q8(head_name(file)).dequantize())
-    tensors["head.codes"], tensors["head.scale"] = codes, scale.bfloat16()
-    return tensors
-
-
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
+def _save(tensors: Tensors, path: Path, mode: int) -> bool:
+    """Whether it could be written; `mode` says who may map it."""
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:
-        path.parent.mkdir(exist_ok=True)
-        save_file(tensors, partial, metadata={"padding": ""})
+        shared_folder(path.parent)
+        metadata = {"sha256": "0" * 64, "padding": ""}
+        save_file(tensors, partial, metadata=metadata)
         missing = -_data_start(partial) % ALIGNMENT
-        save_file(tensors, partial, metadata={"padding": " " * missing})
+        metadata = {"sha256": _data_sha256(partial), "padding": " " * missing}
+        save_file(tensors, partial, metadata=metadata)
+        partial.chmod(mode | 0o600)
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         logger.warning("packed weights are not cached: %s", error)
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _data_start(path: Path) -> int:
     """Where a safetensors file's header ends."""
     with path.open("rb") as stream:
         return 8 + int.from_bytes(stream.read(8), "little")
+
+
+def _data_sha256(path: Path) -> str:
+    """Of all that comes after the header."""
+    with path.open("rb") as stream:
+        stream.seek(_data_start(path))
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _aligned(tensor: Tensor) -> Tensor:
@@ -121,51 +200,31 @@ def _aligned(tensor: Tensor) -> Tensor:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
-def _self_test(tensors: dict[str, Tensor], card: BaseCard, file: BaseFile) -> bool:
-    """Whether blocks equal the base exactly, and int4 and int8 products are as near as bfloat16 gets."""
+def _self_test(packing: Packing, tensors: Tensors, card: BaseCard, file: BaseFile) -> bool:
+    """Whether the weights equal the base's exactly, and products are as near as bfloat16 gets."""
     try:
         layers = {0, card.config.layers // 2, card.config.layers - 1}
-        return all(_linear_agrees(tensors, file, layer, name) for layer in layers for name in FUSED) and (
-            _head_agrees(tensors, file)
-        )
+        return all(
+            _linear_agrees(packing.matrix(tensors, layer, name), fused(file, layer, name).dequantize())
+            for layer in layers
+            for name in FUSED
+        ) and _head_agrees(packing.head(tensors, file), file)
     except (KeyError, RuntimeError, AttributeError):
         return False
 
 
-def _linear_agrees(tensors: dict[str, Tensor], file: BaseFile, layer: int, name: str) -> bool:
-    expected, matrix = fused(file, layer, name).dequantize(), _matrix(tensors, layer, name)
-    x = torch.randn(3, matrix.columns, generator=torch.Generator().manual_seed(layer))
-    if matrix.packed is None or not torch.equal(matrix.dense(), expected):
+def _linear_agrees(matrix: Matrix, expected: Tensor) -> bool:
+    x = torch.randn(3, matrix.columns, generator=torch.Generator().manual_seed(0))
+    if isinstance(matrix, BlockMatrix) and matrix.packed is None:
         return False
-    return _near(matrix(x), x @ expected.t())
+    return torch.equal(matrix.dense(), expected) and _near(matrix(x), x @ expected.t())
 
 
-def _head_agrees(tensors: dict[str, Tensor], file: BaseFile) -> bool:
-    x = torch.randn(2, tensors["head.codes"].shape[1], generator=torch.Generator().manual_seed(0))
-    rows = torch.arange(0, tensors["head.codes"].shape[0], 61)
-    product = torch._weight_int8pack_mm(x.bfloat16(), tensors["head.codes"], tensors["head.scale"])
-    return _near(product.float()[:, rows], x @ file.q8(head_name(file)).rows_at(rows).t())
+def _head_agrees(head: Matrix, file: BaseFile) -> bool:
+    x = torch.randn(2, head.columns, generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(0, head.rows, 61)
+    return _near(head(x)[:, rows], x @ file.q8(head_name(file)).rows_at(rows).t())
 
 
 def _near(value: Tensor, expected: Tensor) -> bool:
     return bool((value - expected).norm() <= SELF_TEST_ERROR * expected.norm())
-
-
-def _reader(tensors: dict[str, Tensor]) -> Callable[[int, str], BlockMatrix]:
-    return lambda layer, name: _matrix(tensors, layer, name)
-
-
-def _matrix(tensors: dict[str, Tensor], layer: int, name: str) -> BlockMatrix:
-    prefix = f"{layer}.{name}"
-    affine = tensors.get(f"{prefix}.affine")
-    packed = None if affine is None else (tensors[f"{prefix}.int4"], affine)
-    return BlockMatrix(tensors[f"{prefix}.blocks"], packed)
-
-
-def _head(tensors: dict[str, Tensor], file: BaseFile) -> Head:
-    return Head(file.q8(head_name(file)), tensors.get("head.codes"), tensors.get("head.scale"))
-
-
-def head_name(file: BaseFile) -> str:
-    """`lm_head` when the base has its own, else the embedding it is tied to."""
-    return "lm_head" if "lm_head.codes" in file else "embed_tokens"

@@ -1,32 +1,21 @@
-"""Byte-level BPE with a chat template: `tokenizers` and jinja alone, so training machines need no more.
-
-The files written here are also what `transformers.AutoTokenizer` reads, offline.
-"""
+"""Byte-level BPE with a chat template: `tokenizers` and jinja alone, so training machines need no more."""
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer
 
 from models_zoo.llm.card import ModelError
 
-CONTROL_KIND = 3  # GGUF token type of control tokens
-DIGIT_SPLITTING = {
-    "smollm",
-    "starcoder",
-    "refact",
-    "command-r",
-}  # pre-tokenizers that cut numbers into digits
 # letters, digits, or one other character, with the white space before it: the units that tagging labels
 UNIT = re.compile(r"\s*(?:[^\W\d_]+|\d+|[^\s])")
 
@@ -53,8 +42,7 @@ class ChatTokenizer:
             raise ModelError(f"{folder}: tokenizer cannot be read: {error}") from error
         self._literal.encode_special_tokens = True
         self._special = sorted(token.content for token in self._plain.get_added_tokens_decoder().values())
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        self._template = environment.from_string(settings.get("chat_template") or "")
+        self._template = _template(folder, settings.get("chat_template") or "")
         self._special_values = {key: settings.get(key, "") for key in ("bos_token", "eos_token", "pad_token")}
 
     def encode(self, text: str) -> list[int]:
@@ -107,38 +95,46 @@ class ChatTokenizer:
         return ids
 
     def _render(self, messages: Sequence[Mapping[str, str]], reply: bool) -> str:
+        if self._template is None:
+            raise ValueError("this base has no chat template, so it answers no messages")
         try:
             return self._template.render(
                 messages=list(messages), add_generation_prompt=reply, **self._special_values
             )
-        except TemplateError as error:
+        except Exception as error:  # a template is foreign code: what it raises is its own affair
             raise ValueError(f"the chat template refuses these messages: {error}") from error
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes of every token id; control tokens have none."""
-        alphabet = _byte_alphabet()
-        special = self._plain.get_added_tokens_decoder()
-        table = [b""] * self._plain.get_vocab_size()
-        for token, index in self._plain.get_vocab().items():
-            if index not in special:
+        """The bytes of every token id up to the highest; control and unassigned ones have none."""
+        alphabet = byte_alphabet()
+        added = self._plain.get_added_tokens_decoder()
+        vocabulary = self._plain.get_vocab()
+        table = [b""] * (max(vocabulary.values(), default=-1) + 1)
+        for token, index in vocabulary.items():
+            if index not in added:
                 table[index] = bytes(alphabet[character] for character in token)
+            elif not added[index].special:
+                table[index] = token.encode()
         return table
 
 
-class TextStream:
-    """Turns tokens into text as they come, holding back the bytes of an unfinished character.
+def _template(folder: Path, text: str) -> Template | None:
+    """The chat template with what transformers offers its templates; None for a base that has none."""
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
+    try:
+        return environment.from_string(text) if text else None
+    except TemplateError as error:
+        raise ModelError(f"{folder}: chat_template cannot be read: {error}") from error
 
-    What is still held back when the text ends is a cut character, and dropped.
-    """
 
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
-        self._bytes = tokenizer.token_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def push(self, token: int) -> str:
-        """The whole characters that `token` completes; may be empty."""
-        return self._decoder.decode(self._bytes[token])
+def _refuse(reason: str) -> None:
+    raise TemplateError(reason)
 
 
 def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
@@ -152,45 +148,7 @@ def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
             raise ValueError(f"messages[{index}].content is not a string")
 
 
-def write_tokenizer(
-    folder: Path,
-    *,
-    tokens: Sequence[str],
-    kinds: Sequence[int],
-    merges: Sequence[str],
-    pre: str,
-    template: str,
-    begin: int,
-    end: int,
-    pad: int,
-) -> None:
-    """Write `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE vocabulary in GGUF's terms."""
-    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
-    tokenizer = Tokenizer(
-        models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=pairs)
-    )
-    steps: list[Any] = [pre_tokenizers.Digits(individual_digits=True)] if pre in DIGIT_SPLITTING else []
-    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
-    control = [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL_KIND]
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": tokens[begin],
-        "eos_token": tokens[end],
-        "pad_token": tokens[pad],
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": 8192,
-        "chat_template": template,
-    }
-    text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
-
-
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """GPT-2's reversible map of printable characters to bytes (Radford et al., 2019)."""
     printable = [
         *range(ord("!"), ord("~") + 1),

@@ -27,7 +27,10 @@ from rootstock.errors import (
     problem_of,
     unavailable,
 )
+from rootstock.field_paths import named
 from rootstock.files.api import router as files_router
+from rootstock.gateway.api import router as gateway_router
+from rootstock.gateway.usage_api import router as usage_router
 from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
 from rootstock.openapi import RestApi
@@ -80,9 +83,10 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The body, query or path does not fit the schema: each field by its path, without the value."""
-    problems = [FieldProblem(_path(found["loc"]), found["msg"]) for found in error.errors[:MAX_PROBLEMS]]
+    told = named(error.errors, request)
+    problems = [FieldProblem(_path(path), found["msg"]) for path, found in told[:MAX_PROBLEMS]]
     first = f"{problems[0].field}: {problems[0].reason}" if problems else "invalid"
-    more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return problem(request, 422, "invalid_input", first + more, problems)
 
 
@@ -132,12 +136,19 @@ def _path(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in named) or "body"
 
 
+openai = RestApi(urls_namespace="openai", docs_url=None, openapi_url=None, parser=EdgeParser())
+for _kind, _handler in api._exception_handlers.items():
+    openai.add_exception_handler(_kind, _handler)
+establish(openai)
+openai.add_router("", gateway_router)
+api.beside = (openai,)
 establish(api)
 api.add_router("/jobs", jobs_router)
 api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
 api.add_router("/files", files_router)
+api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)

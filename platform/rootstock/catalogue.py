@@ -60,6 +60,24 @@ LANES: dict[str, Lane] = {
     "fraud.score": Lane(
         "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
     ),
+    # Each stream has a thread, asleep but for a moment at each of its tokens; the engine sets their order.
+    "gateway.generate": Lane(
+        "workers.gateway.GenerateHandler",
+        "language",
+        queue_limit=256,
+        deadline_s=600.0,
+        streams=True,
+        threads=64,
+        sealed=True,
+    ),
+    "gateway.embed": Lane(
+        "workers.gateway_embed.EmbedHandler",
+        "language",
+        max_batch=8,
+        queue_limit=2048,
+        deadline_s=60.0,
+        sealed=True,
+    ),
     "support.emotion": Lane(
         "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
     ),
@@ -221,6 +239,7 @@ DEMO_ADAPTATION = "apps.support.demo"
 # What beat sends, and every how many seconds; what was not begun by the next time is not done twice.
 TIMETABLE: dict[str, tuple[str, float]] = {
     "forget-idempotency-keys": ("rootstock.idempotency.tasks.purge_requests", 3600.0),
+    "forget-counted-calls": ("rootstock.gateway.tasks.purge_calls", 3600.0),
     "purge-accounts": ("rootstock.accounts.tasks.purge_accounts", 86400.0),
     "expire-artefacts": ("rootstock.jobs.tasks.expire_artefacts", 3600.0),
     "purge-jobs": ("rootstock.jobs.tasks.purge_jobs", 86400.0),

@@ -15,8 +15,9 @@ from ninja.parser import Parser
 from rootstock import rates
 from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, problem, problem_of
 from rootstock.middleware import answer_of
+from rootstock.openai_errors import OPENAI_PREFIX
 
-API_PREFIX = "/api/"
+API_PREFIXES = ("/api/", OPENAI_PREFIX)
 MAX_PROBLEMS = 50
 _FORM_BYTES = 64 * 1024  # what a form has around its file
 # PostgreSQL stores neither NUL nor half of a surrogate pair; JSON can spell both.
@@ -99,7 +100,7 @@ class ApiEdgeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(API_PREFIX):
+        if not request.path.startswith(API_PREFIXES):
             return self.get_response(request)
         if _length(request) > (allowed := _allowance(request)):
             return problem_of(request, TooLarge(f"at most {allowed} bytes are taken"))
@@ -111,7 +112,7 @@ class ApiEdgeMiddleware:
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         """A page's address with a NUL in it finds nothing; of the API, `EdgeParser` names the parameter."""
-        if not request.path.startswith(API_PREFIX) and any("\x00" in v for v in _query_values(request)):
+        if not request.path.startswith(API_PREFIXES) and any("\x00" in v for v in _query_values(request)):
             raise BadRequest("the address holds a NUL character")
 
 
@@ -123,7 +124,7 @@ class PageEdgeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         small, length = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _length(request)
-        if request.path.startswith(API_PREFIX) or length <= small:
+        if request.path.startswith(API_PREFIXES) or length <= small:
             return self.get_response(request)
         allowed = _allowance(request) if request.user.is_authenticated else small
         if length > allowed:

@@ -6,13 +6,15 @@ Services raise `DomainError`; the API, the pages and the tasks all map it here. 
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import redis
 from botocore.exceptions import BotoCoreError, ClientError
 from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
+
+from rootstock.openai_errors import OPENAI_PREFIX, with_openai_error
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +54,15 @@ class InvalidInput(DomainError):
     http_status = 422
 
     @classmethod
-    def field(cls, field: str, reason: str) -> "InvalidInput":
+    def field(cls, field: str, reason: str) -> Self:
         """One field is wrong."""
         return cls(f"{field}: {reason}", errors=[FieldProblem(field, reason)])
+
+
+class ContextExceeded(InvalidInput):
+    """What a model is to read is longer than its context."""
+
+    code = "context_length_exceeded"
 
 
 class BadBody(DomainError):
@@ -156,8 +164,8 @@ class InternalError(DomainError):
 _BY_CODE: dict[str, type[DomainError]] = {
     kind.code: kind
     for kind in (
-        InvalidInput, BadBody, TooLarge, Unauthorized, Forbidden, NotFound, Conflict, Busy, Unavailable,
-        DeadlineExceeded, InternalError,
+        InvalidInput, ContextExceeded, BadBody, TooLarge, Unauthorized, Forbidden, NotFound, Conflict, Busy,
+        Unavailable, DeadlineExceeded, InternalError,
     )
 }  # fmt: skip
 
@@ -182,7 +190,9 @@ def problem(
     }
     if errors:
         body["errors"] = [asdict(e) for e in errors]
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+    if request.path_info.startswith(OPENAI_PREFIX):
+        body = with_openai_error(body)
+    return JsonResponse(body, status=body["status"], content_type="application/problem+json")
 
 
 def problem_of(request: HttpRequest, error: DomainError) -> JsonResponse:
@@ -190,6 +200,8 @@ def problem_of(request: HttpRequest, error: DomainError) -> JsonResponse:
     response = problem(request, error.http_status, error.code, error.detail, error.errors)
     if error.retry_after is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after)))
+    if error.http_status == 429 and error.permanent:
+        response["x-should-retry"] = "false"  # OpenAI's clients would try a spent budget again and again
     if error.http_status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response

@@ -111,4 +111,4 @@ _PROGRAM_TYPES = ("application/problem+json", "application/json", "text/event-st
 def _for_a_program(request: HttpRequest) -> bool:
     """The API's callers, and who asks for data before HTML; `*/*` is what browsers send for many things."""
     preferred = request.get_preferred_type(["text/html", *_PROGRAM_TYPES])
-    return request.path.startswith("/api/") or preferred in _PROGRAM_TYPES
+    return request.path.startswith(("/api/", "/v1/")) or preferred in _PROGRAM_TYPES

@@ -6,19 +6,23 @@ from django.conf import settings
 from django.urls import reverse
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 
 from rootstock.accounts.roles import SCOPES
 from rootstock.conventions import deprecation_of
 from rootstock.idempotency.edge import HEADER, METHODS
+from rootstock.openai_errors import OPENAI_PREFIX
 from rootstock.openapi_examples import Examples
 
 TAGS = {
     "fraud": "Score payments one by one, in lists or as a batch job; decisions with their reasons.",
     "ehr": "Import FHIR R4 Bundles; patients, timelines, de-identified notes and scores.",
     "support": "Hold conversations, streamed answers, the emotion of each turn.",
+    "models": "Chat, completions and embeddings as OpenAI's clients know them, over the base and any adapter.",
     "adapters": "Base models, data sets, adapters and their training.",
     "jobs": "Background work: state, events, files, schedules.",
     "files": "Uploads: checked, hashed, scanned, quarantined.",
+    "usage": "What was used of the models, by day, caller and model; the budget.",
     "people": "Members of the organisation, their roles, invitations.",
     "keys": "API keys and machine clients.",
     "organisation": "The organisation's own settings, and who is calling.",
@@ -35,7 +39,7 @@ _ERRORS = {
     409: "It contradicts what is stored, or the first request with this Idempotency-Key is still at work.",
     413: "It is larger than this server takes.",
     422: "A field is wrong; `errors` names each by its path.",
-    429: "The caller's rate is used up, or a queue is full. Wait for `Retry-After` seconds.",
+    429: "The caller's rate or the budget is used up, or a queue is full. Wait for `Retry-After` seconds.",
     500: "A fault of ours, in the log under the request id.",
     503: "No worker serves this now, or a service behind is away. Wait for `Retry-After` seconds.",
     504: "The worker did not answer in time.",
@@ -90,15 +94,24 @@ class RestApi(NinjaAPI):
         return self._completed
 
     _completed: OpenAPISchema | None = None
+    beside: "tuple[RestApi, ...]" = ()  # served elsewhere, and told in the same document
 
-    def _complete(self, path_prefix: str | None) -> OpenAPISchema:
-        document = super().get_openapi_schema(path_prefix=path_prefix)
-        operations = {
+    def operations(self) -> dict[str, Operation]:
+        """Every operation by its id, those of the APIs beside this one too."""
+        own = {
             operation.operation_id or self.get_openapi_operation_id(operation): operation
             for bound in self._get_bound_routers()
             for view in bound.path_operations.values()
             for operation in view.operations
         }
+        return own | {name: each for other in self.beside for name, each in other.operations().items()}
+
+    def _complete(self, path_prefix: str | None) -> OpenAPISchema:
+        document, operations = super().get_openapi_schema(path_prefix=path_prefix), self.operations()
+        for other in self.beside:
+            further = NinjaAPI.get_openapi_schema(other)
+            document["paths"] |= further["paths"]
+            document["components"]["schemas"] |= further["components"]["schemas"]
         _components(document)
         used = []
         for path, methods in document["paths"].items():
@@ -174,20 +187,22 @@ def _complete(described: dict[str, Any], path: str, method: str, scope: str, *, 
                 "description": "Sent again with the same key within 24 hours, the request is answered and not repeated",
             }
         )
-    _answers(described["responses"], method)
+    _answers(described["responses"], method, path)
     _streamed(
         described["responses"],
         "text/event-stream" if path.endswith("/stream") else "application/octet-stream",
     )
 
 
-def _answers(responses: dict[Any, Any], method: str) -> None:
+def _answers(responses: dict[Any, Any], method: str, path: str) -> None:
     for status, response in responses.items():
         if int(status) < 300:
             response.setdefault("headers", {}).update(
                 {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
             )
     for status in _ERRORS:
+        if status == 422 and path.startswith(OPENAI_PREFIX):
+            continue  # a wrong field is 400 there
         if status != 413 or method in METHODS:
             responses.setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
 

@@ -88,6 +88,13 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Of a worker that holds the base: answers written at once, device slots of adapters, memory of keys and values, and
+# host memory of adapters.
+ENGINE_SEQUENCES = integer("ROOTSTOCK_ENGINE_SEQUENCES", 16, 1)
+ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 1)
+ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
+ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
+
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "rootstock.operator",  # before django-unfold, whose templates it replaces
@@ -118,6 +125,7 @@ INSTALLED_APPS = [
     "rootstock.idempotency",
     "rootstock.registry",
     "rootstock.jobs",
+    "rootstock.gateway",
     "rootstock.console",
     "rootstock.operations",
     "apps.fraud",
@@ -351,6 +359,8 @@ JOB_LEASE_S = integer("ROOTSTOCK_JOB_LEASE_S", 15, 2)
 # How many jobs one organisation may have waiting (more are refused with 429) and running at once.
 JOBS_QUEUED = integer("ROOTSTOCK_JOBS_QUEUED", 1000, 1)
 JOBS_RUNNING = integer("ROOTSTOCK_JOBS_RUNNING", 16, 1)
+# How many answers may be written at once for an organisation whose own budget does not say it.
+GATEWAY_STREAMS = integer("ROOTSTOCK_GATEWAY_STREAMS", 32, 1)
 JOB_KEEP_DAYS = integer("ROOTSTOCK_JOB_KEEP_DAYS", 365, 1)  # once ended, with their events
 JOB_ARTEFACT_DAYS = integer("ROOTSTOCK_JOB_ARTEFACT_DAYS", 30, 1)
 JOB_ARTEFACT_BYTES = integer("ROOTSTOCK_JOB_ARTEFACT_MB", 1024, 1) * 2**20

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, ResolverMatch, resolve
 
-from rootstock.edge import API_PREFIX
+from rootstock.edge import API_PREFIXES
 
 
 class ProgramShortcutMiddleware:
@@ -19,7 +19,7 @@ class ProgramShortcutMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "HTTP_AUTHORIZATION" not in request.META or not request.path_info.startswith(API_PREFIX):
+        if "HTTP_AUTHORIZATION" not in request.META or not request.path_info.startswith(API_PREFIXES):
             return self.get_response(request)
         try:
             match = _resolved(request.path_info)

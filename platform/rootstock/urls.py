@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import include, path
 
 from rootstock import health
-from rootstock.api import api
+from rootstock.api import api, openai
 from rootstock.metrics.views import metrics
 from rootstock.operator.site import site as operator_site
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", metrics),
     path("api/v1/", api.urls),
+    path("v1/", openai.urls),
     path("operator/", operator_site.urls),
     path("", include("rootstock.accounts.urls")),
     path("", include("rootstock.console.urls")),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("privacy/", include("rootstock.privacy.urls")),
     path("webhooks/", include("rootstock.webhooks.urls")),
     path("files/", include("rootstock.files.urls")),
+    path("", include("rootstock.gateway.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
 handler400 = "rootstock.console.views.bad_request"

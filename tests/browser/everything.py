@@ -1,6 +1,7 @@
 """An organisation with one of everything, and the addresses of its pages: what axe and the eye walk through."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -20,7 +21,19 @@ def everything(world: World) -> dict[str, str]:
     """Make it; the pages that have an id in their address, by name."""
     with acting(Actor("person", str(world.owner.pk))):
         pages = {}
-        for part in (people, machines, webhooks, files, jobs, records, desk, payments, privacy, audit):
+        for part in (
+            people,
+            machines,
+            models,
+            webhooks,
+            files,
+            jobs,
+            records,
+            desk,
+            payments,
+            privacy,
+            audit,
+        ):
             pages |= part(world)
     return pages
 
@@ -58,6 +71,26 @@ def machines(world: World) -> dict[str, str]:
         "key-revoked": f"/keys/{old.pk}/",
         "client": f"/keys/clients/{client.pk}/",
     }
+
+
+def models(world: World) -> dict[str, str]:
+    """An adapter, a budget, and use of it by a key and a person."""
+    from rootstock.accounts.services import api_key_create
+    from rootstock.gateway.budgets import Used, usage_record
+    from rootstock.gateway.usage import budget_set
+
+    budget_set(organisation=world.organisation, tokens_per_day=100, tokens_per_month=10_000)
+    key, _ = api_key_create(organisation=world.organisation, name="nightly", scopes=["models:use"])
+    for holder in (Actor("key", str(key.pk)), Actor("person", str(world.owner.pk))):
+        for model in ("base", "tone@a3f5a3f5a3f5"):
+            usage_record(
+                organisation=world.organisation,
+                call=uuid4(),
+                holder=holder,
+                model=model,
+                used=Used(40, 9, 12),
+            )
+    return {"usage": "/usage/?days=7", "budget": "/usage/budget"}
 
 
 def webhooks(world: World) -> dict[str, str]:

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
-from models_zoo.llm.tokenizer import ChatTokenizer, TextStream, Unit
+from models_zoo.llm.tokenizer import ChatTokenizer, Unit
+from workers.engine.generation.group import open_group
+from workers.engine.generation.request import Reading, Ticket, Vocabulary
+from workers.engine.generation.stream import CANCEL_POLL, Chunks
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import (
     AdapterResidency,
+    Call,
     Chunk,
+    Embedding,
     EngineError,
     EngineStats,
     Message,
+    PromptTooLong,
     Sampling,
     Span,
-    never,
 )
-from workers.engine.requests import Generation, Reading, StopFilter
 from workers.engine.runner import Runner
-from workers.engine.scheduler import Limits
+from workers.engine.scheduling.blocks import BlockPool
+from workers.engine.scheduling.limits import Limits
+from workers.engine.scheduling.scheduler import Scheduler
 
-CANCEL_POLL = 0.05  # seconds between looks at `cancelled` while no token comes
 READ_AHEAD = 32  # windows of one call that wait at once
-TOKENS_OF_A_STEP = {"cpu": 512, "cuda": 8192}
+TOKENS_OF_A_STEP = {"cpu": 256, "cuda": 8192}
 CONTEXT = 2048
+BLOCK_TOKENS = 16
+EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
+MEGABYTE = 1 << 20
+TIERS = ("device", "memory", "disk")
+ANYONE = Call()
 
 
 class LocalEngine:
     """One base, resident on `device`, serving any of its adapters. All methods are thread-safe.
 
-    `threads` bounds the cores of a CPU step; `slots` the adapters resident on the device at once; `sequences`
-    the replies written at once, each of at most `context` tokens with its prompt. Raises `ModelError` for a
-    bad base.
+    `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
+    written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
+    values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
+    own kernels out. Raises `ModelError` for
+    a bad base.
     """
 
     def __init__(
@@ -45,83 +57,93 @@ class LocalEngine:
         base_folder: Path,
         device: str = "cpu",
         threads: int | None = None,
-        slots: int = 8,
+        slots: int = 16,
         sequences: int = 16,
         context: int = CONTEXT,
         waiting: int = 512,
+        kv_bytes: int = 512 * MEGABYTE,
+        adapter_bytes: int = 512 * MEGABYTE,
+        native: bool = True,
     ) -> None:
-        self._decoder = load_decoder(base_folder, device)
+        decoder = load_decoder(base_folder, device, native=native)
+        self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
-        self._device = device
-        self._slots = slots
-        self._context = min(context, self._decoder.config.context)
-        self.fingerprint = self._decoder.card.fingerprint
-        control = frozenset(i for i, text in enumerate(self._tokenizer.token_bytes) if not text)
-        step_tokens = TOKENS_OF_A_STEP[self._decoder.device.type]
-        limits = Limits(sequences=sequences, step_tokens=step_tokens, waiting=waiting)
-        runner = Runner(self._decoder, sequences, self._context, slots)
-        self._loop = EngineLoop(runner, limits, slots, control, threads)
+        self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
+        self.fingerprint = decoder.card.fingerprint
+        kind = decoder.device.type
+        count = max(1, kv_bytes // bytes_per_block(decoder.config, BLOCK_TOKENS))
+        cache = PagedCache(decoder.config, count, BLOCK_TOKENS, decoder.device)
+        self._blocks = BlockPool(count, BLOCK_TOKENS)
+        self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
+        self._window = min(EMBEDDED_TOGETHER, self._context)
+        limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
+        self._loop = EngineLoop(
+            Runner(decoder, cache, decoder.lora_pool()),
+            Scheduler(limits, self._blocks),
+            slots=slots,
+            adapter_bytes=adapter_bytes,
+            threads=threads,
+        )
 
     def generate(
         self,
-        messages: Sequence[Message],
+        prompt: Sequence[Message] | str,
         sampling: Sampling,
         adapter: str | None = None,
-        cancelled: Callable[[], bool] = never,
-        deadline: float | None = None,
+        call: Call = ANYONE,
     ) -> Iterator[Chunk]:
-        """Write the assistant's next turn and yield its text as it comes.
+        """Write the assistant's next turn, or what follows a plain text, and yield it as it comes.
 
-        `cancelled` is asked between chunks; closing the iterator cancels too. `deadline` is in Unix seconds.
-        Raises `ValueError` for malformed messages, `EngineError` for an unknown adapter or a prompt that is
-        too long, `EngineBusy` when too many wait (all at the call); `EngineTimeout` from the iterator, past
-        the deadline.
+        `call.cancelled` is asked between chunks; closing the iterator cancels too. Raises `ValueError` for
+        malformed messages, `EngineError` for an unknown adapter, an impossible constraint or a prompt that is too
+        long, `EngineBusy` when too many wait (all at the call); `EngineTimeout` from the iterator, past the
+        deadline.
         """
-        prompt = self._tokenizer.chat(messages)
-        room = self._context - len(prompt)
+        ids = self._tokenizer.encode(prompt) if isinstance(prompt, str) else self._tokenizer.chat(prompt)
+        ids = ids or [self._base.begin_token]
+        room = self._context - len(ids)
         if room < 1:
-            raise EngineError(f"the conversation is {len(prompt)} tokens, at most {self._context - 1} fit")
-        request = Generation(
-            prompt=prompt,
-            sampling=sampling,
-            adapter=adapter,
-            deadline=deadline,
-            text=TextStream(self._tokenizer),
-            stop=StopFilter(sampling.stop),
-            limit=max(1, min(sampling.max_tokens, room)),
-        )
-        self._loop.submit([request])
-        return _chunks(request, cancelled)
+            raise PromptTooLong(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
+        limit = max(1, min(sampling.max_tokens, room))
+        group = open_group(Ticket(call), ids, sampling, self._vocabulary, limit, adapter)
+        self._loop.submit([group.first])
+        return Chunks(group)
 
-    def classify(self, texts: Sequence[str], adapter: str) -> list[dict[str, float]]:
-        """Label -> probability of each text. A text longer than the adapter's window is the mean of its
-        windows.
+    def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
+        """Label -> probability of each text. A text longer than the adapter's window is the mean of its windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no class head, `EngineBusy` when too many
-        wait.
+        Raises `EngineError` when the adapter is not loaded or has no class head, `EngineBusy` when too many wait.
         """
-        card = self._card(adapter, "classification")
-        cut = []
-        for ids in self._tokenizer.encode_many(texts):
-            ids = ids or [self._decoder.card.end_token]
-            cut.append((ids, cut_windows(card, ids)))
-        rows = self._read(adapter, cut)
-        return [
-            dict(zip(card.labels, _mean([row[0] for row in text_rows]), strict=True)) for text_rows in rows
-        ]
+        card = self._task_card(adapter, "classification")
+        cut = [(ids, cut_windows(card, ids)) for ids in self._encoded(texts)]
+        rows = self._read(adapter, cut, call)
+        return [dict(zip(card.labels, _mean([row[0] for row in text]), strict=True)) for text in rows]
 
-    def tag(self, texts: Sequence[str], adapter: str) -> list[list[Span]]:
+    def tag(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[list[Span]]:
         """The labelled spans of each text; long texts are read in overlapping windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no tag head, `EngineBusy` when too many
-        wait.
+        Raises `EngineError` when the adapter is not loaded or has no tag head, `EngineBusy` when too many wait.
         """
-        card = self._card(adapter, "tagging")
+        card = self._task_card(adapter, "tagging")
         encoded = [self._tokenizer.encode_units(text) for text in texts]
         filled = [(ids, cut_windows(card, ids)) for ids, _ in encoded if ids]
-        rows = iter(self._read(adapter, filled))
+        rows = iter(self._read(adapter, filled, call))
         return [
             _spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
+        ]
+
+    def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
+        """The mean of each text's last hidden states, of length 1; a long text is the mean of its windows.
+
+        Raises `EngineError` when the adapter is not loaded or is not for chat, `EngineBusy` when too many wait.
+        """
+        if adapter is not None:
+            self._task_card(adapter, "chat")
+        cut = [(ids, windows(len(ids), self._window, 0)) for ids in self._encoded(texts)]
+        rows = self._read(adapter, cut, call)
+        return [
+            Embedding(_unit(_mean([row[0] for row in text])), len(ids))
+            for text, (ids, _) in zip(rows, cut, strict=True)
         ]
 
     def load(self, adapter: str, folder: Path) -> None:
@@ -129,62 +151,79 @@ class LocalEngine:
 
         Raises `AdapterError`. Loading again what is loaded does nothing.
         """
-        if adapter not in self._loop.adapters():
-            self._loop.add_adapter(adapter, load_adapter(folder, self._decoder.card))
+        self._loop.residency.register(adapter, folder)
 
     def unload(self, adapter: str) -> None:
         """Take no new requests for the adapter and forget it after the last one in flight.
 
         Raises `EngineError` when it is not loaded.
         """
-        self._loop.remove_adapter(adapter)
+        self._loop.residency.remove(adapter)
+        self._loop.wake()
+
+    def pin(self, adapter: str, pinned: bool = True) -> None:
+        """Keep the adapter in memory whatever else is asked for, or no longer. Raises `EngineError`."""
+        self._loop.residency.pin(adapter, pinned)
 
     def adapters(self) -> list[AdapterResidency]:
-        """The loaded adapters."""
-        return [
-            AdapterResidency(name, loaded.card.task, slot, in_use, loaded.weights.rank, loaded.bytes)
-            for name, (loaded, slot, in_use) in self._loop.adapters().items()
-        ]
+        """The adapters that can be asked for, and where they are."""
+        return self._loop.residency.list()
 
     def card(self, adapter: str) -> AdapterCard:
         """The card of a loaded adapter: its labels, thresholds, metrics. Raises `EngineError`."""
-        return self._loop.adapter(adapter).card
+        return self._loop.residency.card(adapter)
 
     def stats(self) -> EngineStats:
-        """Counters since start and occupancy now."""
+        """What is going on now, and counters since start."""
         running, waiting = self._loop.occupancy()
-        counters = self._loop.counters
+        metrics, residency = self._loop.metrics, self.adapters()
         return EngineStats(
             fingerprint=self.fingerprint,
             device=self._device,
             running=running,
             waiting=waiting,
-            requests=counters.requests,
-            generated_tokens=counters.generated_tokens,
-            prompt_tokens=counters.prompt_tokens,
-            texts=counters.texts,
-            errors=counters.errors,
-            adapters=len(self._loop.adapters()),
+            adapters=len(residency),
             slots=self._slots,
-            tokens_per_second=self._loop.rate(),
+            tiers={tier: sum(one.tier == tier for one in residency) for tier in TIERS},
+            adapter_bytes=sum(one.bytes for one in residency if one.tier != "disk"),
+            kv_blocks=self._blocks.count,
+            kv_blocks_used=self._blocks.used,
+            kv_blocks_cached=self._blocks.cached,
+            tokens_per_second=metrics.rate(),
+            requests=metrics.requests,
+            generated_tokens=metrics.generated_tokens,
+            prompt_tokens=metrics.prompt_tokens,
+            prefix_hit_tokens=self._loop.scheduler.prefix[0],
+            texts=metrics.texts,
+            errors=metrics.errors,
+            preemptions=metrics.preemptions,
+            steps=metrics.steps,
+            first_token_ms=metrics.first_token_ms.snapshot(),
+            inter_token_ms=metrics.inter_token_ms.snapshot(),
+            batch=metrics.batch.snapshot(),
         )
 
     def close(self) -> None:
         """Fail what is in flight and stop the engine thread."""
         self._loop.close()
 
-    def _card(self, adapter: str, task: Task) -> AdapterCard:
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, never none."""
+        return [ids or [self._base.end_token] for ids in self._tokenizer.encode_many(texts)]
+
+    def _task_card(self, adapter: str, task: Task) -> AdapterCard:
         card = self.card(adapter)
         if card.task != task:
             raise EngineError(f"adapter {adapter} is for {card.task}, not {task}")
         return card
 
     def _read(
-        self, adapter: str, texts: list[tuple[list[int], list[Window]]]
+        self, adapter: str | None, texts: list[tuple[list[int], list[Window]]], call: Call
     ) -> list[list[list[list[float]]]]:
         """The rows of every window of every text. A large call is fed in bit by bit, leaving others their turn."""
+        ticket = Ticket(call)
         readings = [
-            [Reading(ids=ids[window.start : window.stop], adapter=adapter) for window in cut]
+            [Reading(ticket=ticket, adapter=adapter, ids=ids[window.start : window.stop]) for window in cut]
             for ids, cut in texts
         ]
         flat = [reading for group in readings for reading in group]
@@ -192,7 +231,7 @@ class LocalEngine:
             piece = flat[start : start + READ_AHEAD]
             self._loop.submit(piece)
             for reading in piece:
-                reading.result.exception()  # waits; an error is raised below
+                _wait(reading)
         return [[reading.result.result() for reading in group] for group in readings]
 
 
@@ -201,25 +240,29 @@ def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
 
 
-def _chunks(request: Generation, cancelled: Callable[[], bool]) -> Iterator[Chunk]:
-    try:
-        while True:
-            request.cancelled = request.cancelled or cancelled()
-            try:
-                item = request.out.get(timeout=CANCEL_POLL)
-            except queue.Empty:
-                continue
-            if isinstance(item, Exception):
-                raise item
-            yield item
-            if item.finish_reason is not None:
-                return
-    finally:
-        request.cancelled = True
+def _wait(reading: Reading) -> None:
+    """Until it is read. Raises why it was not; the rest of its call ends with it."""
+    ticket = reading.ticket
+    while True:
+        if ticket.call.cancelled():
+            ticket.cancelled = True
+        try:
+            reading.result.result(timeout=CANCEL_POLL)
+            return
+        except TimeoutError:
+            continue
+        except EngineError:
+            ticket.cancelled = True
+            raise
 
 
 def _mean(rows: list[list[float]]) -> list[float]:
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def _unit(vector: list[float]) -> list[float]:
+    length = math.sqrt(sum(value * value for value in vector)) or 1.0
+    return [value / length for value in vector]
 
 
 def _spans(

@@ -1,5 +1,4 @@
-"""The engine thread: takes what was submitted, asks the scheduler for a step, runs it, hands out the
-results."""
+"""The engine thread: takes what was submitted, asks the scheduler for a step, runs it, hands out the results."""
 
 from __future__ import annotations
 
@@ -7,121 +6,78 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Tensor
 
-from models_zoo.llm.adapter import LoadedAdapter
+from workers.engine.generation.request import Generation, Reading
+from workers.engine.generation.step import settle
+from workers.engine.metrics import Metrics
 from workers.engine.protocol import EngineBusy, EngineError, EngineTimeout
-from workers.engine.requests import Generation, Reading
-from workers.engine.runner import Runner
-from workers.engine.scheduler import Decode, Limits, Prefill, Read, Scheduler
-from workers.engine.slots import SlotTable
+from workers.engine.residency import Residency
+from workers.engine.runner import PreparedAdapter, Runner
+from workers.engine.scheduling.entry import Step
+from workers.engine.scheduling.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
-RATE_WINDOW = 10.0  # seconds of decoding that the published rate covers
-
-
-@dataclass(slots=True)
-class Counters:
-    """Since start. Written by the engine thread alone."""
-
-    requests: int = 0
-    generated_tokens: int = 0
-    prompt_tokens: int = 0
-    texts: int = 0
-    errors: int = 0
+Entry = Generation | Reading
+LOOK_AGAIN_S = 0.005  # while what waits needs an adapter that is on its way
+TIDY_S = 1.0  # between looks, while idle, for adapters that left
 
 
 class EngineLoop:
-    """One thread that alone touches the device. `submit` and the adapter table may be used from any
-    thread."""
+    """One thread that alone touches the device. `submit` and the counters may be used from any thread."""
 
     def __init__(
-        self, runner: Runner, limits: Limits, slots: int, control: frozenset[int], threads: int | None
+        self,
+        runner: Runner,
+        scheduler: Scheduler[Entry],
+        slots: int,
+        adapter_bytes: int,
+        threads: int | None,
     ) -> None:
-        self.counters = Counters()
-        self.limits = limits
-        self._runner = runner
-        self._control = control
-        self._threads = threads
-        self._scheduler: Scheduler[Generation, Reading] = Scheduler(limits)
-        self.slots = SlotTable(slots)
+        self.metrics = Metrics()
+        self.scheduler = scheduler
+        self.residency: Residency[PreparedAdapter] = Residency(
+            runner.read, runner.place, runner.clear, slots, adapter_bytes, self.wake
+        )
+        self._runner, self._threads = runner, threads
         self._lock = threading.Condition()
-        self._inbox: deque[Generation | Reading] = deque()
-        self._adapters: dict[str, LoadedAdapter] = {}
-        self._references: dict[str, int] = {}
-        self._leaving: set[str] = set()
+        self._inbox: deque[Entry] = deque()
+        self._occupancy = (0, 0)  # running, waiting, as of the last step
+        self._held: dict[Entry, int] = {}  # device slot of each entry's adapter
+        self._failures: dict[Entry, EngineError] = {}
         self._closed = False
-        self._steps: deque[tuple[float, float, int]] = deque()  # decode steps: end, seconds, tokens
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     # --- any thread ---------------------------------------------------------------------------------------
 
-    def submit(self, entries: Sequence[Generation | Reading]) -> None:
+    def submit(self, entries: Sequence[Entry]) -> None:
         """Queue work. Raises `EngineError` when closed or the adapter is unknown, `EngineBusy` when full."""
         with self._lock:
-            self._check(entries)
-            for entry in entries:
-                if entry.adapter is not None:
-                    self._references[entry.adapter] = self._references.get(entry.adapter, 0) + 1
+            if self._closed:
+                raise EngineError("the engine is closed")
+            queued, most = len(self._inbox) + self._occupancy[1], self.scheduler.limits.waiting
+            if queued + len(entries) > most:
+                raise EngineBusy(f"{queued} requests are waiting, at most {most} may")
+            for count, entry in enumerate(entries):
+                try:
+                    self._want(entry)
+                except EngineError:
+                    for other in entries[:count]:
+                        self._unwant(other)
+                    raise
             self._inbox.extend(entries)
             self._lock.notify()
-
-    def _check(self, entries: Sequence[Generation | Reading]) -> None:
-        if self._closed:
-            raise EngineError("the engine is closed")
-        for name in {entry.adapter for entry in entries} - {None}:
-            if name not in self._adapters or name in self._leaving:
-                raise EngineError(f"adapter {name} is not loaded")
-        queued = len(self._inbox) + len(self._scheduler.waiting) + len(self._scheduler.texts)
-        if queued + len(entries) > self.limits.waiting:
-            raise EngineBusy(f"{queued} requests are waiting, at most {self.limits.waiting} may")
-
-    def adapter(self, name: str) -> LoadedAdapter:
-        """A loaded adapter, or `EngineError`."""
-        with self._lock:
-            if name not in self._adapters or name in self._leaving:
-                raise EngineError(f"adapter {name} is not loaded")
-            return self._adapters[name]
-
-    def add_adapter(self, name: str, adapter: LoadedAdapter) -> None:
-        """Make an adapter available. It takes a device slot when it is first used."""
-        with self._lock:
-            self._leaving.discard(name)
-            self._adapters.setdefault(name, adapter)
-
-    def remove_adapter(self, name: str) -> None:
-        """Refuse new requests for the adapter, and forget it when the last one in flight is done."""
-        with self._lock:
-            if name not in self._adapters:
-                raise EngineError(f"adapter {name} is not loaded")
-            self._leaving.add(name)
-            self._lock.notify()
-
-    def adapters(self) -> dict[str, tuple[LoadedAdapter, int | None, int]]:
-        """Name -> (adapter, device slot, requests using it)."""
-        with self._lock:
-            return {
-                name: (adapter, self.slots.slot(name), self._references.get(name, 0))
-                for name, adapter in self._adapters.items()
-                if name not in self._leaving
-            }
 
     def occupancy(self) -> tuple[int, int]:
         """(running, waiting) now."""
         with self._lock:
-            waiting = len(self._inbox) + len(self._scheduler.waiting) + len(self._scheduler.texts)
-            return len(self._scheduler.running), waiting
-
-    def rate(self) -> float:
-        """Generated tokens per second of decoding, over the last seconds of it."""
-        steps = list(self._steps)
-        seconds = sum(duration for _, duration, _ in steps)
-        return sum(tokens for *_, tokens in steps) / seconds if seconds else 0.0
+            running, waiting = self._occupancy
+            return running, waiting + len(self._inbox)
 
     def close(self) -> None:
         """Fail what is in flight and stop the thread."""
@@ -129,6 +85,20 @@ class EngineLoop:
             self._closed = True
             self._lock.notify()
         self._thread.join()
+        self.residency.close()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        with self._lock:
+            self._lock.notify()
+
+    def _want(self, entry: Entry) -> None:
+        if entry.adapter is not None:
+            self.residency.want(entry.adapter)
+
+    def _unwant(self, entry: Entry) -> None:
+        if entry.adapter is not None:
+            self.residency.unwant(entry.adapter)
 
     # --- the engine thread --------------------------------------------------------------------------------
 
@@ -137,154 +107,188 @@ class EngineLoop:
             torch.set_num_threads(self._threads)  # OpenMP keeps this per thread
         with torch.inference_mode():
             while self._take_inbox():
-                self._guarded(self._step, lambda: list(self._scheduler.running))
-        self._fail_all(EngineError("the engine was closed"))
+                try:
+                    self._step()
+                except Exception as error:  # nothing may end the thread: requests would wait for ever
+                    logger.exception("the engine's loop failed")
+                    self._fail(self.scheduler.entries, error)
+        self._fail([*self.scheduler.entries, *self._inbox], EngineError("the engine was closed"))
 
     def _take_inbox(self) -> bool:
         """Wait until there is something to do; False when closed."""
         with self._lock:
-            while not (self._closed or self._inbox or self._leaving or not self._scheduler.idle):
-                self._lock.wait()
+            while not (self._closed or self._inbox or not self.scheduler.idle):
+                try:
+                    self.residency.sweep()
+                except Exception:  # nobody is waiting: nobody must hear of it
+                    logger.exception("tidying up adapters failed")
+                self._lock.wait(TIDY_S)
             entries = list(self._inbox)
             self._inbox.clear()
-            self._forget_unused()
         for entry in entries:
-            if isinstance(entry, Generation):
-                self.counters.requests += 1
-                self._scheduler.add(entry)
-            else:
-                self._scheduler.add_text(entry)
+            self._add(entry)
         return not self._closed
 
-    def _forget_unused(self) -> None:
-        for name in [name for name in self._leaving if not self._references.get(name)]:
-            self._leaving.remove(name)
-            del self._adapters[name]
-            self.slots.remove(name)
+    def _add(self, entry: Entry, begun: bool = False) -> None:
+        """Queue it; what belongs to a request that has `begun` is neither refused nor counted."""
+        try:
+            self.scheduler.add(entry, begun)
+            self.metrics.requests += isinstance(entry, Generation) and not begun
+        except EngineError as error:
+            self._fail([entry], error)
 
     def _step(self) -> None:
+        self.residency.sweep()
         now = time.time()
-        for entry in self._scheduler.expired(now):
-            self._unreference(entry)
-            _answer_ended(entry)
-        for request in [request for request in self._scheduler.running if _over(request, now)]:
-            self._retire(request)
-            _answer_ended(request)
-        step = self._scheduler.plan(self._admit)
-        if isinstance(step, Prefill):
-            self._guarded(lambda: self._prefill(step.requests), lambda: step.requests)
-        elif isinstance(step, Decode):
-            self._guarded(lambda: self._decode(step.requests), lambda: step.requests)
-        elif isinstance(step, Read):
-            self._guarded(lambda: self._read(step.texts), lambda: step.texts)
-
-    def _admit(self, adapters: list[str | None]) -> int:
-        """Pin adapters from the front as far as slots reach, placing weights where needed."""
-        for count, name in enumerate(adapters):
-            pinned = (0, False) if name is None else self.slots.pin(name)
-            if pinned is None:
-                return count
-            if pinned[1] and name is not None:
-                self._runner.place(pinned[0], self._adapters[name])
-        return len(adapters)
-
-    def _prefill(self, requests: list[Generation]) -> None:
-        for request in requests:
-            request.lora_slot = self._lora_slot(request)
-        self.counters.prompt_tokens += sum(request.cost for request in requests)
-        self._accept(requests, self._runner.prefill(requests))
-
-    def _decode(self, requests: list[Generation]) -> None:
-        started = time.perf_counter()
-        tokens = self._runner.decode(requests)
-        self._record(started, len(requests))
-        self._accept(requests, tokens)
-
-    def _accept(self, requests: list[Generation], tokens: list[int]) -> None:
-        self.counters.generated_tokens += len(tokens)
-        for request, token in zip(requests, tokens, strict=True):
-            if request.accept(token, token in self._control) is not None:
-                self._retire(request)
-
-    def _read(self, texts: list[Reading]) -> None:
-        for text in texts:
-            text.lora_slot = self._lora_slot(text)
-        results = self._runner.read(texts)
-        self.counters.texts += len(texts)
-        for text, result in zip(texts, results, strict=True):
-            self._release(text)
-            text.result.set_result(result)
-
-    def _lora_slot(self, entry: Generation | Reading) -> int:
-        return 0 if entry.adapter is None else self.slots.slot(entry.adapter) or 0
-
-    def _retire(self, request: Generation) -> None:
-        """Take a running request out; the last slot's sequence moves into its place."""
-        move = self._scheduler.finish(request)
-        if move is not None:
-            moved = self._scheduler.running[move.target]
-            self._runner.move(move.source, move.target, moved.position + 1)
-        self._release(request)
-
-    def _release(self, entry: Generation | Reading) -> None:
-        """The entry no longer keeps its adapter in its slot, nor loaded."""
-        if entry.adapter is not None:
-            self.slots.unpin(entry.adapter)
-            self._unreference(entry)
-
-    def _unreference(self, entry: Generation | Reading) -> None:
-        if entry.adapter is not None:
+        for entry in self.scheduler.expired(now):
+            self._answer_ended(entry)
+        before = set(self._held)
+        step = self.scheduler.plan(now, self._resident)
+        self._let_go(before, step)
+        self._occupancy = (self.scheduler.running, self.scheduler.waiting)
+        if step is None:
             with self._lock:
-                self._references[entry.adapter] -= 1
-
-    def _guarded(
-        self, action: Callable[[], None], affected: Callable[[], Sequence[Generation | Reading]]
-    ) -> None:
-        """Run a part of a step; an error ends the requests it concerns and never the thread."""
-        try:
-            action()
-        except Exception as error:
-            logger.exception("a step of the engine failed")
-            self.counters.errors += 1
-            # from the last slot down, so that no sequence outside the failed step has to move
-            for entry in reversed(list(affected())):
-                self._abandon(entry, error)
-
-    def _abandon(self, entry: Generation | Reading, error: Exception) -> None:
-        if isinstance(entry, Generation):
-            if entry not in self._scheduler.running:
-                return
-            self._scheduler.finish(entry)
-        elif entry.result.done():
+                if not (self._inbox or self._closed or self.scheduler.idle):
+                    self._lock.wait(LOOK_AGAIN_S)
             return
-        self._release(entry)
-        entry.fail(EngineError(f"{type(error).__name__}: {error}"))
+        self._fail(step.failed, EngineError("it has grown beyond the key-value cache"))
+        self._run_step(step)
+        self._occupancy = (self.scheduler.running, self.scheduler.waiting)
 
-    def _fail_all(self, error: EngineError) -> None:
-        for entry in [
-            *self._scheduler.running,
-            *self._scheduler.waiting,
-            *self._scheduler.texts,
-            *self._inbox,
-        ]:
-            entry.fail(error)
+    def _resident(self, entry: Entry) -> bool:
+        """Whether the entry's adapter is in a slot, which it then holds until the entry ends."""
+        if entry.adapter is None or entry in self._held:
+            return True
+        try:
+            slot = self.residency.hold(entry.adapter, begun=entry.first_read is not None)
+        except Exception as error:
+            if not isinstance(error, EngineError):
+                logger.exception("adapter %s could not be put on the device", entry.adapter)
+                error = EngineError(f"adapter {entry.adapter} could not be put on the device")
+            self._failures[entry] = error
+            entry.ticket.cancelled = True  # the next look for expired ones finds it
+            return False
+        if slot is not None:
+            self._held[entry] = slot
+        return slot is not None
 
-    def _record(self, started: float, tokens: int) -> None:
-        now = time.perf_counter()
-        self._steps.append((now, now - started, tokens))
-        while self._steps and self._steps[0][0] < now - RATE_WINDOW:
-            self._steps.popleft()
+    def _let_go(self, before: set[Entry], step: Step[Entry] | None) -> None:
+        """Those that were given a slot and then no place in the step hold nothing, nor do preempted ones."""
+        planned = {piece.entry for piece in step.pieces} if step else set()
+        unplanned = [entry for entry in self._held if entry not in before and entry not in planned]
+        preempted = step.preempted if step else []
+        self.metrics.preemptions += len(preempted)
+        for entry in {*unplanned, *preempted}:
+            self._unhold(entry)
+
+    def _run_step(self, step: Step[Entry]) -> None:
+        started = time.perf_counter()
+        for piece in step.pieces:
+            self._begin(piece.entry)
+        try:
+            self._runner.copy(step.copies)
+            outcome = self._runner.run(step.pieces, self._held)
+        except Exception as error:
+            self._recover(step, error)
+            return
+        self.scheduler.done(step)
+        for reading, rows in outcome.readings:
+            self._leave(reading)
+            reading.result.set_result(rows)
+        self.metrics.texts += len(outcome.readings)
+        tokens = self._settle(outcome.logits, outcome.sampled) if outcome.sampled else 0
+        self.metrics.step(time.perf_counter() - started, len(step.pieces), tokens)
+
+    def _begin(self, entry: Entry) -> None:
+        if entry.first_read is None:
+            entry.started()
+            if isinstance(entry, Generation):
+                self.metrics.prompt_tokens += len(entry.prompt)
+
+    def _recover(self, step: Step[Entry], error: Exception) -> None:
+        """Memory that ran out asks for smaller steps; any other error ends the requests it concerns."""
+        self.metrics.errors += 1
+        if _out_of_memory(error):
+            logger.warning("a step of %d pieces ran out of memory", len(step.pieces))
+            self._fail(self.scheduler.shrink(step), EngineError("the device has too little memory for it"))
+        else:
+            logger.exception("a step of the engine failed")
+            self._fail({piece.entry for piece in step.pieces}, error)
+
+    def _settle(self, logits: Tensor, sampled: list[Generation]) -> int:
+        """Next tokens; what they begin and end. How many there are."""
+        last = [generation.last_token for generation in sampled]
+        try:
+            progress = settle(logits, sampled)
+        except Exception as error:
+            logger.exception("choosing tokens failed")
+            self._fail(sampled, EngineError(f"choosing tokens failed ({type(error).__name__})"))
+            return 0
+        for beam in progress.dropped:
+            self._leave(beam)
+        for parent, child in progress.forks:
+            self._fork(parent, child)
+        for generation in progress.finished:
+            self._leave(generation)
+        self._time(sampled, last)
+        return progress.tokens
+
+    def _fork(self, parent: Generation, child: Generation) -> None:
+        """The child runs on beside its parent, or, when there is no memory, waits for its turn. What goes
+        wrong ends their request alone."""
+        if child.adapter is not None:
+            self.residency.share(child.adapter)
+        try:
+            if self.scheduler.fork(parent, child) is None:
+                self._add(child, begun=True)
+            elif not self._resident(child):  # the parent's adapter is in its slot
+                raise EngineError(f"adapter {child.adapter} is no longer on the device")
+        except Exception as error:
+            logger.exception("a reply could not be forked")
+            self._fail([child], error)
+
+    def _time(self, sampled: list[Generation], last: list[float | None]) -> None:
+        for generation, before in zip(sampled, last, strict=True):
+            now = generation.last_token
+            if now is not None and before is not None:
+                self.metrics.inter_token_ms.add((now - before) * 1000)
+            elif now is not None:
+                self.metrics.first_token_ms.add((now - generation.arrived) * 1000)
+
+    # --- ends ---------------------------------------------------------------------------------------------
+
+    def _unhold(self, entry: Entry) -> None:
+        if self._held.pop(entry, None) is not None and entry.adapter is not None:
+            self.residency.release(entry.adapter)
+
+    def _leave(self, entry: Entry) -> None:
+        """The entry is over: blocks, slot and adapter are others' now."""
+        self.scheduler.finish(entry)
+        self._unhold(entry)
+        self._unwant(entry)
+
+    def _fail(self, entries: Iterable[Entry], error: Exception) -> None:
+        """End entries with an error; those of the same request follow by themselves."""
+        own = isinstance(error, EngineError)  # others may quote what somebody wrote
+        shown = error if own else EngineError(f"the engine failed in a step ({type(error).__name__})")
+        for entry in list(entries):
+            self._leave(entry)
+            entry.fail(shown)
+
+    def _answer_ended(self, entry: Entry) -> None:
+        """Answer an entry that was cancelled or is late; the scheduler has let go of it."""
+        self._leave(entry)
+        failure = self._failures.pop(entry, None)
+        if failure is not None or not entry.cancelled:
+            entry.fail(failure or EngineTimeout("the deadline passed"))
+        elif isinstance(entry, Generation):
+            entry.finish("cancelled")
+        else:
+            entry.fail(EngineError("cancelled"))
 
 
-def _over(request: Generation, now: float) -> bool:
-    return request.cancelled or (request.deadline is not None and now >= request.deadline)
-
-
-def _answer_ended(entry: Generation | Reading) -> None:
-    """Answer an entry that was cancelled or is late."""
-    if not entry.cancelled:
-        entry.fail(EngineTimeout("the deadline passed"))
-    elif isinstance(entry, Generation):
-        entry.finish("cancelled")
-    else:
-        entry.fail(EngineError("cancelled"))
+def _out_of_memory(error: Exception) -> bool:
+    """CUDA has an exception of its own; torch's CPU allocator only a message."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )

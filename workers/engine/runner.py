@@ -1,123 +1,145 @@
-"""The model's side of a step: prompts in, one more token for everyone, texts through their heads."""
+"""The model's side of a step: one forward pass over prompt chunks, single tokens and whole texts, and what
+comes out of it. The only part of the engine that touches the device."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from models_zoo.llm.adapter import LoadedAdapter
-from models_zoo.llm.attention import (
-    Attention,
-    BidirectionalAttention,
-    CausalAttention,
-    DecodeAttention,
-    KeyValueCache,
-    PrefillAttention,
-)
-from models_zoo.llm.decoder import Decoder, Project
+from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.batch import Segment
+from models_zoo.llm.card import AdapterCard
+from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.heads import Head, PooledHead, class_probabilities
-from models_zoo.llm.lora import LoraPool
-from workers.engine.requests import Generation, Reading
-from workers.engine.sampling import next_tokens
+from models_zoo.llm.lora import LoraPool, PreparedLora
+from models_zoo.llm.paged import PagedCache
+from workers.engine.generation.request import Generation, Reading
+from workers.engine.scheduling.entry import Piece
+
+Entry = Generation | Reading
+
+
+@dataclass(slots=True, frozen=True)
+class PreparedAdapter:
+    """A verified adapter in the device's own layout, with its head."""
+
+    card: AdapterCard
+    rank: int
+    lora: PreparedLora
+    head: Head | None
+
+    @property
+    def bytes(self) -> int:
+        head = () if self.head is None else self.head.parameters()
+        return self.lora.data.nbytes + sum(parameter.nbytes for parameter in head)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step gave: logits float32 [S, vocabulary] of the generations that come to their next token,
+    and of each text its rows (see `Reading`)."""
+
+    logits: Tensor
+    sampled: list[Generation] = field(default_factory=list)
+    readings: list[tuple[Reading, list[list[float]]]] = field(default_factory=list)
 
 
 class Runner:
-    """Owns the device's memory: weights, cache, adapter pool, heads. Used by the engine thread alone."""
+    """Owns the device's memory: weights, paged cache, adapter pool, heads."""
 
-    def __init__(self, decoder: Decoder, sequences: int, context: int, slots: int) -> None:
-        self.decoder = decoder
-        self.device = decoder.device
-        self.cache = KeyValueCache(decoder.config, sequences, context, decoder.dtype, decoder.device)
-        self.pool = LoraPool(decoder.config, slots, decoder.device, decoder.dtype)
-        self._heads: dict[int, tuple[LoadedAdapter, Head | None]] = {}
-        self._project: tuple[tuple[int, ...], Project] | None = None
+    def __init__(self, decoder: Decoder, cache: PagedCache, pool: LoraPool) -> None:
+        self.decoder, self.cache, self.pool = decoder, cache, pool
+        self._heads: dict[int, PreparedAdapter] = {}
 
-    def place(self, slot: int, adapter: LoadedAdapter) -> None:
-        """Put an adapter's weights and head into a slot."""
-        self.pool.place(slot, adapter.weights)
-        head = None if adapter.head is None else adapter.head.to(self.device)
-        self._heads[slot] = (adapter, head)
-        self._project = None
+    def read(self, folder: Path) -> PreparedAdapter:
+        """Verify the adapter in `folder` and bring it into the device's layout; any thread. Raises `AdapterError`."""
+        loaded = load_adapter(folder, self.decoder.card)
+        head = None if loaded.head is None else loaded.head.to(self.decoder.device)
+        return PreparedAdapter(loaded.card, loaded.weights.rank, self.pool.prepare(loaded.weights), head)
 
-    def prefill(self, requests: Sequence[Generation]) -> list[int]:
-        """Read prompts together and choose each one's first token."""
-        lengths = [len(request.prompt) for request in requests]
-        tokens, _ = self._padded([request.prompt for request in requests])
-        attend = PrefillAttention(self.cache, [request.slot for request in requests], lengths)
-        project = self.pool.project([request.lora_slot for request in requests], tokens.shape[1])
-        hidden = self.decoder.hidden(tokens, self._positions(tokens), attend, project)
-        last = hidden[torch.arange(len(requests)), torch.tensor(lengths) - 1]
-        return next_tokens(self.decoder.logits(last), requests)
+    def place(self, slot: int, adapter: PreparedAdapter) -> None:
+        """Put an adapter into a device slot."""
+        self.pool.place(slot, adapter.lora)
+        self._heads[slot] = adapter
 
-    def decode(self, requests: Sequence[Generation]) -> list[int]:
-        """One more token for each request; request b sits in cache slot b."""
-        tokens = torch.tensor([[request.generated[-1]] for request in requests], device=self.device)
-        positions = torch.tensor([request.position for request in requests], device=self.device)
-        project = self._decode_project(tuple(request.lora_slot for request in requests))
-        attend = DecodeAttention(self.cache, positions)
-        hidden = self.decoder.hidden(tokens, positions[:, None], attend, project)
-        return next_tokens(self.decoder.logits(hidden[:, 0]), requests)
+    def clear(self, slot: int) -> None:
+        """Give a slot's memory back."""
+        self.pool.clear(slot)
+        del self._heads[slot]
 
-    def move(self, source: int, target: int, tokens: int) -> None:
-        """Copy a sequence's cache to another slot."""
-        self.cache.move(source, target, tokens)
+    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy cache blocks, (source, target) each."""
+        if pairs:
+            self.cache.copy(pairs)
 
-    def read(self, readings: Sequence[Reading]) -> list[list[list[float]]]:
-        """Each text's probabilities, in order: one row for a class head, one row a token for a tag head."""
-        results: dict[int, list[list[float]]] = {}
-        for bidirectional in (True, False):
-            chosen = [
-                index
-                for index, reading in enumerate(readings)
-                if self._heads[reading.lora_slot][0].card.bidirectional is bidirectional
-            ]
-            if chosen:
-                rows = self._read_together([readings[index] for index in chosen], bidirectional)
-                results.update(zip(chosen, rows, strict=True))
-        return [results[index] for index in range(len(readings))]
-
-    def _read_together(self, readings: Sequence[Reading], bidirectional: bool) -> list[list[list[float]]]:
-        tokens, keep = self._padded([reading.ids for reading in readings])
-        attend: Attention = (
-            BidirectionalAttention(keep, self.decoder.dtype) if bidirectional else CausalAttention()
+    def run(self, pieces: Sequence[Piece[Entry]], held: Mapping[Entry, int]) -> Outcome:
+        """One forward pass over the pieces; `held` tells in which slot an entry's adapter is."""
+        if not pieces:
+            return Outcome(torch.empty(0))
+        slots = [held.get(piece.entry, 0) for piece in pieces]
+        order = sorted(range(len(pieces)), key=slots.__getitem__)  # rows of an adapter lie together
+        pieces, slots = [pieces[index] for index in order], [slots[index] for index in order]
+        hidden = self.decoder.forward(
+            [self._segment(piece, slot) for piece, slot in zip(pieces, slots, strict=True)],
+            self.cache,
+            self.pool,
         )
-        slots = [reading.lora_slot for reading in readings]
-        project = self.pool.project(slots, tokens.shape[1])
-        hidden = self.decoder.hidden(tokens, self._positions(tokens), attend, project)
-        results: dict[int, list[list[float]]] = {}
-        for slot in sorted(set(slots)):
-            rows = [row for row, other in enumerate(slots) if other == slot]
-            results.update(zip(rows, self._head_rows(slot, hidden[rows], keep[rows]), strict=True))
-        return [results[row] for row in range(len(readings))]
+        return self._outcome(pieces, slots, hidden)
 
-    def _head_rows(self, slot: int, hidden: Tensor, keep: Tensor) -> list[list[list[float]]]:
-        adapter, head = self._heads[slot]
-        if isinstance(head, PooledHead):
-            rows: list[list[float]] = class_probabilities(
-                head(hidden, keep), adapter.card.multi_label
-            ).tolist()
-            return [[row] for row in rows]
-        if head is None:
-            raise ValueError(f"adapter {adapter.card.name} has no head")
-        probabilities: list[list[list[float]]] = head(hidden).softmax(dim=-1).tolist()
-        return [row[:length] for row, length in zip(probabilities, keep.sum(dim=1).tolist(), strict=True)]
+    def _segment(self, piece: Piece[Entry], slot: int) -> Segment:
+        entry, stop = piece.entry, piece.start + piece.count
+        tokens = entry.tokens(piece.start, stop)
+        if not entry.whole:
+            return Segment(tokens, piece.start, entry.blocks, slot=slot)
+        return Segment(tokens, bidirectional=bool(slot) and self._heads[slot].card.bidirectional, slot=slot)
 
-    def _decode_project(self, slots: tuple[int, ...]) -> Project:
-        """The projection changes only when sequences come or go: its row tables are kept between steps."""
-        if self._project is None or self._project[0] != slots:
-            self._project = (slots, self.pool.project(slots))
-        return self._project[1]
+    def _outcome(self, pieces: Sequence[Piece[Entry]], slots: Sequence[int], hidden: Tensor) -> Outcome:
+        sampled: list[Generation] = []
+        rows: list[int] = []
+        texts: dict[int, list[tuple[Reading, Tensor]]] = {}
+        first = 0
+        for piece, slot in zip(pieces, slots, strict=True):
+            last, entry = first + piece.count, piece.entry
+            if isinstance(entry, Reading):
+                texts.setdefault(slot, []).append((entry, hidden[first:last]))
+            elif piece.start + piece.count == entry.known():
+                sampled.append(entry)
+                rows.append(last - 1)
+            first = last
+        logits = self.decoder.logits(hidden[rows]) if rows else hidden[:0]
+        readings = [read for slot, group in texts.items() for read in self._read(slot, group)]
+        return Outcome(logits, sampled, readings)
 
-    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Token ids int64 [B, T], padded at the right, and bool [B, T], False at padding."""
-        longest = max(map(len, ids))
-        pad = self.decoder.card.pad_token
-        tokens = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in ids])
-        lengths = torch.tensor([len(row) for row in ids])
-        keep = torch.arange(longest) < lengths[:, None]
-        return tokens.to(self.device), keep.to(self.device)
+    def _read(
+        self, slot: int, group: list[tuple[Reading, Tensor]]
+    ) -> list[tuple[Reading, list[list[float]]]]:
+        """Run the texts of one slot through its head; without a head they are embedded."""
+        adapter = self._heads[slot] if slot else None
+        if adapter is None or adapter.head is None:
+            return [(reading, [_embedding(states)]) for reading, states in group]
+        if isinstance(adapter.head, PooledHead):
+            rows = self._classes(adapter.head, [states for _, states in group], adapter.card.multi_label)
+            return [(reading, [row]) for (reading, _), row in zip(group, rows, strict=True)]
+        tags = adapter.head(torch.cat([states for _, states in group])).softmax(dim=-1)
+        lengths = [len(states) for _, states in group]
+        return [
+            (reading, rows.tolist()) for (reading, _), rows in zip(group, tags.split(lengths), strict=True)
+        ]
 
-    def _positions(self, tokens: Tensor) -> Tensor:
-        return torch.arange(tokens.shape[1], device=self.device).expand(tokens.shape)
+    def _classes(self, head: PooledHead, texts: list[Tensor], multi_label: bool) -> list[list[float]]:
+        lengths = torch.tensor([len(states) for states in texts], device=self.decoder.device)
+        hidden = pad_sequence(texts, batch_first=True)
+        keep = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+        rows: list[list[float]] = class_probabilities(head(hidden, keep), multi_label).tolist()
+        return rows
+
+
+def _embedding(states: Tensor) -> list[float]:
+    """The mean of the hidden states [T, H], brought to length 1."""
+    vector: list[float] = torch.nn.functional.normalize(states.mean(dim=0), dim=0).tolist()
+    return vector

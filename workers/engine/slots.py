@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 
 class SlotTable:
@@ -21,13 +22,15 @@ class SlotTable:
         """How many requests use the adapter."""
         return self._pins.get(adapter, 0)
 
-    def pin(self, adapter: str) -> tuple[int, bool] | None:
+    def pin(
+        self, adapter: str, keep: Callable[[str], bool] = lambda adapter: False
+    ) -> tuple[int, bool] | None:
         """Take the adapter into use: its slot, and whether its weights must be put there first.
 
-        None when every slot is in use by other adapters.
+        None when every slot is in use by other adapters, or theirs to keep.
         """
         new = adapter not in self._slot
-        if new and not self._take_slot(adapter):
+        if new and not self._take_slot(adapter, keep):
             return None
         self._slot.move_to_end(adapter)
         self._pins[adapter] = self.in_use(adapter) + 1
@@ -47,9 +50,9 @@ class SlotTable:
         if slot is not None:
             self._free.append(slot)
 
-    def _take_slot(self, adapter: str) -> bool:
+    def _take_slot(self, adapter: str, keep: Callable[[str], bool]) -> bool:
         if not self._free:
-            idle = next((name for name in self._slot if not self.in_use(name)), None)
+            idle = next((name for name in self._slot if not (self.in_use(name) or keep(name))), None)
             if idle is None:
                 return False
             self.remove(idle)

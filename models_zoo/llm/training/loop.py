@@ -12,8 +12,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models_zoo.llm.adapter import MAX_RANK
-from models_zoo.llm.card import AdapterCard, BaseCard, ModelError, adapter_digest, file_sha256
+from models_zoo.llm.adapter import MAX_RANK, MAX_SCALE, longest_window
+from models_zoo.llm.card import (
+    AdapterCard,
+    BaseCard,
+    ModelError,
+    adapter_digest,
+    file_sha256,
+    read_card,
+)
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training.data import Example, batches, encode_examples, labels_in, read_rows
@@ -209,6 +216,11 @@ def _check(spec: TrainSpec) -> None:
             raise ModelError(f"spec: {name} is {getattr(spec, name)}, expected more than 0")
     if spec.rank > MAX_RANK:
         raise ModelError(f"spec: rank is {spec.rank}, expected at most {MAX_RANK}")
+    if spec.alpha > MAX_SCALE * spec.rank:
+        raise ModelError(f"spec: alpha is {spec.alpha}, expected at most {MAX_SCALE:g} times the rank")
+    longest = longest_window(spec.task, read_card(spec.base))
+    if spec.max_tokens > longest:
+        raise ModelError(f"spec: max_tokens is {spec.max_tokens}, expected at most {longest}")
     unknown = sorted(set(spec.targets) - set(ALL_TARGETS))
     if unknown or not spec.targets:
         raise ModelError(f"spec: targets is {list(spec.targets)}, expected some of {', '.join(ALL_TARGETS)}")

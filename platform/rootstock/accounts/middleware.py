@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 
 from rootstock.accounts.models import Membership, User
 from rootstock.accounts.selectors import memberships_of
-from rootstock.edge import API_PREFIX
+from rootstock.edge import API_PREFIXES
 
 SESSION_KEY = "organisation"
 SIGNED_IN_KEY = "signed_in_at"
@@ -20,12 +20,15 @@ SEEN_KEY = "seen_at"
 SEEN_STEP_S = 300
 Response = Callable[[HttpRequest], HttpResponse]
 # Where a person who must set up two factors may still go.
-_BEFORE_ENROLMENT = ("/account/", "/logout/", "/login/", "/join/", "/static/", "/health", "/readyz", "/api/")
+_BEFORE_ENROLMENT = (
+    *("/account/", "/logout/", "/login/", "/join/", "/static/", "/health", "/readyz"),
+    *API_PREFIXES,
+)
 
 
 def _has_key(request: HttpRequest) -> bool:
     """Whether a program calls the API: its key says who acts. On a page the header means nothing."""
-    return "HTTP_AUTHORIZATION" in request.META and request.path_info.startswith(API_PREFIX)
+    return "HTTP_AUTHORIZATION" in request.META and request.path_info.startswith(API_PREFIXES)
 
 
 def _chosen(request: HttpRequest, found: list[Membership]) -> Membership | None:

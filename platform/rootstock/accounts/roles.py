@@ -12,6 +12,8 @@ SCOPES = {
     "support:write": "Hold conversations",
     "adapters:read": "See base models and adapters",
     "adapters:write": "Train adapters",
+    "models:use": "Use models: chat, complete, embed",
+    "usage:read": "See what was used of the models, and the budget",
     "jobs:read": "See jobs",
     "jobs:write": "Cancel jobs",
     "files:read": "See and download files",
@@ -34,7 +36,16 @@ _SUPPORT = frozenset({"support:read", "support:write", "jobs:read"})
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(SCOPES) - {"ehr:identified"},
     Role.ML_ENGINEER: frozenset(
-        {"adapters:read", "adapters:write", "jobs:read", "jobs:write", "files:read", "files:write"}
+        {
+            "adapters:read",
+            "adapters:write",
+            "models:use",
+            "usage:read",
+            "jobs:read",
+            "jobs:write",
+            "files:read",
+            "files:write",
+        }
     ),
     Role.FRAUD_ANALYST: _FRAUD,
     Role.FRAUD_SUPERVISOR: _FRAUD | {"jobs:write"},
@@ -51,6 +62,6 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
         }
     ),
     Role.SUPPORT_AGENT: _SUPPORT,
-    Role.SUPPORT_LEAD: _SUPPORT | {"adapters:read", "jobs:write"},
+    Role.SUPPORT_LEAD: _SUPPORT | {"adapters:read", "models:use", "jobs:write"},
     Role.AUDITOR: _READ,
 }

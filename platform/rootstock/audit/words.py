@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
-from rootstock.accounts.models import ApiKey, Organisation, User
+from rootstock.accounts.models import ApiKey, MachineClient, Organisation, User
 from rootstock.accounts.tenancy import tenant
 
 Who = tuple[str, str]  # an actor's kind and id
@@ -29,6 +28,8 @@ KINDS = {
     "fraud.score": "Payment scored",
     "ehr.deidentify": "Note de-identified",
     "ehr.news2": "NEWS2 scored",
+    "gateway.embed": "Texts embedded",
+    "gateway.generate": "Text generated",
     "support.emotion": "Emotion read",
     "support.reply": "Answer written",
 }
@@ -77,7 +78,9 @@ def actor_names(organisation: Organisation, actors: Iterable[Who]) -> dict[Who, 
     with tenant(organisation):
         for key in ApiKey.objects.filter(pk__in=[*_uuids(wanted, "key")]):
             found["key", str(key.pk)] = f"API key {key.name}"
-    return found | _clients(wanted)
+        for client in MachineClient.objects.filter(pk__in=[*_uuids(wanted, "client")]):
+            found["client", str(client.pk)] = f"Client {client.name}"
+    return found
 
 
 def actors_of(rows: Iterable[Any]) -> list[Who]:
@@ -95,15 +98,6 @@ def _unnamed(who: Who) -> str:
     if kind == "system":
         return _spelled(id.replace("-", " ")) if id != "rootstock" else "Rootstock"
     return {"person": "A person who has left", "key": "A deleted API key", "client": "Client"}.get(kind, kind)
-
-
-def _clients(wanted: set[Who]) -> dict[Who, str]:
-    ids = [id for kind, id in wanted if kind == "client"]
-    if not ids or not apps.is_installed("allauth.idp.oidc"):
-        return {}
-    model: Any = apps.get_app_config("allauth_idp_oidc").get_model("Client")
-    clients = model.objects.filter(pk__in=ids)
-    return {("client", str(one.pk)): f"Client {one.name}" for one in clients}
 
 
 def _uuids(wanted: set[Who], kind: str) -> Iterable[UUID]:

@@ -12,6 +12,8 @@ from django.utils import timezone
 from rootstock.accounts.models import ApiKey, Membership, Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.selectors import chain_broken
+from rootstock.console.formats import percentage
+from rootstock.gateway.budgets import budget_share
 from rootstock.ids import uuid7_at
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.permissions import Scopes, seen
@@ -19,6 +21,7 @@ from rootstock.webhooks.models import EndpointState, WebhookEndpoint
 
 RECENT, SOON = timedelta(days=1), timedelta(days=7)
 MOST = 100
+NEAR = 0.8  # of a budget
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,6 +83,14 @@ def _expiring_keys(organisation: Organisation, scopes: Scopes) -> Need | None:
     return Need(text, "/keys/", "warn", "key-round") if count else None
 
 
+def _budget_near_its_end(organisation: Organisation, scopes: Scopes) -> Need | None:
+    share = budget_share(organisation)
+    if share >= 1:
+        return Need("The token budget is spent: calls of models are refused", "/usage/", "error", "gauge")
+    text = f"{percentage(share)} of the token budget is used"
+    return Need(text, "/usage/", "warn", "gauge") if share >= NEAR else None
+
+
 def _some(count: int, one: str, many: str = "") -> str:
     shown = f"{MOST} or more" if count >= MOST else str(count)
     return f"{shown} {one if count == 1 else many or one + 's'}"
@@ -91,4 +102,5 @@ QUESTIONS: tuple[tuple[str, Callable[[Organisation, Scopes], Need | None]], ...]
     ("webhooks:read", _disabled_webhooks),
     ("people:write", _locked_people),
     ("keys:write", _expiring_keys),
+    ("usage:read", _budget_near_its_end),
 )

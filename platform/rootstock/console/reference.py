@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.openapi.docs import DocsBase
+
+from rootstock.openapi import RestApi
 
 MAX_DEPTH = 3
 _BOUNDS = {
@@ -185,15 +187,12 @@ def _default(schema: dict[str, Any]) -> str:
     return f"default {value}" if value not in (None, "", [], {}) else ""
 
 
-def scopes_of(api: NinjaAPI) -> dict[str, str]:
+def scopes_of(api: RestApi) -> dict[str, str]:
     """Operation id -> the scope that it asks for."""
-    found: dict[str, str] = {}
-    for _, router in api._routers:
-        for view in router.path_operations.values():
-            for operation in view.operations:
-                scope = next((getattr(auth, "scope", "") for auth in operation.auth_callbacks), "")
-                found[operation.operation_id or api.get_openapi_operation_id(operation)] = scope
-    return found
+    return {
+        name: next((getattr(auth, "scope", "") for auth in operation.auth_callbacks), "")
+        for name, operation in api.operations().items()
+    }
 
 
 class ReferencePage(DocsBase):
@@ -203,7 +202,7 @@ class ReferencePage(DocsBase):
         """The page."""
         schema = api.get_openapi_schema(path_params=kwargs or None)
         context = {
-            "sections": Reference(schema, scopes_of(api)).sections(),
+            "sections": Reference(schema, scopes_of(cast(RestApi, api))).sections(),
             "description": schema["info"].get("description", ""),
             "openapi_url": self.get_openapi_url(api, kwargs),
             "origin": f"{request.scheme}://{request.get_host()}",

@@ -164,5 +164,6 @@ def home(membership: Membership) -> dict[str, Any]:
         "needs": needs_of(membership.organisation, scopes),
         "jobs": [JobPage(job) for job in jobs],
         "may_see_jobs": may_see_jobs,
+        "may_see_engine": "adapters:read" in scopes,
         "holdings": holdings(membership.organisation, scopes),
     }

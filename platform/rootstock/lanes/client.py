@@ -77,13 +77,20 @@ def call(
 
 
 def open_stream(
-    lane: str, payload: dict[str, Any], *, organisation: Organisation | UUID, deadline_s: float | None = None
+    lane: str,
+    payload: dict[str, Any],
+    *,
+    organisation: Organisation | UUID,
+    deadline_s: float | None = None,
+    stream_id: str = "",
 ) -> str:
     """Start a streamed answer; returns the id that `lanes.streams` reads it by."""
-    stream_id, deadline = uuid4().hex, time.time() + (deadline_s or settings.LANES[lane].deadline_s)
+    stream_id, now = stream_id or uuid4().hex, time.time()
+    deadline = now + (deadline_s or settings.LANES[lane].deadline_s)
     organisation_id = organisation if isinstance(organisation, UUID) else organisation.pk
+    told = f"{organisation_id} {deadline} {wire.queue_key(lane, generation_of(lane))} {now}"
     with wire.reachable():
-        connection().set(wire.owner_key(stream_id), f"{organisation_id} {deadline}", ex=wire.STREAM_TTL_S)
+        connection().set(wire.owner_key(stream_id), told, ex=wire.STREAM_TTL_S)
     payloads = _concealed(lane, [payload], stream_id)
     with wire.reachable():
         admitted = lines().ask(

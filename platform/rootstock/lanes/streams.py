@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,15 @@ from rootstock.privacy import transit
 FINAL_TYPES = ("done", "error")
 _HEARTBEAT_S = 10.0
 _BLOCK_MS = 2000
+_MISSED_S = 5.0  # a worker that took a request shows it long before
+_SKEW_S = 5.0  # the most by which the clocks of two web hosts differ
+# A queue is served from its head: what came before the head is in somebody's hands, or was lost with its taker.
+_MISSED = b"""
+local head = redis.call('LINDEX', KEYS[1], 0)
+if head and tonumber(string.match(head, '([%d.]+)%]$') or 0) <= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'NX', 'EX', 60)
+return redis.call('GET', KEYS[2])
+"""
 _EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
@@ -33,14 +42,19 @@ class StreamEvent:
 
 
 def read_stream(
-    stream_id: str, *, organisation: Organisation | UUID, last_event_id: str = "0"
+    stream_id: str,
+    *,
+    organisation: Organisation | UUID,
+    last_event_id: str = "0",
+    abandoned: Callable[[], None] | None = None,
 ) -> Iterator[StreamEvent | None]:
     """Events after `last_event_id` until the final one; None about every ten seconds in which nothing comes.
 
-    Raises NotFound for a stream that is over and gone, or another organisation's.
+    `abandoned` is called when nobody writes the rest. Raises NotFound for a stream that is over and gone, or another
+    organisation's.
     """
     check_stream(stream_id, organisation=organisation)
-    return _events(stream_id, _checked_id(last_event_id))
+    return _events(stream_id, _checked_id(last_event_id), abandoned)
 
 
 def check_stream(stream_id: str, *, organisation: Organisation | UUID) -> None:
@@ -53,7 +67,7 @@ def check_stream(stream_id: str, *, organisation: Organisation | UUID) -> None:
 
 
 def is_abandoned(stream_id: str) -> bool:
-    """Whether nobody will write the rest: the worker died, or none took the request in time."""
+    """Whether nobody will write the rest: the worker died, also while it took the request, or none did in time."""
     with wire.reachable():
         owner, working = connection().mget(wire.owner_key(stream_id), wire.working_key(stream_id))
         newest = connection().xrevrange(wire.stream_key(stream_id), count=1)
@@ -61,7 +75,14 @@ def is_abandoned(stream_id: str) -> bool:
         return False
     if newest:
         return newest[0][1][b"type"].decode() not in FINAL_TYPES
-    return owner is None or float(owner.decode().split()[1]) < time.time()
+    return owner is None or _is_overdue(stream_id, *owner.decode().split()[1:])
+
+
+def _is_overdue(stream_id: str, deadline: str, queue: str, admitted_at: str) -> bool:
+    now, keys = time.time(), (queue, wire.missed_key(stream_id))
+    with wire.reachable():
+        [since] = lines().ask(["EVAL", _MISSED, 2, *keys, float(admitted_at) + _SKEW_S, now])
+    return float(deadline) < now or (bool(since) and now - float(since) > _MISSED_S)
 
 
 def cancel_stream(stream_id: str) -> None:
@@ -75,7 +96,7 @@ def _checked_id(last_event_id: str) -> str:
     return last_event_id or "0"
 
 
-def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
+def _events(stream_id: str, last: str, abandoned: Callable[[], None] | None) -> Iterator[StreamEvent | None]:
     quiet_since, key = time.monotonic(), wire.stream_key(stream_id)
     while True:
         [answer] = lines().ask(["XREAD", "COUNT", 100, "BLOCK", _BLOCK_MS, "STREAMS", key, last])
@@ -88,6 +109,9 @@ def _events(stream_id: str, last: str) -> Iterator[StreamEvent | None]:
             if event.type in FINAL_TYPES:
                 return
         if not answer and is_abandoned(stream_id):
+            cancel_stream(stream_id)  # should it come to life again
+            if abandoned:
+                abandoned()
             yield StreamEvent(
                 last, "error", Unavailable("the worker stopped before the answer was finished").as_dict()
             )
@@ -116,11 +140,23 @@ def _frames(stream_id: str, events: Iterator[StreamEvent | None]) -> Iterator[by
             connection().set(wire.left_key(stream_id), time.time(), ex=wire.STREAM_TTL_S)
 
 
+def release_connection() -> None:
+    """Give this thread's database connection back to the pool, before a wait in which it is not needed."""
+    if not database.in_atomic_block:
+        database.close()
+
+
 def sse_response(
-    stream_id: str, *, organisation: Organisation | UUID, last_event_id: str = "0"
+    stream_id: str,
+    *,
+    organisation: Organisation | UUID,
+    last_event_id: str = "0",
+    abandoned: Callable[[], None] | None = None,
 ) -> StreamingHttpResponse:
     """The stream as server-sent events. Gives the database connection back before the first byte."""
-    events = read_stream(stream_id, organisation=organisation, last_event_id=last_event_id)
+    events = read_stream(
+        stream_id, organisation=organisation, last_event_id=last_event_id, abandoned=abandoned
+    )
     database.close()
     response = StreamingHttpResponse(_frames(stream_id, events), content_type="text/event-stream")
     response["X-Accel-Buffering"] = "no"

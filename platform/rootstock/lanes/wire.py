@@ -24,6 +24,7 @@ ALIVE_S = 4
 REPLY_TTL_S = 60
 STREAM_TTL_S = 900
 WORKING_S = 5
+PLACE_S = 15
 # A reader that left may come back with Last-Event-ID; only then is the work given up.
 RECONNECT_GRACE_S = 5.0
 
@@ -75,13 +76,23 @@ def left_key(stream: str) -> str:
 
 
 def owner_key(stream: str) -> str:
-    """The organisation that may read a stream, and until when (Unix seconds) it must have begun to answer."""
+    """Who may read a stream, until when it must have begun, its queue, and since when it is there (Unix seconds)."""
     return f"stream:{stream}:owner"
 
 
 def working_key(stream: str) -> str:
     """Exists while a worker is writing a stream, and ends soon after that worker has died."""
     return f"stream:{stream}:working"
+
+
+def missed_key(stream: str) -> str:
+    """Since when a request was neither in its queue nor in anybody's hands."""
+    return f"stream:{stream}:missed"
+
+
+def places_key(organisation: UUID) -> str:
+    """Streams of an organisation that count towards how many it may have at once, by when they cease to."""
+    return f"gateway:streams:{organisation}"
 
 
 @dataclass(slots=True, frozen=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import redis
@@ -18,8 +19,31 @@ from rootstock.metrics.histogram import BOUNDS_MS
 from rootstock.metrics.ring import totals
 
 log = logging.getLogger(__name__)
-_ENGINE_COUNTERS = ("requests", "generated_tokens", "prompt_tokens", "errors")
-_ENGINE_GAUGES = ("running", "waiting", "adapters", "slots", "tokens_per_second")
+_ENGINE_COUNTERS = (
+    "requests",
+    "generated_tokens",
+    "prompt_tokens",
+    "prefix_hit_tokens",
+    "texts",
+    "errors",
+    "preemptions",
+    "steps",
+)
+_ENGINE_GAUGES = (
+    "running",
+    "waiting",
+    "slots",
+    "adapter_bytes",
+    "kv_blocks",
+    "kv_blocks_used",
+    "kv_blocks_cached",
+    "tokens_per_second",
+)
+_ENGINE_DISTRIBUTIONS = (
+    ("first_token_ms", "first_token_seconds", "From a request to its first token", 1000),
+    ("inter_token_ms", "inter_token_seconds", "Between two tokens of an answer", 1000),
+    ("batch", "batch", "Requests in a step of the engine", 1),
+)
 
 
 class Platform(Collector):
@@ -73,6 +97,24 @@ def _engines(workers: list[WorkerHealth]) -> Iterator[Metric]:
             for worker, engine in having:
                 family.add_metric([worker], engine.get(name, 0))
             yield family
+    tiers = GaugeMetricFamily(
+        "rootstock_engine_adapters", "Adapters by where they are", labels=["worker", "tier"]
+    )
+    for worker, engine in having:
+        for tier, count in engine.get("tiers", {}).items():
+            tiers.add_metric([worker, tier], count)
+    yield tiers
+    for source, name, text, scale in _ENGINE_DISTRIBUTIONS:
+        histogram = HistogramMetricFamily(f"rootstock_engine_{name}", text, labels=["worker"])
+        for worker, engine in having:
+            if found := engine.get(source):
+                histogram.add_metric([worker], _cumulated(found, scale), found["total"] / scale)
+        yield histogram
+
+
+def _cumulated(found: dict[str, Any], scale: float) -> list[tuple[str, float]]:
+    names = [*(f"{bound / scale:.6g}" for bound in found["bounds"]), "+Inf"]
+    return list(zip(names, map(float, accumulate(found["counts"])), strict=True))
 
 
 def _lanes() -> Iterator[Metric]:

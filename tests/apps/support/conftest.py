@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from django.conf import settings
 from models_zoo.emotion.labels import LABELS
 from models_zoo.llm.card import AdapterCard, write_card
 from rootstock.lanes import wire
-from workers.engine.protocol import Chunk, Sampling
+from workers.engine.protocol import Call, Chunk, Sampling
 from workers.lanes import Consumer
 
+ANYONE = Call()
 FINGERPRINT = "f" * 64
 WORDS = {"furious": "anger", "late": "annoyance", "thank": "gratitude", "happy": "joy", "how": "curiosity"}
 
@@ -39,7 +40,9 @@ class ScriptedEngine:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def classify(self, texts: Sequence[str], adapter: str) -> list[dict[str, float]]:
+    def classify(
+        self, texts: Sequence[str], adapter: str, call: Call | None = None
+    ) -> list[dict[str, float]]:
         """One row per text."""
         return [scores_of(text) for text in texts]
 
@@ -48,15 +51,14 @@ class ScriptedEngine:
         messages: Sequence[Mapping[str, str]],
         sampling: Sampling,
         adapter: str | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        deadline: float | None = None,
+        call: Call = ANYONE,
     ) -> Iterator[Chunk]:
         """The script, until cancelled."""
         self.asked.append(([dict(message) for message in messages], adapter))
         time.sleep(0.04)  # as reading the prompt takes; the lane sends words that come quicker together
         for number, word in enumerate(self.words):
             while number and not self.gate.wait(0.02):
-                if cancelled():
+                if call.cancelled():
                     yield Chunk("", 0, "cancelled")
                     return
             if self.failure and number:

@@ -55,7 +55,7 @@ def running(var: Path) -> Iterator[Stand]:
     embedded.ensure(var)
     try:
         _migrate()
-        organisation, token = _caller()
+        organisation, token = caller(*SCOPES)
         web = stack.address()
         alone = stack.Address(web.host, _free_port())
         definitions = [_web(stack, web), _web_alone(stack, alone), _echo_worker(stack)]
@@ -101,12 +101,13 @@ def _migrate() -> None:
     call_command("migrate", database="admin", verbosity=0, interactive=False)
 
 
-def _caller() -> tuple[Any, str]:
+def caller(*scopes: str) -> tuple[Any, str]:
+    """An organisation, and a key with these scopes whose rate has no limit."""
     from rootstock.accounts.services import api_key_create, organisation_create
     from rootstock.accounts.tenancy import tenant
 
     organisation = organisation_create(name="Bench")
-    key, token = api_key_create(organisation=organisation, name="bench", scopes=SCOPES)
+    key, token = api_key_create(organisation=organisation, name="bench", scopes=scopes)
     key.rate_per_minute = 0
     with tenant(organisation):
         key.save(update_fields=["rate_per_minute"])

@@ -88,7 +88,11 @@ def _answers_begin(stand: Any, count: int) -> list[str]:
     ids = [uuid4().hex for _ in range(count)]
     with wire.connect().pipeline(transaction=False) as pipeline:
         for stream in ids:
-            pipeline.set(wire.owner_key(stream), f"{stand.organisation.pk} {time.time() + 600}", ex=600)
+            pipeline.set(
+                wire.owner_key(stream),
+                f"{stand.organisation.pk} {time.time() + 600} none {time.time()}",
+                ex=600,
+            )
             pipeline.set(wire.working_key(stream), 1, ex=600)
         pipeline.execute()
     return ids

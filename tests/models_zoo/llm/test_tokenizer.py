@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_zoo.llm.spans import spans_of, tags_of, windows
-from models_zoo.llm.tokenizer import ChatTokenizer, TextStream
+from models_zoo.llm.tokenizer import ChatTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,8 @@ def test_malformed_messages_are_named(
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cc"]), max_size=60))
-def test_a_stream_shows_whole_characters_and_loses_none(tokenizer: ChatTokenizer, text: str) -> None:
-    stream = TextStream(tokenizer)
-    pieces = [stream.push(token) for token in tokenizer.encode(text)]
-    assert "".join(pieces) == text
-    assert all("\ufffd" not in piece for piece in pieces) or "\ufffd" in text
+def test_the_bytes_of_tokens_are_those_of_the_text(tokenizer: ChatTokenizer, text: str) -> None:
+    assert b"".join(tokenizer.token_bytes[token] for token in tokenizer.encode(text)) == text.encode()
 
 
 @settings(max_examples=60, deadline=None)

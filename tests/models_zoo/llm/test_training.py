@@ -219,6 +219,8 @@ def test_bad_data_names_line_and_field(base: TinyBase, tmp_path: Path, line: str
         ({"rank": 65}, "rank is 65"),
         ({"targets": ("lm_head",)}, "targets"),
         ({"overlap_tokens": 96}, "overlap_tokens"),
+        ({"max_tokens": 513}, "max_tokens is 513, expected at most 512"),
+        ({"alpha": 1e9}, "alpha is 1000000000.0, expected at most 10000 times the rank"),
         ({"bidirectional": True}, "bidirectional"),
         ({"train": Path("absent.jsonl")}, "absent"),
     ],

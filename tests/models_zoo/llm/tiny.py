@@ -8,10 +8,19 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from models_zoo.llm.card import ADAPTER_CARD_FILE, HEAD_FILE, AdapterCard, BaseCard, BaseConfig, write_card
-from models_zoo.llm.format import BaseFile, base_card, save_base
+from models_zoo.llm.card import (
+    ADAPTER_CARD_FILE,
+    BASE_FILE,
+    HEAD_FILE,
+    AdapterCard,
+    BaseCard,
+    BaseConfig,
+    write_card,
+)
+from models_zoo.llm.format import BaseFile, base_card
 from models_zoo.llm.heads import build_head
-from models_zoo.llm.tokenizer import _byte_alphabet, write_tokenizer
+from models_zoo.llm.tokenizer import byte_alphabet
+from models_zoo.llm.vocabulary import write_tokenizer
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
@@ -51,8 +60,8 @@ def make_base(folder: Path, seed: int = 0) -> TinyBase:
     """Write a random base. The head of a random model says nothing, but it says it reproducibly."""
     folder.mkdir(parents=True)
     random = torch.Generator().manual_seed(seed)
-    save_base(_tensors(random), folder)
-    alphabet = list(_byte_alphabet())
+    save_file(_tensors(random), folder / BASE_FILE)
+    alphabet = list(byte_alphabet())
     filler = [f"Ġ{a}{b}" for a in "abcdefgh" for b in "abcdefgh"][: CONFIG.vocabulary - len(CONTROL) - 256]
     write_tokenizer(
         folder,
@@ -111,15 +120,17 @@ def in_transformers(base: TinyBase) -> torch.nn.Module:
         attn_implementation="eager",
     )
     model = LlamaForCausalLM(config).eval().requires_grad_(False)
-    state = {"model.embed_tokens.weight": file.q8("embed_tokens").dequantize()}
-    state["lm_head.weight"] = file.q8("lm_head").dequantize()
+    state = {"model.embed_tokens.weight": file.matrix("embed_tokens").dequantize()}
+    state["lm_head.weight"] = file.matrix(
+        "lm_head" if "lm_head.codes" in file else "embed_tokens"
+    ).dequantize()
     state["model.norm.weight"] = file.tensor("norm.weight")
     for layer in range(c.layers):
         prefix = f"layers.{layer}"
         for norm in ("input_layernorm", "post_attention_layernorm"):
             state[f"model.{prefix}.{norm}.weight"] = file.tensor(f"{prefix}.{norm}.weight")
         for name in LINEARS:
-            state[f"model.{prefix}.{name}.weight"] = file.q4(f"{prefix}.{name}").dequantize()
+            state[f"model.{prefix}.{name}.weight"] = file.matrix(f"{prefix}.{name}").dequantize()
     model.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
     return model
 

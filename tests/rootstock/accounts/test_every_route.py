@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 from rootstock.accounts.actors import Actor
 from rootstock.accounts.roles import ROLE_SCOPES
-from rootstock.api import api
+from rootstock.api import api, openai
 from rootstock.ids import uuid7
 from tests.fixtures.world import Api
 
@@ -22,8 +22,10 @@ OPEN_PAGES = {
     *("healthz", "readyz", "metrics", "login/", "logout/", "join/<str:token>/"),
     *("oauth/token", "oauth/revoke", ".well-known/oauth-authorization-server"),
 }
-OPEN_OPERATIONS = {("GET", "/organisation/caller")}  # whoever has valid credentials may ask whose they are
-OWN_PREFIXES = ("account/", "operator/", "api/")
+OPEN_OPERATIONS = {
+    ("GET", "/api/v1/organisation/caller")
+}  # whoever has valid credentials may ask whose they are
+OWN_PREFIXES = ("account/", "operator/", "api/", "v1/")
 REFUSED = {400, 403, 404, 405, 409, 413, 415, 422}
 
 
@@ -52,8 +54,13 @@ def pages(patterns, prefix="") -> list[Route]:
 
 def operations() -> list[Route]:
     return [
-        Route(method, prefix + path, next((getattr(a, "scope", None) for a in op.auth_callbacks or []), None))
-        for prefix, router in api._routers
+        Route(
+            method,
+            root + prefix + path,
+            next((getattr(a, "scope", None) for a in op.auth_callbacks or []), None),
+        )
+        for root, served in (("/api/v1", api), ("/v1", openai))
+        for prefix, router in served._routers
         for path, view in router.path_operations.items()
         for op in view.operations
         for method in op.methods
@@ -126,7 +133,7 @@ def test_anonymous_callers_are_sent_away(world, ids) -> None:
         answer = ask(client, route.method, f"/{filled(route.path, ids)}")
         assert (answer.status_code, answer.get("Location", "")[:7]) == (302, "/login/"), route
     for route in OPERATIONS:
-        assert ask(client, route.method, f"/api/v1{filled(route.path, ids)}").status_code == 401, route
+        assert ask(client, route.method, filled(route.path, ids)).status_code == 401, route
 
 
 def test_whoever_belongs_to_no_organisation_sees_nothing(world, ids) -> None:
@@ -150,7 +157,7 @@ def test_a_role_without_the_scope_is_refused_on_pages(world, ids) -> None:
 def test_a_key_without_the_scope_is_refused(world, ids) -> None:
     for route in OPERATIONS:
         lacking = world.key("files:read" if route.scope != "files:read" else "jobs:read")
-        answer = ask(Api(lacking)._client, route.method, f"/api/v1{filled(route.path, ids)}")
+        answer = ask(Api(lacking)._client, route.method, filled(route.path, ids))
         assert answer.status_code == 403, route
         assert route.scope in answer.json()["detail"], route
 
@@ -160,7 +167,7 @@ def test_a_role_without_the_scope_is_refused_by_the_api(world, ids) -> None:
     for route in OPERATIONS:
         role = next(iter(world.roles_without(route.scope)), None)
         if role:
-            answer = ask(clients[role], route.method, f"/api/v1{filled(route.path, ids)}")
+            answer = ask(clients[role], route.method, filled(route.path, ids))
             assert answer.status_code == 403, f"{route}: {role}"
 
 
@@ -171,7 +178,7 @@ def test_to_another_organisation_things_do_not_exist(world, ids) -> None:
         assert answer.status_code in REFUSED, f"{route}: {answer.status_code}"
     for route in (route for route in OPERATIONS if "{" in route.path):
         caller = Api(world.key(route.scope, organisation=world.other))._client
-        answer = ask(caller, route.method, f"/api/v1{filled(route.path, ids)}")
+        answer = ask(caller, route.method, filled(route.path, ids))
         assert answer.status_code in REFUSED, f"{route}: {answer.status_code}"
         named = next(
             (name for name in ids if f":{name}}}" in route.path or f"{{{name}}}" in route.path), None

@@ -1,12 +1,37 @@
 """/metrics: what it tells, and whom."""
 
+import json
+
 import pytest
 from django.conf import settings
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from rootstock.jobs.services import job_create
+from rootstock.lanes.client import connection
 from rootstock.metrics.ring import Ring
+
+
+@pytest.fixture
+def engine_told():
+    """Say, as a worker does, what its engine counted."""
+
+    def tell(**engine) -> None:
+        state = {
+            "name": "told@engine",
+            "groups": ["language"],
+            "lanes": {},
+            "base": None,
+            "adapters": [],
+            "engine": engine,
+            "memory_bytes": 1,
+            "started_at": 0.0,
+            "seen_at": 0.0,
+        }
+        connection().set("worker:told@engine", json.dumps(state), ex=30)
+
+    yield tell
+    connection().delete("worker:told@engine")
 
 
 def scrape(**options):
@@ -50,6 +75,26 @@ def test_lanes_are_told_as_a_histogram(world) -> None:
     found = scrape()
     assert found["rootstock_lane_items_total", ("lane", "t.lane")] >= 3
     assert found["rootstock_lane_seconds_bucket", ("lane", "t.lane"), ("le", "+Inf")] >= 3
+
+
+def test_what_an_engine_counts_is_told(world, engine_told) -> None:
+    engine_told(
+        generated_tokens=7,
+        kv_blocks_used=3,
+        tiers={"device": 1, "memory": 2, "disk": 5},
+        first_token_ms={"bounds": [25.0, 50.0], "counts": [1, 2, 4], "total": 900.0},
+    )
+    found = scrape()
+    worker = ("worker", "told@engine")
+    assert found["rootstock_engine_generated_tokens_total", worker] == 7
+    assert found["rootstock_engine_kv_blocks_used", worker] == 3
+    assert found["rootstock_engine_adapters", ("tier", "disk"), worker] == 5
+    buckets = [
+        found["rootstock_engine_first_token_seconds_bucket", ("le", le), worker]
+        for le in ("0.025", "0.05", "+Inf")
+    ]
+    assert buckets == [1, 3, 7]
+    assert found["rootstock_engine_first_token_seconds_sum", worker] == 0.9
 
 
 @pytest.mark.parametrize(

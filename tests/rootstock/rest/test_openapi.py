@@ -35,7 +35,8 @@ def test_every_operation_is_told(document) -> None:
         assert each.get("summary"), name
         assert each.get("description"), name
         assert each["tags"], name
-        assert {"400", "401", "422", "429", "503"} <= set(each["responses"]), name
+        wrong_field = set() if " /v1/" in name else {"422"}  # OpenAI's clients know 400 for it
+        assert {"400", "401", "429", "503", *wrong_field} <= set(each["responses"]), name
     assert len({each["summary"] for _, each in operations(document)}) > len(operations(document)) * 0.9
 
 

@@ -1,0 +1,1 @@
+"""Writing replies: requests and their candidates, choosing tokens, constraints, beams, text on its way out."""

@@ -1,0 +1,65 @@
+"""What residency knows of an adapter."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from models_zoo.llm.card import CONTENT_FILES, AdapterCard
+
+Signature = tuple[Path, tuple[tuple[str, int, int], ...]]
+
+
+class Prepared(Protocol):
+    """An adapter in the device's own layout, in host memory."""
+
+    @property
+    def card(self) -> AdapterCard: ...
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+
+Weights = TypeVar("Weights", bound=Prepared)
+
+
+@dataclass(slots=True)
+class Known(Generic[Weights]):
+    """An adapter that can be asked for. `failure` says why its folder could not be read again, `placed` the
+    number of its last arrival in a slot, `used` when it was last asked for (monotonic seconds)."""
+
+    folder: Path
+    digest: str
+    signature: Signature
+    card: AdapterCard
+    rank: int
+    bytes: int
+    weights: Weights | None
+    wanted: int = 0  # requests that name it, from submission to their end
+    leaving: bool = False
+    pinned: bool = False
+    loading: bool = False
+    failure: str = ""
+    placed: int = 0
+    used: float = field(default_factory=time.monotonic)
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.wanted) and self.weights is None and not self.loading and not self.failure
+
+    def over(self, unused_since: float) -> bool:
+        """Whether it can be forgotten: it was removed, or lies unused on disk. It loads again when asked for."""
+        unused = self.weights is None and not (self.pinned or self.loading) and self.used <= unused_since
+        return not self.wanted and (self.leaving or unused)
+
+
+def signature(folder: Path) -> Signature:
+    """Sizes and times of an adapter's files: as long as they are the same, they need not be read to be known."""
+    found = ((name, folder / name) for name in CONTENT_FILES)
+    stats = ((name, path.stat()) for name, path in found if path.is_file())
+    return folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

@@ -1,0 +1,341 @@
+"""Where every adapter is: on the device, in host memory, or on disk alone. Any thread may ask; one loads.
+
+Weights are prepared for the device away from the engine thread; putting a prepared adapter into a slot is quick,
+so that requests which are being answered never wait for one that comes from disk. Host memory has a budget in
+bytes: the least recently used adapter that nobody uses, and nobody pinned, leaves first and is read from its
+folder again when it is asked for. After S-LoRA (Sheng et al., 2023). Nobody keeps others out: see `Turns`.
+
+A name means one content for ever: prefix cache and audit records name adapters by it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Generic
+
+from models_zoo.llm.card import AdapterCard, AdapterError, adapter_digest
+from workers.engine.known import Known, Signature, Weights, signature
+from workers.engine.protocol import AdapterResidency, EngineError
+from workers.engine.slots import SlotTable
+from workers.engine.turns import Turns
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 5.0  # that an adapter waits for a slot or memory before others give way
+FORGOTTEN_S = 3600.0  # unused on disk for so long, an adapter is known no more
+TIDY_S = 60.0  # between looks for those
+
+
+class Residency(Generic[Weights]):
+    """Adapters by name, in three tiers.
+
+    `read(folder)` verifies and prepares an adapter, in any thread; `place(slot, weights)` and `clear(slot)` are
+    called within `hold` and `sweep`, which are the engine thread's. `changed()` is called when an adapter was
+    registered, has arrived in memory, or failed to.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], Weights],
+        place: Callable[[int, Weights], None],
+        clear: Callable[[int], None],
+        slots: int,
+        memory_bytes: int,
+        changed: Callable[[], None],
+    ) -> None:
+        self._read, self._place, self._clear, self._changed = read, place, clear, changed
+        self._slots = SlotTable(slots)
+        self._most_slots = slots
+        self._filled: set[int] = set()  # slots with weights in them
+        self._placed = count(1)
+        self.turns = Turns(PATIENCE_S)
+        self.forgotten_s = FORGOTTEN_S
+        self._tidy_at = 0.0
+        self._digests: dict[str, str] = {}  # of every name there ever was
+        self._budget = memory_bytes
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Known[Weights]] = OrderedDict()  # least recently used first
+        self._unswept = False
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="adapters")
+
+    # --- any thread ---------------------------------------------------------------------------------------
+
+    def register(self, name: str, folder: Path) -> None:
+        """Verify the adapter in `folder` and make it available. Known already: nothing is done.
+
+        Raises `AdapterError` for a folder that is no adapter of this base, for a name that has meant another
+        content, and for more than memory may hold beside what is pinned.
+        """
+        files = signature(folder)
+        with self._lock:
+            if self._known_as(name, files):
+                return
+        digest = adapter_digest(folder)
+        with self._lock:
+            self._check_digest(name, digest)
+            if name in self._known:  # the same content, in other files
+                self._known[name].folder, self._known[name].signature = folder, files
+                self._known_as(name, files)
+                return
+        weights = self._read(folder)
+        with self._lock:
+            self._check_digest(name, digest)
+            self._check_size(name, weights.bytes)
+            self._digests[name] = digest
+            room = self._make_room(
+                weights.bytes, in_slots=False
+            )  # else it is read again when it is asked for
+            one = Known(
+                folder, digest, files, weights.card, weights.rank, weights.bytes, weights if room else None
+            )
+            self._known.setdefault(name, one).leaving = False
+            self._unswept = True
+        self._changed()
+
+    def remove(self, name: str) -> None:
+        """Take no new requests for the adapter, and forget it after the last one. Raises `EngineError`."""
+        with self._lock:
+            self._available(name).leaving = self._unswept = True
+
+    def pin(self, name: str, pinned: bool = True) -> None:
+        """Keep the adapter in memory, and in its slot once it has one, whatever else is asked for.
+
+        Raises `EngineError` when the pinned ones would leave no slot for the others, or no room for the largest
+        of them. A single slot is kept by nobody.
+        """
+        with self._lock:
+            chosen = self._available(name)
+            pins = sum(one.pinned or one is chosen for one in self._known.values())
+            if pinned and pins >= self._most_slots > 1:
+                raise EngineError(
+                    f"adapter {name} cannot be pinned: {pins} pinned ones would fill all {self._most_slots} slots"
+                )
+            others = [one for one in self._known.values() if one is not chosen and not one.pinned]
+            kept = sum(one.bytes for one in self._known.values() if one.pinned or one is chosen)
+            if pinned and kept + max((one.bytes for one in others), default=0) > self._budget:
+                raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
+            chosen.pinned = pinned
+
+    def card(self, name: str) -> AdapterCard:
+        """The card of an available adapter. Raises `EngineError`."""
+        with self._lock:
+            return self._available(name).card
+
+    def want(self, name: str) -> None:
+        """A request for the adapter was submitted: the next sweep fetches it if it is on disk.
+
+        Raises `EngineError` when it is not available.
+        """
+        with self._lock:
+            self._available(name).wanted += 1
+            self._known.move_to_end(name)
+            self._unswept = True
+
+    def share(self, name: str) -> None:
+        """A request in flight goes on in one part more, even while its adapter takes no new requests."""
+        with self._lock:
+            self._known[name].wanted += 1
+
+    def unwant(self, name: str) -> None:
+        """That request has ended."""
+        with self._lock:
+            known = self._known[name]
+            known.wanted -= 1
+            if not known.wanted:
+                known.failure = ""  # the next request tries again
+                known.used = time.monotonic()
+                self.turns.served(name)
+                self._unswept = True
+
+    def list(self) -> list[AdapterResidency]:
+        """The available adapters, least recently used first."""
+        with self._lock:
+            return [self._residency(name, one) for name, one in self._known.items() if not one.leaving]
+
+    def close(self) -> None:
+        """Stop reading from disk."""
+        self._loader.shutdown(wait=True, cancel_futures=True)
+
+    # --- the engine thread --------------------------------------------------------------------------------
+
+    def hold(self, name: str, begun: bool = False) -> int | None:
+        """The device slot of the adapter, held until `release`; None while it has none, or gives way. What has
+        `begun` goes on: others of its request may hold the adapter, and wait for it.
+
+        Raises `EngineError` when its folder can no longer be read, and what `place` raises.
+        """
+        with self._lock:
+            known = self._known[name]
+            if known.failure:
+                raise EngineError(f"adapter {name} cannot be read again: {known.failure}")
+            if known.weights is None or (self.turns.gives_way(name) and not begun):
+                return None
+            taken = self._slots.pin(name, keep=self._keeps_slot)
+            if taken is None:
+                self._ask_for_slot(name)
+                return None
+            slot, is_new = taken
+            if is_new:
+                self._fill(name, slot, known.weights)
+                known.placed = next(self._placed)
+            self.turns.served(name)
+            return slot
+
+    def release(self, name: str) -> None:
+        """One who held the adapter is done; it stays in its slot until the slot is needed."""
+        self._slots.unpin(name)
+
+    def sweep(self) -> None:
+        """Forget what left, bring memory within its budget, and begin to read what is wanted from disk."""
+        now = time.monotonic()
+        if not self._unswept and now < self._tidy_at:
+            return
+        with self._lock:
+            self._tidy_at = now + TIDY_S
+            for name in [name for name, one in self._known.items() if one.over(now - self.forgotten_s)]:
+                self._drop_from_slot(name)
+                del self._known[name]
+            self._make_room(0)
+            self._unswept = not self._fetch(now)
+
+    # --- under the lock -----------------------------------------------------------------------------------
+
+    def _available(self, name: str) -> Known[Weights]:
+        known = self._known.get(name)
+        if known is None or known.leaving:
+            raise EngineError(f"adapter {name} is not loaded")
+        return known
+
+    def _known_as(self, name: str, files: Signature) -> bool:
+        """Whether these files are, unchanged, the ones that were registered; then it is available."""
+        known = self._known.get(name)
+        if known is None or known.signature != files:
+            return False
+        known.leaving, known.used = False, time.monotonic()
+        return True
+
+    def _check_digest(self, name: str, digest: str) -> None:
+        if self._digests.get(name, digest) != digest:
+            raise AdapterError(f"{name}: the name means another adapter already; names carry their digest")
+
+    def _check_size(self, name: str, size: int) -> None:
+        pinned = sum(one.bytes for one in self._known.values() if one.pinned)
+        if size > self._budget - pinned:
+            raise AdapterError(
+                f"{name}: {size} bytes, and memory for adapters is {self._budget}, {pinned} pinned"
+            )
+
+    def _keeps_slot(self, name: str) -> bool:
+        return self._known[name].pinned and self._most_slots > 1
+
+    def _fill(self, name: str, slot: int, weights: Weights) -> None:
+        """Put weights into a slot; if that fails, nobody sits there."""
+        try:
+            self._place(slot, weights)
+            self._filled.add(slot)
+        except Exception:
+            self._slots.unpin(name)
+            self._drop_from_slot(name)
+            raise
+
+    def _used(self) -> int:
+        return sum(one.bytes for one in self._known.values() if one.weights is not None or one.loading)
+
+    def _fetch(self, now: float) -> bool:
+        """Begin to read what is wanted, who waits longest first; whether there was room for all."""
+        missing = [(name, one) for name, one in self._known.items() if one.missing]
+        for name, one in sorted(missing, key=lambda item: self.turns.since(item[0])):
+            if not self._make_room(one.bytes):
+                overdue = self.turns.refused(name, now)
+                if overdue and not self._make_room(one.bytes, waiting=name):
+                    self._ask_for_room(name, one.bytes)
+                    return False  # what comes free is for it
+                if not overdue:
+                    continue
+            one.loading = True
+            self._loader.submit(self._load, name, one)
+        return not any(one.missing for one in self._known.values())
+
+    def _make_room(self, needed: int, in_slots: bool = True, waiting: str | None = None) -> bool:
+        """Let idle adapters go to disk until `needed` more bytes fit; whether they do. One that is `waiting` for
+        too long may displace those that are only asked for, but none that has waited longer."""
+        for name, one in list(self._known.items()):
+            if self._used() + needed <= self._budget:
+                return True
+            if one.weights is None or one.pinned or self._slots.in_use(name):
+                continue
+            asked = one.wanted and (waiting is None or self.turns.since(name) <= self.turns.since(waiting))
+            if not asked and (in_slots or self._slots.slot(name) is None):
+                self._drop_from_slot(name)
+                one.weights = None
+        return self._used() + needed <= self._budget
+
+    def _ask_for_slot(self, name: str) -> None:
+        """All slots are in use. After a while the adapter that came to its own first gives way."""
+        if self.turns.refused(name, time.monotonic()):
+            asked = self.turns.giving_way_for(name)
+            if not any(self._slots.slot(one) is not None for one in asked):
+                for victim in self._in_use(self._keeps_slot)[:1]:
+                    self.turns.give_way(victim, name)
+
+    def _ask_for_room(self, name: str, needed: int) -> None:
+        """Memory is in use. Adapters give way, those that came first first, until there will be enough."""
+        lacking = self._used() + needed - self._budget
+        lacking -= sum(
+            one.bytes for other, one in self._known.items() if self.turns.gives_way(other) and one.weights
+        )
+        for victim in self._in_use(lambda other: self._known[other].pinned):
+            if lacking > 0:
+                self.turns.give_way(victim, name)
+                lacking -= self._known[victim].bytes
+
+    def _in_use(self, keep: Callable[[str], bool]) -> builtins.list[str]:
+        """Adapters that could give way and do not yet, the one longest in its slot first."""
+        names = [
+            name
+            for name in self._known
+            if self._slots.in_use(name) and not (keep(name) or self.turns.gives_way(name))
+        ]
+        return sorted(names, key=lambda name: self._known[name].placed)
+
+    def _drop_from_slot(self, name: str) -> None:
+        slot = self._slots.slot(name)
+        if slot is not None:
+            self._slots.remove(name)
+            if slot in self._filled:
+                self._filled.discard(slot)
+                try:
+                    self._clear(slot)
+                except Exception:  # the slot is free: what comes next replaces what is there
+                    logger.exception("slot %d could not be cleared", slot)
+
+    def _residency(self, name: str, one: Known[Weights]) -> AdapterResidency:
+        slot = self._slots.slot(name)
+        tier = "device" if slot is not None else "disk" if one.weights is None else "memory"
+        return AdapterResidency(
+            name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier=tier, pinned=one.pinned
+        )
+
+    # --- the loader's thread ------------------------------------------------------------------------------
+
+    def _load(self, name: str, known: Known[Weights]) -> None:
+        weights, failure = None, ""
+        try:
+            if adapter_digest(known.folder) == known.digest:
+                weights = self._read(known.folder)
+            else:
+                failure = "its files changed on disk since it was loaded"
+        except Exception as error:  # whatever it is, those who wait for the adapter must hear of it
+            logger.warning("adapter %s cannot be read again: %s", name, error)
+            failure = "the worker's log says why"  # the reason names folders of the server
+        with self._lock:
+            known.weights, known.failure, known.loading = weights, failure, False
+        self._changed()
