@@ -48,7 +48,6 @@ class EngineLoop:
         self._inbox: deque[Entry] = deque()
         self._occupancy = (0, 0)  # running, waiting, as of the last step
         self._held: dict[Entry, int] = {}  # device slot of each entry's adapter
-        self._failures: dict[Entry, EngineError] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -165,7 +164,7 @@ class EngineLoop:
             if not isinstance(error, EngineError):
                 logger.exception("adapter %s could not be put on the device", entry.adapter)
                 error = EngineError(f"adapter {entry.adapter} could not be put on the device")
-            self._failures[entry] = error
+            entry.ticket.failure = error
             entry.ticket.cancelled = True  # the next look for expired ones finds it
             return False
         if slot is not None:
@@ -175,7 +174,7 @@ class EngineLoop:
     def _let_go(self, before: set[Entry], step: Step[Entry] | None) -> None:
         """Those that were given a slot and then no place in the step hold nothing, nor do preempted ones."""
         planned = {piece.entry for piece in step.pieces} if step else set()
-        unplanned = [entry for entry in self._held if entry not in before and entry not in planned]
+        unplanned = [e for e in self._held if e not in before and e not in planned and not e.blocks]
         preempted = step.preempted if step else []
         self.metrics.preemptions += len(preempted)
         for entry in {*unplanned, *preempted}:
@@ -278,7 +277,7 @@ class EngineLoop:
     def _answer_ended(self, entry: Entry) -> None:
         """Answer an entry that was cancelled or is late; the scheduler has let go of it."""
         self._leave(entry)
-        failure = self._failures.pop(entry, None)
+        failure = entry.ticket.failure
         if failure is not None or not entry.cancelled:
             entry.fail(failure or EngineTimeout("the deadline passed"))
         elif isinstance(entry, Generation):

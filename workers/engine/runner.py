@@ -81,7 +81,7 @@ class Runner:
         """One forward pass over the pieces; `held` tells in which slot an entry's adapter is."""
         if not pieces:
             return Outcome(torch.empty(0))
-        slots = [held.get(piece.entry, 0) for piece in pieces]
+        slots = [0 if piece.entry.adapter is None else held[piece.entry] for piece in pieces]
         order = sorted(range(len(pieces)), key=slots.__getitem__)  # rows of an adapter lie together
         pieces, slots = [pieces[index] for index in order], [slots[index] for index in order]
         hidden = self.decoder.forward(

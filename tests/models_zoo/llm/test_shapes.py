@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from models_zoo.llm import card as cards
 from models_zoo.llm.card import ModelError
 from models_zoo.llm.decoder import Decoder, load_decoder
-from models_zoo.llm.format import save_base
 from models_zoo.llm.panels import PanelMatrix
 from tests.models_zoo.llm.tiny import TinyBase
 
@@ -74,7 +73,7 @@ def test_weights_of_another_kind_are_refused(
 ) -> None:
     folder = changed()
     tensors = load_file(folder / cards.BASE_FILE)
-    save_base(tensors | {name: change(tensors[name])}, folder)
+    save_file(tensors | {name: change(tensors[name])}, folder / cards.BASE_FILE)
     values = json.loads((folder / cards.BASE_CARD_FILE).read_text())
     values["bytes"] = (folder / cards.BASE_FILE).stat().st_size
     (folder / cards.BASE_CARD_FILE).write_text(json.dumps(values))

@@ -16,7 +16,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer
 from workers.engine.generation.constraints import ConstraintCompiler, ConstraintError, Matcher
 from workers.engine.generation.penalties import Penalties
 from workers.engine.generation.text import TextStream, Transcript
-from workers.engine.protocol import Call, Sampling, Timing, TokenLogprob, Usage
+from workers.engine.protocol import Call, EngineError, Sampling, Timing, TokenLogprob, Usage
 
 if TYPE_CHECKING:
     from workers.engine.generation.group import Group
@@ -45,11 +45,13 @@ class Choice:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One call, shared by all the work it made. Setting `cancelled`, from any thread, ends all of it."""
+    """One call, shared by all the work it made. Setting `cancelled`, from any thread, ends all of it;
+    `failure` is what is answered then."""
 
     call: Call
     arrived: float = field(default_factory=time.monotonic)
     cancelled: bool = False
+    failure: EngineError | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
