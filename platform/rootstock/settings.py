@@ -91,7 +91,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Of a worker that holds the base: answers written at once, device slots of adapters, memory of keys and values, and
 # host memory of adapters.
 ENGINE_SEQUENCES = integer("ROOTSTOCK_ENGINE_SEQUENCES", 16, 1)
-ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 1)
+ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 4)
 ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
 ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
 
@@ -207,11 +207,7 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 # (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
 FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
 FILE_INCOMING_DIR = VAR_DIR / "uploads"
-FILE_UPLOAD_PATHS = (
-    "/api/v1/files",
-    "/api/v1/datasets",
-    "/files/",
-)  # may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_UPLOAD_PATHS = ("/api/v1/files", "/api/v1/datasets", "/files/")  # more than DATA_UPLOAD_MAX_MEMORY_SIZE
 FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
 FILE_QUOTA_BYTES = integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
 FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits
