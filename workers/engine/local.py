@@ -65,7 +65,7 @@ class LocalEngine:
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native)
+        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
@@ -78,7 +78,7 @@ class LocalEngine:
         self._window = min(EMBEDDED_TOGETHER, self._context)
         limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool()),
+            Runner(decoder, cache, decoder.lora_pool(slots)),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,
