@@ -143,7 +143,7 @@ class EngineLoop:
         for entry in self.scheduler.expired(now):
             self._answer_ended(entry)
         before = set(self._held)
-        step = self.scheduler.plan(now, self._resident)
+        step = self.scheduler.plan(now, self._resident, self.residency.on_the_way())
         self._let_go(before, step)
         self._occupancy = (self.scheduler.running, self.scheduler.waiting)
         if step is None:

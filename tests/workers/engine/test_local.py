@@ -485,6 +485,34 @@ def test_more_replies_than_the_cache_holds_give_way_and_still_end_right(desk: De
     engine.close()
 
 
+def test_an_adapter_is_fetched_while_its_prompt_waits_for_memory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is here, its prompt keeps no memory from others either."""
+    desk.engine.load("one", desk.folders["one"])
+    size = desk.engine.adapters()[0].bytes
+    few = 16 * 2 * 3 * 2 * 32 * 16 * 2  # bytes of 16 blocks
+    engine = LocalEngine(
+        desk.base.folder, threads=1, sequences=4, context=256, kv_bytes=few, adapter_bytes=int(1.5 * size)
+    )
+    slow_down(Desk(desk.base, engine, desk.folders), monkeypatch, seconds=0.02)
+    gate, read = threading.Event(), engine._loop.residency._read
+    for name in ("one", "two"):
+        engine.load(name, desk.folders[name])
+    on_disk = next(one.adapter for one in engine.adapters() if one.tier == "disk")
+    monkeypatch.setattr(engine._loop.residency, "_read", lambda folder: gate.wait(10) and read(folder))
+    writer = engine.generate(HELLO, Sampling(max_tokens=90, ignore_end=True))
+    next(writer)
+    late = engine.generate("long " * 45, Sampling(max_tokens=2), on_disk, Call("late"))
+    assert list(engine.generate(HELLO, Sampling(max_tokens=2), None, Call("other")))
+    gate.set()
+    until(lambda: next(one for one in engine.adapters() if one.adapter == on_disk).tier != "disk")
+    assert engine.stats().running == 1, "its prompt still waits for memory"
+    assert list(writer)
+    assert list(late)
+    engine.close()
+
+
 def test_embeddings_are_of_length_one_and_tell_texts_apart(desk: Desk) -> None:
     desk.engine.load("one", desk.folders["one"])
     desk.engine.load("class", desk.folders["class"])
