@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Generic
 
 from workers.engine.scheduling.entry import E, Piece, Step
@@ -14,12 +14,20 @@ from workers.engine.scheduling.waiting import Lineup, Waiting
 class Plan(Generic[E]):
     """Fills `step` with up to `left` tokens. `blocked`: a prompt waits for blocks or a place."""
 
-    def __init__(self, state: State[E], budget: int, now: float, resident: Callable[[E], bool]) -> None:
+    def __init__(
+        self,
+        state: State[E],
+        budget: int,
+        now: float,
+        resident: Callable[[E], bool],
+        on_the_way: Container[str | None],
+    ) -> None:
         self.step: Step[E] = Step(copies=state.tables.take_copies())
         self.left = budget
         self.blocked = False
         self.bucket: int | None = None
         self._state, self._now, self._resident = state, now, resident
+        self._on_the_way = on_the_way
         self._absent: set[tuple[str | None, bool]] = (
             set()
         )  # adapters not there now, for new ones or begun ones
@@ -152,7 +160,10 @@ class Plan(Generic[E]):
         for record in under_way:
             lineup.add(record)
         for queue in queues:
-            lineup.add_queue(queue)
+            if queue.adapter in self._on_the_way:
+                queue.seen(self._now)
+            else:
+                lineup.add_queue(queue)
         return lineup
 
     def _is_resident(self, record: Record[E]) -> bool:

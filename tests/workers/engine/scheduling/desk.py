@@ -113,6 +113,7 @@ class Desk:
         self.device = Device(blocks, size)
         self.holds: dict[Job, str] = {}
         self.fetching: set[str] = set()
+        self.told = True  # the scheduler is told of them, or has to ask
         self.jobs: dict[Job, int] = {}  # -> tokens it had written when it came
         self.branching: dict[Job, int] = {}  # to fork at their next token, with this seed
         self.steps = 0
@@ -149,7 +150,7 @@ class Desk:
         self.asked = []
         for job in self.scheduler.expired(self.now):
             self._end(job, "cancelled" if job.cancelled else "late")
-        step = self.scheduler.plan(self.now, self.resident)
+        step = self.scheduler.plan(self.now, self.resident, self.fetching if self.told else ())
         if step is None:
             return None
         for job in step.preempted:

@@ -262,13 +262,26 @@ def test_limits_must_make_sense(name: str) -> None:
 
 def test_absent_adapters_hold_nobody_up() -> None:
     d = desk()
-    d.fetching = {"x"}
+    d.fetching, d.told = {"x"}, False
     waiting = [d.add(Job([1], adapter="x")) for _ in range(20)]
     present, base = d.add(Job([1], adapter="y")), d.add(Job([1]))
     assert {job for job, *_ in planned(d)} == {present, base}
     assert len([job for job in d.asked if job.adapter == "x"]) == 1
     d.fetching = set()
     assert {job for job, *_ in planned(d)} == set(waiting[:4])
+
+
+def test_one_whose_adapter_is_on_its_way_is_not_asked_about_and_keeps_no_memory() -> None:
+    d = desk(sequences=2, blocks=4)
+    runs = d.add(Job([1] * 6, limit=4))
+    planned(d)
+    d.fetching = {"x"}
+    large, small = d.add(Job([2] * 12, adapter="x")), d.add(Job([3]))
+    assert {job for job, *_ in planned(d)} == {runs, small}
+    assert large not in d.asked
+    d.fetching = set()
+    d.run()
+    assert large.ended == "done"
 
 
 def test_more_adapters_than_slots_take_turns() -> None:
