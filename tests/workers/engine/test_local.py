@@ -93,9 +93,9 @@ def slow_down(desk: Desk, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02
     """Make each step take longer, and no reply end by itself."""
     run = desk.engine._loop._runner.run
 
-    def slowly(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def slowly(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         time.sleep(seconds)
-        outcome = run(pieces, held)
+        outcome = run(pieces, held, meanwhile)
         outcome.logits.fill_(-100.0)
         outcome.logits[:, 10:11] = 0.0
         return outcome
@@ -152,7 +152,7 @@ def test_a_deadline_ends_a_running_and_a_waiting_reply(desk: Desk, monkeypatch: 
 
 
 def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def broken(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         raise ArithmeticError("no sense")
 
     with monkeypatch.context() as patch:
@@ -174,11 +174,11 @@ def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
     alone = [text(reply(desk, wish, ignore_end=True)) for wish in wishes]
     run, sizes = desk.engine._loop._runner.run, []
 
-    def scarce(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def scarce(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         sizes.append(sum(piece.count for piece in pieces))
         if sizes[-1] > 20:
             raise torch.OutOfMemoryError("20 rows are all there is memory for")
-        return run(pieces, held)
+        return run(pieces, held, meanwhile)
 
     monkeypatch.setattr(desk.engine._loop._runner, "run", scarce)
     for organisation in ("", "other"):  # the other finds no prefix of the first in the cache
@@ -380,8 +380,10 @@ def test_partial_characters_are_held_back(desk: Desk, monkeypatch: pytest.Monkey
     script = iter([*desk.engine._tokenizer.encode("é😀ß"), desk.base.card.end_token])
     run = desk.engine._loop._runner.run
 
-    def scripted(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
-        outcome = run(pieces, held)
+    def scripted(
+        pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]
+    ) -> Outcome:
+        outcome = run(pieces, held, meanwhile)
         if outcome.sampled:
             outcome.logits[0, next(script)] = 1e6
         return outcome
