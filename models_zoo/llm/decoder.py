@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models_zoo.llm.activation import gate
 from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, ModelError, read_card
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 # product
 Project = Callable[[int, str, Matrix, Tensor], Tensor]
 
+# (a layer, x) -> what it makes of x: where training saves memory and takes its pauses
+Run = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+
 Form = Literal["int4", "fp8", "bfloat16"]
 
 
@@ -55,6 +60,11 @@ class Forward(Protocol):
 def base_only(layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
     """The base without any adapter."""
     return matrix(x)
+
+
+def plainly(block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """One layer after the other."""
+    return block(x)
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,21 +125,32 @@ class Decoder:
         )[0]
 
     def hidden(
-        self, tokens: Tensor, positions: Tensor, attend: Attention, project: Project = base_only
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        attend: Attention,
+        project: Project = base_only,
+        run: Run = plainly,
     ) -> Tensor:
         """tokens, positions int64 [B, T] -> normalized last hidden states float32 [B, T, H]."""
-        batch, length = tokens.shape
         x = self.embedding.rows_at(tokens)
         cosine, sine = self._cosine[positions][:, :, None], self._sine[positions][:, :, None]
-        for index, layer in enumerate(self.layers):
-            flat = self._normalize(x, layer.attention_norm).view(batch * length, -1)
-            q, k, v = self._heads(project(index, "qkv", layer.qkv, flat), batch, length)
-            mixed = attend(index, rotate(q, cosine, sine), rotate(k, cosine, sine), v)
-            x = x + project(index, "output", layer.output, mixed.view(batch * length, -1)).view(x.shape)
-            flat = self._normalize(x, layer.mlp_norm).view(batch * length, -1)
-            gate, up = project(index, "gate_up", layer.gate_up, flat).chunk(2, dim=-1)
-            x = x + project(index, "down", layer.down, F.silu(gate) * up).view(x.shape)
+        for index in range(len(self.layers)):
+            x = run(partial(self._block, index, cosine, sine, attend, project), x)
         return F.rms_norm(x, (self.config.hidden_size,), self.norm, self.config.norm_epsilon)
+
+    def _block(
+        self, index: int, cosine: Tensor, sine: Tensor, attend: Attention, project: Project, x: Tensor
+    ) -> Tensor:
+        """One layer: x float32 [B, T, H] -> the same."""
+        layer, (batch, length, _) = self.layers[index], x.shape
+        flat = self._normalize(x, layer.attention_norm).view(batch * length, -1)
+        q, k, v = self._heads(project(index, "qkv", layer.qkv, flat), batch, length)
+        mixed = attend(index, rotate(q, cosine, sine), rotate(k, cosine, sine), v)
+        x = x + project(index, "output", layer.output, mixed.view(batch * length, -1)).view(x.shape)
+        flat = self._normalize(x, layer.mlp_norm).view(batch * length, -1)
+        gated = gate(project(index, "gate_up", layer.gate_up, flat))
+        return x + project(index, "down", layer.down, gated).view(x.shape)
 
     def lora_pool(self, slots: int = 16) -> LoraPool:
         """An empty pool for adapters in slots 1 to `slots`, in the form in which this decoder computes with them."""

@@ -48,6 +48,7 @@ class EngineLoop:
         self._inbox: deque[Entry] = deque()
         self._occupancy = (0, 0)  # running, waiting, as of the last step
         self._held: dict[Entry, int] = {}  # device slot of each entry's adapter
+        self._grown: list[Generation] = []  # those whose newest text was not told
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -142,10 +143,11 @@ class EngineLoop:
         for entry in self.scheduler.expired(now):
             self._answer_ended(entry)
         before = set(self._held)
-        step = self.scheduler.plan(now, self._resident)
+        step = self.scheduler.plan(now, self._resident, self.residency.on_the_way())
         self._let_go(before, step)
         self._occupancy = (self.scheduler.running, self.scheduler.waiting)
         if step is None:
+            self._tell()
             with self._lock:
                 if not (self._inbox or self._closed or self.scheduler.idle):
                     self._lock.wait(LOOK_AGAIN_S)
@@ -186,7 +188,7 @@ class EngineLoop:
             self._begin(piece.entry)
         try:
             self._runner.copy(step.copies)
-            outcome = self._runner.run(step.pieces, self._held)
+            outcome = self._runner.run(step.pieces, self._held, meanwhile=self._tell)
         except Exception as error:
             self._recover(step, error)
             return
@@ -215,7 +217,7 @@ class EngineLoop:
             self._fail({piece.entry for piece in step.pieces}, error)
 
     def _settle(self, logits: Tensor, sampled: list[Generation]) -> int:
-        """Next tokens; what they begin and end. How many there are."""
+        """Next tokens; what they begin and end. How many there are. Their text is told while the next step runs."""
         last = [generation.last_token for generation in sampled]
         try:
             progress = settle(logits, sampled)
@@ -229,8 +231,14 @@ class EngineLoop:
             self._fork(parent, child)
         for generation in progress.finished:
             self._leave(generation)
+        self._grown += progress.grown
         self._time(sampled, last)
         return progress.tokens
+
+    def _tell(self) -> None:
+        grown, self._grown = self._grown, []
+        for generation in grown:
+            generation.tell()
 
     def _fork(self, parent: Generation, child: Generation) -> None:
         """The child runs on beside its parent, or, when there is no memory, waits for its turn. What goes

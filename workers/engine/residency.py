@@ -189,6 +189,13 @@ class Residency(Generic[Weights]):
             self.turns.served(name)
             return slot
 
+    def on_the_way(self) -> set[str]:
+        """Adapters that are asked for and still on disk: nobody can hold them now."""
+        with self._lock:
+            return {
+                n for n, one in self._known.items() if one.wanted and one.weights is None and not one.failure
+            }
+
     def release(self, name: str) -> None:
         """One who held the adapter is done; it stays in its slot until the slot is needed."""
         self._slots.unpin(name)

@@ -3,7 +3,7 @@ comes out of it. The only part of the engine that touches the device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class Runner:
     def __init__(self, decoder: Decoder, cache: PagedCache, pool: LoraPool) -> None:
         self.decoder, self.cache, self.pool = decoder, cache, pool
         self._heads: dict[int, PreparedAdapter] = {}
+        self._works_itself = decoder.device.type == "cpu"
 
     def read(self, folder: Path) -> PreparedAdapter:
         """Verify the adapter in `folder` and bring it into the device's layout; any thread. Raises `AdapterError`."""
@@ -77,10 +78,17 @@ class Runner:
         if pairs:
             self.cache.copy(pairs)
 
-    def run(self, pieces: Sequence[Piece[Entry]], held: Mapping[Entry, int]) -> Outcome:
-        """One forward pass over the pieces; `held` tells in which slot an entry's adapter is."""
+    def run(
+        self, pieces: Sequence[Piece[Entry]], held: Mapping[Entry, int], meanwhile: Callable[[], None]
+    ) -> Outcome:
+        """One forward pass over the pieces; `held` tells in which slot an entry's adapter is.
+
+        `meanwhile` is called while the device works, or before where this thread does the work itself.
+        """
         if not pieces:
             return Outcome(torch.empty(0))
+        if self._works_itself:
+            meanwhile()
         slots = [0 if piece.entry.adapter is None else held[piece.entry] for piece in pieces]
         order = sorted(range(len(pieces)), key=slots.__getitem__)  # rows of an adapter lie together
         pieces, slots = [pieces[index] for index in order], [slots[index] for index in order]
@@ -89,7 +97,10 @@ class Runner:
             self.cache,
             self.pool,
         )
-        return self._outcome(pieces, slots, hidden)
+        outcome = self._outcome(pieces, slots, hidden)
+        if not self._works_itself:
+            meanwhile()
+        return outcome
 
     def _segment(self, piece: Piece[Entry], slot: int) -> Segment:
         entry, stop = piece.entry, piece.start + piece.count

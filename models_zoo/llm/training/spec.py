@@ -55,6 +55,7 @@ class TrainSpec:
     seed: int = 0
     evaluate_every: int | None = None  # steps; None: at the end of every epoch. The best state is kept.
 
+    recompute: bool | None = None  # layers again for the gradient, which saves memory; None: what needs be
     device: str = "cpu"
     threads: int | None = None
     precision: Literal["float32", "float16"] = "float16"  # of the stored adapter

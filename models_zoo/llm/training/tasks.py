@@ -8,17 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models_zoo.llm.attention import Attention, BidirectionalAttention, CausalAttention
 from models_zoo.llm.card import AdapterCard
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.heads import PooledHead, TokenHead, build_head
+from models_zoo.llm.training.blocks import Blocks
 from models_zoo.llm.training.data import NO_TARGET, Example, batches
-from models_zoo.llm.training.graft import AnswerLoss, LoraParameters
+from models_zoo.llm.training.functions import AnswerLoss
+from models_zoo.llm.training.graft import LoraParameters
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores, label_scores, multi_label_scores
+from models_zoo.llm.training.packing import lay_out
 from models_zoo.llm.training.spec import TrainSpec
 
 EVALUATION_BATCH = 4  # times the training batch
-PAD_TO = 8  # attention kernels want lengths of this multiple
 
 
 class Student:
@@ -29,6 +30,7 @@ class Student:
         self.card = card
         self.device = decoder.device
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
+        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute)
         head = build_head(card, decoder.config.hidden_size)
         self.head = None if head is None else head.to(decoder.device)
 
@@ -40,18 +42,13 @@ class Student:
 
     def hidden(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
         """Hidden states float32 [B, T, H] of the examples, right-padded, and bool [B, T], False at
-        padding."""
-        longest = -(-max(len(example.ids) for example in examples) // PAD_TO) * PAD_TO
-        pad = self.decoder.card.pad_token
-        rows = [example.ids + [pad] * (longest - len(example.ids)) for example in examples]
-        tokens = torch.tensor(rows).to(self.device, non_blocking=True)
-        lengths = torch.tensor([len(example.ids) for example in examples]).to(self.device, non_blocking=True)
-        keep = torch.arange(longest, device=self.device) < lengths[:, None]
-        attend: Attention = CausalAttention()
-        if self.card.bidirectional:
-            attend = BidirectionalAttention(keep, self.decoder.dtype)
-        positions = torch.arange(longest, device=self.device).expand(tokens.shape)
-        return self.decoder.hidden(tokens, positions, attend, self.lora.project), keep
+        padding, where they say nothing."""
+        rows = [example.ids for example in examples]
+        layout = lay_out(rows, self.decoder.card.pad_token, self.device)
+        attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
+        run = self.blocks.start(layout.tokens.numel())
+        hidden = self.decoder.hidden(layout.tokens, layout.positions, attend, self.lora.project, run)
+        return layout.padded(hidden), layout.keep
 
 
 class ChatTask:

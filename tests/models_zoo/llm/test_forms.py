@@ -90,7 +90,7 @@ def test_a_mixed_product_keeps_the_order_of_its_rows(rows: int, share: float) ->
 
 def test_gradients_pass_a_mixed_product() -> None:
     """Training grafts onto it as onto any other."""
-    from models_zoo.llm.training.graft import FrozenProduct
+    from models_zoo.llm.training.functions import FrozenProduct
 
     matrix = quantize(torch.randn(64, 32, generator=torch.Generator().manual_seed(0)), "mixed", 0.25)
     x = torch.randn(5, 32, requires_grad=True)

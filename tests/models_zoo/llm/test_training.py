@@ -16,7 +16,7 @@ from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training import TrainSpec, read_spec, train_lora
 from models_zoo.llm.training.data import batches, encode_examples
-from models_zoo.llm.training.graft import AnswerLoss
+from models_zoo.llm.training.functions import AnswerLoss
 from models_zoo.llm.training.loop import _start_card
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores
 from models_zoo.llm.training.tasks import Student, build_task

@@ -93,9 +93,9 @@ def slow_down(desk: Desk, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02
     """Make each step take longer, and no reply end by itself."""
     run = desk.engine._loop._runner.run
 
-    def slowly(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def slowly(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         time.sleep(seconds)
-        outcome = run(pieces, held)
+        outcome = run(pieces, held, meanwhile)
         outcome.logits.fill_(-100.0)
         outcome.logits[:, 10:11] = 0.0
         return outcome
@@ -152,7 +152,7 @@ def test_a_deadline_ends_a_running_and_a_waiting_reply(desk: Desk, monkeypatch: 
 
 
 def test_an_error_ends_its_requests_and_not_the_engine(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def broken(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         raise ArithmeticError("no sense")
 
     with monkeypatch.context() as patch:
@@ -174,11 +174,11 @@ def test_memory_that_runs_out_makes_steps_smaller_and_answers_the_same(
     alone = [text(reply(desk, wish, ignore_end=True)) for wish in wishes]
     run, sizes = desk.engine._loop._runner.run, []
 
-    def scarce(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
+    def scarce(pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]) -> Outcome:
         sizes.append(sum(piece.count for piece in pieces))
         if sizes[-1] > 20:
             raise torch.OutOfMemoryError("20 rows are all there is memory for")
-        return run(pieces, held)
+        return run(pieces, held, meanwhile)
 
     monkeypatch.setattr(desk.engine._loop._runner, "run", scarce)
     for organisation in ("", "other"):  # the other finds no prefix of the first in the cache
@@ -380,8 +380,10 @@ def test_partial_characters_are_held_back(desk: Desk, monkeypatch: pytest.Monkey
     script = iter([*desk.engine._tokenizer.encode("é😀ß"), desk.base.card.end_token])
     run = desk.engine._loop._runner.run
 
-    def scripted(pieces: list[Piece[Entry]], held: dict[Entry, int]) -> Outcome:
-        outcome = run(pieces, held)
+    def scripted(
+        pieces: list[Piece[Entry]], held: dict[Entry, int], meanwhile: Callable[[], None]
+    ) -> Outcome:
+        outcome = run(pieces, held, meanwhile)
         if outcome.sampled:
             outcome.logits[0, next(script)] = 1e6
         return outcome
@@ -480,6 +482,34 @@ def test_more_replies_than_the_cache_holds_give_way_and_still_end_right(desk: De
     assert engine.stats().preemptions > 0
     assert engine.stats().kv_blocks == 14
     assert_same(desk, alone, together)
+    engine.close()
+
+
+def test_an_adapter_is_fetched_while_its_prompt_waits_for_memory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is here, its prompt keeps no memory from others either."""
+    desk.engine.load("one", desk.folders["one"])
+    size = desk.engine.adapters()[0].bytes
+    few = 16 * 2 * 3 * 2 * 32 * 16 * 2  # bytes of 16 blocks
+    engine = LocalEngine(
+        desk.base.folder, threads=1, sequences=4, context=256, kv_bytes=few, adapter_bytes=int(1.5 * size)
+    )
+    slow_down(Desk(desk.base, engine, desk.folders), monkeypatch, seconds=0.02)
+    gate, read = threading.Event(), engine._loop.residency._read
+    for name in ("one", "two"):
+        engine.load(name, desk.folders[name])
+    on_disk = next(one.adapter for one in engine.adapters() if one.tier == "disk")
+    monkeypatch.setattr(engine._loop.residency, "_read", lambda folder: gate.wait(10) and read(folder))
+    writer = engine.generate(HELLO, Sampling(max_tokens=90, ignore_end=True))
+    next(writer)
+    late = engine.generate("long " * 45, Sampling(max_tokens=2), on_disk, Call("late"))
+    assert list(engine.generate(HELLO, Sampling(max_tokens=2), None, Call("other")))
+    gate.set()
+    until(lambda: next(one for one in engine.adapters() if one.adapter == on_disk).tier != "disk")
+    assert engine.stats().running == 1, "its prompt still waits for memory"
+    assert list(writer)
+    assert list(late)
     engine.close()
 
 

@@ -22,11 +22,13 @@ from workers.engine.protocol import Chunk, EngineError, Sampling, Usage
 @dataclass(slots=True)
 class Progress:
     """What the scheduler must be told after a step, in this order: `dropped` give their blocks back, each
-    child of `forks` (parent, child) shares its parent's, `finished` end. `tokens` were chosen."""
+    child of `forks` (parent, child) shares its parent's, `finished` end. `tokens` were chosen. The text of
+    those in `grown` is yet to be told."""
 
     dropped: list[Generation] = field(default_factory=list)
     forks: list[tuple[Generation, Generation]] = field(default_factory=list)
     finished: list[Generation] = field(default_factory=list)
+    grown: list[Generation] = field(default_factory=list)
     tokens: int = 0
 
 

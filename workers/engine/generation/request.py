@@ -122,6 +122,7 @@ class Generation(Work):
     first_token: float | None = None
     last_token: float | None = None
     reason: str | None = None  # why it ended
+    _untold: list[Choice] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.transcript = Transcript(TextStream(self.vocabulary.token_bytes), self.sampling.stop)
@@ -186,23 +187,36 @@ class Generation(Work):
             self.first_token = self.last_token
 
     def accept(self, choice: Choice) -> str | None:
-        """Take a chosen token, put out what text it makes, and say why the reply ends here, if it does."""
+        """Take a chosen token, and say why the reply ends here, if it does; else `tell` puts its text out."""
         if choice.error is not None:
             self.fail(choice.error)
             return "error"
         reason = self.ending(choice.token)
         self.append(choice.token)
-        self.transcript.push(choice.token, choice.logprob)
-        if self.transcript.stopped:
-            reason = "stop"
+        self._untold.append(choice)
+        if self.sampling.stop:
+            self._write()
+            if self.transcript.stopped:
+                reason = "stop"
         if reason is not None:
             self.end(reason, control=reason == "stop" and choice.token in self.vocabulary.control)
-        elif self.transcript.waiting:
-            self.group.put(self.index, self.transcript.take())
         return reason
+
+    def tell(self) -> None:
+        """Put out what text the accepted tokens make, unless the reply has ended."""
+        if self.reason is None:
+            self._write()
+            if self.transcript.waiting:
+                self.group.put(self.index, self.transcript.take())
+
+    def _write(self) -> None:
+        for choice in self._untold:
+            self.transcript.push(choice.token, choice.logprob)
+        self._untold.clear()
 
     def end(self, reason: str, control: bool = False) -> None:
         """Put the last chunk out; `control`: its last token is an end token."""
+        self._write()
         self.reason = reason
         self.group.put(
             self.index, self.transcript.take_rest(control), reason, self.usage(len(self.generated))

@@ -13,8 +13,8 @@ from workers.engine.protocol import EngineError
 
 
 def settle(logits: Tensor, generations: Sequence[Generation]) -> Progress:
-    """Give each generation its row of logits float32 [B, vocabulary]: choose tokens, put out text, and say
-    what the scheduler must know."""
+    """Give each generation its row of logits float32 [B, vocabulary]: choose tokens, put out the last
+    text of those that end, and say what the scheduler must know."""
     progress = Progress()
     rows: list[int] = []
     takers: list[Generation] = []
@@ -36,9 +36,11 @@ def _accept(logits: Tensor, takers: list[Generation], running: set[Generation], 
     progress.tokens += len(takers)
     for taker, choice in zip(takers, choose(logits, takers), strict=True):
         ended = _ends(taker, choice)
-        if taker not in running and not ended:
-            progress.forks.append((taker.group.first, taker))
-        elif taker in running and ended:
+        if not ended:
+            progress.grown.append(taker)
+            if taker not in running:
+                progress.forks.append((taker.group.first, taker))
+        elif taker in running:
             progress.finished.append(taker)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Generic
 
 from workers.engine.scheduling.entry import E, Piece, Step
@@ -14,12 +14,20 @@ from workers.engine.scheduling.waiting import Lineup, Waiting
 class Plan(Generic[E]):
     """Fills `step` with up to `left` tokens. `blocked`: a prompt waits for blocks or a place."""
 
-    def __init__(self, state: State[E], budget: int, now: float, resident: Callable[[E], bool]) -> None:
+    def __init__(
+        self,
+        state: State[E],
+        budget: int,
+        now: float,
+        resident: Callable[[E], bool],
+        on_the_way: Container[str | None],
+    ) -> None:
         self.step: Step[E] = Step(copies=state.tables.take_copies())
         self.left = budget
         self.blocked = False
         self.bucket: int | None = None
         self._state, self._now, self._resident = state, now, resident
+        self._on_the_way = on_the_way
         self._absent: set[tuple[str | None, bool]] = (
             set()
         )  # adapters not there now, for new ones or begun ones
@@ -57,17 +65,20 @@ class Plan(Generic[E]):
         self.step.failed.append(record.entry)
 
     def prompts(self, under_way: Iterable[Record[E]], admit: bool) -> None:
-        """Chunks of prompts under way and, if told to `admit`, of new ones."""
+        """Chunks of prompts under way and, if told to `admit`, of new ones; small ones beside decoding."""
+        decoding = any(not piece.entry.whole for piece in self.step.pieces)
+        room = self._state.limits.chunk_tokens if decoding else self._state.limits.step_tokens
         lineup = self._lineup(under_way, self._state.prompts if admit else ())
-        while self.left and (candidate := lineup.pop()):
+        while self.left and room and (candidate := lineup.pop()):
             record, queue = candidate.record, candidate.queue
             if queue is not None:
                 if self.blocked or not self._admit(record):
                     continue
                 lineup.add_queue(queue)
-            count = min(self.left, record.remaining)
+            count = min(self.left, room, record.remaining)
             if id(record.entry) in self._state.running and self._make_room(record, count):
                 self._take(record, count)
+                room -= count
 
     def _admit(self, record: Record[E]) -> bool:
         """Seat a waiting sequence, in the place of lower ones if it must be."""
@@ -152,7 +163,10 @@ class Plan(Generic[E]):
         for record in under_way:
             lineup.add(record)
         for queue in queues:
-            lineup.add_queue(queue)
+            if queue.adapter in self._on_the_way:
+                queue.seen(self._now)
+            else:
+                lineup.add_queue(queue)
         return lineup
 
     def _is_resident(self, record: Record[E]) -> bool:

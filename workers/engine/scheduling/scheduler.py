@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Generic
 
 from workers.engine.protocol import EngineBusy, EngineError, PromptTooLong
@@ -71,15 +71,18 @@ class Scheduler(Generic[E]):
         bucket = length_bucket(tokens) if entry.whole else 0
         self._state.add(Record(entry, chain, max(0, entry.priority), bucket, begun=begun))
 
-    def plan(self, now: float, resident: Callable[[E], bool]) -> Step[E] | None:
+    def plan(
+        self, now: float, resident: Callable[[E], bool], on_the_way: Container[str | None] = ()
+    ) -> Step[E] | None:
         """What to do next, or None when nothing can be done now.
 
         `resident(entry)` tells whether its adapter is in a device slot, and is then held for it, until it
-        ends or is preempted. False passes it over; others go on. `now` in seconds, of any one clock.
+        ends or is preempted. False passes it over; others go on. Who waits for an adapter that is `on_the_way` is
+        passed over unasked, and keeps no memory from others. `now` in seconds, of any one clock.
         """
         state = self._state
         state.plans += 1
-        plan = Plan(state, self._budget, now, resident)
+        plan = Plan(state, self._budget, now, resident, on_the_way)
         decodes, chunks = self._under_way()
         texts_first = self._texts_first()
         self._text_led = texts_first and not self._text_led

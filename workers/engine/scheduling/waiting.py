@@ -24,8 +24,15 @@ class Queue(Generic[E]):
     """
 
     level: int
+    adapter: str | None
     records: OrderedDict[int, Record[E]] = field(default_factory=OrderedDict)
     since: float | None = None
+
+    def seen(self, now: float) -> float:
+        """Since when it waits: from now on, if nobody saw it before."""
+        if self.since is None:
+            self.since = now
+        return self.since
 
     def head(self, plan: int) -> Record[E] | None:
         """The first who may run now. What this plan preempted waits for the next."""
@@ -47,7 +54,7 @@ class Waiting(Generic[E]):
 
     def add(self, record: Record[E]) -> None:
         """At the end of its queue; who was preempted, at the front."""
-        queue = self._queues.setdefault(_key(record), Queue(record.rank))
+        queue = self._queues.setdefault(_key(record), Queue(record.rank, record.entry.adapter))
         queue.records[id(record)] = record
         if record.preempted:
             queue.records.move_to_end(id(record), last=False)
@@ -94,11 +101,9 @@ class Lineup(Generic[E]):
 
     def add_queue(self, queue: Queue[E]) -> None:
         """The first of those who wait there; call it again to get the next one."""
-        if queue.since is None:
-            queue.since = self._now
-        head = queue.head(self._plan)
+        since, head = queue.seen(self._now), queue.head(self._plan)
         if head is not None:
-            self._push(Candidate(self._aged(queue.level, queue.since), head, queue))
+            self._push(Candidate(self._aged(queue.level, since), head, queue))
 
     def pop(self) -> Candidate[E] | None:
         """The best one, taken out."""

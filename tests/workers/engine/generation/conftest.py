@@ -78,6 +78,8 @@ def run(model: Model, *firsts: Generation) -> None:
             generation.started()
         rows = torch.stack([model(generation.tokens(0, generation.known())) for generation in due])
         progress = settle(rows, due)
+        for generation in progress.grown:
+            generation.tell()
         running = [other for other in running if other not in progress.dropped]
         for parent, child in progress.forks:
             assert parent in running or parent in progress.finished

@@ -59,6 +59,8 @@ def serve(model: Model, blocks: int, limits: Limits, firsts: list[Generation]) -
         if not sampled:
             continue
         progress = settle(logits, sampled)
+        for generation in progress.grown:
+            generation.tell()
         for beam in progress.dropped:
             scheduler.finish(beam)
         for parent, child in progress.forks:

@@ -113,6 +113,7 @@ class Desk:
         self.device = Device(blocks, size)
         self.holds: dict[Job, str] = {}
         self.fetching: set[str] = set()
+        self.told = True  # the scheduler is told of them, or has to ask
         self.jobs: dict[Job, int] = {}  # -> tokens it had written when it came
         self.branching: dict[Job, int] = {}  # to fork at their next token, with this seed
         self.steps = 0
@@ -149,7 +150,7 @@ class Desk:
         self.asked = []
         for job in self.scheduler.expired(self.now):
             self._end(job, "cancelled" if job.cancelled else "late")
-        step = self.scheduler.plan(self.now, self.resident)
+        step = self.scheduler.plan(self.now, self.resident, self.fetching if self.told else ())
         if step is None:
             return None
         for job in step.preempted:
@@ -221,6 +222,9 @@ class Desk:
         """Budgets of a step, and that nobody writes where another reads."""
         limits, pieces = self.limits, step.pieces
         assert sum(piece.count for piece in pieces) <= limits.step_tokens or len(pieces) == 1
+        chunks = [piece for piece in pieces if piece.count > 1 and not piece.entry.whole]
+        decoding = any(len(piece.entry.generated) and piece.count == 1 for piece in pieces)
+        assert not decoding or sum(piece.count for piece in chunks) <= limits.chunk_tokens
         assert sum(piece.entry.whole for piece in pieces) <= limits.step_texts
         assert len({id(piece.entry) for piece in pieces}) == len(pieces)
         for piece in pieces:

@@ -1,0 +1,116 @@
+"""The products and losses that autograd needs help with: each keeps no more than its backward pass must have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models_zoo.llm.linear import Matrix
+
+ANSWER_ROWS = 256  # rows whose logits exist at once
+
+
+class LoraProduct(torch.autograd.Function):
+    """x [M, in] -> x W^T + s (x A^T) B^T [M, out] over a frozen W, quantized or not (Hu et al., 2021).
+
+    W is dequantized again for the gradient instead of being kept. dropped [M, in] is what the adapter reads, None
+    when that is x itself. a: [parts * rank, in] of the fused targets, float32. b: of each target [rows, rank],
+    float32, which writes the rows of W that its slice in `rows` names. Gradients of a and b are float32.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        dropped: Tensor | None,
+        matrix: Matrix,
+        rows: Sequence[slice],
+        scale: float,
+        a: Tensor,
+        *b: Tensor,
+    ) -> Tensor:
+        product = matrix(x)
+        read = x if dropped is None else dropped
+        shrunk = (read @ a.to(read.dtype).t()).mul_(scale)
+        for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
+            product[:, target].addmm_(part, expand.to(part.dtype).t())
+        ctx.save_for_backward(read, shrunk, a, *b)
+        ctx.matrix, ctx.rows, ctx.scale, ctx.is_dropped = matrix, rows, scale, dropped is not None
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        read, shrunk, a, *b = ctx.saved_tensors
+        gradient = gradient.to(read.dtype)
+        targets = [gradient[:, rows] for rows in ctx.rows]
+        expanded = [of @ expand.to(of.dtype) for of, expand in zip(targets, b, strict=True)]
+        slope = torch.cat(expanded, dim=1).mul_(ctx.scale)
+        to_b = [
+            (of.t() @ part).float()
+            for of, part in zip(targets, shrunk.chunk(len(b), dim=1), strict=True)
+        ]  # fmt: skip
+        to_a = (slope.t() @ read).float()
+        to_x = to_dropped = None
+        if ctx.needs_input_grad[0]:
+            to_x = gradient @ ctx.matrix.dense()
+            if ctx.is_dropped:
+                to_dropped = slope @ a.to(slope.dtype)
+            else:
+                to_x.addmm_(slope, a.to(slope.dtype))
+        return to_x, to_dropped, None, None, None, to_a, *to_b
+
+
+class FrozenProduct(torch.autograd.Function):
+    """x [M, in] -> x W^T [M, out] for a frozen matrix without an adapter."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: Matrix) -> Tensor:
+        ctx.matrix = matrix
+        return matrix(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        weight = ctx.matrix.dense()
+        return gradient.to(weight.dtype) @ weight, None
+
+
+class AnswerLoss(torch.autograd.Function):
+    """Mean cross-entropy of hidden [M, H] against targets [M] over the frozen head, a few rows at a time.
+
+    The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float) -> Tensor:
+        weight = head.dense()
+        gradient = torch.empty_like(hidden)
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(hidden), ANSWER_ROWS):
+            rows = slice(start, start + ANSWER_ROWS)
+            logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
+            total += _cross_entropy(logits, targets[rows], smoothing)
+            gradient[rows] = (logits.to(weight.dtype) @ weight).div_(len(hidden))
+        ctx.save_for_backward(gradient)
+        return total / len(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (saved,) = ctx.saved_tensors
+        return saved * gradient, None, None, None
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Summed loss of logits float32 [m, V], which become their own gradient."""
+    count, wanted = logits.shape[1], targets[:, None]
+    log_sum = logits.logsumexp(dim=-1, keepdim=True)
+    loss = log_sum.sum() - (1.0 - smoothing) * logits.gather(1, wanted).sum()
+    if smoothing:
+        loss -= smoothing / count * logits.sum()
+    logits.sub_(log_sum).exp_()
+    if smoothing:
+        logits.sub_(smoothing / count)
+    logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, smoothing - 1.0))
+    return loss

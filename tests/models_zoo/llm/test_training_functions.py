@@ -1,0 +1,109 @@
+"""What training computes by hand: gradients, what is computed again, examples laid end to end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models_zoo.llm.activation import gate
+from models_zoo.llm.decoder import Decoder, load_decoder
+from models_zoo.llm.linear import DenseMatrix
+from models_zoo.llm.training import TrainSpec
+from models_zoo.llm.training import blocks as blocks_module
+from models_zoo.llm.training.blocks import Blocks, bytes_per_token
+from models_zoo.llm.training.data import Example
+from models_zoo.llm.training.exactness import gradient_error
+from models_zoo.llm.training.loop import _start_card
+from models_zoo.llm.training.packing import lay_out
+from models_zoo.llm.training.tasks import Student
+from tests.models_zoo.llm.tiny import TinyBase
+
+EXAMPLES = [Example(list(range(10, 10 + length)), [], [], length) for length in (5, 23, 11)]
+
+
+def student(decoder: Decoder, base: TinyBase, bidirectional: bool = False, **changes: object) -> Student:
+    task = "tagging" if bidirectional else "chat"
+    spec = TrainSpec(base.folder, base.folder, "x", task, base.folder, labels=("A",) * bidirectional)
+    spec = replace(spec, rank=4, dropout=0.0, **changes)  # type: ignore[arg-type]
+    torch.manual_seed(1)
+    made = Student(decoder, spec, _start_card(spec, base.card, spec.labels))
+    with torch.no_grad():
+        for parameter in made.lora.b.values():
+            parameter.normal_(std=0.05)
+    return made
+
+
+def gradients(made: Student) -> list[torch.Tensor]:
+    hidden, keep = made.hidden(EXAMPLES)
+    weight = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(5))
+    (hidden * weight * keep[:, :, None]).sum().backward()
+    return [parameter.grad for parameter in made.lora.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize(
+    ("form", "limit"), [("panels", 1e-3), ("blocks", 1e-2), ("float32", 1e-5), ("bfloat16", 1e-2)]
+)
+def test_gradients_are_near_those_of_float32(
+    decoder: Decoder, portable: Decoder, form: str, limit: float
+) -> None:
+    matrix = (portable if form == "blocks" else decoder).layers[1].gate_up
+    dtype = torch.bfloat16 if form == "bfloat16" else torch.float32
+    dense = form in ("float32", "bfloat16")
+    error = gradient_error(DenseMatrix(matrix.dense().to(dtype)) if dense else matrix, dtype=dtype)
+    assert max(error.output, error.dx, error.da, error.db) < limit
+
+
+def test_the_gate_equals_autograd() -> None:
+    torch.manual_seed(0)
+    ours = torch.randn(7, 64, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gate, (ours,))
+
+
+def test_computing_layers_again_changes_no_gradient(base: TinyBase, decoder: Decoder) -> None:
+    kept = gradients(student(decoder, base, recompute=False))
+    again = gradients(student(decoder, base, recompute=True))
+    assert kept
+    assert all(torch.equal(*pair) for pair in zip(kept, again, strict=True))
+
+
+def test_layers_are_computed_again_when_they_would_not_fit(
+    base: TinyBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = base.card.config
+    monkeypatch.setattr(blocks_module, "KEPT_BYTES", 2 * 100 * bytes_per_token(config, torch.float32))
+    blocks = Blocks(config, torch.float32, None)
+    assert [blocks.start(tokens)._again for tokens in (50, 100, 200, 1000)] == [0, 1, 2, 3]
+
+
+def test_a_run_pauses_before_every_layer_both_ways(base: TinyBase, decoder: Decoder) -> None:
+    made, pauses = student(decoder, base), []
+    made.blocks.pause = lambda: pauses.append(1)
+    gradients(made)
+    assert len(pauses) == 2 * base.card.config.layers - 1  # nothing comes before the first layer
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_examples_laid_end_to_end_do_not_see_each_other(
+    base: TinyBase, decoder: Decoder, bidirectional: bool
+) -> None:
+    made = student(decoder, base, bidirectional)
+    together, keep = made.hidden(EXAMPLES)
+    for row, example in enumerate(EXAMPLES):
+        alone, _ = made.hidden([example])
+        length = len(example.ids)
+        assert keep[row].tolist() == [True] * length + [False] * (keep.shape[1] - length)
+        assert torch.allclose(together[row, :length], alone[0, :length], atol=1e-3)
+
+
+def test_packing_is_for_unequal_lengths() -> None:
+    cpu = torch.device("cpu")
+    packed = lay_out([[1] * 3, [2] * 15], 0, cpu)
+    assert packed.tokens.shape == (1, 18)
+    assert packed.positions[0].tolist() == [*range(3), *range(15)]
+    assert lay_out([[1] * 16, [2] * 15], 0, cpu).tokens.shape == (2, 16)
+
+
+def test_dense_bfloat16_packs_too(base: TinyBase, tmp_path: Path) -> None:
+    dense = load_decoder(base.folder, form="bfloat16")
+    assert all(bool(gradient.isfinite().all()) for gradient in gradients(student(dense, base)))
