@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-FIELDS = 5  # of a tile: first row, rows, keys that its first row sees, base, keys there are
+KEYS, WARPS, STAGES = 64, 4, 2  # keys of a block, and how it is run
 
 
 @triton.jit
@@ -142,7 +142,7 @@ def attend(
     _attend[(tiles.shape[1], key_heads, splits)](
         qkv, used, tables, tiles, tiles.shape[1], out, part, scales, math.log2(math.e) / math.sqrt(size),
         used.stride(0), rows, cache is not None, query_heads, key_heads, size, padded, page,
-        tokens_of_a_tile(query_heads, key_heads, decode), group, 64, splits, num_warps=4, num_stages=2,
+        tokens_of_a_tile(query_heads, key_heads, decode), group, KEYS, splits, num_warps=WARPS, num_stages=STAGES,
     )  # fmt: skip
     if splits > 1:
         _join[(lines,)](part, scales, out, lines, size, padded, splits, num_warps=1)

@@ -53,13 +53,10 @@ def _finish_qkv(
         inside = mine[:, None] & (d < D // 2)[None, :]
         a = _pieces(partial, row, first, M, N, inside, SPLITS)
         b = _pieces(partial, row, second, M, N, inside, SPLITS)
-        if SHRUNK > 0:  # noqa: SIM102 (known when compiled)
-            if slot > 0:
-                part = (head >= HQ).to(tl.int32) + (head >= HQ + HK).to(tl.int32)
-                a += lora_columns(shrunk, expand, slot, row, first, part, M, N, stride, mine, SHRUNK, RANK, 3)
-                b += lora_columns(
-                    shrunk, expand, slot, row, second, part, M, N, stride, mine, SHRUNK, RANK, 3
-                )
+        if SHRUNK > 0:
+            part = (head >= HQ).to(tl.int32) + (head >= HQ + HK).to(tl.int32)
+            a += lora_columns(shrunk, expand, slot, row, first, part, M, N, stride, mine, SHRUNK, RANK, 3)
+            b += lora_columns(shrunk, expand, slot, row, second, part, M, N, stride, mine, SHRUNK, RANK, 3)
         position = tl.load(positions + row, mask=mine, other=-1)
         if head < HQ + HK:
             angle = tl.maximum(position, 0)[:, None] * (D // 2) + d[None, :]
@@ -154,14 +151,11 @@ def _finish_mlp(
         N = 2 * INNER
         gate = _pieces(partial, row, column, M, N, inside, SPLITS)
         up = _pieces(partial, row, INNER + column, M, N, inside, SPLITS)
-        if SHRUNK > 0:  # noqa: SIM102 (known when compiled)
-            if slot > 0:
-                gate += lora_columns(
-                    shrunk, expand, slot, row, column, 0, M, N, stride, mine, SHRUNK, RANK, 2
-                )
-                up += lora_columns(
-                    shrunk, expand, slot, row, INNER + column, 1, M, N, stride, mine, SHRUNK, RANK, 2
-                )
+        if SHRUNK > 0:
+            gate += lora_columns(shrunk, expand, slot, row, column, 0, M, N, stride, mine, SHRUNK, RANK, 2)
+            up += lora_columns(
+                shrunk, expand, slot, row, INNER + column, 1, M, N, stride, mine, SHRUNK, RANK, 2
+            )
         y = gate * tl.sigmoid(gate) * up
         tl.store(out + row[:, None] * INNER + column[None, :], y.to(out.dtype.element_ty), mask=inside)
 
