@@ -64,21 +64,26 @@ def shrink_plain(x: Tensor, a: Tensor, slots: Tensor) -> Tensor:
 
 
 @triton.jit
-def lora_columns(
-    shrunk, expand, slot, row, column, part, M, N, stride, mine,
-    SHRUNK: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
+def load_factor(
+    shrunk, slot, row, part, M, mine, SHRUNK: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr
 ):  # fmt: skip
-    """What an adapter adds at (row, column), float32 [TILE, columns], for columns of one part within N; nothing
-    for slot 0. Without a branch, so that its loads are under way beside all others."""
+    """The pieces of a part's shrunk rows, float32 [SHRUNK, TILE, RANK]; zero for slot 0.
+
+    All that a kernel loads, it loads before it computes anything: a change of layout between two loads makes
+    the second wait for the first.
+    """
+    piece, r = tl.arange(0, SHRUNK), tl.arange(0, RANK)
+    source = shrunk + (piece[:, None, None] * M + row[None, :, None]) * (PARTS * RANK) + part * RANK
+    known = (mine & (slot > 0))[None, :, None] & (r >= 0)[None, None, :] & (piece >= 0)[:, None, None]
+    return tl.load(source + r[None, None, :], mask=known, other=0.0)
+
+
+@triton.jit
+def load_expand(expand, slot, column, N, stride, RANK: tl.constexpr):
+    """B [RANK, columns] of a slot, for columns within N; zero for slot 0."""
     r = tl.arange(0, RANK)
-    known = mine & (slot > 0)
-    factor = tl.zeros([row.shape[0], RANK], tl.float32)
-    for piece in tl.static_range(SHRUNK):
-        source = shrunk + (piece * M + row[:, None]) * (PARTS * RANK) + part * RANK + r[None, :]
-        factor += tl.load(source, mask=known[:, None], other=0.0)
-    b = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride + r[:, None] * N + column[None, :]
-    right = tl.load(b, mask=(column < N)[None, :] & (slot > 0), other=0.0)
-    return tl.dot(factor.to(right.dtype), right)
+    source = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride + r[:, None] * N + column[None, :]
+    return tl.load(source, mask=(column < N)[None, :] & (slot > 0), other=0.0)
 
 
 @triton.jit(do_not_specialize=["M"])
@@ -96,8 +101,10 @@ def _expand_add(
         mine = index < count
         place = y + row[:, None] * N + column[None, :]
         inside = mine[:, None] & (column < N)[None, :]
-        old = tl.load(place, mask=inside, other=0.0).to(tl.float32)
-        new = old + lora_columns(shrunk, expand, slot, row, column, 0, M, N, stride, mine, SHRUNK, RANK, 1)
+        old = tl.load(place, mask=inside, other=0.0)
+        factor = load_factor(shrunk, slot, row, 0, M, mine, SHRUNK, RANK, 1)
+        right = load_expand(expand, slot, column, N, stride, RANK)
+        new = old.to(tl.float32) + tl.dot(tl.sum(factor, 0).to(right.dtype), right)
         tl.store(place, new.to(y.dtype.element_ty), mask=inside)
 
 

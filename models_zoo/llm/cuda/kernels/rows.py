@@ -43,25 +43,28 @@ def _join_norm(
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BH)
     inside = column < H
+    if SHRUNK > 0:
+        slot = tl.load(slots + row)
+        b = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride
+    scale = tl.load(weight + column, mask=inside, other=0.0)
     x = tl.load(residual + row * H + column, mask=inside, other=0.0)
     for part in tl.static_range(SPLITS):
         x += tl.load(partial + (part * M + row) * H + column, mask=inside, other=0.0).to(tl.float32)
     if SHRUNK > 0:
-        slot = tl.load(slots + row)
-        b = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride
+        piece = tl.arange(0, SHRUNK)
         for start in tl.static_range(0, RANK, 16):
             r = start + tl.arange(0, 16)
-            factor = tl.zeros([16], tl.float32)
-            for part in tl.static_range(SHRUNK):
-                factor += tl.load(shrunk + (part * M + row) * RANK + r, mask=(r >= 0) & (slot > 0), other=0.0)
+            source = shrunk + (piece[:, None] * M + row) * RANK + r[None, :]
+            pieces = tl.load(source, mask=(r >= 0)[None, :] & (slot > 0), other=0.0)
             right = tl.load(
                 b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0.0
             )
+            factor = tl.sum(pieces, 0)
             x += tl.sum(factor[:, None] * right.to(tl.float32), 0)
     if SPLITS > 0:
         tl.store(residual + row * H + column, x, mask=inside)
     norm = tl.rsqrt(tl.sum(x * x, 0) / H + epsilon)
-    y = x * norm * tl.load(weight + column, mask=inside, other=0.0)
+    y = x * norm * scale
     tl.store(out + row * H + column, y.to(out.dtype.element_ty), mask=inside)
     if FP8:
         largest = tl.maximum(tl.max(tl.abs(y), 0), 1e-6) / 448.0
