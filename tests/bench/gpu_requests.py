@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 
-from models_zoo.llm.card import AdapterCard
+from models_zoo.llm.card import ADAPTER_CONFIG_FILE, ADAPTER_FILE, AdapterCard
 from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.lora import PreparedLora
@@ -59,8 +60,9 @@ class Engine:
         scheduler = Scheduler(limits, BlockPool(blocks, BLOCK))
         self.loop = EngineLoop(runner, scheduler, slots=max(1, adapters), adapter_bytes=1 << 36, threads=None)
         self._words, self._adapters = words, adapters
-        for number in range(adapters):
-            self.loop.residency.register(f"a{number}", Path(f"a{number}"))
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(adapters):
+                self.loop.residency.register(f"a{number}", _folder(Path(folder) / f"a{number}"))
 
     def run(self, seed: int) -> tuple[float, list[float]]:
         """Seconds until all is written, and those until each first token."""
@@ -77,6 +79,14 @@ class Engine:
         return time.perf_counter() - started, first
 
 
+def _folder(folder: Path) -> Path:
+    """Files that say which adapter it is."""
+    folder.mkdir()
+    for name in (ADAPTER_FILE, ADAPTER_CONFIG_FILE):
+        (folder / name).write_text(folder.name)
+    return folder
+
+
 def _first_token(group: Candidates | Beams) -> float:
     """Wait until the reply is over; the seconds until its first token."""
     while True:
@@ -86,8 +96,8 @@ def _first_token(group: Candidates | Beams) -> float:
         assert isinstance(item, Chunk)
         if item.usage is not None:
             assert item.usage.completion_tokens == REPLY
-            assert item.usage.timing.first_token_s is not None
-            return item.usage.timing.first_token_s
+            assert item.usage.timing.first_token is not None
+            return item.usage.timing.first_token
 
 
 def end_to_end() -> dict[str, float]:
