@@ -123,7 +123,7 @@ def test_what_comes_while_converting_is_not_lost(
         (tmp_path / "base" / "thesis.txt").write_text("years of work")
 
     monkeypatch.setattr("models_zoo.llm.convert.write_tensors", slowly)
-    with pytest.raises(ModelError, match="holds thesis.txt"):
+    with pytest.raises(ModelError, match=r"holds thesis\.txt"):
         convert(source, tmp_path / "base", "int8")
     assert [path.name for path in (tmp_path / "base").iterdir()] == ["thesis.txt"]
 
