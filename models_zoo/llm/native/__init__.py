@@ -10,13 +10,10 @@ import hashlib
 import logging
 import os
 import shutil
-import stat
 import subprocess
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
