@@ -34,6 +34,7 @@ from workers.engine.scheduling.scheduler import Scheduler
 
 READ_AHEAD = 32  # windows of one call that wait at once
 TOKENS_OF_A_STEP = {"cpu": 256, "cuda": 8192}
+CHUNK_BESIDE_DECODING = {"cpu": 64, "cuda": 8192}  # a CPU reads about one token a millisecond
 CONTEXT = 2048
 BLOCK_TOKENS = 16
 EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
@@ -76,7 +77,12 @@ class LocalEngine:
         self._blocks = BlockPool(count, BLOCK_TOKENS)
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
         self._window = min(EMBEDDED_TOGETHER, self._context)
-        limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
+        limits = Limits(
+            sequences=sequences,
+            step_tokens=TOKENS_OF_A_STEP[kind],
+            chunk_tokens=CHUNK_BESIDE_DECODING[kind],
+            waiting=waiting,
+        )
         self._loop = EngineLoop(
             Runner(decoder, cache, decoder.lora_pool()),
             Scheduler(limits, self._blocks),

@@ -65,17 +65,20 @@ class Plan(Generic[E]):
         self.step.failed.append(record.entry)
 
     def prompts(self, under_way: Iterable[Record[E]], admit: bool) -> None:
-        """Chunks of prompts under way and, if told to `admit`, of new ones."""
+        """Chunks of prompts under way and, if told to `admit`, of new ones; small ones beside decoding."""
+        decoding = any(not piece.entry.whole for piece in self.step.pieces)
+        room = self._state.limits.chunk_tokens if decoding else self._state.limits.step_tokens
         lineup = self._lineup(under_way, self._state.prompts if admit else ())
-        while self.left and (candidate := lineup.pop()):
+        while self.left and room and (candidate := lineup.pop()):
             record, queue = candidate.record, candidate.queue
             if queue is not None:
                 if self.blocked or not self._admit(record):
                     continue
                 lineup.add_queue(queue)
-            count = min(self.left, record.remaining)
+            count = min(self.left, room, record.remaining)
             if id(record.entry) in self._state.running and self._make_room(record, count):
                 self._take(record, count)
+                room -= count
 
     def _admit(self, record: Record[E]) -> bool:
         """Seat a waiting sequence, in the place of lower ones if it must be."""
