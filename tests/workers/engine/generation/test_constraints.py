@@ -197,7 +197,7 @@ def test_an_ambiguous_grammar_ends_before_it_costs_others_much(vocabulary: Vocab
     sampling = Sampling(max_tokens=400, temperature=1.0, seed=1, constraint=ambiguous)
     first = opened(vocabulary, sampling)
     run(random_model(3, control=-100), first)
-    with pytest.raises(ConstraintError, match="too long|too many items|Too many items"):
+    with pytest.raises(ConstraintError, match=r"too long|oo many items"):
         replies(first)
     assert len(first.generated) < 390
 
