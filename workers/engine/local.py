@@ -66,7 +66,7 @@ class LocalEngine:
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native)
+        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
@@ -84,7 +84,7 @@ class LocalEngine:
             waiting=waiting,
         )
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool()),
+            Runner(decoder, cache, decoder.lora_pool(slots)),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,
