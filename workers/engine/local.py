@@ -40,6 +40,7 @@ BLOCK_TOKENS = 16
 EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
 MEGABYTE = 1 << 20
 TIERS = ("device", "memory", "disk")
+TOKEN_MS = 30.0
 ANYONE = Call()
 
 
@@ -49,8 +50,8 @@ class LocalEngine:
     `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
     written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
     values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
-    own kernels out. Raises `ModelError` for
-    a bad base.
+    own kernels out; `token_ms` is the time between tokens that a trainer beside it should leave. Raises
+    `ModelError` for a bad base.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class LocalEngine:
         kv_bytes: int = 512 * MEGABYTE,
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
+        token_ms: float = TOKEN_MS,
     ) -> None:
         decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
+        self._token_ms = token_ms
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
@@ -196,6 +199,8 @@ class LocalEngine:
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,
             tokens_per_second=metrics.rate(),
+            token_ms=metrics.token_ms(),
+            token_budget_ms=self._token_ms,
             requests=metrics.requests,
             generated_tokens=metrics.generated_tokens,
             prompt_tokens=metrics.prompt_tokens,
