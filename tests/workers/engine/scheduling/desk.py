@@ -222,6 +222,9 @@ class Desk:
         """Budgets of a step, and that nobody writes where another reads."""
         limits, pieces = self.limits, step.pieces
         assert sum(piece.count for piece in pieces) <= limits.step_tokens or len(pieces) == 1
+        chunks = [piece for piece in pieces if piece.count > 1 and not piece.entry.whole]
+        decoding = any(len(piece.entry.generated) and piece.count == 1 for piece in pieces)
+        assert not decoding or sum(piece.count for piece in chunks) <= limits.chunk_tokens
         assert sum(piece.entry.whole for piece in pieces) <= limits.step_texts
         assert len({id(piece.entry) for piece in pieces}) == len(pieces)
         for piece in pieces:

@@ -29,11 +29,14 @@ class AnyTraffic(RuleBasedStateMachine):
         size=st.sampled_from([1, 3, 4]),
         sequences=st.integers(1, 5),
         tokens=st.integers(2, 24),
+        chunk=st.integers(1, 24),
         waiting=st.integers(3, 40),
         told=st.booleans(),
     )
-    def begin(self, blocks: int, size: int, sequences: int, tokens: int, waiting: int, told: bool) -> None:
-        limits = Limits(sequences, tokens, step_texts=3, waiting=waiting, ageing_s=0.05)
+    def begin(
+        self, blocks: int, size: int, sequences: int, tokens: int, chunk: int, waiting: int, told: bool
+    ) -> None:
+        limits = Limits(sequences, tokens, chunk, step_texts=3, waiting=waiting, ageing_s=0.05)
         self.desk = Desk(limits, blocks * 4 // size, size)
         self.desk.told = told
 

@@ -42,6 +42,18 @@ def test_decodes_go_first_and_prompts_are_read_in_chunks_of_what_is_left() -> No
     d.check_ends()
 
 
+def test_chunks_are_small_beside_decoding_alone() -> None:
+    d = desk(tokens=20, chunk_tokens=5)
+    first = d.add(Job([1] * 30, limit=4))
+    assert [count for *_, count in planned(d)] == [20]
+    assert [count for *_, count in planned(d)] == [10]
+    second, third = d.add(Job([2] * 13)), d.add(Job([3] * 8))
+    assert planned(d) == [(first, 30, 1), (second, 0, 5)]
+    assert planned(d) == [(first, 31, 1), (second, 5, 5)]
+    assert planned(d) == [(first, 32, 1), (second, 10, 3), (third, 0, 2)]
+    assert planned(d) == [(third, 2, 6)]
+
+
 def test_a_lonely_prompt_waits_a_little_for_others_while_many_decode() -> None:
     d = desk(sequences=16, admission_steps=3)
     running = [d.add(Job([n, 1], limit=50)) for n in range(10)]
@@ -252,7 +264,7 @@ def test_the_queue_is_bounded() -> None:
     assert d.scheduler.waiting == 3
 
 
-@pytest.mark.parametrize("name", ["sequences", "step_tokens", "step_texts", "waiting"])
+@pytest.mark.parametrize("name", ["sequences", "step_tokens", "chunk_tokens", "step_texts", "waiting"])
 def test_limits_must_make_sense(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Limits(**{name: 0})
