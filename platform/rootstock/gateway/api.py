@@ -111,7 +111,9 @@ def _opened(request: ApiRequest, wanted: list[Generation]) -> list[services.Gene
     return [services.GenerationEvents(organisation=organisation, stream=stream) for stream in opened]
 
 
-def _streamed(events: list[services.GenerationEvents], shape: ChatShape | TextShape, body: SamplingIn) -> StreamingHttpResponse:
+def _streamed(
+    events: list[services.GenerationEvents], shape: ChatShape | TextShape, body: SamplingIn
+) -> StreamingHttpResponse:
     tells_usage = body.stream_options is not None and body.stream_options.include_usage
     return streamed(events, shape, body.n or 1, tells_usage=tells_usage)
 

@@ -57,7 +57,9 @@ def all_gathered(prompts: Sequence[GenerationEvents]) -> list[tuple[list[Gathere
 class Relay:
     """The bytes of a streamed answer. `close` gives up what is not finished, also when nobody has read a byte."""
 
-    def __init__(self, prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool) -> None:
+    def __init__(
+        self, prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool
+    ) -> None:
         self._prompts, self._shape, self._n, self._tells_usage = prompts, shape, n, tells_usage
         self._frames = self._all()
 
@@ -98,7 +100,9 @@ class Relay:
                     yield from self._shape.last(offset + index, reason)
 
 
-def streamed(prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool) -> StreamingHttpResponse:
+def streamed(
+    prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool
+) -> StreamingHttpResponse:
     """The answer as it comes. A refusal of the first prompt is still an answer with its status."""
     try:
         next(prompts[0])  # `start`: the engine has taken it
