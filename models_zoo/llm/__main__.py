@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="of the linears; default: as they are in a GGUF file, int4 where they are floats",
     )
     convert.add_argument("--fine-share", type=float, help="of a mixed form's rows, those kept in 8 bits")
+    convert.add_argument("--force", action="store_true", help="replace another base in the target")
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
     damage = commands.add_parser("damage", help="what quantizing a base costs: a table")
@@ -51,8 +52,11 @@ def _convert(options: argparse.Namespace) -> int:
     from models_zoo.llm.format import demo_gguf
     from models_zoo.llm.quantize import FINE_SHARE
 
+    if options.fine_share is not None and options.form != "mixed":
+        raise ModelError(f"--fine-share is {options.fine_share:g}, expected only with --form mixed")
     share = FINE_SHARE if options.fine_share is None else options.fine_share
-    card = convert(options.source or demo_gguf(), options.target, options.form, share)
+    source = options.source or demo_gguf()
+    card = convert(source, options.target, options.form, share, force=options.force)
     sys.stdout.write(
         f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {options.target}\n"
     )

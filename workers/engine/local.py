@@ -68,7 +68,7 @@ class LocalEngine:
         native: bool = True,
         token_ms: float = TOKEN_MS,
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native)
+        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
         self._token_ms = token_ms
         self._tokenizer = ChatTokenizer(base_folder)
@@ -87,7 +87,7 @@ class LocalEngine:
             waiting=waiting,
         )
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool()),
+            Runner(decoder, cache, decoder.lora_pool(slots)),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,
