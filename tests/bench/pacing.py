@@ -4,8 +4,9 @@
 
 Four replies are written all the time, by an engine with two threads; the training, LoRA of rank 16 on the demo base
 in 4 x 128 tokens, is a child process as in a job. While serving is measured alone the child is stopped (SIGSTOP).
-Ways take turns; a figure is the median over the rounds. At the end the child is killed with -9 in full work;
-what follows is measured once. The budget is 1.25 times what the engine's time between tokens was alone. The last line is one JSON object.
+Ways take turns; a figure is the median over the rounds. At the end the child is killed with -9 in full work; what
+follows is measured once. The budget is 1.25 times what the engine's time between tokens was alone. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
