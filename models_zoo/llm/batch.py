@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models_zoo.llm.card import BaseConfig
+    from models_zoo.llm.paged import PagedCache
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,3 +26,25 @@ class Segment:
     blocks: Sequence[int] | None = None
     bidirectional: bool = False
     slot: int = 0
+
+
+def check_segments(config: BaseConfig, segments: Sequence[Segment], cache: PagedCache | None) -> None:
+    """What would make a kernel read or write memory that is not ours is a `ValueError` naming the field."""
+    low = min(min(segment.tokens) for segment in segments)
+    high = max(max(segment.tokens) for segment in segments)
+    if not 0 <= low <= high < config.vocabulary:
+        raise ValueError(f"segment.tokens: expected ids below {config.vocabulary}, found {high}")
+    for segment in segments:
+        stop = segment.start + len(segment.tokens)
+        if stop > config.context:
+            raise ValueError(f"segment.start: position {stop - 1} is beyond the context of {config.context}")
+        if segment.blocks is None:
+            if segment.start:
+                raise ValueError(f"segment.start is {segment.start}, expected 0 without a block table")
+            continue
+        if cache is None:
+            raise ValueError("segment.blocks is a block table, expected None without a cache")
+        if len(segment.blocks) * cache.block_size < stop:
+            raise ValueError(f"segment.blocks has {len(segment.blocks)} blocks, too few for {stop} tokens")
+        if not 0 <= min(segment.blocks) <= max(segment.blocks) < cache.blocks:
+            raise ValueError(f"segment.blocks: expected block numbers below {cache.blocks}")

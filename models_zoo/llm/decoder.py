@@ -7,8 +7,9 @@ import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor
 from models_zoo.llm.activation import gate
 from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.card import BaseCard, BaseConfig, read_card
+from models_zoo.llm.card import BaseCard, BaseConfig, ModelError, read_card
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
@@ -39,7 +40,21 @@ Project = Callable[[int, str, Matrix, Tensor], Tensor]
 # (a layer, x) -> what it makes of x: where training saves memory and takes its pauses
 Run = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
 
-Form = Literal["int4", "bfloat16"]
+Form = Literal["int4", "fp8", "bfloat16"]
+
+
+class Forward(Protocol):
+    """A whole pass in our own kernels, on CPU or CUDA."""
+
+    def reads(self, cache: PagedCache | None) -> bool:
+        """Whether it can use such a cache."""
+        ...
+
+    def __call__(
+        self, segments: Sequence[Segment], cache: PagedCache | None, pool: LoraPool | None
+    ) -> Tensor:
+        """Normalized last hidden states float32 [rows, H]."""
+        ...
 
 
 def base_only(layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
@@ -88,7 +103,7 @@ class Decoder:
         self.device = norm.device
         self.dtype = dtype
         self._cosine, self._sine = rotary_table(self.config, self.device)
-        self.native: NativeForward | None = None
+        self.native: Forward | None = None
 
     def forward(self, segments: Sequence[Segment], cache: PagedCache | None, pool: LoraPool | None) -> Tensor:
         """Normalized last hidden states float32 [rows, H] of all segments, in their order.
@@ -137,16 +152,26 @@ class Decoder:
         gated = gate(project(index, "gate_up", layer.gate_up, flat))
         return x + project(index, "down", layer.down, gated).view(x.shape)
 
-    def lora_pool(self) -> LoraPool:
-        """An empty pool for adapters, in the form in which this decoder computes with them."""
+    def lora_pool(self, slots: int = 16) -> LoraPool:
+        """An empty pool for adapters in slots 1 to `slots`, in the form in which this decoder computes with them."""
         from models_zoo.llm.lora import LoraPool
 
+        if self.native is not None and self.device.type == "cuda":
+            from models_zoo.llm.cuda.pool import StackedPool
+
+            return StackedPool(self.config, self.device, slots)
         native = self.native is not None
         return LoraPool(self.config, self.device, torch.bfloat16 if native else self.dtype, native)
 
     def use(self, kernels: ctypes.CDLL) -> None:
         """Run `forward` on our own kernels; all linears must be `PanelMatrix`."""
         self.native = NativeForward(kernels, self, self._cosine, self._sine)
+
+    def use_cuda(self) -> None:
+        """The same on CUDA; all linears must be of `cuda.matrices`."""
+        from models_zoo.llm.cuda.forward import CudaForward
+
+        self.native = CudaForward(self, (self._cosine, self._sine))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [M, H] -> logits float32 [M, vocabulary]."""
@@ -177,17 +202,32 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return turned.to(x.dtype)
 
 
-def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, native: bool = True) -> Decoder:
-    """The base in `folder`, resident on `device` as packed "int4" (CPU alone) or dense "bfloat16".
+def load_decoder(
+    folder: Path, device: str = "cpu", form: Form | None = None, native: bool = True, sequences: int = 1
+) -> Decoder:
+    """The base in `folder`, resident on `device`.
 
-    Without `form`: int4 on "cpu", bfloat16 on "cuda". Linears that are 8-bit on disk stay so on the CPU. It
-    runs on our own kernels where `native` and the machine allow it. Raises `ModelError` when the folder's files
-    are missing or damaged, or its card does not describe its weights.
+    On "cpu" as packed "int4" (the default; linears that are 8-bit on disk stay so) or dense "bfloat16"; on "cuda"
+    as "int4", "fp8" or "bfloat16", without `form` as memory and the `sequences` that are to be decoded at once
+    suggest. It runs on our own kernels where `native` and the machine allow it; without them a CUDA base is dense
+    bfloat16. Raises `ModelError` when the folder's files are missing or damaged, its card does not describe its
+    weights, or the device cannot hold them in the form.
     """
     card = read_card(folder)
     file = BaseFile(folder, card)
     check_file(card, file)
     place = torch.device(device)
+    if place.type == "cuda" and native and has_kernels():
+        from models_zoo.llm.cuda.load import cuda_linears
+
+        linears, cuda_head = cuda_linears(card, file, place, form, sequences)
+        decoder = _assemble(card, file, linears, cuda_head, place, torch.bfloat16)
+        decoder.use_cuda()
+        return decoder
+    if form == "fp8":
+        raise ModelError(
+            "form is 'fp8', which only our kernels on CUDA compute in: expected 'int4' or 'bfloat16'"
+        )
     if (form or ("int4" if place.type == "cpu" else "bfloat16")) == "int4":
         kernels = library(folder / "packed") if native and fits(card.config) else None
         matrix, head = packed_linears(folder, card, file, kernels)
@@ -201,6 +241,11 @@ def load_decoder(folder: Path, device: str = "cpu", form: Form | None = None, na
 
     weight = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
     return _assemble(card, file, dense, DenseMatrix(weight), place, torch.bfloat16)
+
+
+def has_kernels() -> bool:
+    """Whether Triton is installed, as it is with torch's CUDA builds."""
+    return find_spec("triton") is not None
 
 
 def _assemble(

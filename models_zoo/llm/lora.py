@@ -151,10 +151,20 @@ class LoraPool:
 
     def _carve(self, shapes: Sequence[Shape]) -> tuple[Tensor, list[Tensor]]:
         """One zeroed allocation, so that clearing a slot gives its memory back, and views of it."""
+        size, starts = self.extents(shapes)
+        data = self._zeros(size)
+        pieces = zip(starts, shapes, strict=True)
+        return data, [data[start : start + math.prod(shape)].view(shape) for start, shape in pieces]
+
+    def _zeros(self, size: int) -> Tensor:
+        return torch.zeros(size, dtype=self._dtype, device=self._device)
+
+    @staticmethod
+    def extents(shapes: Sequence[Shape]) -> tuple[int, list[int]]:
+        """How many elements matrices of these shapes take, and where each begins."""
         sizes = [-(-math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes]
-        data = torch.zeros(sum(sizes), dtype=self._dtype, device=self._device)
-        pieces = zip(torch.split(data, sizes), shapes, strict=True)
-        return data, [piece[: math.prod(shape)].view(shape) for piece, shape in pieces]
+        ends = list(accumulate(sizes))
+        return ends[-1] if ends else 0, [0, *ends[:-1]][: len(sizes)]
 
     def _fill(self, key: Key, a: Tensor, b: Tensor, weights: LoraWeights, rank: int) -> None:
         layer, name = key

@@ -104,7 +104,7 @@ JOB_KINDS: dict[str, JobKind] = {
         "adaptation",
         "Train an adapter",
         "adapters:write",
-        kept="Nothing is registered before the training has ended; it starts from the beginning.",
+        kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
         params="rootstock.registry.schemas.TrainParams",
     ),
     "files.scan": JobKind(

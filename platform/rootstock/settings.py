@@ -88,12 +88,13 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Of a worker that holds the base: answers written at once, device slots of adapters, memory of keys and values, and
-# host memory of adapters.
+# Of a worker that holds the base: answers written at once, device slots of adapters, memory of keys and values, host
+# memory of adapters, and the milliseconds between tokens that trainings leave it.
 ENGINE_SEQUENCES = integer("ROOTSTOCK_ENGINE_SEQUENCES", 16, 1)
 ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 4)
 ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
 ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
+ENGINE_TOKEN_MS = integer("ROOTSTOCK_ENGINE_TOKEN_MS", 30, 1)
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

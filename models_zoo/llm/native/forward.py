@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models_zoo.llm.batch import Segment
+from models_zoo.llm.batch import Segment, check_segments
 from models_zoo.llm.native import MatrixStruct, ran
 from models_zoo.llm.paged import PagedCache
 
@@ -127,7 +127,7 @@ class NativeForward:
     ) -> Tensor:
         """Normalized last hidden states float32 [rows, H]. Raises `MemoryError`."""
         tokens = [token for segment in segments for token in segment.tokens]
-        self._check(tokens, segments, cache)
+        check_segments(self._decoder.config, segments, cache)
         token_array = (ctypes.c_int32 * len(tokens))(*tokens)
         tables = [block for segment in segments for block in segment.blocks or ()]
         table_array = (ctypes.c_int32 * len(tables))(*tables)
@@ -172,25 +172,3 @@ class NativeForward:
         if struct is None:  # never silently the base
             raise ValueError("pool is not laid out for the kernels, expected one of Decoder.lora_pool")
         return ctypes.addressof(struct)
-
-    def _check(self, tokens: Sequence[int], segments: Sequence[Segment], cache: PagedCache | None) -> None:
-        """What would read or write memory that is not ours."""
-        c = self._decoder.config
-        if not 0 <= min(tokens) <= max(tokens) < c.vocabulary:
-            raise ValueError(f"segment.tokens: expected ids below {c.vocabulary}, found {max(tokens)}")
-        for segment in segments:
-            stop = segment.start + len(segment.tokens)
-            if stop > c.context:
-                raise ValueError(f"segment.start: position {stop - 1} is beyond the context of {c.context}")
-            if segment.blocks is None:
-                if segment.start:
-                    raise ValueError(f"segment.start is {segment.start}, expected 0 without a block table")
-                continue
-            if cache is None:
-                raise ValueError("segment.blocks is a block table, expected None without a cache")
-            if len(segment.blocks) * cache.block_size < stop:
-                raise ValueError(
-                    f"segment.blocks has {len(segment.blocks)} blocks, too few for {stop} tokens"
-                )
-            if not 0 <= min(segment.blocks) <= max(segment.blocks) < cache.blocks:
-                raise ValueError(f"segment.blocks: expected block numbers below {cache.blocks}")

@@ -38,6 +38,8 @@ _ENGINE_GAUGES = (
     "kv_blocks_used",
     "kv_blocks_cached",
     "tokens_per_second",
+    "token_ms",
+    "token_budget_ms",
 )
 _ENGINE_DISTRIBUTIONS = (
     ("first_token_ms", "first_token_seconds", "From a request to its first token", 1000),

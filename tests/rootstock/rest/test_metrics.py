@@ -11,6 +11,8 @@ from rootstock.jobs.services import job_create
 from rootstock.lanes.client import connection
 from rootstock.metrics.ring import Ring
 
+pytestmark = pytest.mark.everybody
+
 
 @pytest.fixture
 def engine_told():

@@ -1,0 +1,144 @@
+"""What is done to whole rows between the products: embedding, residual and norm, quantizing to fp8.
+
+H is the hidden size, M the rows of a batch. Rows of padding have slot 0; what they hold is never read.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+FP8_LIMIT = 448.0  # the largest e4m3
+
+
+@triton.jit
+def _embed(tokens, codes, scale, out, H, BH: tl.constexpr):
+    row = tl.program_id(0)
+    column = tl.arange(0, BH)
+    token = tl.load(tokens + row).to(tl.int64)
+    inside = column < H
+    code = tl.load(codes + token * H + column, mask=inside, other=0).to(tl.float32)
+    unit = tl.load(scale + token * (H // 32) + column // 32, mask=inside, other=0).to(tl.float32)
+    tl.store(out + row.to(tl.int64) * H + column, code * unit, mask=inside)
+
+
+def embed(tokens: Tensor, codes: Tensor, scale: Tensor) -> Tensor:
+    """tokens int32 [M]; codes int8 [V, H], scale float16 [V, H / 32] -> float32 [M, H].
+
+    Reference: `Q8Matrix.rows_at`.
+    """
+    rows, hidden = len(tokens), codes.shape[1]
+    out = torch.empty(rows, hidden, dtype=torch.float32, device=tokens.device)
+    _embed[(rows,)](tokens, codes, scale, out, hidden, triton.next_power_of_2(hidden))
+    return out
+
+
+@triton.jit(do_not_specialize=["M"])
+def _join_norm(
+    residual, partial, shrunk, expand, slots, weight, out, codes, unit, M, H, epsilon, stride,
+    SPLITS: tl.constexpr, SHRUNK: tl.constexpr, RANK: tl.constexpr, BH: tl.constexpr, FP8: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BH)
+    inside = column < H
+    x = tl.load(residual + row * H + column, mask=inside, other=0.0)
+    for part in tl.static_range(SPLITS):
+        x += tl.load(partial + (part * M + row) * H + column, mask=inside, other=0.0).to(tl.float32)
+    if SHRUNK > 0:
+        slot = tl.load(slots + row)
+        if slot > 0:
+            b = expand + (slot - 1).to(tl.int64) * stride + column
+            for r in tl.static_range(RANK):
+                factor = 0.0
+                for part in tl.static_range(SHRUNK):
+                    factor += tl.load(shrunk + (part * M + row) * RANK + r)
+                x += factor * tl.load(b + r * H, mask=inside, other=0.0).to(tl.float32)
+    if SPLITS > 0:
+        tl.store(residual + row * H + column, x, mask=inside)
+    norm = tl.rsqrt(tl.sum(x * x, 0) / H + epsilon)
+    y = x * norm * tl.load(weight + column, mask=inside, other=0.0)
+    tl.store(out + row * H + column, y.to(out.dtype.element_ty), mask=inside)
+    if FP8:
+        largest = tl.maximum(tl.max(tl.abs(y), 0), 1e-6) / 448.0
+        tl.store(codes + row * H + column, (y / largest).to(tl.float8e4nv), mask=inside)
+        tl.store(unit + row, largest)
+
+
+def join_norm(
+    residual: Tensor,
+    partial: Tensor | None,
+    weight: Tensor,
+    epsilon: float,
+    lora: tuple[Tensor, Tensor, Tensor] | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+    fp8: bool = False,
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Add a product to the residual float32 [M, H], in place, and normalize it (RMSNorm, Zhang & Sennrich, 2019).
+
+    partial [S, M, H]: the product in S pieces, or None. lora: what `lora.shrink` gave float32 [P, M, R], the pool's
+    B [slots, R, H] (see `lora.expand`) and the rows' slots int32 [M]. Gives the normalized rows [M, H] in `dtype`
+    and, with `fp8`, their e4m3 codes [M, H] and unit float32 [M, 1]. Reference: `join_norm_plain`.
+    """
+    rows, hidden = residual.shape
+    out = torch.empty(rows, hidden, dtype=dtype, device=residual.device)
+    codes = torch.empty(rows, hidden, dtype=torch.float8_e4m3fn, device=residual.device) if fp8 else None
+    unit = torch.empty(rows, 1, dtype=torch.float32, device=residual.device) if fp8 else None
+    shrunk, expand, slots = lora if lora is not None else (None, None, None)
+    _join_norm[(rows,)](
+        residual, partial, shrunk, expand, slots, weight, out, codes, unit, rows, hidden, epsilon,
+        0 if expand is None else expand.stride(0),
+        0 if partial is None else partial.shape[0],
+        0 if shrunk is None else shrunk.shape[0],
+        0 if shrunk is None else shrunk.shape[2],
+        triton.next_power_of_2(hidden), fp8, num_warps=8 if hidden >= 2048 else 4,
+    )  # fmt: skip
+    return out, None if codes is None or unit is None else (codes, unit)
+
+
+def join_norm_plain(
+    residual: Tensor,
+    partial: Tensor,
+    weight: Tensor,
+    epsilon: float,
+    lora: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(new residual, normalized rows), float32."""
+    x = residual + partial.float().sum(0)
+    if lora is not None:
+        shrunk, expand, slots = lora
+        for row in slots.nonzero()[:, 0].tolist():
+            x[row] += shrunk[:, row].sum(0) @ expand[slots[row] - 1].float()
+    return x, torch.nn.functional.rms_norm(x, weight.shape, weight, epsilon)
+
+
+@triton.jit
+def _quantize(x, codes, unit, K, BK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    largest = 0.0
+    for start in range(0, K, BK):
+        column = start + tl.arange(0, BK)
+        value = tl.load(x + row * K + column, mask=column < K, other=0.0).to(tl.float32)
+        largest = tl.maximum(largest, tl.max(tl.abs(value), 0))
+    largest = tl.maximum(largest, 1e-6) / 448.0
+    for start in range(0, K, BK):
+        column = start + tl.arange(0, BK)
+        value = tl.load(x + row * K + column, mask=column < K, other=0.0).to(tl.float32)
+        tl.store(codes + row * K + column, (value / largest).to(tl.float8e4nv), mask=column < K)
+    tl.store(unit + row, largest)
+
+
+def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x [M, K] -> e4m3 codes [M, K] and unit float32 [M, 1], x = codes * unit. Reference: `quantize_plain`."""
+    rows, columns = x.shape
+    codes = torch.empty(rows, columns, dtype=torch.float8_e4m3fn, device=x.device)
+    unit = torch.empty(rows, 1, dtype=torch.float32, device=x.device)
+    _quantize[(rows,)](x, codes, unit, columns, min(4096, triton.next_power_of_2(columns)), num_warps=8)
+    return codes, unit
+
+
+def quantize_plain(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The same in torch's operations."""
+    unit = x.float().abs().amax(1, keepdim=True).clamp(min=1e-6) / FP8_LIMIT
+    return (x.float() / unit).to(torch.float8_e4m3fn), unit

@@ -1,0 +1,77 @@
+"""Adapters on the device: one stacked tensor, a row of it for each slot, so that a kernel finds them by number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models_zoo.llm.card import BaseConfig
+from models_zoo.llm.lora import PARTS, POOL_RANKS, Key, LoraPool, PreparedLora
+
+
+class StackedPool(LoraPool):
+    """A `LoraPool` for `slots` adapters whose weights the kernels read by slot.
+
+    Adapters are prepared in pinned host memory and copied when placed. The stack has the rank of the largest
+    adapter that was ever placed.
+    """
+
+    def __init__(self, config: BaseConfig, device: torch.device, slots: int) -> None:
+        super().__init__(config, device, torch.bfloat16)
+        self.slots, self.rank = slots, 0
+        self.shrink: dict[Key, Tensor] = {}
+        self.expand: dict[Key, Tensor] = {}
+        self._stack = torch.empty(0, 0, device=device)
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """Address and rank of the stack: what recordings depend on."""
+        return self._stack.data_ptr(), self.rank
+
+    def place(self, slot: int, prepared: PreparedLora) -> None:
+        """Copy an adapter into `slot`, replacing what was there. Raises `ValueError` for a slot that is not."""
+        if not 1 <= slot <= self.slots:
+            raise ValueError(f"slot is {slot}, expected 1 to {self.slots}")
+        if prepared.rank > self.rank:
+            self._widen(prepared.rank)
+        self._copy(slot, prepared)
+        self._placed[slot] = self._placed_at(slot)
+
+    def _copy(self, slot: int, prepared: PreparedLora) -> None:
+        row = self._stack[slot - 1]
+        if prepared.rank == self.rank and prepared.shrink.keys() == self.shrink.keys():
+            row.copy_(prepared.data, non_blocking=True)  # the same layout
+            return
+        row.zero_()
+        for key, a in prepared.shrink.items():
+            parts, columns = len(PARTS[key[1]]), a.shape[1]
+            wide = self.shrink[key][slot - 1].view(columns, parts, self.rank)
+            wide[:, :, : prepared.rank] = a[0].view(columns, parts, prepared.rank).to(row.device)
+            self.expand[key][slot - 1, : prepared.rank] = prepared.expand[key][0].to(row.device)
+
+    def _widen(self, rank: int) -> None:
+        """A stack of higher rank, with what was placed."""
+        held = dict(self._placed)
+        self.rank = next(padded for padded in POOL_RANKS if padded >= rank)
+        keys = [(layer, name) for layer in range(self.config.layers) for name in PARTS]
+        shapes = [shape for key in keys for shape in self._shapes(key[1], self.rank)]
+        size, starts = self.extents(shapes)
+        self._stack = torch.zeros(self.slots, size, dtype=self._dtype, device=self._device)
+        views = [
+            self._stack[:, start : start + rows * columns].view(self.slots, rows, columns)
+            for start, (_, rows, columns) in zip(starts, shapes, strict=True)
+        ]
+        self.shrink = dict(zip(keys, views[0::2], strict=True))
+        self.expand = dict(zip(keys, views[1::2], strict=True))
+        for slot, adapter in held.items():
+            self._copy(slot, adapter)
+            self._placed[slot] = self._placed_at(slot)
+
+    def _placed_at(self, slot: int) -> PreparedLora:
+        own = slice(slot - 1, slot)
+        shrink = {key: a[own] for key, a in self.shrink.items()}
+        expand = {key: b[own] for key, b in self.expand.items()}
+        return PreparedLora(self.rank, self._stack[slot - 1], shrink, expand, None)
+
+    def _zeros(self, size: int) -> Tensor:
+        return torch.zeros(size, dtype=self._dtype, pin_memory=self._device.type == "cuda")

@@ -1,0 +1,59 @@
+"""The stacked pool says the same of an adapter as the pool that keeps each on its own."""
+
+import pytest
+import torch
+
+from models_zoo.llm.cuda.pool import StackedPool
+from models_zoo.llm.lora import LoraPool, LoraWeights, target_shape
+from tests.models_zoo.llm.tiny import CONFIG
+
+CPU = torch.device("cpu")
+
+
+def weights(rank: int, *targets: str) -> LoraWeights:
+    matrices = {}
+    for layer in range(CONFIG.layers):
+        for target in targets:
+            out, columns = target_shape(CONFIG, target)
+            matrices[layer, target] = (torch.randn(rank, columns), torch.randn(out, rank))
+    return LoraWeights(rank, matrices)
+
+
+def deltas(pool: LoraPool, slot: int, name: str, columns: int) -> torch.Tensor:
+    class Zero:
+        rows, columns = sum(target_shape(CONFIG, part)[0] for part in ("q_proj", "k_proj", "v_proj")), 128
+
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(x), self.rows)
+
+        def dense(self) -> torch.Tensor:
+            return torch.zeros(self.rows, self.columns)
+
+    x = torch.randn(5, columns, generator=torch.Generator().manual_seed(0))
+    return pool.project([slot] * 5)(1, name, Zero(), x)
+
+
+def test_adapters_keep_their_place_when_the_stack_widens() -> None:
+    stacked, plain = StackedPool(CONFIG, CPU, slots=3), LoraPool(CONFIG, CPU, torch.bfloat16)
+    adapters = [
+        weights(8, "q_proj", "v_proj"),
+        weights(16, "q_proj", "k_proj", "v_proj"),
+        weights(40, "k_proj"),
+    ]
+    before = []
+    for slot, adapter in enumerate(adapters, start=1):
+        for pool in (stacked, plain):
+            pool.place(slot, pool.prepare(adapter))
+        before.append(stacked.layout)
+    assert stacked.rank == 64
+    assert before[1] != before[2]  # recordings must not outlive it
+    for slot in (1, 2, 3):
+        expected = deltas(plain, slot, "qkv", 128)
+        assert expected.abs().sum() > 0
+        assert torch.allclose(deltas(stacked, slot, "qkv", 128), expected, rtol=0.05, atol=0.5)
+
+
+def test_a_slot_that_is_not_is_refused() -> None:
+    pool = StackedPool(CONFIG, CPU, slots=2)
+    with pytest.raises(ValueError, match="slot is 3, expected 1 to 2"):
+        pool.place(3, pool.prepare(weights(8, "q_proj")))
