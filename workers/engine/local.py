@@ -108,11 +108,12 @@ class LocalEngine:
         long, `EngineBusy` when too many wait (all at the call); `EngineTimeout` from the iterator, past the
         deadline.
         """
+        self._refuse_bytes(prompt)
         ids = self._tokenizer.encode(prompt) if isinstance(prompt, str) else self._tokenizer.chat(prompt)
         ids = ids or [self._base.begin_token]
         room = self._context - len(ids)
         if room < 1:
-            raise PromptTooLong(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
+            raise PromptTooLong(f"the {_kind(prompt)} is {len(ids)} tokens, at most {self._context - 1} fit")
         limit = max(1, min(sampling.max_tokens, room))
         group = open_group(Ticket(call), ids, sampling, self._vocabulary, limit, adapter)
         self._loop.submit([group.first])
@@ -218,6 +219,15 @@ class LocalEngine:
         """Fail what is in flight and stop the engine thread."""
         self._loop.close()
 
+    def _refuse_bytes(self, prompt: Sequence[Message] | str) -> None:
+        """Raise `PromptTooLong` for what cannot fit, however its bytes make tokens: before the work of making them."""
+        texts = (
+            [prompt] if isinstance(prompt, str) else [str(message.get("content", "")) for message in prompt]
+        )
+        size, most = sum(len(text.encode(errors="replace")) for text in texts), self._context - 1
+        if size > most * self._tokenizer.longest:
+            raise PromptTooLong(f"the {_kind(prompt)} is {size:,} bytes, at most {most} tokens fit")
+
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, never none."""
         return [ids or [self._base.end_token] for ids in self._tokenizer.encode_many(texts)]
@@ -249,6 +259,10 @@ class LocalEngine:
 def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     """The windows in which a text of these tokens is read."""
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
+
+
+def _kind(prompt: Sequence[Message] | str) -> str:
+    return "prompt" if isinstance(prompt, str) else "conversation"
 
 
 def _wait(reading: Reading) -> None:

@@ -12,6 +12,7 @@ MOST_CHARACTERS = 1_000_000
 MOST_PROMPTS, MOST_TEXTS = 16, 512
 MOST_READ = 200_000  # characters of texts for vectors: what can be read before their deadline
 MOST_TOKENS = 1_000_000
+MOST_TOLD = 200_000  # tokens of prompts that are given as tokens
 Token = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -289,7 +290,7 @@ def _no_suffix(value: str | None) -> str | None:
     return value
 
 
-Tokens = Annotated[list[Token], Field(min_length=1, max_length=200_000)]
+Tokens = Annotated[list[Token], Field(min_length=1, max_length=MOST_TOLD)]
 Prompts = Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
 TokenPrompts = Annotated[list[Tokens], Field(min_length=1, max_length=MOST_PROMPTS)]
 
@@ -306,6 +307,15 @@ class CompletionIn(SamplingIn):
     logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
     echo: Annotated[bool | None, AfterValidator(_not_echo)] = Field(False, description="Refused when true")
     suffix: Annotated[str | None, AfterValidator(_no_suffix)] = Field(None, description="Refused")
+
+    def check(self) -> None:
+        """Raise InvalidInput for fields that do not go together, and for prompts longer than one may be."""
+        super().check()
+        prompts = self.prompts()
+        size, most = sum(map(len, prompts)), MOST_TOLD if isinstance(prompts[0], list) else MOST_CHARACTERS
+        if size > most:
+            unit = "tokens" if isinstance(prompts[0], list) else "characters"
+            raise InvalidInput.field("prompt", f"is longer than {most} {unit} altogether")
 
     def prompts(self) -> list[str] | list[list[int]]:
         """Each prompt."""
