@@ -104,7 +104,8 @@ class SamplingIn(Harmless):
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
             "constraint": self.constraint.dict() if self.constraint else None,
         }  # fmt: skip
-        return {"temperature": 1.0} | {name: value for name, value in given.items() if value is not None}
+        least = {} if (self.beams or 1) > 1 else {"temperature": 1.0}  # beams are not drawn
+        return least | {name: value for name, value in given.items() if value is not None}
 
 
 class TextPart(Strict):
@@ -184,6 +185,7 @@ class ToolIn(Strict):
 
     type: Literal["function"]
     function: FunctionIn
+    strict: bool | None = Field(None, description="Ignored: arguments always follow the schema")
 
 
 class NamedFunction(Strict):
@@ -249,6 +251,13 @@ class ChatIn(SamplingIn):
     tools: Annotated[list[ToolIn], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = True
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
+        None, description="Ignored: a base reasons as it was trained to"
+    )
+    verbosity: Literal["low", "medium", "high"] | None = Field(None, description="Ignored")
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = Field(
+        None, description="Text alone"
+    )
 
     def check(self) -> None:
         """Raise InvalidInput for fields that do not go together."""
