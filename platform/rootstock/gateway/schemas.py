@@ -62,7 +62,9 @@ class SamplingIn(Harmless):
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         description="`base`, an adapter as `name@digest`, or its name while that means exactly one"
     )
-    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = 1.0
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = Field(
+        None, description="1 unless given; beams take none"
+    )
     top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = 1.0
     n: Annotated[int, Field(strict=True, ge=1, le=16)] | None = 1
     seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
