@@ -36,10 +36,11 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the whole site go to one process, first: the site is started once, and they take longest."""
+    """Tests that need the whole site go to one process, first: the site is started once, and they take longest.
+    Then those that go through every organisation: each test beside other processes leaves two behind."""
     from tests.fixtures.processes import uses_site
 
     with_site = [item for item in items if uses_site(item)]
     for item in with_site:
         item.add_marker(pytest.mark.xdist_group("site"))
-    items.sort(key=lambda item: not uses_site(item))
+    items.sort(key=lambda item: (not uses_site(item), item.get_closest_marker("everybody") is None))

@@ -10,11 +10,19 @@ from uuid import UUID
 
 import redis
 
+from models_zoo.llm.card import read_card
 from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.accounts.actors import Actor
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record, input_hash
-from rootstock.errors import Busy, DeadlineExceeded, DomainError, InternalError, InvalidInput
+from rootstock.errors import (
+    Busy,
+    ContextExceeded,
+    DeadlineExceeded,
+    DomainError,
+    InternalError,
+    InvalidInput,
+)
 from rootstock.gateway.budgets import Used, stream_slot_give, usage_record
 from rootstock.gateway.facts import generation_facts
 from rootstock.lanes.streams import release_connection
@@ -91,9 +99,9 @@ class GenerateHandler:
     """
 
     def load(self, runtime: Runtime) -> None:
-        """Keep the runtime, and the tokenizer of its base."""
+        """Keep the runtime, and the tokenizer and context of its base."""
         self._runtime = runtime
-        self._tokenizer = ChatTokenizer(base_folder())
+        self._tokenizer, self._context = ChatTokenizer(base_folder()), read_card(base_folder()).config.context
 
     def stream(
         self, request: LaneRequest, cancelled: Callable[[], bool]
@@ -137,6 +145,9 @@ class GenerateHandler:
 
     def _text_of(self, tokens: list[int]) -> str:
         """The text whose tokens these are."""
+        if len(tokens) > self._context:
+            told = f"the prompt is {len(tokens)} tokens, more than the base's {self._context}"
+            raise ContextExceeded.field("prompt", told)
         table = self._tokenizer.token_bytes
         text = b"".join(table[token] for token in tokens if token < len(table)).decode(errors="replace")
         if self._tokenizer.encode(text) != tokens:

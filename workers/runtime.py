@@ -122,6 +122,7 @@ class Runtime:
             sequences=settings.ENGINE_SEQUENCES,
             kv_bytes=settings.ENGINE_KV_BYTES,
             adapter_bytes=settings.ENGINE_ADAPTER_BYTES,
+            token_ms=settings.ENGINE_TOKEN_MS,
         )
         base_registered(self.base)
 

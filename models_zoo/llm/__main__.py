@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from models_zoo.llm.card import ModelError
 
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="of the linears; default: as they are in a GGUF file, int4 where they are floats",
     )
     convert.add_argument("--fine-share", type=float, help="of a mixed form's rows, those kept in 8 bits")
+    convert.add_argument("--force", action="store_true", help="replace another base in the target")
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
     damage = commands.add_parser("damage", help="what quantizing a base costs: a table")
@@ -36,7 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--reference", type=Path, help="the GGUF file or Hugging Face folder it was made from"
     )
     damage.add_argument("--adapter", type=Path, action="append", default=[], help="may be repeated")
-    damage.add_argument("--tokens", type=int, default=2048, help="how much of the text is read")
+    damage.add_argument(
+        "--task-data",
+        type=Path,
+        action=_TaskData,
+        default={},
+        help="labelled rows for the --adapter before it, JSON Lines as for training: its task against the truth",
+    )
+    damage.add_argument("--tokens", type=int, default=2048, help="of the text, at most")
+    damage.add_argument("--examples", type=int, default=500, help="of each --task-data, the first so many")
     options = parser.parse_args(arguments)
     run = {"convert": _convert, "train": _train, "damage": _damage}[options.command]
     try:
@@ -46,13 +56,32 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+class _TaskData(argparse.Action):
+    """Keep the file under the number of the `--adapter` before it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        number = len(namespace.adapter) - 1
+        if number < 0 or number in namespace.task_data:
+            raise argparse.ArgumentError(self, "expected once, after the --adapter that it is for")
+        namespace.task_data = {**namespace.task_data, number: values}
+
+
 def _convert(options: argparse.Namespace) -> int:
     from models_zoo.llm.convert import convert
     from models_zoo.llm.format import demo_gguf
     from models_zoo.llm.quantize import FINE_SHARE
 
+    if options.fine_share is not None and options.form != "mixed":
+        raise ModelError(f"--fine-share is {options.fine_share:g}, expected only with --form mixed")
     share = FINE_SHARE if options.fine_share is None else options.fine_share
-    card = convert(options.source or demo_gguf(), options.target, options.form, share)
+    source = options.source or demo_gguf()
+    card = convert(source, options.target, options.form, share, force=options.force)
     sys.stdout.write(
         f"{card.name}: {card.bytes / 1e6:.0f} MB, fingerprint {card.fingerprint[:12]}, in {options.target}\n"
     )
@@ -60,9 +89,14 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _damage(options: argparse.Namespace) -> int:
-    from models_zoo.llm.damage_report import Question, report
+    from models_zoo.llm.damage_report import Candidate, Question, report
 
-    question = Question(options.base, options.text, options.reference, tuple(options.adapter), options.tokens)
+    adapters = tuple(
+        Candidate(folder, options.task_data.get(number)) for number, folder in enumerate(options.adapter)
+    )
+    question = Question(
+        options.base, options.text, options.reference, adapters, options.tokens, options.examples
+    )
     for row in report(question):
         sys.stdout.write(f"{row}\n")
         sys.stdout.flush()

@@ -30,6 +30,7 @@ from models_zoo.llm.card import (
 )
 from models_zoo.llm.heads import Head, build_head
 from models_zoo.llm.lora import LoraWeights, target_shape
+from models_zoo.llm.tensor_header import read_header
 
 MAX_RANK = 64
 MAX_SCALE = 1e4  # of lora_alpha / r, or / sqrt(r): far beyond any in use
@@ -191,7 +192,7 @@ def module_name(layer: int, target: str) -> str:
 
 
 def _expected_shapes(path: Path, config: LoraConfig, base: BaseCard) -> dict[str, tuple[int, ...]]:
-    prefix = _prefix(_tensor_names(path))
+    prefix = _prefix(read_header(path))
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in config.layers:
         for target in config.targets:
@@ -206,23 +207,18 @@ def _prefix(names: Any) -> str:
     return next((p for p in PREFIXES if any(name.startswith(f"{p}layers.") for name in names)), PREFIXES[0])
 
 
-def _tensor_names(path: Path) -> list[str]:
-    with _open(path) as file:
-        return list(file.keys())
-
-
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """The tensors of a safetensors file as float32, which must be exactly those in `shapes`, and finite.
 
     The header is checked before any data is read.
     """
+    header = read_header(path)
+    _compare_names(path, set(header), set(shapes))
+    for name, shape in shapes.items():
+        found, dtype = header[name].shape, header[name].dtype
+        _require(path, name, f"of shape {list(found)}", found == shape, f"shape {list(shape)}")
+        _require(path, name, f"of type {dtype}", dtype in DTYPES, " or ".join(sorted(DTYPES)))
     with _open(path) as file:
-        _compare_names(path, set(file.keys()), set(shapes))
-        for name, shape in shapes.items():
-            entry = file.get_slice(name)
-            found, dtype = tuple(entry.get_shape()), entry.get_dtype()
-            _require(path, name, f"of shape {list(found)}", found == shape, f"shape {list(shape)}")
-            _require(path, name, f"of type {dtype}", dtype in DTYPES, " or ".join(sorted(DTYPES)))
         tensors = {name: file.get_tensor(name).float() for name in shapes}
     for name, tensor in tensors.items():
         _require(

@@ -25,6 +25,10 @@ from models_zoo.llm.quant import MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatri
 from models_zoo.llm.quantize import FINE_SHARE, Form, quantize, quantize_int8
 from models_zoo.llm.shapes import EMBEDDINGS
 from models_zoo.llm.spool import TensorSpool
+from models_zoo.llm.vocabulary import SETTINGS_FILE, TOKENIZER_FILE
+
+# all that a base folder holds: what a conversion writes, and the cache of packed weights
+OWN_FILES = {BASE_CARD_FILE, BASE_FILE, SETTINGS_FILE, TOKENIZER_FILE, "packed"}
 
 
 class Source(Protocol):
@@ -60,12 +64,21 @@ def open_source(path: Path) -> Source:
     return LlamaFile(path)
 
 
-def convert(source: Path, target: Path, form: Form | None = None, fine_share: float = FINE_SHARE) -> BaseCard:
+def convert(
+    source: Path,
+    target: Path,
+    form: Form | None = None,
+    fine_share: float = FINE_SHARE,
+    *,
+    force: bool = False,
+) -> BaseCard:
     """Convert the GGUF file or Hugging Face folder `source` into the base folder `target`.
 
     With `form` every linear gets that form; without, quantized ones stay as they are and floats become int4.
     Embedding and head are 8-bit always. The folder appears whole or not at all; when it already holds this
-    conversion of this very source, nothing is done. Raises `ModelError` naming what cannot be converted.
+    conversion of this very source, nothing is done, and another base in it is replaced only with `force`. A
+    folder with anything else in it is never touched. Raises `ModelError` naming what cannot be converted, or
+    what is in the way.
     """
     if not 0 <= fine_share <= 1:
         raise ModelError(f"fine_share is {fine_share}, expected 0 to 1")
@@ -74,6 +87,7 @@ def convert(source: Path, target: Path, form: Form | None = None, fine_share: fl
     done = _converted(target, digest, quantization)
     if done is not None:
         return done
+    _check_target(target, digest, quantization, force)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir(parents=True)
     try:
@@ -91,6 +105,7 @@ def convert(source: Path, target: Path, form: Form | None = None, fine_share: fl
         )
         write_card(card, partial / BASE_CARD_FILE)
         if _converted(target, digest, quantization) is None:  # another process may have been faster
+            _check_target(target, digest, quantization, force)
             _put_in_place(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -152,17 +167,44 @@ def _in_words(form: Form | None, fine_share: float) -> str:
 
 
 def _converted(target: Path, digest: str, quantization: str) -> BaseCard | None:
-    try:
-        card = read_card(target)
-    except ModelError:
+    """The card of the whole base in `target` when this conversion made it."""
+    card = _card(target)
+    if card is None or not _is_made_by(card, digest, quantization):
         return None
     whole = (target / BASE_FILE).is_file() and (target / BASE_FILE).stat().st_size == card.bytes
-    same = card.source_sha256 == digest and card.quantization == quantization
-    return card if whole and same else None
+    return card if whole else None
+
+
+def _card(target: Path) -> BaseCard | None:
+    try:
+        return read_card(target)
+    except ModelError:
+        return None
+
+
+def _is_made_by(card: BaseCard, digest: str, quantization: str) -> bool:
+    return card.source_sha256 == digest and card.quantization == quantization
+
+
+def _check_target(target: Path, digest: str, quantization: str, force: bool) -> None:
+    """Refuse to lose what is in `target`: anything that is no base, and without `force` another base."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ModelError(f"target {target}: is a file, expected a new or empty folder")
+    names = {path.name for path in target.iterdir()}
+    foreign = sorted(names - OWN_FILES)
+    if foreign:
+        raise ModelError(f"target {target}: holds {foreign[0]}, expected a new or empty folder")
+    card = _card(target)
+    if not names or force or (card is not None and _is_made_by(card, digest, quantization)):
+        return
+    found = "a base that cannot be read" if card is None else f"{card.source}, {card.quantization}"
+    raise ModelError(f"target {target}: holds {found}; name another folder, or replace it with --force")
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename into place; an older or broken folder there is replaced."""
+    """Rename into place; what is there goes."""
     if target.exists():
         old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
         target.rename(old)

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +20,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from models_zoo.llm.cache_folder import own_folder, shared_folder, used
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.forms import FUSED, fused, head_name, is_packable, linears_of_any_form
+from models_zoo.llm.forms import FUSED, MixedLinear, fused, head_name, is_int4, linears_of_any_form
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
-from models_zoo.llm.native import processor_features, shared_folder
-from models_zoo.llm.panels import PanelMatrix, to_panels
-from models_zoo.llm.quant import Q4Matrix, Q8Matrix, per_row_int8, stack_q4, stack_q8
+from models_zoo.llm.native import processor_features
+from models_zoo.llm.panels import PanelMatrix, filled, filled_rows, to_panels
+from models_zoo.llm.quant import MixedMatrix, QuantizedMatrix, per_row_int8, stack_q4
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ ALIGNMENT = 64  # bytes
 SELF_TEST_ERROR = 0.02  # relative; bfloat16 in and out gives about 0.004
 
 Tensors = dict[str, Tensor]
+Places = Sequence[Callable[[], Path]]  # folders to look into, and to make, in this order
 
 
 class Packing(Protocol):
@@ -54,14 +56,16 @@ def packed_linears(
     """The linears by (layer, fused name), and the head, as the CPU computes with them.
 
     With our own `kernels` they are panels, else what torch's take. They come from the cache when a whole one
-    is there; else they are packed now, tested, and cached when the folder can be written. Forms that have no
-    packed layout are made ready anew each time.
+    is there; else they are packed now, tested, and cached: beside the base or, when that folder cannot be
+    written, in one of this user's. Torch's products have a packed layout for int4 alone: other forms are made
+    ready for them anew each time.
     """
-    if not is_packable(card, file, native=kernels is not None):
+    if kernels is None and not is_int4(card, file):
         return linears_of_any_form(file)
     packing: Packing = TorchPacking() if kernels is None else PanelPacking(kernels, card.config)
-    path = folder / "packed" / f"{_cache_key(card, packing.layout)}.safetensors"
-    tensors = _mapped(path)
+    places: Places = (lambda: shared_folder(folder / "packed"), own_folder)
+    name = f"{_cache_key(card, packing.layout)}.safetensors"
+    tensors = _found(places, name)
     if tensors is None:
         tensors = packing.pack(card, file)
         if not _self_test(packing, tensors, card, file):
@@ -70,8 +74,8 @@ def packed_linears(
                 return packed_linears(folder, card, file, None)
             logger.warning("this torch build has no working int4 kernel: dequantizing for every product")
             tensors = {name: value for name, value in tensors.items() if name.endswith(".blocks")}
-        elif _save(tensors, path, file.path.stat().st_mode & 0o666):
-            tensors = _mapped(path) or tensors  # shared with other processes from the start
+        elif _save(tensors, places, name, file.path.stat().st_mode & 0o666):
+            tensors = _found(places, name) or tensors  # shared with other processes from the start
     held = tensors
     return lambda layer, name: packing.matrix(held, layer, name), packing.head(held, file)
 
@@ -94,11 +98,22 @@ class PanelPacking:
 
     def pack(self, card: BaseCard, file: BaseFile) -> Tensors:
         keys = [(layer, name) for layer in range(card.config.layers) for name in FUSED]
-        panels = {f"{layer}.{name}": to_panels(_of_one_form(file, layer, name)) for layer, name in keys}
-        return {**panels, "head": to_panels(file.q8(head_name(file)))}
+        panels = {"head": to_panels(file.q8(head_name(file)))}
+        for layer, name in keys:
+            panels |= _in_panels(f"{layer}.{name}", fused(file, layer, name))
+        return panels
 
     def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
-        return PanelMatrix(self._kernels, tensors[f"{layer}.{name}"], *self._shapes[name])
+        key, (_, columns) = f"{layer}.{name}", self._shapes[name]
+        if key in tensors:
+            return PanelMatrix(self._kernels, tensors[key], *self._shapes[name])
+        fine = tensors[f"{key}.fine"]
+        high = int(fine.sum())
+        return MixedLinear(
+            fine,
+            PanelMatrix(self._kernels, tensors[f"{key}.low"], filled_rows(len(fine) - high), columns),
+            PanelMatrix(self._kernels, tensors[f"{key}.high"], filled_rows(high), columns),
+        )
 
     def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
         return PanelMatrix(self._kernels, tensors["head"], *self._shapes["head"])
@@ -134,11 +149,14 @@ class TorchPacking:
         return Head(file.q8(head_name(file)), tensors.get("head.codes"), tensors.get("head.scale"))
 
 
-def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
-    parts = [f"layers.{layer}.{part}" for part in FUSED[name]]
-    if f"{parts[0]}.codes" in file:
-        return stack_q8([file.q8(part) for part in parts])
-    return stack_q4([file.q4(part) for part in parts])
+def _in_panels(key: str, matrix: QuantizedMatrix) -> Tensors:
+    """A mixed one as the two matrices of its rows, each filled up to whole panels, and which row is where."""
+    if not isinstance(matrix, MixedMatrix):
+        return {key: to_panels(matrix)}
+    if not matrix.low.rows or not matrix.high.rows:
+        return {key: to_panels(matrix.low if matrix.low.rows else matrix.high)}
+    low, high = to_panels(filled(matrix.low)), to_panels(filled(matrix.high))
+    return {f"{key}.fine": matrix.fine, f"{key}.low": low, f"{key}.high": high}
 
 
 def _cache_key(card: BaseCard, layout: str) -> str:
@@ -146,6 +164,18 @@ def _cache_key(card: BaseCard, layout: str) -> str:
     config = json.dumps(asdict(card.config))
     parts = (card.fingerprint, config, torch.__version__, capability, processor_features(), layout)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _found(places: Places, name: str) -> Tensors | None:
+    """What the first place that has it whole has."""
+    for place in places:
+        with suppress(OSError):
+            path = place() / name
+            tensors = _mapped(path)
+            if tensors is not None:
+                used(path)
+                return tensors
+    return None
 
 
 def _mapped(path: Path) -> Tensors | None:
@@ -159,11 +189,23 @@ def _mapped(path: Path) -> Tensors | None:
         return None
 
 
-def _save(tensors: Tensors, path: Path, mode: int) -> bool:
-    """Whether it could be written; `mode` says who may map it."""
+def _save(tensors: Tensors, places: Places, name: str, mode: int) -> bool:
+    """Whether it could be written somewhere; `mode` says who may map it."""
+    reasons = []
+    for place in places:
+        try:
+            _write(tensors, place() / name, mode)
+            return True
+        except (OSError, SafetensorError) as error:
+            reasons.append(str(error))
+    logger.warning("packed weights are not cached: %s", "; ".join(reasons))
+    return False
+
+
+def _write(tensors: Tensors, path: Path, mode: int) -> None:
+    """Under another name first. Raises `OSError` and `SafetensorError`."""
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:
-        shared_folder(path.parent)
         metadata = {"sha256": "0" * 64, "padding": ""}
         save_file(tensors, partial, metadata=metadata)
         missing = -_data_start(partial) % ALIGNMENT
@@ -171,12 +213,9 @@ def _save(tensors: Tensors, path: Path, mode: int) -> bool:
         save_file(tensors, partial, metadata=metadata)
         partial.chmod(mode | 0o600)
         os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        logger.warning("packed weights are not cached: %s", error)
+    finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        return False
-    return True
 
 
 def _data_start(path: Path) -> int:

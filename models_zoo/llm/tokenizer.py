@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from models_zoo.llm.card import ModelError
 
+LONG = 4096  # characters: about 10 ms
 # letters, digits, or one other character, with the white space before it: the units that tagging labels
 UNIT = re.compile(r"\s*(?:[^\W\d_]+|\d+|[^\s])")
 
@@ -45,10 +46,15 @@ class ChatTokenizer:
         self._template = _template(folder, settings.get("chat_template") or "")
         self._special_values = {key: settings.get(key, "") for key in ("bos_token", "eos_token", "pad_token")}
 
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of the longest token: no text of more than n times as many is n tokens or fewer."""
+        names = (token.content for token in self._plain.get_added_tokens_decoder().values())
+        return max(map(len, [*self.token_bytes, *(name.encode() for name in names)]))
+
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text; the names of control tokens in it stay ordinary characters."""
-        ids: list[int] = self._literal.encode(text, add_special_tokens=False).ids
-        return ids
+        return _ids(self._literal, text)
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of each text, in parallel."""
@@ -91,8 +97,7 @@ class ChatTokenizer:
         return ids
 
     def _encode_rendered(self, text: str) -> list[int]:
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
-        return ids
+        return _ids(self._plain, text)
 
     def _render(self, messages: Sequence[Mapping[str, str]], reply: bool) -> str:
         if self._template is None:
@@ -117,6 +122,16 @@ class ChatTokenizer:
             elif not added[index].special:
                 table[index] = token.encode()
         return table
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Of a long text without Python's lock, which `encode` keeps and `encode_batch` gives up: others go on."""
+    if len(text) < LONG:
+        entry = tokenizer.encode(text, add_special_tokens=False)
+    else:
+        [entry] = tokenizer.encode_batch([text], add_special_tokens=False)
+    ids: list[int] = entry.ids
+    return ids
 
 
 def _template(folder: Path, text: str) -> Template | None:

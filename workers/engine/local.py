@@ -40,6 +40,7 @@ BLOCK_TOKENS = 16
 EMBEDDED_TOGETHER = 256  # tokens of a text that an embedding is read from at once
 MEGABYTE = 1 << 20
 TIERS = ("device", "memory", "disk")
+TOKEN_MS = 30.0
 ANYONE = Call()
 
 
@@ -49,8 +50,8 @@ class LocalEngine:
     `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
     written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
     values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
-    own kernels out. Raises `ModelError` for
-    a bad base.
+    own kernels out; `token_ms` is the time between tokens that a trainer beside it should leave. Raises
+    `ModelError` for a bad base.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class LocalEngine:
         kv_bytes: int = 512 * MEGABYTE,
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
+        token_ms: float = TOKEN_MS,
     ) -> None:
         decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._base, self._device, self._slots = decoder.card, device, slots
+        self._token_ms = token_ms
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
@@ -105,11 +108,12 @@ class LocalEngine:
         long, `EngineBusy` when too many wait (all at the call); `EngineTimeout` from the iterator, past the
         deadline.
         """
+        self._refuse_bytes(prompt)
         ids = self._tokenizer.encode(prompt) if isinstance(prompt, str) else self._tokenizer.chat(prompt)
         ids = ids or [self._base.begin_token]
         room = self._context - len(ids)
         if room < 1:
-            raise PromptTooLong(f"the conversation is {len(ids)} tokens, at most {self._context - 1} fit")
+            raise PromptTooLong(f"the {_kind(prompt)} is {len(ids)} tokens, at most {self._context - 1} fit")
         limit = max(1, min(sampling.max_tokens, room))
         group = open_group(Ticket(call), ids, sampling, self._vocabulary, limit, adapter)
         self._loop.submit([group.first])
@@ -196,6 +200,8 @@ class LocalEngine:
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,
             tokens_per_second=metrics.rate(),
+            token_ms=metrics.token_ms(),
+            token_budget_ms=self._token_ms,
             requests=metrics.requests,
             generated_tokens=metrics.generated_tokens,
             prompt_tokens=metrics.prompt_tokens,
@@ -212,6 +218,15 @@ class LocalEngine:
     def close(self) -> None:
         """Fail what is in flight and stop the engine thread."""
         self._loop.close()
+
+    def _refuse_bytes(self, prompt: Sequence[Message] | str) -> None:
+        """Raise `PromptTooLong` for what cannot fit, however its bytes make tokens: before the work of making them."""
+        texts = (
+            [prompt] if isinstance(prompt, str) else [str(message.get("content", "")) for message in prompt]
+        )
+        size, most = sum(len(text.encode(errors="replace")) for text in texts), self._context - 1
+        if size > most * self._tokenizer.longest:
+            raise PromptTooLong(f"the {_kind(prompt)} is {size:,} bytes, at most {most} tokens fit")
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, never none."""
@@ -244,6 +259,10 @@ class LocalEngine:
 def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
     """The windows in which a text of these tokens is read."""
     return windows(len(ids), card.max_tokens, card.overlap_tokens)
+
+
+def _kind(prompt: Sequence[Message] | str) -> str:
+    return "prompt" if isinstance(prompt, str) else "conversation"
 
 
 def _wait(reading: Reading) -> None:

@@ -258,7 +258,7 @@ class EngineLoop:
         for generation, before in zip(sampled, last, strict=True):
             now = generation.last_token
             if now is not None and before is not None:
-                self.metrics.inter_token_ms.add((now - before) * 1000)
+                self.metrics.token((now - before) * 1000)
             elif now is not None:
                 self.metrics.first_token_ms.add((now - generation.arrived) * 1000)
 

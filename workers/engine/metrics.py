@@ -13,6 +13,8 @@ FIRST_TOKEN_MS = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0
 INTER_TOKEN_MS = (2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 70.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
 BATCH = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 WINDOW_S = 10.0  # seconds of work that the published rates cover
+LATELY_S, LATELY = 3.0, 4096  # what `token_ms` covers at most: seconds, and tokens
+HIGH = 0.95  # the percentile that it is
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Metrics:
     inter_token_ms: Histogram = field(default_factory=lambda: Histogram(INTER_TOKEN_MS))
     batch: Histogram = field(default_factory=lambda: Histogram(BATCH))
     _recent: deque[tuple[float, float, int]] = field(default_factory=deque)  # end, seconds, tokens
+    _gaps: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=LATELY))
 
     def step(self, seconds: float, entries: int, tokens: int) -> None:
         """One step has run: how long, over how many requests, and how many tokens it wrote."""
@@ -62,6 +65,17 @@ class Metrics:
             self._recent.append((now, seconds, tokens))
         while self._recent and self._recent[0][0] < now - WINDOW_S:
             self._recent.popleft()
+
+    def token(self, milliseconds: float) -> None:
+        """A reply's token has come so long after the one before."""
+        self.inter_token_ms.add(milliseconds)
+        self._gaps.append((time.perf_counter(), milliseconds))
+
+    def token_ms(self) -> float:
+        """The 95th percentile of the time between two tokens of a reply, lately; 0 when none was written."""
+        since = time.perf_counter() - LATELY_S
+        gaps = sorted(gap for end, gap in list(self._gaps) if end >= since)
+        return gaps[int(HIGH * (len(gaps) - 1))] if gaps else 0.0
 
     def rate(self) -> float:
         """Tokens written per second of the steps that wrote any, lately."""

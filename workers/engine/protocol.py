@@ -198,6 +198,10 @@ class EngineStats:
     kv_blocks_used: int  # by running sequences; what the prefix cache keeps is free to be taken
     kv_blocks_cached: int
     tokens_per_second: float  # decode rate over about the last ten seconds of decoding
+    token_ms: (
+        float  # 95th percentile of the time between a reply's tokens over the last seconds, 0 without any
+    )
+    token_budget_ms: float  # the most that it should be: what trainers pace themselves by
     requests: int
     generated_tokens: int
     prompt_tokens: int

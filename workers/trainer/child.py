@@ -1,7 +1,8 @@
 """The training process. `Child` starts and follows it; `python -m workers.trainer.child spec.json` is it.
 
 A process of its own maps the same quantized base file as the worker, can be killed at any moment, and dies with its
-parent. It knows no Django, database or queue: a spec file comes in, events go out as JSON lines.
+parent. It knows no Django, database or queue: a spec file comes in, then JSON lines that say what share of its time
+it may work; events go out as JSON lines.
 """
 
 import ctypes
@@ -17,6 +18,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from workers.trainer.pacing import Duty
 
 _PR_SET_PDEATHSIG = 1
 _QUIET_S = 0.5
@@ -39,7 +42,7 @@ class Child:
             [sys.executable, "-m", "workers.trainer.child", str(self._spec)],
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -49,7 +52,22 @@ class Child:
 
     def __exit__(self, *exc_info: object) -> None:
         self.end()
+        assert self._process.stdin is not None  # noqa: S101  (a pipe was asked for)
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._errors.close()
+
+    def allow(self, share: float) -> None:
+        """Let it work for this share of the time, more than 0 and at most 1."""
+        assert self._process.stdin is not None  # noqa: S101  (a pipe was asked for)
+        with suppress(BrokenPipeError):  # it has ended: its events say so
+            self._process.stdin.write(json.dumps({"share": share}).encode() + b"\n")
+            self._process.stdin.flush()
+
+    @property
+    def pid(self) -> int:
+        """Of the child."""
+        return self._process.pid
 
     def end(self) -> None:
         """Ask it to end, then insist. May be called from any thread, and again."""
@@ -103,16 +121,30 @@ def _die_with_parent() -> None:
 
 def main(spec_path: str) -> None:
     """Train as the spec says and print events."""
+    os.nice(10)  # serving comes first on a shared processor
+    import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
     from models_zoo.llm.card import record_from
     from models_zoo.llm.training import TrainSpec, train_lora
 
-    os.nice(10)  # serving comes first on a shared processor
     spec = record_from(TrainSpec, json.loads(Path(spec_path).read_text()), where="spec")
-    for event in train_lora(spec):
+    duty = Duty(_finish_on_device if spec.device.startswith("cuda") else None)
+    threading.Thread(target=_listen, args=(duty,), daemon=True).start()
+    for event in train_lora(spec, duty.pause):
         fields = {
             key: str(value) if isinstance(value, Path) else value for key, value in asdict(event).items()
         }
         print(json.dumps(fields), flush=True)  # noqa: T201  (the protocol)
+
+
+def _listen(duty: Duty) -> None:
+    for line in sys.stdin:
+        duty.allow(json.loads(line)["share"])
+
+
+def _finish_on_device() -> None:
+    import torch
+
+    torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

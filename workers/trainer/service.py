@@ -16,10 +16,13 @@ from django.conf import settings
 from rootstock.errors import DomainError
 from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
+from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
 from rootstock.registry.selectors import dataset_get
 from rootstock.registry.services import adapter_register, dataset_copy
 from workers.trainer.child import Child
+from workers.trainer.pacing import Load, Pacer, loads_of
+from workers.trainer.resuming import checkpoint_of
 
 SCRATCH = ".training-"
 
@@ -31,14 +34,16 @@ class TrainingFailed(DomainError):
 
 
 def train(job: JobHandle) -> dict[str, Any]:
-    """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns.
+    """Train and register an adapter; returns its reference. A cancelled job's child is dead before this returns; a
+    later attempt of the same job goes on from the last checkpoint of an earlier one.
 
     The adapter is registered in the transaction that ends the job: a job makes one adapter, however often it was
     begun.
     """
-    with _scratch(Path(settings.ADAPTERS_DIR)) as scratch:
+    root = Path(settings.ADAPTERS_DIR)
+    with _scratch(root) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
-        spec.write_text(json.dumps(_spec(job, folder)))
+        spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
         with Child(spec) as child:
             job.stop_with(child.end)
             done = _follow(job, child)
@@ -82,12 +87,13 @@ def _locked(folder: Path, how: int = 0) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _spec(job: JobHandle, folder: Path) -> dict[str, Any]:
+def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
     dataset = dataset_get(organisation=job.organisation, dataset_id=UUID(job.params["dataset"]))
     data = dataset_copy(dataset=dataset, folder=folder.parent)
     return {
         "base": str(base_folder()),
         "target": str(folder),
+        "checkpoint": str(checkpoint),
         "name": job.params["name"],
         "task": "chat",
         "train": str(data),
@@ -98,14 +104,26 @@ def _spec(job: JobHandle, folder: Path) -> dict[str, Any]:
     }
 
 
+def _loads() -> list[Load] | None:
+    health = snapshot()
+    return loads_of([worker.engine for worker in health.workers]) if health.reachable else None
+
+
 def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
     done: dict[str, Any] = {}
+    pace = Pacer(_loads, child.allow)
     for event in child.events():
         job.check()
+        pace()
         if event is None:
             continue
         kind = event.pop("kind")
         told = {k: v for k, v in event.items() if k != "folder" and v not in (None, {}, False)}
+        if kind == "resumed":
+            job.log(
+                f"Goes on behind step {event['step']} of {event['steps']}, where an earlier attempt was cut off."
+            )
+            continue
         if kind == "step":
             job.progress(event["step"], event["steps"], f"loss {event['loss']:.3f}")
         if kind == "done":

@@ -10,16 +10,15 @@ import hashlib
 import logging
 import os
 import shutil
-import stat
 import subprocess
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+from models_zoo.llm.cache_folder import own_folder, shared_folder, used
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def library(folder: Path) -> ctypes.CDLL | None:
     key = _key()
     with _loading:
         if key not in _loaded:
-            _loaded[key] = _load(f"{key}.so", (lambda: shared_folder(folder), _own_folder))
+            _loaded[key] = _load(f"{key}.so", (lambda: shared_folder(folder), own_folder))
         return _loaded[key]
 
 
@@ -63,7 +62,9 @@ def _load(name: str, folders: Sequence[Callable[[], Path]]) -> ctypes.CDLL | Non
             path = folder() / name
             if not _whole(path):
                 _compile(path)
-            return ctypes.CDLL(str(path))
+            kernels = ctypes.CDLL(str(path))
+            used(path)
+            return kernels
         except OSError as error:
             reasons.append(str(error))
         except subprocess.SubprocessError as error:
@@ -71,27 +72,6 @@ def _load(name: str, folders: Sequence[Callable[[], Path]]) -> ctypes.CDLL | Non
             break  # the compiler would say the same anywhere
     logger.warning("no kernels of our own, torch's serve instead: %s", "; ".join(dict.fromkeys(reasons)))
     return None
-
-
-def shared_folder(folder: Path) -> Path:
-    """`folder`, made if need be, so that whoever can read what it lies in can read it too."""
-    try:
-        folder.mkdir()
-        folder.chmod(folder.parent.stat().st_mode & 0o755)
-    except FileExistsError:
-        pass
-    return folder
-
-
-def _own_folder() -> Path:
-    """Where nothing can be written beside the base: a folder of this user's alone."""
-    folder = Path(tempfile.gettempdir()) / f"rootstock-{os.getuid()}"
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} is not a folder of this user's alone")
-    return folder
 
 
 def processor_features() -> str:

@@ -9,20 +9,22 @@ Importing this package does not import torch; calling `train_lora` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec, read_spec
 
 __all__ = ["TrainEvent", "TrainSpec", "read_spec", "train_lora"]
 
 
-def train_lora(spec: TrainSpec) -> Iterator[TrainEvent]:
+def train_lora(spec: TrainSpec, pause: Callable[[], None] | None = None) -> Iterator[TrainEvent]:
     """Train one adapter as `spec` says and yield what happens.
 
+    `pause` is called before every layer, on the way back too: a run is held up there while others need the device.
+    With `spec.checkpoint`, a run that was killed goes on where its file says, and ends as it would have ended.
     Closing the iterator early stops the run and leaves nothing behind. Runs on CPU over the quantized weights
     and on CUDA in bfloat16. Raises `ModelError` for a bad spec, base or data file (naming line and field)
     before the first step. LoRA: Hu et al., 2021.
     """
     from models_zoo.llm.training.loop import run
 
-    return run(spec)
+    return run(spec, pause)

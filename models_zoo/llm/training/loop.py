@@ -6,26 +6,38 @@ import datetime
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from models_zoo.llm.adapter import MAX_RANK, MAX_SCALE, longest_window
 from models_zoo.llm.card import (
     AdapterCard,
     BaseCard,
     ModelError,
     adapter_digest,
     file_sha256,
-    read_card,
 )
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.llm.training.checkpoint import (
+    Identity,
+    State,
+    identity_of,
+    load_state,
+    moments_of,
+    random_state,
+    restore_optimizer,
+    save_state,
+    set_random_state,
+)
+from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.data import Example, batches, encode_examples, labels_in, read_rows
 from models_zoo.llm.training.save import save_adapter
-from models_zoo.llm.training.spec import ALL_TARGETS, TrainEvent, TrainSpec, spec_record
+from models_zoo.llm.training.spec import TrainEvent, TrainSpec, spec_record
 from models_zoo.llm.training.tasks import Student, TrainingTask, build_task
 
 LOWEST_RATE = 0.02  # of the learning rate, where the cosine ends
@@ -40,9 +52,9 @@ class DataSets:
     test: list[Example] | None
 
 
-def run(spec: TrainSpec) -> Iterator[TrainEvent]:
+def run(spec: TrainSpec, pause: Callable[[], None] | None = None) -> Iterator[TrainEvent]:
     """See `models_zoo.llm.training.train_lora`."""
-    _check(spec)
+    check_spec(spec)
     started = time.perf_counter()
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
@@ -52,8 +64,12 @@ def run(spec: TrainSpec) -> Iterator[TrainEvent]:
     decoder = load_decoder(spec.base, spec.device)
     card = _start_card(spec, decoder.card, labels)
     student = Student(decoder, spec, card)
+    if pause is not None:
+        student.blocks.pause = pause
     task = build_task(student, spec)
     trainer = Trainer(spec, student, task, data)
+    if spec.checkpoint is not None:
+        trainer.keep(spec.checkpoint, identity_of(spec, decoder.card))
     yield from trainer.events()
     metrics = trainer.final_metrics()
     card = replace(
@@ -92,6 +108,14 @@ class Trainer:
         self._best_metrics: dict[str, float] = {}
         self._best_state: list[Tensor] = []
         self._best_thresholds: dict[str, float] = {}
+        self._checkpoint: tuple[Path, Identity] | None = None
+
+    def keep(self, path: Path, identity: Identity) -> None:
+        """Write the run's state to `path` now and then; go on from it when it is there. Raises `ModelError`."""
+        self._checkpoint = path, identity
+        state = load_state(path, identity)
+        if state is not None:
+            self._go_on(state)
 
     @property
     def epoch(self) -> float:
@@ -100,10 +124,16 @@ class Trainer:
     def events(self) -> Iterator[TrainEvent]:
         """Train to the end, yielding every step and evaluation."""
         self.student.train(True)
-        for micro_batches in self._step_batches():
+        if self.step:
+            yield TrainEvent("resumed", self.step, self.steps, self.epoch)
+        written = time.monotonic()
+        for micro_batches in islice(self._step_batches(), self.step, self.steps):
             yield self._train(micro_batches)
             if self._evaluation_is_due():
                 yield self._evaluate()
+            if self._checkpoint is not None and time.monotonic() - written >= self.spec.checkpoint_s:
+                save_state(*self._checkpoint, self._state())
+                written = time.monotonic()
 
     def final_metrics(self) -> dict[str, float]:
         """Go back to the best state; its metrics, and the test set's under names beginning with `test_`."""
@@ -116,6 +146,7 @@ class Trainer:
         return metrics
 
     def _step_batches(self) -> Iterator[list[list[Example]]]:
+        """The micro-batches of one step after another, without end."""
         shuffle = random.Random(self.spec.seed)
         while True:
             group: list[list[Example]] = []
@@ -125,8 +156,6 @@ class Trainer:
                 if len(group) == self.spec.accumulation or number == len(indices):
                     yield group
                     group = []
-                    if self.step >= self.steps:
-                        return
 
     def _train(self, micro_batches: list[list[Example]]) -> TrainEvent:
         started = time.perf_counter()
@@ -176,10 +205,33 @@ class Trainer:
         return metrics
 
     def _restore(self) -> None:
-        with torch.no_grad():
-            for parameter, best in zip(_parameters(self.student), self._best_state, strict=True):
-                parameter.copy_(best)
+        _copy(self._best_state, _parameters(self.student))
         self.task.thresholds = self._best_thresholds
+
+    def _state(self) -> State:
+        parameters = _parameters(self.student)
+        return State(
+            step=self.step,
+            parameters=list(parameters),
+            moments=moments_of(self._optimizer, parameters),
+            random=random_state(self.student.device),
+            best=self._best_state,
+            best_score=self._best,
+            best_metrics=self._best_metrics,
+            thresholds=self._best_thresholds,
+        )
+
+    def _go_on(self, state: State) -> None:
+        self.step = state.step
+        _copy(state.parameters, _parameters(self.student))
+        restore_optimizer(self._optimizer, _parameters(self.student), state)
+        self._schedule.last_epoch = state.step
+        for group, rate in zip(self._optimizer.param_groups, self._schedule.base_lrs, strict=True):
+            group["lr"] = rate * self._rate(state.step)
+        set_random_state(self.student.device, state.random)
+        self._best, self._best_metrics = state.best_score, state.best_metrics
+        self._best_state = [tensor.to(self.student.device) for tensor in state.best]
+        self._best_thresholds = state.thresholds
 
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / max(1.0, self.spec.warmup * self.steps))
@@ -192,44 +244,17 @@ def _parameters(student: Student) -> list[torch.nn.Parameter]:
     return [*student.lora.parameters(), *head]
 
 
+def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for old, new in zip(target, source, strict=True):
+            old.copy_(new)
+
+
 def _optimizer(spec: TrainSpec, student: Student) -> torch.optim.AdamW:
     groups = [{"params": list(student.lora.parameters()), "lr": spec.learning_rate}]
     if student.head is not None:
         groups.append({"params": list(student.head.parameters()), "lr": spec.head_learning_rate})
     return torch.optim.AdamW(groups, weight_decay=spec.weight_decay, fused=True)
-
-
-def _check(spec: TrainSpec) -> None:
-    """Refuse values that cannot train, naming the field."""
-    positive = (
-        "rank",
-        "alpha",
-        "epochs",
-        "batch_size",
-        "accumulation",
-        "learning_rate",
-        "max_tokens",
-        "clip",
-    )
-    for name in positive:
-        if getattr(spec, name) <= 0:
-            raise ModelError(f"spec: {name} is {getattr(spec, name)}, expected more than 0")
-    if spec.rank > MAX_RANK:
-        raise ModelError(f"spec: rank is {spec.rank}, expected at most {MAX_RANK}")
-    if spec.alpha > MAX_SCALE * spec.rank:
-        raise ModelError(f"spec: alpha is {spec.alpha}, expected at most {MAX_SCALE:g} times the rank")
-    longest = longest_window(spec.task, read_card(spec.base))
-    if spec.max_tokens > longest:
-        raise ModelError(f"spec: max_tokens is {spec.max_tokens}, expected at most {longest}")
-    unknown = sorted(set(spec.targets) - set(ALL_TARGETS))
-    if unknown or not spec.targets:
-        raise ModelError(f"spec: targets is {list(spec.targets)}, expected some of {', '.join(ALL_TARGETS)}")
-    if not 0 <= spec.overlap_tokens < spec.max_tokens:
-        raise ModelError(
-            f"spec: overlap_tokens is {spec.overlap_tokens}, expected 0 .. {spec.max_tokens - 1}"
-        )
-    if spec.task == "chat" and (spec.labels or spec.bidirectional):
-        raise ModelError("spec: labels and bidirectional are for the head tasks, not for chat")
 
 
 def _read_data(spec: TrainSpec, tokenizer: ChatTokenizer) -> tuple[tuple[str, ...], DataSets]:

@@ -56,6 +56,8 @@ class TrainSpec:
     evaluate_every: int | None = None  # steps; None: at the end of every epoch. The best state is kept.
 
     recompute: bool | None = None  # layers again for the gradient, which saves memory; None: what needs be
+    checkpoint: Path | None = None  # file to write the run's state to, and to go on from when it is there
+    checkpoint_s: float = 30.0  # seconds between two of them
     device: str = "cpu"
     threads: int | None = None
     precision: Literal["float32", "float16"] = "float16"  # of the stored adapter
@@ -68,12 +70,13 @@ class TrainSpec:
 class TrainEvent:
     """Something that happened. `kind` says which of the fields are meaningful.
 
+    resumed     step, steps, epoch: a run that was killed goes on behind this step
     step        step, steps, epoch, loss, learning_rate, tokens_per_second
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
     done        metrics of the kept state, folder, digest (full SHA-256), seconds
     """
 
-    kind: Literal["step", "evaluation", "done"]
+    kind: Literal["resumed", "step", "evaluation", "done"]
     step: int
     steps: int
     epoch: float = 0.0
@@ -97,7 +100,7 @@ def read_spec(path: Path) -> TrainSpec:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    for name in ("base", "target", "train", "evaluation", "test"):
+    for name in ("base", "target", "train", "evaluation", "test", "checkpoint"):
         if isinstance(values.get(name), str):
             values[name] = str(path.parent / values[name])
     return record_from(TrainSpec, values, where=str(path))

@@ -11,7 +11,7 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.errors import InvalidInput
 from rootstock.gateway import conversation, services
 from rootstock.gateway.answers import ChatOut, CompletionOut, EmbeddingsOut, ModelOut, ModelsOut, usage_of
-from rootstock.gateway.relay import Events, Gathered, gathered, streamed
+from rootstock.gateway.relay import Gathered, all_gathered, streamed
 from rootstock.gateway.schemas import ChatIn, CompletionIn, EmbeddingIn, SamplingIn
 from rootstock.gateway.served import Served, model_find, models_list
 from rootstock.gateway.services import Generation
@@ -50,7 +50,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
     )
     if body.stream:
         return _streamed(events, ChatShape(head, reads_calls=has_tools), body)
-    candidates, used = gathered(events[0])
+    [(candidates, used)] = all_gathered(events)
     choices = [_chat_choice(at, each, has_tools) for at, each in enumerate(candidates)]
     return {**head.fields, "choices": choices, "usage": usage_of([used])}
 
@@ -65,7 +65,7 @@ def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
     events, head = _opened(request, wanted), Head(model, wanted[0].call, "cmpl")
     if body.stream:
         return _streamed(events, TextShape(head), body)
-    found = [gathered(each) for each in events]
+    found = all_gathered(events)
     everything = [candidate for candidates, _ in found for candidate in candidates]
     choices = [_text_choice(at, each) for at, each in enumerate(everything)]
     return {**head.fields, "choices": choices, "usage": usage_of([used for _, used in found])}
@@ -104,14 +104,16 @@ def get_served(request: ApiRequest, model: str) -> dict[str, Any]:
     return _model(model_find(request.auth.organisation, model))
 
 
-def _opened(request: ApiRequest, wanted: list[Generation]) -> list[Events]:
+def _opened(request: ApiRequest, wanted: list[Generation]) -> list[services.GenerationEvents]:
     organisation = request.auth.organisation
     opened = services.generations_open(organisation=organisation, actor=request.auth.actor, wanted=wanted)
     release_connection()
-    return [services.generation_events(organisation=organisation, stream=stream) for stream in opened]
+    return [services.GenerationEvents(organisation=organisation, stream=stream) for stream in opened]
 
 
-def _streamed(events: list[Events], shape: ChatShape | TextShape, body: SamplingIn) -> StreamingHttpResponse:
+def _streamed(
+    events: list[services.GenerationEvents], shape: ChatShape | TextShape, body: SamplingIn
+) -> StreamingHttpResponse:
     tells_usage = body.stream_options is not None and body.stream_options.include_usage
     return streamed(events, shape, body.n or 1, tells_usage=tells_usage)
 

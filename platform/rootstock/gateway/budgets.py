@@ -5,6 +5,7 @@ when it was spent: at most `streams` answers of their own length (decision 61).
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,10 +21,17 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, DomainError
 from rootstock.lanes import client, wire
 
+_SHARES = 8  # of the lane's threads; one is the most that an organisation has
+_WIDTH = 2  # hexadecimal digits at the head of a stream's id: how many answers it stands for
+_MOST_ANSWERS = 16**_WIDTH - 1
 _TAKE = b"""
+local function answers(slot) return tonumber(string.sub(slot, 1, 2), 16) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+local taken = 0
+for _, slot in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do taken = taken + answers(slot) end
+for i = 4, #ARGV do taken = taken + answers(ARGV[i]) end
+if taken > tonumber(ARGV[2]) then return 0 end
+for i = 4, #ARGV do redis.call('ZADD', KEYS[1], ARGV[3], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], 3600)
 return 1
 """
@@ -103,7 +111,17 @@ def budget_check(organisation: Organisation | UUID) -> Allowance:
         return Allowance(owner, settings.GATEWAY_STREAMS)
     _refuse_if_spent("month", found.per_month, found.month, _next_month(now), now)
     _refuse_if_spent("day", found.per_day, found.today, _next_day(now), now)
-    return Allowance(owner, found.streams or settings.GATEWAY_STREAMS)
+    return Allowance(owner, streams_allowed(found.streams))
+
+
+def streams_allowed(said: int | None) -> int:
+    """Answers at once of an organisation whose budget says so many."""
+    return min(said or settings.GATEWAY_STREAMS, most_streams())
+
+
+def most_streams() -> int:
+    """Answers at once that a budget may say: a share of the lane, so that another organisation always starts."""
+    return max(settings.GATEWAY_STREAMS, settings.LANES["gateway.generate"].threads // _SHARES)
 
 
 def budget_share(organisation: Organisation) -> float:
@@ -143,22 +161,29 @@ def usage_record(
         return bool(cursor.rowcount == 1)
 
 
-def stream_slot_take(allowance: Allowance, *, until: float) -> str:
-    """Take one of the organisation's places for an answer under way; returns the id for its stream.
+def stream_slots_take(allowance: Allowance, answers: Sequence[int], *, until: float) -> list[str]:
+    """Take the organisation's places for so many answers of each stream; returns the streams' ids. All or none.
 
-    It falls free by itself at `until` (Unix seconds) if nobody takes the request, and some seconds after the death of
-    a worker that did: while it writes, it renews a short lease. Raises `Busy` when all are taken.
+    They fall free by themselves at `until` (Unix seconds) if nobody takes the requests, and some seconds after the
+    death of a worker that did: while it writes, it renews a short lease. Raises `Busy` when too few are free.
     """
-    slot, now = uuid4().hex, time.time()
+    slots, key = [_slot(each) for each in answers], wire.places_key(allowance.organisation)
     with wire.reachable():
-        taken = client.lines().ask(
-            ["EVAL", _TAKE, 1, wire.places_key(allowance.organisation), now, allowance.streams, until, slot]
-        )[0]
+        [taken] = client.lines().ask(["EVAL", _TAKE, 1, key, time.time(), allowance.streams, until, *slots])
     if not taken:
+        most, more = allowance.streams, sum(answers)
         raise Busy(
-            f"your organisation has {allowance.streams} answers under way, as many as it may", retry_after=1
+            f"your organisation may have {most} answers under way at once; now there is no room for {more} more",
+            retry_after=1,
         )
-    return slot
+    return slots
+
+
+def _slot(answers: int) -> str:
+    """An id that tells its width, so that the place needs no second key."""
+    if not 1 <= answers <= _MOST_ANSWERS:
+        raise ValueError(f"a stream of {answers} answers, expected 1 to {_MOST_ANSWERS}")
+    return f"{answers:0{_WIDTH}x}{uuid4().hex[_WIDTH:]}"
 
 
 def stream_slot_give(organisation: Organisation | UUID, slot: str) -> None:
@@ -169,9 +194,10 @@ def stream_slot_give(organisation: Organisation | UUID, slot: str) -> None:
 
 
 def streams_under_way(organisation: Organisation) -> int:
-    """How many of its places are taken now."""
+    """How many of its places are taken now: candidates and beams are answers of their own."""
     with wire.reachable():
-        return int(client.connection().zcount(wire.places_key(organisation.pk), time.time(), "+inf"))
+        slots = client.connection().zrangebyscore(wire.places_key(organisation.pk), time.time(), "+inf")
+    return sum(int(slot[:_WIDTH], 16) for slot in slots)
 
 
 def _refuse_if_spent(what: str, limit: int | None, used: int, again: datetime, now: datetime) -> None:

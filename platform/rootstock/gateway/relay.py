@@ -8,11 +8,9 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from rootstock.errors import DomainError
+from rootstock.gateway.services import GenerationEvents
 from rootstock.gateway.shapes import END, STILL_HERE, Likelihoods, Shape
-from rootstock.lanes.streams import StreamEvent
 from rootstock.openai_errors import error_event
-
-Events = Generator[StreamEvent | None, None, None]
 
 
 @dataclass(slots=True)
@@ -30,7 +28,7 @@ class _Candidate:
     likelihoods: Likelihoods = field(default_factory=list)
 
 
-def gathered(events: Events) -> tuple[list[Gathered], dict[str, Any]]:
+def gathered(events: GenerationEvents) -> tuple[list[Gathered], dict[str, Any]]:
     """All candidates of one prompt, and what `done` said. An error is raised."""
     found: defaultdict[int, _Candidate] = defaultdict(_Candidate)
     done: dict[str, Any] = {}
@@ -47,10 +45,21 @@ def gathered(events: Events) -> tuple[list[Gathered], dict[str, Any]]:
     ], done["usage"]
 
 
+def all_gathered(prompts: Sequence[GenerationEvents]) -> list[tuple[list[Gathered], dict[str, Any]]]:
+    """Of each prompt. An error is raised, and nobody writes on for the others."""
+    try:
+        return [gathered(events) for events in prompts]
+    finally:
+        for events in prompts:
+            events.close()
+
+
 class Relay:
     """The bytes of a streamed answer. `close` gives up what is not finished, also when nobody has read a byte."""
 
-    def __init__(self, prompts: Sequence[Events], shape: Shape, n: int, *, tells_usage: bool) -> None:
+    def __init__(
+        self, prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool
+    ) -> None:
         self._prompts, self._shape, self._n, self._tells_usage = prompts, shape, n, tells_usage
         self._frames = self._all()
 
@@ -75,7 +84,7 @@ class Relay:
             yield self._shape.usage(told)
         yield END
 
-    def _one(self, events: Events, offset: int, told: list[dict[str, Any]]) -> Iterator[bytes]:
+    def _one(self, events: GenerationEvents, offset: int, told: list[dict[str, Any]]) -> Iterator[bytes]:
         for index in range(offset, offset + self._n):
             if begun := self._shape.first(index):
                 yield begun
@@ -91,7 +100,9 @@ class Relay:
                     yield from self._shape.last(offset + index, reason)
 
 
-def streamed(prompts: Sequence[Events], shape: Shape, n: int, *, tells_usage: bool) -> StreamingHttpResponse:
+def streamed(
+    prompts: Sequence[GenerationEvents], shape: Shape, n: int, *, tells_usage: bool
+) -> StreamingHttpResponse:
     """The answer as it comes. A refusal of the first prompt is still an answer with its status."""
     try:
         next(prompts[0])  # `start`: the engine has taken it

@@ -12,6 +12,7 @@ MOST_CHARACTERS = 1_000_000
 MOST_PROMPTS, MOST_TEXTS = 16, 512
 MOST_READ = 200_000  # characters of texts for vectors: what can be read before their deadline
 MOST_TOKENS = 1_000_000
+MOST_TOLD = 200_000  # tokens of prompts that are given as tokens
 Token = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -61,7 +62,9 @@ class SamplingIn(Harmless):
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         description="`base`, an adapter as `name@digest`, or its name while that means exactly one"
     )
-    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = 1.0
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = Field(
+        None, description="1 unless given; beams take none"
+    )
     top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = 1.0
     n: Annotated[int, Field(strict=True, ge=1, le=16)] | None = 1
     seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
@@ -103,7 +106,8 @@ class SamplingIn(Harmless):
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
             "constraint": self.constraint.dict() if self.constraint else None,
         }  # fmt: skip
-        return {"temperature": 1.0} | {name: value for name, value in given.items() if value is not None}
+        least = {} if (self.beams or 1) > 1 else {"temperature": 1.0}  # beams are not drawn
+        return least | {name: value for name, value in given.items() if value is not None}
 
 
 class TextPart(Strict):
@@ -183,6 +187,7 @@ class ToolIn(Strict):
 
     type: Literal["function"]
     function: FunctionIn
+    strict: bool | None = Field(None, description="Ignored: arguments always follow the schema")
 
 
 class NamedFunction(Strict):
@@ -248,6 +253,13 @@ class ChatIn(SamplingIn):
     tools: Annotated[list[ToolIn], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = True
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
+        None, description="Ignored: a base reasons as it was trained to"
+    )
+    verbosity: Literal["low", "medium", "high"] | None = Field(None, description="Ignored")
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = Field(
+        None, description="Text alone"
+    )
 
     def check(self) -> None:
         """Raise InvalidInput for fields that do not go together."""
@@ -289,7 +301,7 @@ def _no_suffix(value: str | None) -> str | None:
     return value
 
 
-Tokens = Annotated[list[Token], Field(min_length=1, max_length=200_000)]
+Tokens = Annotated[list[Token], Field(min_length=1, max_length=MOST_TOLD)]
 Prompts = Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
 TokenPrompts = Annotated[list[Tokens], Field(min_length=1, max_length=MOST_PROMPTS)]
 
@@ -306,6 +318,15 @@ class CompletionIn(SamplingIn):
     logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
     echo: Annotated[bool | None, AfterValidator(_not_echo)] = Field(False, description="Refused when true")
     suffix: Annotated[str | None, AfterValidator(_no_suffix)] = Field(None, description="Refused")
+
+    def check(self) -> None:
+        """Raise InvalidInput for fields that do not go together, and for prompts longer than one may be."""
+        super().check()
+        prompts = self.prompts()
+        size, most = sum(map(len, prompts)), MOST_TOLD if isinstance(prompts[0], list) else MOST_CHARACTERS
+        if size > most:
+            unit = "tokens" if isinstance(prompts[0], list) else "characters"
+            raise InvalidInput.field("prompt", f"is longer than {most} {unit} altogether")
 
     def prompts(self) -> list[str] | list[list[int]]:
         """Each prompt."""

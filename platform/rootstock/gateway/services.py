@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -14,13 +14,13 @@ from rootstock.accounts.actors import Actor
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
-from rootstock.errors import DeadlineExceeded, DomainError, Unavailable, from_dict
+from rootstock.errors import DeadlineExceeded, DomainError, InvalidInput, Unavailable, from_dict
 from rootstock.gateway.budgets import (
     Allowance,
     Used,
     budget_check,
     stream_slot_give,
-    stream_slot_take,
+    stream_slots_take,
     usage_record,
 )
 from rootstock.gateway.facts import embedding_facts
@@ -30,6 +30,7 @@ from rootstock.lanes.streams import StreamEvent
 
 GENERATE, EMBED = "gateway.generate", "gateway.embed"
 Tenant = Organisation | UUID
+_END = StreamEvent("", "", {})  # after the last one
 Priority = Literal["interactive", "bulk", "evaluation"]
 Prompt = Sequence[dict[str, str]] | str | Sequence[int]
 
@@ -47,6 +48,11 @@ class Generation:
     priority: Priority = "interactive"
     fields: dict[str, str] = field(default_factory=dict)  # what the caller calls `prompt` and `constraint`
     call: UUID = field(default_factory=uuid4)  # names it in usage and decision records
+
+    @property
+    def answers(self) -> int:
+        """How many are written at once: each candidate and each beam is a sequence of the engine's."""
+        return int(max(self.sampling.get("n", 1), self.sampling.get("beams", 1)))
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,20 +90,38 @@ def generation_open(*, organisation: Tenant, actor: Actor, wanted: Generation) -
 
 
 def generations_open(*, organisation: Tenant, actor: Actor, wanted: Sequence[Generation]) -> list[str]:
-    """Start several at once: all of them or none."""
-    allowance, opened = budget_check(organisation), list[str]()
+    """Start several at once: all of them or none. Raises InvalidInput for more than may ever be under way."""
+    allowance = budget_check(organisation)
+    _refuse_too_many(allowance, wanted)
+    until = time.time() + settings.LANES[GENERATE].deadline_s
+    slots = stream_slots_take(allowance, [each.answers for each in wanted], until=until)
+    opened = 0
     try:
-        for each in wanted:
-            opened.append(_open(allowance, actor, each))
+        for slot, each in zip(slots, wanted, strict=True):
+            _open(slot, allowance, actor, each)
+            opened += 1
     except Exception:
-        for stream in opened:
-            streams.cancel_stream(stream)
+        for slot in slots[:opened]:
+            streams.cancel_stream(slot)
+        for slot in slots[opened:]:
+            stream_slot_give(allowance.organisation, slot)
         raise
-    return opened
+    return slots
 
 
-def _open(allowance: Allowance, actor: Actor, wanted: Generation) -> str:
-    slot = stream_slot_take(allowance, until=time.time() + settings.LANES[GENERATE].deadline_s)
+def _refuse_too_many(allowance: Allowance, wanted: Sequence[Generation]) -> None:
+    """To wait would not help."""
+    answers, most = sum(each.answers for each in wanted), allowance.streams
+    if answers <= most:
+        return
+    first = wanted[0]
+    field = first.fields.get("prompt", "prompt")
+    if first.answers > 1:
+        field = "n" if first.sampling.get("n", 1) == first.answers else "beams"
+    raise InvalidInput.field(field, f"asks for {answers} answers at once; your organisation may have {most}")
+
+
+def _open(slot: str, allowance: Allowance, actor: Actor, wanted: Generation) -> None:
     payload = {
         "call": str(wanted.call),
         "holder": [actor.kind, actor.id],
@@ -108,31 +132,44 @@ def _open(allowance: Allowance, actor: Actor, wanted: Generation) -> str:
         "priority": wanted.priority,
         "fields": {"prompt": "prompt", "constraint": "constraint"} | wanted.fields,
     }
-    try:
-        return client.open_stream(GENERATE, payload, organisation=allowance.organisation, stream_id=slot)
-    except Exception:
-        stream_slot_give(allowance.organisation, slot)
-        raise
+    client.open_stream(GENERATE, payload, organisation=allowance.organisation, stream_id=slot)
 
 
-def generation_events(*, organisation: Tenant, stream: str) -> Generator[StreamEvent | None, None, None]:
+class GenerationEvents:
     """The events of a stream, the first of which is `start`; None while nothing comes. An error is raised.
 
-    Give it up with `close`, and nobody writes on.
+    Give it up with `close`, and nobody writes on, also when nothing was read of it.
     """
-    finished, give_back = False, partial(stream_slot_give, organisation, stream)
-    try:
-        for event in streams.read_stream(stream, organisation=organisation, abandoned=give_back):
-            if event is not None and event.type == "error":
-                finished = True
-                raise _told(event.data)
-            finished = event is not None and event.type == "done"
-            yield event
-        if not finished:
+
+    def __init__(self, *, organisation: Tenant, stream: str) -> None:
+        give_back = partial(stream_slot_give, organisation, stream)
+        self._stream, self._is_over = stream, False
+        self._events = streams.read_stream(stream, organisation=organisation, abandoned=give_back)
+
+    def __iter__(self) -> Iterator[StreamEvent | None]:
+        return self
+
+    def __next__(self) -> StreamEvent | None:
+        if self._is_over:
+            raise StopIteration
+        try:
+            event = next(self._events, _END)
+        except BaseException:
+            self.close()
+            raise
+        if event is _END:
+            self.close()
             raise Unavailable("the answer broke off", retry_after=1)
-    finally:
-        if not finished:
-            streams.cancel_stream(stream)
+        self._is_over = event is not None and event.type in streams.FINAL_TYPES
+        if event is not None and event.type == "error":
+            raise _told(event.data)
+        return event
+
+    def close(self) -> None:
+        """Nobody wants the rest."""
+        if not self._is_over:
+            self._is_over = True
+            streams.cancel_stream(self._stream)
 
 
 def _told(data: dict[str, Any]) -> DomainError:
@@ -150,18 +187,36 @@ def embeddings_make(*, organisation: Tenant, actor: Actor, model: Served, texts:
     """
     budget_check(organisation)
     streams.release_connection()
-    began = time.monotonic()
-    lane, payloads, found = settings.LANES[EMBED], texts.payloads(model.adapter), list[dict[str, Any]]()
-    while few := payloads[len(found) : len(found) + lane.max_batch]:
-        left = began + lane.deadline_s - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded("the texts were not read in time", retry_after=1)
-        found += client.call(EMBED, few, organisation=organisation, deadline_s=left)
-    vectors = [base64.b64decode(each["vector"]) for each in found]
-    tokens, latency_ms = sum(each["tokens"] for each in found), (time.monotonic() - began) * 1000
-    call = uuid4()
+    began, found = time.monotonic(), list[dict[str, Any]]()
+    try:
+        _read_all(texts.payloads(model.adapter), organisation, began, found)
+    finally:  # what was read is counted, also when the rest was refused or late
+        made = Embedded(
+            [base64.b64decode(each["vector"]) for each in found], sum(each["tokens"] for each in found)
+        )
+        if found:
+            _count(organisation, actor, model, texts, made, (time.monotonic() - began) * 1000)
+    return made
+
+
+def _read_all(
+    payloads: list[dict[str, Any]], organisation: Tenant, began: float, found: list[dict[str, Any]]
+) -> None:
+    lane = settings.LANES[EMBED]
+    try:
+        while few := payloads[len(found) : len(found) + lane.max_batch]:
+            left = max(began + lane.deadline_s - time.monotonic(), 0.001)
+            found += client.call(EMBED, few, organisation=organisation, deadline_s=left)
+    except DeadlineExceeded:
+        told = f"{len(found)} of {len(payloads)} texts were read in time; send fewer at once"
+        raise DeadlineExceeded(told, retry_after=1) from None
+
+
+def _count(
+    organisation: Tenant, actor: Actor, model: Served, texts: Texts, made: Embedded, latency_ms: float
+) -> None:
+    call, read = uuid4(), texts.texts[: len(made.vectors)]
     with tenant(organisation) as owner:
-        facts = embedding_facts(call, model, texts.texts, len(vectors[0]) // 4, tokens, latency_ms)
+        facts = embedding_facts(call, model, read, len(made.vectors[0]) // 4, made.tokens, latency_ms)
         decisions_record(organisation=owner, records=[facts])
-        usage_record(organisation=owner, call=call, holder=actor, model=model.id, used=Used(tokens, 0))
-    return Embedded(vectors, tokens)
+        usage_record(organisation=owner, call=call, holder=actor, model=model.id, used=Used(made.tokens, 0))

@@ -263,7 +263,7 @@ def test_other_refusals(base: TinyBase, tmp_path: Path) -> None:
         load_adapter(folder, base.card)
     weights = folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(AdapterError, match="not a readable safetensors file"):
+    with pytest.raises(AdapterError, match="cut short"):
         load_adapter(folder, base.card)
     weights.unlink()
     with pytest.raises(AdapterError, match=r"adapter_model\.safetensors: file is missing"):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.__main__ import main
 from models_zoo.llm.card import ModelError, read_card
-from models_zoo.llm.convert import convert
+from models_zoo.llm.convert import convert, write_tensors
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.hf_folder import READ, read_config
 from models_zoo.llm.tokenizer import ChatTokenizer
@@ -72,12 +72,60 @@ def test_forms_differ_in_size_and_nearness(source: Path, model: torch.nn.Module,
     assert convert(source, tmp_path / "plain").fingerprint == cards["int4"].fingerprint
 
 
-def test_the_same_again_does_nothing_and_another_form_replaces(source: Path, tmp_path: Path) -> None:
+def test_the_same_again_does_nothing(source: Path, tmp_path: Path) -> None:
     first = convert(source, tmp_path / "base", "int8")
     before = (tmp_path / "base" / "base.safetensors").stat().st_mtime_ns
     assert convert(source, tmp_path / "base", "int8") == first
     assert (tmp_path / "base" / "base.safetensors").stat().st_mtime_ns == before
-    assert convert(source, tmp_path / "base", "mixed", 0.5).quantization == "mixed 0.5"
+
+
+def test_another_base_is_replaced_only_with_force(source: Path, tmp_path: Path) -> None:
+    first = convert(source, tmp_path / "base", "int8")
+    (tmp_path / "base" / "packed").mkdir()
+    with pytest.raises(
+        ModelError, match="holds llama, int8; name another folder, or replace it with --force"
+    ):
+        convert(source, tmp_path / "base", "mixed", 0.5)
+    assert read_card(tmp_path / "base") == first
+    assert convert(source, tmp_path / "base", "mixed", 0.5, force=True).quantization == "mixed 0.5"
+    (tmp_path / "base" / "base.json").write_text("{")
+    with pytest.raises(ModelError, match="a base that cannot be read"):
+        convert(source, tmp_path / "base", "mixed", 0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["base"]
+
+
+def test_the_same_is_repaired_and_an_empty_folder_is_filled(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    card = convert(source, tmp_path / "base", "int8")
+    (tmp_path / "base" / "base.safetensors").write_bytes(b"cut")
+    assert convert(source, tmp_path / "base", "int8") == card
+    assert (tmp_path / "base" / "base.safetensors").stat().st_size == card.bytes
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_base_is_never_touched(source: Path, tmp_path: Path, force: bool) -> None:
+    kept = tmp_path / "mine" / "thesis.txt"
+    kept.parent.mkdir()
+    kept.write_text("years of work")
+    for target, reason in ((kept.parent, "mine: holds thesis.txt"), (kept, "thesis.txt: is a file")):
+        with pytest.raises(ModelError, match=reason):
+            convert(source, target, force=force)
+    assert kept.read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_comes_while_converting_is_not_lost(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*arguments: Any) -> None:
+        write_tensors(*arguments)
+        (tmp_path / "base").mkdir()
+        (tmp_path / "base" / "thesis.txt").write_text("years of work")
+
+    monkeypatch.setattr("models_zoo.llm.convert.write_tensors", slowly)
+    with pytest.raises(ModelError, match=r"holds thesis\.txt"):
+        convert(source, tmp_path / "base", "int8")
+    assert [path.name for path in (tmp_path / "base").iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize(
@@ -319,6 +367,21 @@ def test_the_command_says_what_is_wrong(
     assert read_card(tmp_path / "base").quantization == "mixed 0.25"
     assert main([*command, "--fine-share", "2"]) == 2
     assert "fine_share is 2.0, expected 0 to 1" in capsys.readouterr().err
+    command[-2:] = ["--form", "int4"]
+    assert main(command) == 2
+    assert "holds source, mixed 0.25" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert read_card(tmp_path / "base").quantization == "int4"
+
+
+@pytest.mark.parametrize("form", [[], ["--form", "int4"], ["--form", "int8"]])
+def test_a_share_without_the_mixed_form_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: list[str]
+) -> None:
+    command = ["convert", "--source", str(folder), "--target", str(tmp_path / "base"), *form]
+    assert main([*command, "--fine-share", "0.5"]) == 2
+    assert "--fine-share is 0.5, expected only with --form mixed" in capsys.readouterr().err
+    assert not (tmp_path / "base").exists()
 
 
 # --- any JSON at all

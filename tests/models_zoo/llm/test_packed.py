@@ -1,6 +1,7 @@
 """The packed weights on disk: made once, mapped by all, and made again when a byte is wrong."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from models_zoo.llm.batch import Segment
+from models_zoo.llm.cache_folder import used
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.forms import FUSED, fused
@@ -67,9 +69,65 @@ def test_several_may_pack_at_once(fresh: TinyBase) -> None:
     assert not list((fresh.folder / "packed").glob("*.partial"))
 
 
-def test_a_folder_that_cannot_be_written_serves_too(fresh: TinyBase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_beside_the_base_is_packed_once_for_this_user(
+    fresh: TinyBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (fresh.folder / "packed").write_text("in the way")
+    first = hidden(fresh)
+    (made,) = tmp_path.glob("rootstock-*/*.safetensors")
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+    written = made.stat().st_mtime_ns
+    assert torch.equal(hidden(fresh), first)
+    assert made.stat().st_mtime_ns == written, "it was mapped, not packed again"
+
+
+def test_a_folder_that_is_not_this_user_s_alone_is_not_trusted(
+    fresh: TinyBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (fresh.folder / "packed").write_text("in the way")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (tmp_path / f"rootstock-{os.getuid()}").symlink_to(elsewhere)
     assert torch.isfinite(hidden(fresh)).all()
+    assert "not a folder of this user's alone" in caplog.text
+    assert not list(elsewhere.iterdir())
+
+
+def test_what_nobody_used_for_a_week_is_removed_and_who_has_it_mapped_keeps_it(fresh: TinyBase) -> None:
+    segments = [Segment(list(range(5, 25)))]
+    mapped = load_decoder(fresh.folder, native=False)
+    old = packed_file(fresh)
+    with torch.inference_mode():
+        expected = mapped.forward(segments, None, None)
+    partial, recent, foreign = (
+        old.with_name(name) for name in (f"{'a' * 16}.{'b' * 8}.partial", f"{'c' * 16}.so", "notes.txt")
+    )
+    for path in (partial, recent, foreign):
+        path.write_bytes(b"some")
+    link = old.with_name(f"{'d' * 16}.safetensors")
+    link.symlink_to(foreign)
+    for path, days in ((old, 8), (partial, 1), (recent, 6), (foreign, 99)):
+        moment = time.time() - days * 86400
+        os.utime(path, (moment, moment))
+    used(old.with_name(f"{'e' * 16}.safetensors"))
+    assert not old.exists()
+    assert not partial.exists()
+    assert recent.exists()
+    assert foreign.exists()
+    assert link.is_symlink()
+    with torch.inference_mode():
+        assert torch.equal(mapped.forward(segments, None, None), expected)
+
+
+def test_what_is_attached_is_not_old(fresh: TinyBase) -> None:
+    hidden(fresh)
+    path = packed_file(fresh)
+    os.utime(path, (0, 0))
+    hidden(fresh)
+    assert path.stat().st_atime > time.time() - 60
+    assert path.stat().st_mtime == 0
 
 
 def test_whoever_may_read_the_base_may_map_what_is_packed(fresh: TinyBase) -> None:

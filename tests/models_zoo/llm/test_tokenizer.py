@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_zoo.llm.spans import spans_of, tags_of, windows
-from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.llm.tokenizer import LONG, ChatTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,16 @@ def test_it_works(demo_base: Path, tokenizer: ChatTokenizer) -> None:
 
 def test_numbers_are_cut_into_digits(tokenizer: ChatTokenizer) -> None:
     assert len(tokenizer.encode("12345")) == 5
+
+
+def test_a_long_text_is_read_as_a_short_one_and_never_in_fewer_tokens_than_its_bytes_allow(
+    tokenizer: ChatTokenizer,
+) -> None:
+    line = "Where is my parcel, Zoë? 12 days!\n"
+    text = line * (LONG // len(line) + 1)
+    assert tokenizer.encode(text) == tokenizer.encode(line) * (LONG // len(line) + 1)
+    assert tokenizer.longest == max(map(len, tokenizer.token_bytes)) >= 16
+    assert len(tokenizer.encode(" " * 10_000)) >= 10_000 / tokenizer.longest
 
 
 def test_no_user_opens_another_role(tokenizer: ChatTokenizer) -> None:

@@ -13,6 +13,8 @@ from tests.fixtures.jobs import run_job
 from tests.rootstock.audit.test_verify import chain, owner
 from tests.rootstock.rest.test_metrics import scrape
 
+pytestmark = pytest.mark.everybody
+
 __all__ = ["owner"]
 NEED = "The audit trail is broken"
 

@@ -24,6 +24,8 @@ from rootstock.webhooks.models import WebhookEndpoint, WebhookEvent
 from tests.rootstock.files import hostile as h
 from tests.rootstock.files.hostile import EICAR
 
+pytestmark = pytest.mark.everybody
+
 CSV = b"name,amount\nkestrel,3\n"
 
 

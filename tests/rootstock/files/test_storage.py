@@ -21,6 +21,8 @@ from rootstock.jobs.retry import domain_error
 from rootstock.variables import clamd, file_storage
 from tests.rootstock.files.test_api import CSV, upload
 
+pytestmark = pytest.mark.everybody
+
 
 @pytest.fixture
 def s3(settings, monkeypatch) -> Iterator[None]:

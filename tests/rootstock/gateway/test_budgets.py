@@ -21,7 +21,8 @@ from rootstock.gateway.budgets import (
     budget_check,
     budget_share,
     stream_slot_give,
-    stream_slot_take,
+    stream_slots_take,
+    streams_under_way,
     usage_record,
 )
 from rootstock.gateway.models import UsageCall, UsageDay
@@ -121,15 +122,27 @@ def test_counting_at_once_loses_nothing(committed_world) -> None:
 
 def test_places_are_taken_given_back_and_fall_free(world, services) -> None:
     allowance, later = Allowance(world.organisation.pk, 2), time.time() + 60
-    first = stream_slot_take(allowance, until=later)
-    stream_slot_take(allowance, until=time.time() + 0.2)
+    [first] = stream_slots_take(allowance, [1], until=later)
+    stream_slots_take(allowance, [1], until=time.time() + 0.2)
     with pytest.raises(Busy, match="2 answers under way"):
-        stream_slot_take(allowance, until=later)
-    stream_slot_take(Allowance(world.other.pk, 1), until=later)
+        stream_slots_take(allowance, [1], until=later)
+    stream_slots_take(Allowance(world.other.pk, 1), [1], until=later)
     stream_slot_give(world.organisation, first)
-    stream_slot_take(allowance, until=later)
+    stream_slots_take(allowance, [1], until=later)
     time.sleep(0.25)  # whoever held the second one has died
-    stream_slot_take(allowance, until=later)
+    stream_slots_take(allowance, [1], until=later)
+
+
+def test_every_candidate_takes_a_place_and_several_streams_all_or_none(world, services) -> None:
+    allowance, later = Allowance(world.organisation.pk, 8), time.time() + 60
+    [wide, _] = stream_slots_take(allowance, [5, 1], until=later)
+    assert streams_under_way(world.organisation) == 6
+    with pytest.raises(Busy, match="no room for 3 more"):
+        stream_slots_take(allowance, [1, 1, 1], until=later)
+    assert streams_under_way(world.organisation) == 6
+    stream_slot_give(world.organisation, wide)
+    stream_slots_take(allowance, [7], until=later)
+    assert streams_under_way(world.organisation) == 8
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -139,7 +152,7 @@ def test_never_more_places_than_allowed(services, steps, most) -> None:
     for step in steps:
         if step is None:
             try:
-                held.append(stream_slot_take(allowance, until=time.time() + 60))
+                held += stream_slots_take(allowance, [1], until=time.time() + 60)
             except Busy:
                 assert len(held) == most
         elif held:

@@ -1,9 +1,13 @@
 """Completions with the official client."""
 
+import time
+
 import openai as client_library
 import pytest
 
 from models_zoo.llm.tokenizer import ChatTokenizer
+from rootstock.gateway.budgets import streams_under_way
+from rootstock.gateway.usage import budget_set
 
 
 def test_it_works(openai, engine) -> None:
@@ -66,3 +70,37 @@ def test_what_is_not_done_is_refused(openai, change, param) -> None:
     with pytest.raises(client_library.BadRequestError) as caught:
         openai.completions.create(model="base", prompt="a", **change)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"prompt": ["a"] * 5}, "prompt"),
+        ({"prompt": "a", "n": 5}, "n"),
+        ({"prompt": "a", "extra_body": {"beams": 5}}, "beams"),
+    ],
+)
+def test_more_answers_than_there_may_ever_be_is_not_for_trying_again(openai, served, asked, param) -> None:
+    budget_set(organisation=served.organisation, streams=4)
+    with pytest.raises(client_library.BadRequestError, match="5 answers at once") as caught:
+        openai.completions.create(model="base", **asked)
+    assert caught.value.param == param
+
+
+def test_one_prompts_refusal_ends_the_others(openai, served, engine, base) -> None:
+    engine.gate.clear()  # the second would be written without end
+    tokens = ChatTokenizer(base).encode("Once upon a time")
+    with pytest.raises(client_library.BadRequestError):
+        openai.completions.create(model="base", prompt=[[2**30], tokens])
+    assert engine.stopped.wait(5)
+    until = time.monotonic() + 5
+    while streams_under_way(served.organisation) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert streams_under_way(served.organisation) == 0
+
+
+@pytest.mark.parametrize("prompt", [["word " * 20_000] * 16, [[5] * 20_000] * 16])
+def test_prompts_are_limited_altogether(openai, engine, prompt) -> None:
+    with pytest.raises(client_library.BadRequestError, match="altogether") as caught:
+        openai.completions.create(model="base", prompt=prompt)
+    assert (caught.value.param, engine.asked) == ("prompt", [])

@@ -103,9 +103,14 @@ def test_a_spent_budget_refuses(world, adapters, lane) -> None:
 
 
 def test_no_place_for_both_asks_none(world, adapters, lane) -> None:
-    usage.budget_set(organisation=world.organisation, streams=1)
+    usage.budget_set(organisation=world.organisation, streams=2)
+    ask(world)
     answer = ask(world, model_b="brief")
     assert (answer.status_code, answer.json()["code"]) == (429, "busy")
+    assert connection().llen(lane) == streams_under_way(world.organisation) == 1
+    usage.budget_set(organisation=world.organisation, streams=1)
+    answer = ask(world, model_b="brief")  # to ask again would not help
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "prompt")
 
 
 def test_without_a_worker_nothing_is_asked(world, adapters) -> None:

@@ -34,6 +34,8 @@ from tests.rootstock.privacy.conftest import CUSTOMER, Planted, talk
 from tests.rootstock.privacy.test_export import export
 from tests.rootstock.privacy.test_retention import LONG_AGO, rule
 
+pytestmark = pytest.mark.everybody
+
 LETTER = b"Dear Ada Lovelace of Ockham Park, your parcel is lost.\n"
 EXAMPLE = {
     "messages": [

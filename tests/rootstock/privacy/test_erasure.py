@@ -14,6 +14,8 @@ from rootstock.privacy.models import ErasureCertificate, SubjectKey
 from rootstock.privacy.requests import settings_update
 from tests.rootstock.privacy.conftest import ACCOUNT, COUNTERPARTY, CUSTOMER, Planted, admit, pay, talk
 
+pytestmark = pytest.mark.everybody
+
 
 def test_it_works_for_accounts(planted: Planted, valkey: Any) -> None:
     from apps.fraud.models import Transaction

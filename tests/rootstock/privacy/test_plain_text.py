@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import pytest
 from django.db import connections
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job, JobEvent
 from tests.rootstock.privacy.conftest import ACCOUNT, COUNTERPARTY, CUSTOMER, SAID, Planted, admit, pay, talk
+
+pytestmark = pytest.mark.everybody
 
 
 def columns_with(cursor: Any, names: list[str]) -> list[str]:

@@ -21,6 +21,8 @@ from rootstock.webhooks.signing import sealed, secret_new
 from tests.rootstock.webhooks.certificates import write_certificate
 from tests.rootstock.webhooks.conftest import Receiver
 
+pytestmark = pytest.mark.everybody
+
 MESSAGE = message_of("msg_1", "job.failed", datetime(2026, 1, 2, tzinfo=UTC), {"job": "7"})
 
 

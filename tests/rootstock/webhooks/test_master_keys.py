@@ -17,6 +17,8 @@ from rootstock.webhooks.models import WebhookEndpoint
 from rootstock.webhooks.services import event_emit
 from rootstock.webhooks.signing import secrets_of
 
+pytestmark = pytest.mark.everybody
+
 BODY = {"subject": "Jane Planted asks", "customer": "c-1"}
 
 

@@ -16,7 +16,17 @@ from tests.models_zoo.llm.tiny import TinyBase
 from tests.workers.engine.conftest import Desk, assert_same, both_paths
 from workers.engine.generation.constraints import ConstraintError, Matcher
 from workers.engine.local import ANYONE, LocalEngine
-from workers.engine.protocol import Call, Chunk, Constraint, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.engine.protocol import (
+    Call,
+    Chunk,
+    Constraint,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    Message,
+    PromptTooLong,
+    Sampling,
+)
 from workers.engine.runner import Entry, Outcome
 from workers.engine.scheduling.entry import Piece
 
@@ -203,6 +213,18 @@ def test_a_conversation_too_long_is_refused_at_the_call(desk: Desk) -> None:
         desk.engine.generate([{"role": "user", "content": "long " * 200}], Sampling())
     with pytest.raises(ValueError, match="role"):
         desk.engine.generate([{"role": "robot", "content": "x"}], Sampling())
+    with pytest.raises(PromptTooLong, match=r"the prompt is \d+ tokens"):
+        desk.engine.generate("long " * 300, Sampling())
+
+
+@pytest.mark.parametrize("asked", ["a" * 10**6, [{"role": "user", "content": "é" * 10**6}]])
+def test_what_cannot_fit_is_refused_before_its_tokens_are_made(
+    desk: Desk, asked: str | list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("encode", "chat"):
+        monkeypatch.setattr(desk.engine._tokenizer, name, lambda *_: pytest.fail("was read"))
+    with pytest.raises(PromptTooLong, match=r",000 bytes, at most 255 tokens fit"):
+        desk.engine.generate(asked, Sampling())
 
 
 def test_a_reply_never_outgrows_the_context(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ automaton's memory are bounded; a constraint past a bound is refused or ends its
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -24,7 +25,9 @@ MOST_BYTES = 64 * 1024  # of a constraint's text
 COMPILED = 64  # kept ready
 # without an end to white space a small model fills its reply with it: one space, or a line and its indent
 WHITE_SPACE = r"( |\n {0,24})"
-LIMITS = LLParserLimits(  # about 10 ms of a step, 20 ms of compiling, 40 MB
+# processor time that a reply's constraint may take: others wait meanwhile
+SECONDS, SECONDS_A_TOKEN = 1.0, 0.01
+LIMITS = LLParserLimits(  # at most 0.1 s of a step, 20 ms of compiling, 40 MB
     initial_lexer_fuel=1_000_000,
     step_lexer_fuel=100_000,
     step_max_items=20_000,
@@ -41,25 +44,28 @@ class ConstraintError(EngineError):
 class Matcher:
     """Where one reply is in its constraint."""
 
-    def __init__(self, matcher: LLMatcher) -> None:
-        self._matcher = matcher
+    def __init__(self, matcher: LLMatcher, tokens: int = 0, spent: float = 0.0) -> None:
+        self._matcher, self._tokens, self._spent = matcher, tokens, spent
 
     def copy(self) -> Matcher:
         """The same place, for another reply."""
-        return Matcher(self._matcher.deep_copy())
+        return Matcher(self._matcher.deep_copy(), self._tokens, self._spent)
 
     def mask(self, row: Tensor) -> None:
         """Put -inf in place of every token of row float32 [vocabulary] that may not follow. Raises
         `ConstraintError`."""
+        self._tokens += 1
+        began = time.thread_time()
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        self._check()
+        self._check(began)
         allowed = np.unpackbits(bits, count=len(row), bitorder="little").view(np.bool_)
         row.masked_fill_(~torch.from_numpy(allowed).to(row.device), float("-inf"))
 
     def take(self, token: int) -> None:
         """The reply goes on with `token`. Raises `ConstraintError` if it may not."""
+        began = time.thread_time()
         self._matcher.consume_token(token)
-        self._check()
+        self._check(began)
 
     @property
     def complete(self) -> bool:
@@ -69,13 +75,17 @@ class Matcher:
     def completes(self, token: int) -> bool:
         """Whether nothing could follow `token`."""
         self.take(token)
-        complete = self.complete
+        complete, began = self.complete, time.thread_time()
         self._matcher.rollback(1)
+        self._check(began)
         return complete
 
-    def _check(self) -> None:
+    def _check(self, began: float) -> None:
+        self._spent += time.thread_time() - began
         if self._matcher.is_error():
             raise ConstraintError(f"constraint: {_short(self._matcher.get_error())}")
+        if self._spent > SECONDS + SECONDS_A_TOKEN * self._tokens:
+            raise ConstraintError("constraint: it takes too long to follow; a less ambiguous one may not")
 
 
 class ConstraintCompiler:
@@ -150,4 +160,5 @@ _GRAMMARS: dict[str, Callable[[str], str]] = {
 
 def _short(message: str) -> str:
     """llguidance's reason, without the state it adds."""
-    return message.partition("\n<")[0].strip() or "nothing can follow"
+    reason = message.partition("\n<")[0].strip()
+    return "nothing fits it" if reason in ("", "NoExtension", "NoExtensionBias") else reason

@@ -7,7 +7,7 @@ from typing import Generic
 
 from workers.engine.scheduling.entry import E, Piece, Step
 from workers.engine.scheduling.record import Record
-from workers.engine.scheduling.state import State
+from workers.engine.scheduling.state import State, gives_way
 from workers.engine.scheduling.waiting import Lineup, Waiting
 
 
@@ -101,17 +101,19 @@ class Plan(Generic[E]):
 
     def _victims(self, record: Record[E]) -> list[Record[E]] | None:
         """Whom to preempt so that it gets a place and its blocks, with one left for each who runs; None if
-        those of lower rank do not suffice."""
+        those who give way to it do not suffice."""
         state, tables = self._state, self._state.tables
         places, found = state.limits.sequences - len(state.running), tables.match(record)
         blocks = tables.pool.available - tables.missing(record, found) - len(state.running)
         victims: list[Record[E]] = []
         if places > 0 and blocks >= 0:
             return victims
-        for victim in state.worst(
-            other for other in state.running.values() if other.rank > record.entry.priority
-        ):
+        seats, wanting = state.seats(), (record.entry.priority, record.entry.organisation)
+        for victim in state.worst(state.running.values()):
+            if not gives_way(victim, *wanting, seats):
+                continue
             victims.append(victim)
+            seats[victim.entry.organisation] -= 1
             places += 1
             blocks += tables.freed(victim.entry, found) + 1
             if places > 0 and blocks >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Generic
 
@@ -86,7 +87,25 @@ class State(Generic[E]):
         yield from (queue.level for queue in waiting)
         yield from (record.rank for record in begun.values() if record.remaining > 1)
 
+    def seats(self) -> Counter[str]:
+        """How many places each organisation's sequences have. A beam that waits for the others does not count."""
+        return Counter(record.entry.organisation for record in self.running.values() if record.entry.ready)
+
     def urgent(self) -> bool:
         """Whether one waits that could take a running one's place."""
-        best = min((queue.level for queue in self.prompts), default=0)
-        return any(record.rank > best for record in self.running.values())
+        seats, poorest = self.seats(), dict[int, str]()
+        for queue in self.prompts:
+            other = poorest.setdefault(queue.level, queue.organisation)
+            poorest[queue.level] = min(other, queue.organisation, key=seats.__getitem__)
+        return any(
+            gives_way(record, level, organisation, seats)
+            for record in self.running.values()
+            for level, organisation in poorest.items()
+        )
+
+
+def gives_way(record: Record[E], level: int, organisation: str, seats: Counter[str]) -> bool:
+    """Whether a running sequence leaves its place to one of that class and organisation: to a better class, and to its
+    own where its organisation has two places more, so that they do not take turns taking it."""
+    own = seats[record.entry.organisation]
+    return record.rank > level or (record.rank == level and own > seats[organisation] + 1)

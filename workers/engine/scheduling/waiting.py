@@ -24,6 +24,7 @@ class Queue(Generic[E]):
     """
 
     level: int
+    organisation: str
     adapter: str | None
     records: OrderedDict[int, Record[E]] = field(default_factory=OrderedDict)
     since: float | None = None
@@ -54,7 +55,7 @@ class Waiting(Generic[E]):
 
     def add(self, record: Record[E]) -> None:
         """At the end of its queue; who was preempted, at the front."""
-        queue = self._queues.setdefault(_key(record), Queue(record.rank, record.entry.adapter))
+        queue = self._queues.setdefault(_key(record), Queue(*_key(record)[:3]))
         queue.records[id(record)] = record
         if record.preempted:
             queue.records.move_to_end(id(record), last=False)

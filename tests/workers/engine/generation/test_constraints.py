@@ -159,7 +159,7 @@ EXPONENTIAL = {
         (Constraint("json_schema", "[]"), "object schema"),
         (schema({"type": "robot"}), "Invalid type: robot"),
         (schema({"type": "integer", "minimum": 5, "maximum": 3}), "Unsatisfiable"),
-        (schema({"$ref": "#"}), "NoExtension"),
+        (schema({"$ref": "#"}), "nothing fits it"),
         (schema({"$ref": "file:///etc/passwd"}), "not present"),
         (schema({"enum": ["x" * MOST_BYTES]}), f"at most {MOST_BYTES} are read"),
         (Constraint("json_schema", DEEP), "recursion limit"),
@@ -190,6 +190,16 @@ def test_a_hostile_constraint_ends_its_own_reply_alone(vocabulary: Vocabulary) -
     with pytest.raises(ConstraintError, match="constraint: "):
         replies(victim)
     assert replies(bystander)[0].tokens == 300
+
+
+def test_an_ambiguous_grammar_ends_before_it_costs_others_much(vocabulary: Vocabulary) -> None:
+    ambiguous = Constraint("lark", 'start: s\ns: s s s | s s | /[a-z]+/ | " "')
+    sampling = Sampling(max_tokens=400, temperature=1.0, seed=1, constraint=ambiguous)
+    first = opened(vocabulary, sampling)
+    run(random_model(3, control=-100), first)
+    with pytest.raises(ConstraintError, match=r"too long|oo many items"):
+        replies(first)
+    assert len(first.generated) < 390
 
 
 def test_errors_quote_no_reply(vocabulary: Vocabulary) -> None:

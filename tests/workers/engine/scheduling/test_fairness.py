@@ -49,6 +49,28 @@ def test_a_flood_does_not_delay_anothers_single_request() -> None:
     assert text.ended_at - begun <= 4
 
 
+def test_who_has_most_places_shares_them_with_its_like_and_once() -> None:
+    desk = Desk(Limits(sequences=4, step_tokens=32, admission_steps=0))
+    long = [desk.add(Job([n] * 4, limit=40, organisation="most")) for n in range(6)]
+    desk.step()
+    few = [desk.add(Job([n] * 4, limit=12, organisation="few")) for n in range(3)]
+    preempted = [job for _ in range(9) if (step := desk.step()) for job in step.preempted]
+    assert preempted == [long[3], long[2]]  # the latest come last, and two and two is fair
+    assert [len(job.generated) for job in few] == [9, 9, 0]
+    assert len(long[0].generated) == len(long[1].generated) == 10
+    desk.run()
+    assert all(job.ended == "done" for job in (*long, *few))
+
+
+def test_a_lower_class_takes_no_place() -> None:
+    desk = Desk(Limits(sequences=4, step_tokens=32, admission_steps=0))
+    for n in range(4):
+        desk.add(Job([n] * 4, limit=20, organisation="most"))
+    desk.step()
+    desk.add(Job([9] * 4, organisation="few", priority=1))
+    assert not any(step.preempted for _ in range(9) if (step := desk.step()))
+
+
 def test_a_long_prompt_does_not_delay_anothers_short_one() -> None:
     desk = Desk(Limits(sequences=4, step_tokens=8), blocks=200)
     long = desk.add(Job([1] * 400, organisation="long"))
