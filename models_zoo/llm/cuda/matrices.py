@@ -87,7 +87,7 @@ class EightBitMatrix(_Pieces):
         return eight.product(x, self.codes, self.unit, tile("eight", len(x), self.rows, self.columns))
 
     def dense(self) -> Tensor:
-        return (self.codes.float() * self.unit[:, None]).bfloat16()
+        return self.codes.bfloat16().mul_(self.unit[:, None])  # exact codes, rounded once
 
 
 class BFloat16Matrix(_Pieces):
