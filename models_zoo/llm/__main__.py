@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from models_zoo.llm.card import ModelError
 
@@ -37,7 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--reference", type=Path, help="the GGUF file or Hugging Face folder it was made from"
     )
     damage.add_argument("--adapter", type=Path, action="append", default=[], help="may be repeated")
-    damage.add_argument("--tokens", type=int, default=2048, help="how much of the text is read")
+    damage.add_argument(
+        "--task-data",
+        type=Path,
+        action=_TaskData,
+        default={},
+        help="labelled rows for the --adapter before it, JSON Lines as for training: its task against the truth",
+    )
+    damage.add_argument("--tokens", type=int, default=2048, help="of the text, at most")
+    damage.add_argument("--examples", type=int, default=500, help="of each --task-data, the first so many")
     options = parser.parse_args(arguments)
     run = {"convert": _convert, "train": _train, "damage": _damage}[options.command]
     try:
@@ -45,6 +54,22 @@ def main(arguments: list[str] | None = None) -> int:
     except (ModelError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+
+
+class _TaskData(argparse.Action):
+    """Keep the file under the number of the `--adapter` before it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        number = len(namespace.adapter) - 1
+        if number < 0 or number in namespace.task_data:
+            raise argparse.ArgumentError(self, "expected once, after the --adapter that it is for")
+        namespace.task_data = {**namespace.task_data, number: values}
 
 
 def _convert(options: argparse.Namespace) -> int:
@@ -64,9 +89,14 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _damage(options: argparse.Namespace) -> int:
-    from models_zoo.llm.damage_report import Question, report
+    from models_zoo.llm.damage_report import Candidate, Question, report
 
-    question = Question(options.base, options.text, options.reference, tuple(options.adapter), options.tokens)
+    adapters = tuple(
+        Candidate(folder, options.task_data.get(number)) for number, folder in enumerate(options.adapter)
+    )
+    question = Question(
+        options.base, options.text, options.reference, adapters, options.tokens, options.examples
+    )
     for row in report(question):
         sys.stdout.write(f"{row}\n")
         sys.stdout.flush()

@@ -6,7 +6,7 @@ transformers computes the float32 side, so that no code is shared with what is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models_zoo.llm.adapter import LoadedAdapter
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.card import BaseConfig, ModelError, read_card
+from models_zoo.llm.card import AdapterCard, BaseConfig, ModelError, read_card
 from models_zoo.llm.convert import Source
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.format import BaseFile
@@ -77,13 +77,18 @@ class Served:
         self._pool = decoder.lora_pool()
         if lora is not None:
             self._pool.place(1, self._pool.prepare(lora))
-        self._cache = PagedCache(decoder.config, -(-WINDOW // BLOCK), BLOCK, decoder.device)
+        self._cache = self._cache_of(WINDOW)
+
+    def _cache_of(self, tokens: int) -> PagedCache:
+        return PagedCache(self._decoder.config, -(-tokens // BLOCK), BLOCK, self._decoder.device)
 
     def hidden(self, ids: Sequence[int], bidirectional: bool) -> Tensor:
         if bidirectional:
             whole = Segment(ids, bidirectional=True, slot=self._slot)
             return self._decoder.forward([whole], None, self._pool).float().cpu()
         blocks = range(-(-len(ids) // BLOCK))
+        if len(blocks) > self._cache.blocks:
+            self._cache = self._cache_of(len(ids))
         pieces = [
             Segment(ids[start : start + STEP], start, blocks, slot=self._slot)
             for start in range(0, len(ids), STEP)
@@ -151,14 +156,25 @@ def squared_error(reference: Mapping[str, Tensor], weights: Mapping[str, Tensor]
     return error / sum(float(reference[name].square().sum()) for name in names)
 
 
-def texts_of(tokenizer: ChatTokenizer, texts: Sequence[str], tokens: int) -> list[list[int]]:
-    """Pieces of at most `WINDOW` tokens, about `tokens` in all."""
+def thresholds_of(card: AdapterCard) -> Tensor:
+    """float32 [labels]: the probability from which on each label holds."""
+    return torch.tensor([card.thresholds.get(label, 0.5) for label in card.labels])
+
+
+def texts_of(tokenizer: ChatTokenizer, texts: Iterable[str], tokens: int) -> list[list[int]]:
+    """Pieces of at most `WINDOW` tokens, at most `tokens` in all. Raises `ModelError` for too few."""
+    if tokens < SHORTEST:
+        raise ModelError(f"tokens is {tokens}, expected {SHORTEST} or more")
     pieces: list[list[int]] = []
-    for ids in tokenizer.encode_many(texts):
-        pieces += [ids[start : start + WINDOW] for start in range(0, len(ids), WINDOW)]
-        pieces = [piece for piece in pieces if len(piece) >= SHORTEST]
-        if sum(map(len, pieces)) >= tokens:
-            break
+    for text in texts:
+        ids = tokenizer.encode(text)
+        for start in range(0, len(ids), WINDOW):
+            piece = ids[start : start + min(WINDOW, tokens)]
+            if len(piece) >= SHORTEST:
+                pieces.append(piece)
+                tokens -= len(piece)
+            if tokens < SHORTEST:
+                return pieces
     return pieces
 
 

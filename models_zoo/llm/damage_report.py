@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +24,25 @@ from models_zoo.llm.damage import (
     source_weights,
     squared_error,
     texts_of,
+    thresholds_of,
 )
-from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.damage_tasks import task_examples, task_figures
+from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.llm.training.data import Example, read_rows
 
 HEADING = (
     "| model | perplexity | divergence, nats a token | same likeliest token |",
     "|---|---|---|---|",
 )
+
+
+@dataclass(slots=True, frozen=True)
+class Candidate:
+    """An adapter to read with, and perhaps labelled rows of its task (JSON Lines, as for training)."""
+
+    folder: Path
+    task_data: Path | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,39 +52,59 @@ class Question:
     base: Path
     text: Path
     reference: Path | None = None
-    adapters: tuple[Path, ...] = ()
-    tokens: int = 2048
+    adapters: tuple[Candidate, ...] = ()
+    tokens: int = 2048  # of the text
+    examples: int = 500  # of each adapter's rows
+
+
+@dataclass(slots=True, frozen=True)
+class Labelled:
+    """An adapter's examples, and where they are from, in words."""
+
+    examples: list[Example]
+    source: str
+
+
+@dataclass(slots=True, frozen=True)
+class Bases:
+    """The base as it was, as it is stored and as it is served; `reference` names what stands for the first."""
+
+    reference: str
+    original: Mapping[str, Tensor]
+    stored: Mapping[str, Tensor]
+    served: Decoder
 
 
 def report(question: Question) -> Iterator[str]:
     """Lines to print, as they are found.
 
     Without a reference the base's own values in float32 stand for it: then only the arithmetic of serving is
-    shown, not what quantizing did. Raises `ModelError` for a base, reference, adapter or text that cannot be
-    read.
+    shown, not what quantizing did. Raises `ModelError` for a base, reference, adapter, text, rows or amount of
+    them that cannot be used.
     """
-    card = read_card(question.base)
-    texts = texts_of(ChatTokenizer(question.base), _paragraphs(question.text), question.tokens)
+    card, tokenizer = read_card(question.base), ChatTokenizer(question.base)
+    texts = texts_of(tokenizer, _paragraphs(question.text), question.tokens)
     if not texts:
         raise ModelError(f"{question.text}: too short to measure on")
-    adapters = [load_adapter(folder, card) for folder in question.adapters]
+    adapters = [_adapter(candidate, question, tokenizer) for candidate in question.adapters]
     stored = base_weights(question.base)
-    original = stored
+    original, name = stored, "quantized"
     if question.reference is not None:
-        original = source_weights(_same_shape(question, question.reference))
+        original, name = source_weights(_same_shape(question, question.reference)), "original"
         yield f"Squared error of the linears, relative: {squared_error(original, stored):.2e}"
     yield f"{card.name}, {sum(map(len, texts))} tokens of {question.text.name}"
     yield from HEADING
     reference = Float32(card.config, original)
     expected = [log_probabilities(reference, ids) for ids in texts]
-    yield line("original, float32", measure(reference, expected, texts))
+    yield line(f"{name}, float32", measure(reference, expected, texts))
     if question.reference is not None:
         yield line("quantized, float32", measure(Float32(card.config, stored), expected, texts))
-    decoder = load_decoder(question.base)
-    yield line("quantized, as served", measure(Served(decoder), expected, texts))
-    for adapter in adapters:
-        pair = Float32(card.config, original, adapter.weights), Served(decoder, adapter.weights)
-        yield from _with_adapter(adapter, *pair, texts)
+    bases = Bases(name, original, stored, load_decoder(question.base))
+    yield line("quantized, as served", measure(Served(bases.served), expected, texts))
+    for adapter, labelled in adapters:
+        yield from _with_adapter(adapter, bases, texts)
+        if labelled is not None:
+            yield from _against_truth(adapter, bases, labelled)
 
 
 def line(name: str, found: Damage) -> str:
@@ -81,13 +112,28 @@ def line(name: str, found: Damage) -> str:
     return f"| {name} | {found.perplexity:.3f} | {found.divergence:.5f} | {found.same_top:.3f} |"
 
 
-def _with_adapter(
-    adapter: LoadedAdapter, reference: Model, served: Model, texts: Sequence[Sequence[int]]
-) -> Iterator[str]:
+def _adapter(
+    candidate: Candidate, question: Question, tokenizer: ChatTokenizer
+) -> tuple[LoadedAdapter, Labelled | None]:
+    adapter, path = load_adapter(candidate.folder, read_card(question.base)), candidate.task_data
+    if path is None:
+        return adapter, None
+    if question.examples < 1:
+        raise ModelError(f"examples is {question.examples}, expected 1 or more")
+    rows = read_rows(path)
+    read = rows[: question.examples]
+    source = f"the first {len(read)} of {len(rows)} examples of {path.name}"
+    return adapter, Labelled(task_examples(path, read, adapter, tokenizer), source)
+
+
+def _with_adapter(adapter: LoadedAdapter, bases: Bases, texts: Sequence[Sequence[int]]) -> Iterator[str]:
+    """How far the served base is from the float32 one when both carry the adapter."""
     name = adapter.card.name
+    reference = Float32(bases.served.config, bases.original, adapter.weights)
+    served = Served(bases.served, adapter.weights)
     if adapter.head is None:
         expected = [log_probabilities(reference, ids) for ids in texts]
-        yield line(f"original, float32, with {name}", measure(reference, expected, texts))
+        yield line(f"{bases.reference}, float32, with {name}", measure(reference, expected, texts))
         yield line(f"quantized, as served, with {name}", measure(served, expected, texts))
         return
     cut = [ids[: adapter.card.max_tokens] for ids in texts]
@@ -97,17 +143,41 @@ def _with_adapter(
     apart = torch.cat([(a - b).abs().flatten() for a, b in pairs])
     same = torch.cat([_answers(a, adapter) == _answers(b, adapter) for a, b in pairs])
     yield (
-        f"\nHead of {name}, float32 against as served: {float(same.float().mean()):.4f} of its answers are the "
-        f"same, probabilities {float(apart.mean()):.4f} apart in the mean, {float(apart.max()):.3f} at most"
+        f"\nHead of {name}, {bases.reference} in float32 against as served: {float(same.float().mean()):.4f} of "
+        f"its answers are the same, probabilities {float(apart.mean()):.4f} apart in the mean, "
+        f"{float(apart.max()):.3f} at most"
     )
+
+
+def _against_truth(adapter: LoadedAdapter, bases: Bases, labelled: Labelled) -> Iterator[str]:
+    """The adapter's task in figures, a table; the last row shows what the adapter's matrices bring."""
+    heading = False
+    for name, model in _readers(adapter, bases):
+        figures = task_figures(model, adapter, labelled.examples)
+        if not heading:
+            yield f"\nTask of {adapter.card.name}, {labelled.source}:\n"
+            yield f"| model | {' | '.join(figures)} |"
+            yield "|---" * (1 + len(figures)) + "|"
+            heading = True
+        yield f"| {name} | {' | '.join(f'{value:.4f}' for value in figures.values())} |"
+
+
+def _readers(adapter: LoadedAdapter, bases: Bases) -> Iterator[tuple[str, Model]]:
+    """One at a time, since each in float32 is a whole model."""
+    config, name = bases.served.config, adapter.card.name
+    yield f"{bases.reference}, float32, with {name}", Float32(config, bases.original, adapter.weights)
+    if bases.original is not bases.stored:
+        yield f"quantized, float32, with {name}", Float32(config, bases.stored, adapter.weights)
+    yield f"quantized, as served, with {name}", Served(bases.served, adapter.weights)
+    without = "without it" if adapter.head is None else "its head alone, without LoRA"
+    yield f"quantized, as served, {without}", Served(bases.served)
 
 
 def _answers(probability: Tensor, adapter: LoadedAdapter) -> Tensor:
     """Each label's yes or no where several may hold, else the likeliest."""
     card = adapter.card
     if card.multi_label:
-        limits = torch.tensor([card.thresholds.get(label, 0.5) for label in card.labels])
-        return (probability >= limits).flatten()
+        return (probability >= thresholds_of(card)).flatten()
     return probability.argmax(dim=-1).flatten()
 
 

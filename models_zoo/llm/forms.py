@@ -1,5 +1,5 @@
-"""The forms that linears have on disk, and those without a packed layout on CPU: torch's int8 product for
-8-bit rows beside its int4 product."""
+"""The forms that linears have on disk, and how torch computes with those for which it has no packed layout: its
+int8 product for 8-bit rows beside its int4 product."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ FUSED = {
 
 
 class MixedLinear:
-    """Rows of two matrices in the order of one: `fine` bool [rows] says which are the 8-bit ones."""
+    """Rows of two matrices in the order of one: `fine` bool [rows] says which are the 8-bit ones. Either matrix may
+    have more rows at its end, which are left out."""
 
     def __init__(self, fine: Tensor, low: Matrix, high: Matrix) -> None:
         self.rows, self.columns = len(fine), low.columns
@@ -37,13 +38,13 @@ class MixedLinear:
         return torch.cat([self._low.dense(), self._high.dense()])[self._order]
 
 
-def is_packable(card: BaseCard, file: BaseFile, native: bool) -> bool:
-    """Whether every fused product has one form that has a packed layout: int4, with our own kernels int8 too."""
-    ends = ("nibbles", "codes") if native else ("nibbles",)
+def is_int4(card: BaseCard, file: BaseFile) -> bool:
+    """Whether every product is int4, for which torch's products have a packed layout."""
     return all(
-        any(all(f"layers.{layer}.{part}.{end}" in file for part in parts) for end in ends)
+        f"layers.{layer}.{part}.nibbles" in file
         for layer in range(card.config.layers)
         for parts in FUSED.values()
+        for part in parts
     )
 
 

@@ -23,11 +23,11 @@ from torch import Tensor
 from models_zoo.llm.cache_folder import own_folder, shared_folder, used
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.forms import FUSED, fused, head_name, is_packable, linears_of_any_form
+from models_zoo.llm.forms import FUSED, MixedLinear, fused, head_name, is_int4, linears_of_any_form
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
 from models_zoo.llm.native import processor_features
-from models_zoo.llm.panels import PanelMatrix, to_panels
-from models_zoo.llm.quant import Q4Matrix, Q8Matrix, per_row_int8, stack_q4, stack_q8
+from models_zoo.llm.panels import PanelMatrix, filled, filled_rows, to_panels
+from models_zoo.llm.quant import MixedMatrix, QuantizedMatrix, per_row_int8, stack_q4
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,10 @@ def packed_linears(
 
     With our own `kernels` they are panels, else what torch's take. They come from the cache when a whole one
     is there; else they are packed now, tested, and cached: beside the base or, when that folder cannot be
-    written, in one of this user's. Forms that have no
-    packed layout are made ready anew each time.
+    written, in one of this user's. Torch's products have a packed layout for int4 alone: other forms are made
+    ready for them anew each time.
     """
-    if not is_packable(card, file, native=kernels is not None):
+    if kernels is None and not is_int4(card, file):
         return linears_of_any_form(file)
     packing: Packing = TorchPacking() if kernels is None else PanelPacking(kernels, card.config)
     places: Places = (lambda: shared_folder(folder / "packed"), own_folder)
@@ -98,11 +98,22 @@ class PanelPacking:
 
     def pack(self, card: BaseCard, file: BaseFile) -> Tensors:
         keys = [(layer, name) for layer in range(card.config.layers) for name in FUSED]
-        panels = {f"{layer}.{name}": to_panels(_of_one_form(file, layer, name)) for layer, name in keys}
-        return {**panels, "head": to_panels(file.q8(head_name(file)))}
+        panels = {"head": to_panels(file.q8(head_name(file)))}
+        for layer, name in keys:
+            panels |= _in_panels(f"{layer}.{name}", fused(file, layer, name))
+        return panels
 
     def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
-        return PanelMatrix(self._kernels, tensors[f"{layer}.{name}"], *self._shapes[name])
+        key, (_, columns) = f"{layer}.{name}", self._shapes[name]
+        if key in tensors:
+            return PanelMatrix(self._kernels, tensors[key], *self._shapes[name])
+        fine = tensors[f"{key}.fine"]
+        high = int(fine.sum())
+        return MixedLinear(
+            fine,
+            PanelMatrix(self._kernels, tensors[f"{key}.low"], filled_rows(len(fine) - high), columns),
+            PanelMatrix(self._kernels, tensors[f"{key}.high"], filled_rows(high), columns),
+        )
 
     def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
         return PanelMatrix(self._kernels, tensors["head"], *self._shapes["head"])
@@ -138,11 +149,14 @@ class TorchPacking:
         return Head(file.q8(head_name(file)), tensors.get("head.codes"), tensors.get("head.scale"))
 
 
-def _of_one_form(file: BaseFile, layer: int, name: str) -> Q4Matrix | Q8Matrix:
-    parts = [f"layers.{layer}.{part}" for part in FUSED[name]]
-    if f"{parts[0]}.codes" in file:
-        return stack_q8([file.q8(part) for part in parts])
-    return stack_q4([file.q4(part) for part in parts])
+def _in_panels(key: str, matrix: QuantizedMatrix) -> Tensors:
+    """A mixed one as the two matrices of its rows, each filled up to whole panels, and which row is where."""
+    if not isinstance(matrix, MixedMatrix):
+        return {key: to_panels(matrix)}
+    if not matrix.low.rows or not matrix.high.rows:
+        return {key: to_panels(matrix.low if matrix.low.rows else matrix.high)}
+    low, high = to_panels(filled(matrix.low)), to_panels(filled(matrix.high))
+    return {f"{key}.fine": matrix.fine, f"{key}.low": low, f"{key}.high": high}
 
 
 def _cache_key(card: BaseCard, layout: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models_zoo.llm import native
@@ -46,6 +47,18 @@ def fits(config: BaseConfig) -> bool:
     heads, kv = config.heads * config.head_size, config.kv_heads * config.head_size
     rows = (heads, kv, config.hidden_size, config.intermediate_size, config.vocabulary)
     return all(count % LANES == 0 for count in rows) and config.head_size % GROUP == 0
+
+
+def filled_rows(rows: int) -> int:
+    """Rows of the panels that so many rows fill or begin."""
+    return -(-rows // LANES) * LANES
+
+
+def filled(matrix: Q4Matrix | Q8Matrix) -> Q4Matrix | Q8Matrix:
+    """The matrix with rows of zeros behind its own, to whole panels."""
+    missing = filled_rows(matrix.rows) - matrix.rows
+    parts = [F.pad(part, (0, 0, 0, missing)) for part in matrix.tensors().values()]
+    return Q4Matrix(*parts) if isinstance(matrix, Q4Matrix) else Q8Matrix(*parts)
 
 
 def to_panels(matrix: Q4Matrix | Q8Matrix) -> Tensor:

@@ -60,14 +60,15 @@ LANES: dict[str, Lane] = {
     "fraud.score": Lane(
         "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
     ),
-    # Each stream has a thread, asleep but for a moment at each of its tokens; the engine sets their order.
+    # Each stream has a thread, asleep but for a moment at each of its tokens; the engine sets their order. There are
+    # as many as the engine lets wait: no organisation may have more than an eighth (gateway.budgets.most_streams).
     "gateway.generate": Lane(
         "workers.gateway.GenerateHandler",
         "language",
         queue_limit=256,
         deadline_s=600.0,
         streams=True,
-        threads=64,
+        threads=512,
         sealed=True,
     ),
     "gateway.embed": Lane(
@@ -75,7 +76,7 @@ LANES: dict[str, Lane] = {
         "language",
         max_batch=8,
         queue_limit=2048,
-        deadline_s=60.0,
+        deadline_s=600.0,
         sealed=True,
     ),
     "support.emotion": Lane(

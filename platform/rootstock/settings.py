@@ -24,6 +24,7 @@ from rootstock.catalogue import (  # noqa: F401  (settings as well)
     VERTICALS,
     WEBHOOK_EVENTS,
 )
+from rootstock.log_setup import logging_setup
 from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)
 from rootstock.privacy import keyring
 from rootstock.secret import local_secret
@@ -382,25 +383,4 @@ CELERY_TIMEZONE = "UTC"
 
 # --- logging: to standard error, one line each, with the request id and never a payload -----------------------
 LOG_FORMAT = choice("ROOTSTOCK_LOG_FORMAT", "line", ("line", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "rootstock.middleware.RequestIdFilter"}},
-    "formatters": {"line": {"()": "rootstock.logs.LineFormatter", "form": LOG_FORMAT}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
-        "access": {"()": "rootstock.logs.BatchedHandler", "formatter": "line", "filters": ["request_id"]},
-    },
-    "root": {"handlers": ["console"], "level": os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO")},
-    "loggers": {
-        "rootstock.access": {"handlers": ["access"], "propagate": False},
-        "httpx": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-        "presidio-analyzer": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-        # One line per task, and beat sends one every few seconds.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_setup(LOG_FORMAT, os.environ.get("ROOTSTOCK_LOG_LEVEL", "INFO"))

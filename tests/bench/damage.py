@@ -30,7 +30,6 @@ from models_zoo.clinical.deid.measure import measure as measure_deid
 from models_zoo.clinical.deid.scrub import Found
 from models_zoo.emotion.__main__ import SHIPPED as EMOTION
 from models_zoo.emotion.dataset import read_split
-from models_zoo.emotion.thresholds import as_array, macro_f1, targets
 from models_zoo.llm.adapter import LoadedAdapter, load_adapter
 from models_zoo.llm.card import BaseConfig, read_card
 from models_zoo.llm.convert import convert
@@ -46,6 +45,7 @@ from models_zoo.llm.damage import (
     texts_of,
 )
 from models_zoo.llm.damage_report import HEADING, line
+from models_zoo.llm.damage_tasks import task_examples, task_figures
 from models_zoo.llm.decoder import load_decoder
 from models_zoo.llm.format import demo_gguf
 from models_zoo.llm.quant import QuantizedMatrix
@@ -219,14 +219,12 @@ def served(
 def emotion_f1(model: Model, adapter: LoadedAdapter, tokenizer: ChatTokenizer, size: int) -> dict[str, float]:
     """F1 over the first `size` comments of GoEmotions' validation split: of all decisions together, and the
     mean over the labels that occur (a label that occurs twice weighs as much as any other)."""
-    examples = read_split(DATA / "support_goemotions", "dev")[:size]
-    texts = tokenizer.encode_many([e.text for e in examples])
-    rows = torch.stack([head_probabilities(model, adapter, ids) for ids in texts]).double().numpy()
-    wanted = targets([example.labels for example in examples], adapter.card.labels)
-    limits, occur = as_array(adapter.card.thresholds, adapter.card.labels), wanted.any(axis=0)
+    folder = DATA / "support_goemotions"
+    rows = [{"text": e.text, "labels": e.labels} for e in read_split(folder, "dev")[:size]]
+    found = task_figures(model, adapter, task_examples(folder, rows, adapter, tokenizer))
     return {
-        "emotion_micro_f1": macro_f1((rows / limits).reshape(-1, 1), wanted.reshape(-1, 1), 1.0),
-        "emotion_macro_f1": macro_f1(rows[:, occur], wanted[:, occur], limits[occur]),
+        "emotion_micro_f1": found["micro F1"],
+        "emotion_macro_f1": found["mean F1 of labels that occur"],
     }
 
 
@@ -264,7 +262,8 @@ def main() -> None:
     full = parser.parse_args().full
     base = VAR / "models" / "smollm2-135m-instruct"
     card = convert(demo_gguf(), base)
-    pieces = texts_of(ChatTokenizer(base), texts(), 8192 if full else 1024)
+    # 1,077 tokens are the first documents whole
+    pieces = texts_of(ChatTokenizer(base), texts(), 8192 if full else 1077)
     weights = base_weights(base)
     say(f"{sum(map(len, pieces))} tokens of text")
     random_matrices(full)

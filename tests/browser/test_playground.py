@@ -157,6 +157,9 @@ def test_two_answers_are_written_beside_each_other(playground, teller, committed
         shown.get_by_role("button", name="Text").click()
         expect(shown.locator("[data-text]")).to_have_text("Your parcel is late 📦.")
     expect(playground.get_by_role("status").filter(has_text="Finished.")).to_be_visible()
+    answer(playground, "b").get_by_role("button", name="Table").click()  # a longer card
+    feet = [answer(playground, side).locator("[data-foot]").bounding_box() for side in ("a", "b")]
+    assert feet[0]["y"] == pytest.approx(feet[1]["y"], abs=1)
     assert {asked["model"] for asked in teller.asked} == {"base", "tone@" + "a" * 12}
     assert teller.asked[0]["sampling"]["logprobs"] == 5
     assert playground.evaluate(SANITY) == []

@@ -10,21 +10,19 @@ A name means one content for ever: prefix cache and audit records name adapters 
 
 from __future__ import annotations
 
-import builtins
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Generic
 
 from models_zoo.llm.card import AdapterCard, AdapterError, adapter_digest
 from workers.engine.known import Known, Signature, Weights, signature
 from workers.engine.protocol import AdapterResidency, EngineError
-from workers.engine.slots import SlotTable
+from workers.engine.room import Room
 from workers.engine.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -51,18 +49,14 @@ class Residency(Generic[Weights]):
         memory_bytes: int,
         changed: Callable[[], None],
     ) -> None:
-        self._read, self._place, self._clear, self._changed = read, place, clear, changed
-        self._slots = SlotTable(slots)
-        self._most_slots = slots
-        self._filled: set[int] = set()  # slots with weights in them
-        self._placed = count(1)
+        self._read, self._changed = read, changed
         self.turns = Turns(PATIENCE_S)
         self.forgotten_s = FORGOTTEN_S
         self._tidy_at = 0.0
         self._digests: dict[str, str] = {}  # of every name there ever was
-        self._budget = memory_bytes
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Known[Weights]] = OrderedDict()  # least recently used first
+        self._room = Room(self._known, self.turns, place, clear, slots, memory_bytes)
         self._unswept = False
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="adapters")
 
@@ -90,7 +84,7 @@ class Residency(Generic[Weights]):
             self._check_digest(name, digest)
             self._check_size(name, weights.bytes)
             self._digests[name] = digest
-            room = self._make_room(
+            room = self._room.make(
                 weights.bytes, in_slots=False
             )  # else it is read again when it is asked for
             one = Known(
@@ -114,13 +108,13 @@ class Residency(Generic[Weights]):
         with self._lock:
             chosen = self._available(name)
             pins = sum(one.pinned or one is chosen for one in self._known.values())
-            if pinned and pins >= self._most_slots > 1:
+            if pinned and pins >= self._room.slots > 1:
                 raise EngineError(
-                    f"adapter {name} cannot be pinned: {pins} pinned ones would fill all {self._most_slots} slots"
+                    f"adapter {name} cannot be pinned: {pins} pinned ones would fill all {self._room.slots} slots"
                 )
             others = [one for one in self._known.values() if one is not chosen and not one.pinned]
             kept = sum(one.bytes for one in self._known.values() if one.pinned or one is chosen)
-            if pinned and kept + max((one.bytes for one in others), default=0) > self._budget:
+            if pinned and kept + max((one.bytes for one in others), default=0) > self._room.memory_bytes:
                 raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
             chosen.pinned = pinned
 
@@ -178,15 +172,9 @@ class Residency(Generic[Weights]):
                 raise EngineError(f"adapter {name} cannot be read again: {known.failure}")
             if known.weights is None or (self.turns.gives_way(name) and not begun):
                 return None
-            taken = self._slots.pin(name, keep=self._keeps_slot)
-            if taken is None:
-                self._ask_for_slot(name)
-                return None
-            slot, is_new = taken
-            if is_new:
-                self._fill(name, slot, known.weights)
-                known.placed = next(self._placed)
-            self.turns.served(name)
+            slot = self._room.seat(name, known.weights)
+            if slot is not None:
+                self.turns.served(name)
             return slot
 
     def on_the_way(self) -> set[str]:
@@ -198,7 +186,7 @@ class Residency(Generic[Weights]):
 
     def release(self, name: str) -> None:
         """One who held the adapter is done; it stays in its slot until the slot is needed."""
-        self._slots.unpin(name)
+        self._room.leave(name)
 
     def sweep(self) -> None:
         """Forget what left, bring memory within its budget, and begin to read what is wanted from disk."""
@@ -208,9 +196,9 @@ class Residency(Generic[Weights]):
         with self._lock:
             self._tidy_at = now + TIDY_S
             for name in [name for name, one in self._known.items() if one.over(now - self.forgotten_s)]:
-                self._drop_from_slot(name)
+                self._room.empty(name)
                 del self._known[name]
-            self._make_room(0)
+            self._room.make(0)
             self._unswept = not self._fetch(now)
 
     # --- under the lock -----------------------------------------------------------------------------------
@@ -235,35 +223,19 @@ class Residency(Generic[Weights]):
 
     def _check_size(self, name: str, size: int) -> None:
         pinned = sum(one.bytes for one in self._known.values() if one.pinned)
-        if size > self._budget - pinned:
+        if size > self._room.memory_bytes - pinned:
             raise AdapterError(
-                f"{name}: {size} bytes, and memory for adapters is {self._budget}, {pinned} pinned"
+                f"{name}: {size} bytes, and memory for adapters is {self._room.memory_bytes}, {pinned} pinned"
             )
-
-    def _keeps_slot(self, name: str) -> bool:
-        return self._known[name].pinned and self._most_slots > 1
-
-    def _fill(self, name: str, slot: int, weights: Weights) -> None:
-        """Put weights into a slot; if that fails, nobody sits there."""
-        try:
-            self._place(slot, weights)
-            self._filled.add(slot)
-        except Exception:
-            self._slots.unpin(name)
-            self._drop_from_slot(name)
-            raise
-
-    def _used(self) -> int:
-        return sum(one.bytes for one in self._known.values() if one.weights is not None or one.loading)
 
     def _fetch(self, now: float) -> bool:
         """Begin to read what is wanted, who waits longest first; whether there was room for all."""
         missing = [(name, one) for name, one in self._known.items() if one.missing]
         for name, one in sorted(missing, key=lambda item: self.turns.since(item[0])):
-            if not self._make_room(one.bytes):
+            if not self._room.make(one.bytes):
                 overdue = self.turns.refused(name, now)
-                if overdue and not self._make_room(one.bytes, waiting=name):
-                    self._ask_for_room(name, one.bytes)
+                if overdue and not self._room.make(one.bytes, waiting=name):
+                    self._room.ask(name, one.bytes)
                     return False  # what comes free is for it
                 if not overdue:
                     continue
@@ -271,61 +243,8 @@ class Residency(Generic[Weights]):
             self._loader.submit(self._load, name, one)
         return not any(one.missing for one in self._known.values())
 
-    def _make_room(self, needed: int, in_slots: bool = True, waiting: str | None = None) -> bool:
-        """Let idle adapters go to disk until `needed` more bytes fit; whether they do. One that is `waiting` for
-        too long may displace those that are only asked for, but none that has waited longer."""
-        for name, one in list(self._known.items()):
-            if self._used() + needed <= self._budget:
-                return True
-            if one.weights is None or one.pinned or self._slots.in_use(name):
-                continue
-            asked = one.wanted and (waiting is None or self.turns.since(name) <= self.turns.since(waiting))
-            if not asked and (in_slots or self._slots.slot(name) is None):
-                self._drop_from_slot(name)
-                one.weights = None
-        return self._used() + needed <= self._budget
-
-    def _ask_for_slot(self, name: str) -> None:
-        """All slots are in use. After a while the adapter that came to its own first gives way."""
-        if self.turns.refused(name, time.monotonic()):
-            asked = self.turns.giving_way_for(name)
-            if not any(self._slots.slot(one) is not None for one in asked):
-                for victim in self._in_use(self._keeps_slot)[:1]:
-                    self.turns.give_way(victim, name)
-
-    def _ask_for_room(self, name: str, needed: int) -> None:
-        """Memory is in use. Adapters give way, those that came first first, until there will be enough."""
-        lacking = self._used() + needed - self._budget
-        lacking -= sum(
-            one.bytes for other, one in self._known.items() if self.turns.gives_way(other) and one.weights
-        )
-        for victim in self._in_use(lambda other: self._known[other].pinned):
-            if lacking > 0:
-                self.turns.give_way(victim, name)
-                lacking -= self._known[victim].bytes
-
-    def _in_use(self, keep: Callable[[str], bool]) -> builtins.list[str]:
-        """Adapters that could give way and do not yet, the one longest in its slot first."""
-        names = [
-            name
-            for name in self._known
-            if self._slots.in_use(name) and not (keep(name) or self.turns.gives_way(name))
-        ]
-        return sorted(names, key=lambda name: self._known[name].placed)
-
-    def _drop_from_slot(self, name: str) -> None:
-        slot = self._slots.slot(name)
-        if slot is not None:
-            self._slots.remove(name)
-            if slot in self._filled:
-                self._filled.discard(slot)
-                try:
-                    self._clear(slot)
-                except Exception:  # the slot is free: what comes next replaces what is there
-                    logger.exception("slot %d could not be cleared", slot)
-
     def _residency(self, name: str, one: Known[Weights]) -> AdapterResidency:
-        slot = self._slots.slot(name)
+        slot = self._room.slot(name)
         tier = "device" if slot is not None else "disk" if one.weights is None else "memory"
         return AdapterResidency(
             name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier=tier, pinned=one.pinned

@@ -21,6 +21,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, DomainError
 from rootstock.lanes import client, wire
 
+_SHARES = 8  # of the lane's threads; one is the most that an organisation has
 _WIDTH = 2  # hexadecimal digits at the head of a stream's id: how many answers it stands for
 _MOST_ANSWERS = 16**_WIDTH - 1
 _TAKE = b"""
@@ -110,7 +111,17 @@ def budget_check(organisation: Organisation | UUID) -> Allowance:
         return Allowance(owner, settings.GATEWAY_STREAMS)
     _refuse_if_spent("month", found.per_month, found.month, _next_month(now), now)
     _refuse_if_spent("day", found.per_day, found.today, _next_day(now), now)
-    return Allowance(owner, found.streams or settings.GATEWAY_STREAMS)
+    return Allowance(owner, streams_allowed(found.streams))
+
+
+def streams_allowed(said: int | None) -> int:
+    """Answers at once of an organisation whose budget says so many."""
+    return min(said or settings.GATEWAY_STREAMS, most_streams())
+
+
+def most_streams() -> int:
+    """Answers at once that a budget may say: a share of the lane, so that another organisation always starts."""
+    return max(settings.GATEWAY_STREAMS, settings.LANES["gateway.generate"].threads // _SHARES)
 
 
 def budget_share(organisation: Organisation) -> float:

@@ -34,7 +34,7 @@ class Distribution(BaseModel):
     def quantile(self, share: float) -> float | None:
         """The value below which `share` of all lie, as if a class's were spread evenly; None without any.
 
-        Of the last class, which has no end, its beginning.
+        Of the last class, which has no end, its beginning: see `told`.
         """
         wanted, seen, below = share * sum(self.counts), 0, 0.0
         for bound, count in zip([*self.bounds, None], self.counts, strict=False):
@@ -42,6 +42,13 @@ class Distribution(BaseModel):
                 return below if bound is None else below + (bound - below) * (wanted - seen) / count
             seen, below = seen + count, below if bound is None else bound
         return None
+
+    def told(self, share: float) -> str:
+        """The quantile as it may be said: of the last class only that it is over its beginning."""
+        found, known = self.quantile(share), sum(self.counts[: len(self.bounds)])
+        if found is None:
+            return formats.NONE
+        return f"{'over ' if share * sum(self.counts) > known else ''}{found:,.0f}"
 
 
 class EngineTold(BaseModel):
@@ -92,10 +99,10 @@ def _of_batch(batch: Distribution) -> str:
 
 
 def _latency_tile(label: str, spread: Distribution, symbol: str) -> Tile:
-    median, slow = spread.quantile(0.5), spread.quantile(0.99)
-    if median is None or slow is None:
+    if not sum(spread.counts):
         return Tile(label, formats.NONE, note="nothing was written yet", symbol=symbol)
-    return Tile(label, f"{median:,.0f}", "ms", note=f"half are quicker; p99 {slow:,.0f} ms", symbol=symbol)
+    note = f"half are quicker; p99 {spread.told(0.99)} ms"
+    return Tile(label, spread.told(0.5), "ms", note=note, symbol=symbol)
 
 
 def _kv_tile(told: EngineTold) -> Tile:

@@ -62,7 +62,9 @@ class SamplingIn(Harmless):
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         description="`base`, an adapter as `name@digest`, or its name while that means exactly one"
     )
-    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = 1.0
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = Field(
+        None, description="1 unless given; beams take none"
+    )
     top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = 1.0
     n: Annotated[int, Field(strict=True, ge=1, le=16)] | None = 1
     seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
@@ -104,7 +106,8 @@ class SamplingIn(Harmless):
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
             "constraint": self.constraint.dict() if self.constraint else None,
         }  # fmt: skip
-        return {"temperature": 1.0} | {name: value for name, value in given.items() if value is not None}
+        least = {} if (self.beams or 1) > 1 else {"temperature": 1.0}  # beams are not drawn
+        return least | {name: value for name, value in given.items() if value is not None}
 
 
 class TextPart(Strict):
@@ -184,6 +187,7 @@ class ToolIn(Strict):
 
     type: Literal["function"]
     function: FunctionIn
+    strict: bool | None = Field(None, description="Ignored: arguments always follow the schema")
 
 
 class NamedFunction(Strict):
@@ -249,6 +253,13 @@ class ChatIn(SamplingIn):
     tools: Annotated[list[ToolIn], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = True
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
+        None, description="Ignored: a base reasons as it was trained to"
+    )
+    verbosity: Literal["low", "medium", "high"] | None = Field(None, description="Ignored")
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = Field(
+        None, description="Text alone"
+    )
 
     def check(self) -> None:
         """Raise InvalidInput for fields that do not go together."""

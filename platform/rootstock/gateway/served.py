@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Count
+
 from models_zoo.llm.card import BASE_CARD_FILE, BaseCard
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -47,8 +49,8 @@ def models_list(organisation: Organisation | UUID) -> list[Served]:
     with tenant(organisation):
         newest = AdapterVersion.objects.select_related("base").order_by("-created_at")[:MOST_LISTED]
         versions = [version for version in newest if version.base.fingerprint == card.fingerprint]
-    names = [version.name for version in versions]
-    return [_base(card), *(_adapter(each, card, alias=names.count(each.name) == 1) for each in versions)]
+        single = _single_names()
+    return [_base(card), *(_adapter(each, card, alias=each.name in single) for each in versions)]
 
 
 def model_find(organisation: Organisation | UUID, name: str, task: str | None = None) -> Served:
@@ -59,7 +61,8 @@ def model_find(organisation: Organisation | UUID, name: str, task: str | None = 
     if name == BASE:
         return _base(_card())
     version, card = _version(organisation, name), _card()
-    found = _adapter(version, card)
+    with tenant(organisation):
+        found = _adapter(version, card, alias=version.name in _single_names(version.name))
     if found.fingerprint != card.fingerprint:
         raise InvalidInput.field("model", f"{found.id} was made for another base than the one served here")
     if task and found.task != task:
@@ -83,6 +86,13 @@ def _version(organisation: Organisation | UUID, name: str) -> AdapterVersion:
     return found[0]
 
 
+def _single_names(*names: str) -> set[str]:
+    """Of these names, or of all, those that mean exactly one version. Within a tenant."""
+    versions = AdapterVersion.objects.filter(name__in=names) if names else AdapterVersion.objects.all()
+    counted = versions.values("name").annotate(versions=Count("pk")).filter(versions=1)
+    return set(counted.values_list("name", flat=True))
+
+
 def _card() -> BaseCard:
     card = base_card()
     if card is None:
@@ -95,7 +105,7 @@ def _base(card: BaseCard) -> Served:
     return Served(BASE, "any", card.fingerprint, card.name, since, card.config.hidden_size)
 
 
-def _adapter(version: AdapterVersion, card: BaseCard, *, alias: bool = False) -> Served:
+def _adapter(version: AdapterVersion, card: BaseCard, *, alias: bool) -> Served:
     return Served(
         version.reference,
         str(version.card.get("task", "chat")),

@@ -187,18 +187,36 @@ def embeddings_make(*, organisation: Tenant, actor: Actor, model: Served, texts:
     """
     budget_check(organisation)
     streams.release_connection()
-    began = time.monotonic()
-    lane, payloads, found = settings.LANES[EMBED], texts.payloads(model.adapter), list[dict[str, Any]]()
-    while few := payloads[len(found) : len(found) + lane.max_batch]:
-        left = began + lane.deadline_s - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded("the texts were not read in time", retry_after=1)
-        found += client.call(EMBED, few, organisation=organisation, deadline_s=left)
-    vectors = [base64.b64decode(each["vector"]) for each in found]
-    tokens, latency_ms = sum(each["tokens"] for each in found), (time.monotonic() - began) * 1000
-    call = uuid4()
+    began, found = time.monotonic(), list[dict[str, Any]]()
+    try:
+        _read_all(texts.payloads(model.adapter), organisation, began, found)
+    finally:  # what was read is counted, also when the rest was refused or late
+        made = Embedded(
+            [base64.b64decode(each["vector"]) for each in found], sum(each["tokens"] for each in found)
+        )
+        if found:
+            _count(organisation, actor, model, texts, made, (time.monotonic() - began) * 1000)
+    return made
+
+
+def _read_all(
+    payloads: list[dict[str, Any]], organisation: Tenant, began: float, found: list[dict[str, Any]]
+) -> None:
+    lane = settings.LANES[EMBED]
+    try:
+        while few := payloads[len(found) : len(found) + lane.max_batch]:
+            left = max(began + lane.deadline_s - time.monotonic(), 0.001)
+            found += client.call(EMBED, few, organisation=organisation, deadline_s=left)
+    except DeadlineExceeded:
+        told = f"{len(found)} of {len(payloads)} texts were read in time; send fewer at once"
+        raise DeadlineExceeded(told, retry_after=1) from None
+
+
+def _count(
+    organisation: Tenant, actor: Actor, model: Served, texts: Texts, made: Embedded, latency_ms: float
+) -> None:
+    call, read = uuid4(), texts.texts[: len(made.vectors)]
     with tenant(organisation) as owner:
-        facts = embedding_facts(call, model, texts.texts, len(vectors[0]) // 4, tokens, latency_ms)
+        facts = embedding_facts(call, model, read, len(made.vectors[0]) // 4, made.tokens, latency_ms)
         decisions_record(organisation=owner, records=[facts])
-        usage_record(organisation=owner, call=call, holder=actor, model=model.id, used=Used(tokens, 0))
-    return Embedded(vectors, tokens)
+        usage_record(organisation=owner, call=call, holder=actor, model=model.id, used=Used(made.tokens, 0))

@@ -11,6 +11,7 @@ from rootstock.gateway.schemas import ChatIn, NamedTool, ToolCallIn, ToolIn
 
 OPENING, CLOSING = "<tool_call>\n", "\n</tool_call>"
 BEFORE_NAME, BEFORE_ARGUMENTS = '{"name": "', '", "arguments": '
+_NOT_TOLD: Any = {"strict": True, "function": {"strict"}}  # calls always follow their schema
 _TELL = """# Tools
 
 You may call one or more functions to assist with the user query.
@@ -36,7 +37,8 @@ def tools_offered(body: ChatIn) -> list[ToolIn]:
 
 def tools_told(tools: Sequence[ToolIn]) -> str:
     """What the model is told of them."""
-    signatures = "\n".join(json.dumps(tool.dict(exclude_none=True), ensure_ascii=False) for tool in tools)
+    told = (tool.dict(exclude_none=True, exclude=_NOT_TOLD) for tool in tools)
+    signatures = "\n".join(json.dumps(each, ensure_ascii=False) for each in told)
     return _TELL.format(signatures=signatures)
 
 

@@ -9,15 +9,11 @@ from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.gateway.budgets import most_streams
 from rootstock.gateway.models import Budget, UsageCall
 
 CALLS_KEPT = timedelta(days=7)  # longer than anything tells of a call twice
-MOST_TOKENS, MOST_STREAMS = 10**15, 1000
-_RANGES = {
-    "tokens_per_day": (0, MOST_TOKENS),
-    "tokens_per_month": (0, MOST_TOKENS),
-    "streams": (1, MOST_STREAMS),
-}
+MOST_TOKENS = 10**15
 
 
 def budget_get(organisation: Organisation) -> Budget:
@@ -47,9 +43,14 @@ def budget_set(*, organisation: Organisation, **limits: int | None) -> Budget:
 
 
 def _check(limits: dict[str, int | None]) -> None:
+    ranges = {
+        "tokens_per_day": (0, MOST_TOKENS),
+        "tokens_per_month": (0, MOST_TOKENS),
+        "streams": (1, most_streams()),
+    }
     problems = [
         FieldProblem(name, f"must be between {least:,} and {most:,}, or empty for no limit of its own")
-        for name, (least, most) in _RANGES.items()
+        for name, (least, most) in ranges.items()
         if (value := limits.get(name)) is not None and not least <= value <= most
     ]
     if problems:

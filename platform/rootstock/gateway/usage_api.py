@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from typing import Literal
 
-from django.conf import settings
 from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import ConfigDict, Field
@@ -49,7 +48,7 @@ class BudgetIn(Schema):
     model_config = ConfigDict(extra="forbid")
     tokens_per_day: int | None = Field(None, ge=0, le=usage.MOST_TOKENS)
     tokens_per_month: int | None = Field(None, ge=0, le=usage.MOST_TOKENS)
-    streams: int | None = Field(None, ge=1, le=usage.MOST_STREAMS)
+    streams: int | None = Field(None, ge=1, description="At most a share of the gateway's lane")
 
 
 @router.get("", response=list[UsageOut], auth=scope("usage:read"))
@@ -84,7 +83,7 @@ def _budget_out(organisation: Organisation) -> BudgetOut:
     return BudgetOut(
         tokens_per_day=found.tokens_per_day,
         tokens_per_month=found.tokens_per_month,
-        streams=found.streams or settings.GATEWAY_STREAMS,
+        streams=budgets.streams_allowed(found.streams),
         tokens_today=today,
         tokens_this_month=month,
         streams_now=budgets.streams_under_way(organisation),

@@ -39,7 +39,7 @@ def usage_page(request: PageRequest) -> HttpResponse:
     rows = selectors.usage_sums(organisation=organisation, since=since, until=until, by=("caller", "model"))
     names = _Names(organisation, by_caller)
     budget, (today, month) = usage.budget_get(organisation), selectors.tokens_used(organisation)
-    most = budget.streams or settings.GATEWAY_STREAMS
+    most = budgets.streams_allowed(budget.streams)
     context = {
         "period": form,
         "tiles": charts.budget_tiles(budget, today, month, budgets.streams_under_way(organisation), most),

@@ -19,28 +19,28 @@ from rootstock.metrics.histogram import BOUNDS_MS
 from rootstock.metrics.ring import totals
 
 log = logging.getLogger(__name__)
-_ENGINE_COUNTERS = (
-    "requests",
-    "generated_tokens",
-    "prompt_tokens",
-    "prefix_hit_tokens",
-    "texts",
-    "errors",
-    "preemptions",
-    "steps",
-)
-_ENGINE_GAUGES = (
-    "running",
-    "waiting",
-    "slots",
-    "adapter_bytes",
-    "kv_blocks",
-    "kv_blocks_used",
-    "kv_blocks_cached",
-    "tokens_per_second",
-    "token_ms",
-    "token_budget_ms",
-)
+_ENGINE_COUNTERS = {
+    "requests": "Requests to write since the engine's start",
+    "generated_tokens": "Tokens written since the engine's start",
+    "prompt_tokens": "Tokens of prompts since the engine's start, those found in the prefix cache too",
+    "prefix_hit_tokens": "Tokens of prompts whose keys were found in the prefix cache",
+    "texts": "Windows of texts read for heads and vectors since the engine's start",
+    "errors": "Steps that failed since the engine's start",
+    "preemptions": "Times that a running request was set aside to make room for another",
+    "steps": "Forward passes since the engine's start",
+}
+_ENGINE_GAUGES = {
+    "running": "Requests in the engine's batch now",
+    "waiting": "Requests that wait for a place in the batch",
+    "slots": "Adapters that fit on the device at once",
+    "adapter_bytes": "Bytes of host memory that adapters take",
+    "kv_blocks": "Blocks of the key-value cache",
+    "kv_blocks_used": "Blocks of the key-value cache that running requests hold",
+    "kv_blocks_cached": "Blocks of the key-value cache kept for prefixes, free to be taken",
+    "tokens_per_second": "Tokens written a second, over about the last ten seconds of writing",
+    "token_ms": "95th percentile of the milliseconds between an answer's tokens over the last seconds",
+    "token_budget_ms": "Milliseconds that it should at most be: what trainings beside the engine pace themselves by",
+}
 _ENGINE_DISTRIBUTIONS = (
     ("first_token_ms", "first_token_seconds", "From a request to its first token", 1000),
     ("inter_token_ms", "inter_token_seconds", "Between two tokens of an answer", 1000),
@@ -92,10 +92,8 @@ def _workers() -> Iterator[Metric]:
 def _engines(workers: list[WorkerHealth]) -> Iterator[Metric]:
     having = [(worker.name, worker.engine) for worker in workers if worker.engine]
     for kind, names in ((CounterMetricFamily, _ENGINE_COUNTERS), (GaugeMetricFamily, _ENGINE_GAUGES)):
-        for name in names:
-            family = kind(
-                f"rootstock_engine_{name}", f"{name.replace('_', ' ')} of an engine", labels=["worker"]
-            )
+        for name, text in names.items():
+            family = kind(f"rootstock_engine_{name}", text, labels=["worker"])
             for worker, engine in having:
                 family.add_metric([worker], engine.get(name, 0))
             yield family

@@ -8,6 +8,7 @@ import torch
 
 from models_zoo.llm.__main__ import main
 from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.card import ModelError
 from models_zoo.llm.convert import convert, open_source
 from models_zoo.llm.damage import (
     Float32,
@@ -112,8 +113,30 @@ def test_heads_agree(
 
 def test_texts_are_cut_and_short_rests_left_out(base: TinyBase) -> None:
     tokenizer = ChatTokenizer(base.folder)
-    pieces = texts_of(tokenizer, ["short", "a" * 600, "b" * 300], 500)
-    assert [len(piece) for piece in pieces] == [256, 256, 88]  # the budget is reached before the last text
+    documents = ["short", "a" * 600, "b" * 300]
+    for tokens, lengths in (
+        (16, [16]),
+        (256, [256]),
+        (270, [256]),
+        (500, [256, 244]),
+        (700, [256, 256, 88, 100]),
+    ):
+        pieces = texts_of(tokenizer, documents, tokens)
+        assert [len(piece) for piece in pieces] == lengths
+
+
+@pytest.mark.parametrize("tokens", [15, 0, -5])
+def test_too_few_tokens_are_refused(base: TinyBase, tokens: int) -> None:
+    with pytest.raises(ModelError, match=f"tokens is {tokens}, expected 16 or more"):
+        texts_of(ChatTokenizer(base.folder), ["a" * 600], tokens)
+
+
+@torch.inference_mode()
+def test_a_text_longer_than_a_window_is_served_whole(base: TinyBase, decoder: Decoder) -> None:
+    ids = torch.randint(3, 320, (300,), generator=torch.Generator().manual_seed(0)).tolist()
+    expected = Float32(base.card.config, base_weights(base.folder)).hidden(ids, bidirectional=False)
+    got = Served(decoder).hidden(ids, bidirectional=False)
+    assert float((got - expected).norm() / expected.norm()) < 0.05
 
 
 def test_the_command(base: TinyBase, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +149,7 @@ def test_the_command(base: TinyBase, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert re.search(r"\| original, float32 \| [\d.]+ \| -?0\.00000 \| 1\.000 \|", shown)
     assert "| quantized, float32 |" in shown
     assert "| quantized, as served |" in shown
+    assert re.search(r"base, (300|29\d) tokens of text", shown)
 
 
 def test_the_command_shows_adapters(
@@ -138,7 +162,9 @@ def test_the_command_shows_adapters(
     assert main([*command, "--adapter", str(chat), "--adapter", str(head)]) == 0
     shown = capsys.readouterr().out
     assert "| quantized, as served, with chat |" in shown
-    assert "Head of head, float32 against as served" in shown
+    assert "Head of head, quantized in float32 against as served" in shown
+    assert "| quantized, float32, with chat |" in shown
+    assert "original" not in shown  # there is none
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import torch
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.convert import convert
 from models_zoo.llm.decoder import load_decoder
-from models_zoo.llm.forms import MixedLinear, linear
+from models_zoo.llm.format import BaseFile
+from models_zoo.llm.forms import FUSED, MixedLinear, fused, linear
+from models_zoo.llm.panels import PanelMatrix
 from models_zoo.llm.quantize import quantize, quantize_mixed
 from tests.models_zoo.llm.sources import Kind, gguf_file, hf_folder, llama
 
@@ -67,6 +69,26 @@ def test_mixed_is_nearer_than_int4(source: Path, model: torch.nn.Module, tmp_pat
     assert error(tmp_path / "mixed", model, count) < error(tmp_path / "int4", model, count)
     dense = error(tmp_path / "mixed", model, count, form="bfloat16")
     assert dense == pytest.approx(error(tmp_path / "mixed", model, count), rel=0.3)
+
+
+@pytest.mark.parametrize("count", [1, FEW, MANY])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_mixed_runs_on_our_own_products_and_is_shared(tmp_path: Path, count: int, share: float) -> None:
+    wide = llama(2, head_dim=32)
+    convert(hf_folder(tmp_path / "hf", wide), tmp_path / "base", "mixed", share)
+    decoder = load_decoder(tmp_path / "base")
+    if not isinstance(decoder.head, PanelMatrix):
+        pytest.skip("this machine has no kernels of our own")
+    assert isinstance(decoder.layers[0].qkv, MixedLinear) is (share == 0.3)
+    assert (decoder.native is None) is (share == 0.3)
+    assert error(tmp_path / "base", wide, count) <= 1.05 * error(tmp_path / "base", wide, count, native=False)
+    (packed,) = (tmp_path / "base" / "packed").glob("*.safetensors")
+    made = packed.stat().st_mtime_ns
+    again = load_decoder(tmp_path / "base")
+    assert packed.stat().st_mtime_ns == made
+    file = BaseFile(tmp_path / "base", again.card)
+    for name in FUSED:
+        assert torch.equal(getattr(again.layers[1], name).dense(), fused(file, 1, name).dequantize())
 
 
 def test_forms_may_differ_within_a_fused_product(model: Any, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """Chat with the official client."""
 
 import json
+from uuid import uuid4
 
 import openai as client_library
 import pytest
 
+from rootstock.accounts.actors import Actor
 from rootstock.accounts.tenancy import tenant
+from rootstock.gateway.served import model_find
+from rootstock.gateway.services import Generation, generations_open
 from tests.rootstock.gateway.conftest import openai_client
+from workers.engine.generation.checks import check_sampling
 from workers.engine.protocol import EngineError, EngineTimeout, PromptTooLong
 
 ASKED = [{"role": "user", "content": "Where is my parcel?"}]
@@ -48,7 +53,7 @@ def test_what_was_sent_reaches_the_engine(openai, engine, served) -> None:
         model="base", messages=ASKED, temperature=0.3, top_p=0.9, seed=5, stop=["\n", "END"], max_tokens=2,
         presence_penalty=0.5, frequency_penalty=-0.5, logit_bias={"17": -100}, n=2, logprobs=True, top_logprobs=3,
         user="somebody", metadata={"a": "b"}, store=False,
-        extra_body={"top_k": 40, "min_p": 0.05, "repetition_penalty": 1.1, "beams": 4, "priority": "bulk"},
+        extra_body={"top_k": 40, "min_p": 0.05, "repetition_penalty": 1.1, "priority": "bulk"},
     )  # fmt: skip
     _, sampling, adapter, call = engine.asked[0]
     assert (sampling.temperature, sampling.top_p, sampling.seed, sampling.max_tokens) == (0.3, 0.9, 5, 2)
@@ -58,10 +63,18 @@ def test_what_was_sent_reaches_the_engine(openai, engine, served) -> None:
         2,
         3,
     )
-    assert (sampling.top_k, sampling.min_p, sampling.repetition_penalty, sampling.beams) == (40, 0.05, 1.1, 4)
+    assert (sampling.top_k, sampling.min_p, sampling.repetition_penalty) == (40, 0.05, 1.1)
     assert (sampling.presence_penalty, sampling.frequency_penalty, adapter) == (0.5, -0.5, None)
     assert (call.organisation, call.priority.name) == (str(served.organisation.pk), "BULK")
     assert call.deadline
+
+
+def test_beams_are_not_drawn(openai, engine) -> None:
+    extra = {"reasoning_effort": "low", "verbosity": "low", "modalities": ["text"]}  # which agents send
+    openai.chat.completions.create(model="base", messages=ASKED, n=2, extra_body=extra | {"beams": 4})
+    sampling = engine.asked[0][1]
+    assert (sampling.beams, sampling.n, sampling.temperature, sampling.seed) == (4, 2, 0, None)
+    check_sampling(sampling, 320)
 
 
 def test_several_candidates_with_their_likelihoods(openai) -> None:
@@ -287,3 +300,15 @@ def test_answers_at_once_are_limited_and_their_places_given_back(openai, served,
     engine.gate.set()
     list(first)
     assert openai.chat.completions.create(model="base", messages=ASKED).choices
+
+
+def test_one_organisations_answers_never_keep_another_from_starting(openai, served, engine) -> None:
+    from rootstock.gateway.usage import budget_set
+
+    budget_set(organisation=served.organisation, streams=64)
+    engine.gate.clear()
+    model, actor = model_find(served.organisation, "base"), Actor("key", str(uuid4()))
+    wanted = [Generation(model, "Hello") for _ in range(64)]
+    generations_open(organisation=served.organisation, actor=actor, wanted=wanted)
+    other = openai_client(served.key("models:use", organisation=served.other))
+    assert next(iter(other.chat.completions.create(model="base", messages=ASKED, stream=True))).choices

@@ -1,7 +1,11 @@
 """Embeddings with the official client."""
 
+import time
+from dataclasses import replace
+
 import openai as client_library
 import pytest
+from django.conf import settings
 
 from rootstock.accounts.tenancy import tenant
 
@@ -35,6 +39,25 @@ def test_it_is_counted_and_recorded(openai, served) -> None:
         assert UsageDay.objects.get().prompt_tokens == 4
         record = DecisionRecord.objects.get(kind="gateway.embed")
     assert record.output == {"vectors": 2, "size": 2, "tokens": 4}
+
+
+def test_what_was_read_is_counted_when_the_rest_fails(openai, served) -> None:
+    from rootstock.gateway.models import UsageDay
+
+    with pytest.raises(client_library.BadRequestError):
+        openai.embeddings.create(model="base", input=["two words"] * 8 + ["refuse this"])
+    with tenant(served.organisation):
+        assert UsageDay.objects.get().prompt_tokens == 16
+
+
+def test_a_call_may_take_as_long_as_its_limits_allow(openai, served, engine, monkeypatch) -> None:
+    assert settings.LANES["gateway.embed"].deadline_s == 600
+    lane = replace(settings.LANES["gateway.embed"], deadline_s=2.0)
+    monkeypatch.setitem(settings.LANES, "gateway.embed", lane)
+    read = engine.embed
+    monkeypatch.setattr(engine, "embed", lambda *asked: (time.sleep(1.2), read(*asked))[1])
+    with pytest.raises(client_library.InternalServerError, match="8 of 40 texts were read in time"):
+        openai.embeddings.create(model="base", input=["one"] * 40)
 
 
 def test_the_vectors_own_size_may_be_asked_for(openai) -> None:

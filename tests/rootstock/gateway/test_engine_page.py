@@ -89,6 +89,13 @@ def test_a_quantile_lies_in_the_class_of_the_value(values, share) -> None:
     assert min(low, 100.0) <= found <= high
 
 
+def test_of_what_is_beyond_the_last_bound_no_more_is_said_than_is_known() -> None:
+    spread = Distribution(bounds=[100.0, 25_600.0], counts=[97, 0, 3], total=1e6)
+    assert (spread.told(0.5), spread.told(0.97), spread.told(0.99)) == ("52", "100", "over 25,600")
+    assert engine_tiles(EngineTold(first_token_ms=spread))[3].note == "half are quicker; p99 over 25,600 ms"
+    assert Distribution().told(0.5) == "–"
+
+
 def test_nothing_has_no_quantile_and_no_chart() -> None:
     assert Distribution().quantile(0.5) is None
     assert Distribution(bounds=[1], counts=[0, 0]).mean is None

@@ -25,7 +25,8 @@ def test_the_exact_version_answers(openai, adapters, engine, named_by) -> None:
     name = tone if named_by == "reference" else "tone"
     assert openai.chat.completions.create(model=name, messages=ASKED).model == tone
     assert engine.asked[0][2] == tone
-    assert openai.models.retrieve(name).id == tone
+    told = openai.models.retrieve(name)
+    assert (told.id, told.aliases) == (tone, ["tone"])
     assert {
         chunk.model for chunk in openai.chat.completions.create(model=name, messages=ASKED, stream=True)
     } == {tone}
@@ -38,6 +39,14 @@ def test_a_name_of_several_versions_is_no_name(openai, adapters) -> None:
     assert caught.value.param == "model"
     assert first in caught.value.message
     assert openai.chat.completions.create(model=second, messages=ASKED).model == second
+    assert [each.aliases for each in openai.models.list() if each.parent] == [[], []]
+    assert openai.models.retrieve(second).aliases == []
+
+
+def test_a_name_that_also_means_an_adapter_of_another_base_is_no_alias(openai, adapters) -> None:
+    served, old = adapters("tone"), adapters("tone", of_another_base=True)
+    listed = {each.id: each for each in openai.models.list()}
+    assert (listed[served].aliases, old in listed) == ([], False)
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,7 @@ def test_the_form_tells_what_is_wrong(world) -> None:
     text = answer.content.decode()
     assert "Enter a whole number" in text
     browser = world.browser(world.owner)
-    assert (
-        "Must be between 1 and 1,000" in browser.post("/usage/budget", {"streams": "5000"}).content.decode()
-    )
+    assert "Must be between 1 and 64" in browser.post("/usage/budget", {"streams": "5000"}).content.decode()
 
 
 def test_who_may_see_and_who_may_set(world) -> None:

@@ -91,6 +91,9 @@ def test_what_an_engine_counts_is_told(world, engine_told) -> None:
     assert found["rootstock_engine_generated_tokens_total", worker] == 7
     assert found["rootstock_engine_kv_blocks_used", worker] == 3
     assert found["rootstock_engine_adapters", ("tier", "disk"), worker] == 5
+    text = Client().get("/metrics").content.decode()
+    assert "# HELP rootstock_engine_running Requests in the engine's batch now" in text
+    assert "of an engine" not in text
     buckets = [
         found["rootstock_engine_first_token_seconds_bucket", ("le", le), worker]
         for le in ("0.025", "0.05", "+Inf")

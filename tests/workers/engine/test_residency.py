@@ -227,7 +227,7 @@ def test_registering_many_at_once_keeps_the_budget(device: Device, tmp_path: Pat
     device.gate.set()
     for name in "abcdef":
         made.register(name, folder(tmp_path, name))
-        assert made._used() <= 2 * SIZE
+        assert made._room.used() <= 2 * SIZE
         assert woken.acquire(blocking=False)
     assert use(made, "f") == 1
 
@@ -372,7 +372,7 @@ class Traffic(RuleBasedStateMachine):
     def within_budget(self) -> None:
         if hasattr(self, "residency"):
             self.residency.sweep()
-            assert self.residency._used() <= self.memory
+            assert self.residency._room.used() <= self.memory
             held = set(self.held)
             assert held <= set(self.device.slots.values())
 

@@ -20,6 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "beams": (1, MOST_CANDIDATES),
     "length_penalty": (-10, 10),
 }
+_GREEDY = Sampling()
 
 
 def check_sampling(sampling: Sampling, vocabulary: int) -> None:
@@ -35,5 +36,15 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             raise EngineError(f"logit_bias names token {token}, there are {vocabulary}")
         if not abs(bias) <= MOST_BIAS:
             raise EngineError(f"logit_bias of token {token} is {bias}, expected {-MOST_BIAS} to {MOST_BIAS}")
-    if sampling.beams > 1 and sampling.n > sampling.beams:
+    if sampling.beams > 1:
+        _check_beams(sampling)
+
+
+def _check_beams(sampling: Sampling) -> None:
+    """A search draws nothing: what only says how to draw is refused and not passed over."""
+    if sampling.n > sampling.beams:
         raise EngineError(f"n is {sampling.n}, expected at most beams, {sampling.beams}")
+    for name in ("temperature", "top_p", "top_k", "min_p", "seed"):
+        value = getattr(sampling, name)
+        if value != getattr(_GREEDY, name):
+            raise EngineError(f"{name} is {value}, but beams are searched for and not drawn: leave it out")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -163,19 +162,23 @@ class Beams(Group):
         self._beams = grown
 
     def _put_out(self) -> None:
-        found = self._search.found[: self.first.sampling.n]
-        if len(found) < self.first.sampling.n:
-            raise EngineError(f"n is {self.first.sampling.n}, but only {len(found)} different replies exist")
-        for index, (_, node) in enumerate(found):
-            path, control = node.path(), node.token in self.first.vocabulary.control
-            piece = self._piece(path, control and node.reason == "stop")
+        """The best, of equal texts the better one: others of the same text only where too few differ."""
+        wanted, found = self.first.sampling.n, [node for _, node in self._search.found]
+        if len(found) < wanted:
+            raise EngineError(f"n is {wanted}, but only {len(found)} different replies exist")
+        pieces = [(node, self._piece(node)) for node in found]
+        texts = [piece.text for _, piece in pieces]
+        order = sorted(range(len(pieces)), key=lambda at: texts[at] in texts[:at])[:wanted]
+        for index, at in enumerate(sorted(order)):
+            node, piece = pieces[at]
             self.put(index, piece, node.reason, self.first.usage(node.length))
 
-    def _piece(self, path: Iterable[Node], control: bool) -> Piece:
-        transcript = Transcript(TextStream(self.first.vocabulary.token_bytes), self.first.sampling.stop)
-        for node in path:
-            transcript.push(node.token, node.logprob)
-        return transcript.take_rest(control)
+    def _piece(self, node: Node) -> Piece:
+        vocabulary = self.first.vocabulary
+        transcript = Transcript(TextStream(vocabulary.token_bytes), self.first.sampling.stop)
+        for each in node.path():
+            transcript.push(each.token, each.logprob)
+        return transcript.take_rest(node.reason == "stop" and node.token in vocabulary.control)
 
 
 def open_group(

@@ -138,6 +138,23 @@ def test_beams_find_what_greed_misses(vocabulary: Vocabulary) -> None:
     assert beam.reason == "stop"
 
 
+def test_of_beams_with_the_same_text_the_others_come_first(vocabulary: Vocabulary) -> None:
+    first, second, *_ = sorted(vocabulary.control)
+
+    def model(tokens: list[int]) -> Tensor:
+        row = torch.full((CONFIG.vocabulary,), -50.0)
+        if tokens[-1] == 70:
+            row[80], row[81] = 0.1, -1.0
+        else:
+            row[first], row[second] = (0.1, 0.0) if tokens[-1] == 80 else (0.0, -50.0)
+        return row
+
+    texts = [vocabulary.token_bytes[token].decode() for token in (80, 81)]
+    for n, expected in ((2, texts), (3, [texts[0], texts[0], texts[1]])):
+        found = written(vocabulary, model, Sampling(max_tokens=3, beams=3, n=n))
+        assert [reply.text for reply in found] == expected
+
+
 def test_a_stop_string_ends_a_beam(vocabulary: Vocabulary) -> None:
     model = random_model(3, control=-100)
     sampling = Sampling(max_tokens=20, beams=3, length_penalty=-3.0)  # shorter ones are far better
