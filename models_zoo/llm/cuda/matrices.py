@@ -88,7 +88,7 @@ class EightBitMatrix(_Pieces):
         return eight.product(narrow[0], self.codes, self.unit, cut, narrow[1])
 
     def dense(self) -> Tensor:
-        return (self.codes.float() * self.unit[:, None]).bfloat16()
+        return self.codes.bfloat16().mul_(self.unit[:, None])  # exact codes, rounded once
 
 
 class BFloat16Matrix(_Pieces):
