@@ -80,12 +80,10 @@ class RaggedAttention:
 
 
 def _batched(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    groups = q.shape[2] // k.shape[2]
-    out = F.scaled_dot_product_attention(
-        q.transpose(1, 2),
-        k.transpose(1, 2).repeat_interleave(groups, dim=1),
-        v.transpose(1, 2).repeat_interleave(groups, dim=1),
-        attn_mask=mask,
-        is_causal=causal,
-    )
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1 and not q.is_cuda:  # where it has no kernel that shares keys between heads
+        k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
+    shared = q.shape[1] != k.shape[1]
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=shared)
     return out.transpose(1, 2).flatten(2)

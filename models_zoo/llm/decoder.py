@@ -7,7 +7,6 @@ import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -19,6 +18,7 @@ from models_zoo.llm.activation import gate
 from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, ModelError, read_card
+from models_zoo.llm.devices import has_triton
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
@@ -28,6 +28,7 @@ from models_zoo.llm.packed import packed_linears
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.panels import PanelMatrix, fits
 from models_zoo.llm.quant import Q8Matrix
+from models_zoo.llm.rotary import rotary_table, rotate
 from models_zoo.llm.shapes import check_file
 
 if TYPE_CHECKING:
@@ -187,21 +188,6 @@ class Decoder:
         return split[:, :, : c.heads], split[:, :, c.heads : first_value], split[:, :, first_value:]
 
 
-def rotary_table(config: BaseConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine float32 [context, head_size / 2] of rotary position embedding (Su et al., 2021)."""
-    exponent = torch.arange(0, config.head_size, 2, dtype=torch.float32) / config.head_size
-    angle = torch.arange(config.context, dtype=torch.float32)[:, None] / config.rope_theta**exponent
-    return angle.cos().to(device), angle.sin().to(device)
-
-
-def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate x [B, T, heads, D], whose halves are the pairs; cosine and sine [B, T, 1, D / 2]. Keeps x's
-    type."""
-    first, second = x.chunk(2, dim=-1)
-    turned = torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
-    return turned.to(x.dtype)
-
-
 def load_decoder(
     folder: Path, device: str = "cpu", form: Form | None = None, native: bool = True, sequences: int = 1
 ) -> Decoder:
@@ -217,7 +203,7 @@ def load_decoder(
     file = BaseFile(folder, card)
     check_file(card, file)
     place = torch.device(device)
-    if place.type == "cuda" and native and has_kernels():
+    if place.type == "cuda" and native and has_triton():
         from models_zoo.llm.cuda.load import cuda_linears
 
         linears, cuda_head = cuda_linears(card, file, place, form, sequences)
@@ -241,11 +227,6 @@ def load_decoder(
 
     weight = file.q8(head_name(file)).dequantize().to(place, torch.bfloat16)
     return _assemble(card, file, dense, DenseMatrix(weight), place, torch.bfloat16)
-
-
-def has_kernels() -> bool:
-    """Whether Triton is installed, as it is with torch's CUDA builds."""
-    return find_spec("triton") is not None
 
 
 def _assemble(

@@ -106,7 +106,7 @@ class LoraPool:
             for name, parts in PARTS.items()
             if any((layer, part) in weights.matrices for part in parts)
         ]
-        shapes = {key: self._shapes(key[1], rank) for key in keys}
+        shapes = {key: self.shapes(key[1], rank) for key in keys}
         data, views = self._carve([shape for pair in shapes.values() for shape in pair])
         shrink = dict(zip(keys, views[0::2], strict=True))
         expand = dict(zip(keys, views[1::2], strict=True))
@@ -141,7 +141,8 @@ class LoraPool:
             [(self.adapter(slot), torch.tensor(rows, device=self._device)) for slot, rows in groups.items()],
         )
 
-    def _shapes(self, name: str, rank: int) -> tuple[Shape, Shape]:
+    def shapes(self, name: str, rank: int) -> tuple[Shape, Shape]:
+        """Of a fused linear's shrink and expand."""
         shapes = [target_shape(self.config, part) for part in PARTS[name]]
         ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
         return self._tiled(shapes[0][1], ranks), self._tiled(rank, out)

@@ -1,9 +1,11 @@
 """One side of the training bench: loads a model, then trains one step for every line of its input.
 
     PYTHONPATH=platform:. python -m tests.bench.training_process ours|peft BASE|GGUF [--recompute]
+    PYTHONPATH=platform:. python -m tests.bench.training_process ours|peft int4|fp8|bfloat16 --cuda
 
-Every line it prints is a JSON object: first what it is, then each step's seconds, loss and the peak of the process's
-memory since it was loaded (MB of 2**20 bytes).
+With `--cuda` the model has Llama-3-8B's shape and random weights; PEFT's is in bfloat16 and computes layers again.
+Every line it prints is a JSON object: first what it is, then each step's seconds, loss and the peak of memory since
+it was loaded (MB of 2**20 bytes): the process's, or on CUDA what it allocated there.
 """
 
 from __future__ import annotations
@@ -20,39 +22,52 @@ import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is load
 import torch  # isort: skip
 
 MEBI = 1 << 20
-ROWS, TOKENS, RANK = 4, 128, 16
+RANK = 16
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 Step = Callable[[], float]
 
 
-def token_rows(vocabulary: int) -> list[list[int]]:
+def shape(cuda: bool) -> tuple[int, int]:
+    """Rows, and tokens of each, in a step."""
+    return (4, 1024) if cuda else (4, 128)
+
+
+def token_rows(vocabulary: int, cuda: bool) -> list[list[int]]:
     """The same random tokens for both sides, one more than is read: each position's target is the next."""
-    random = torch.Generator().manual_seed(0)
-    return torch.randint(20, vocabulary, (ROWS, TOKENS + 1), generator=random).tolist()  # type: ignore[no-any-return]
+    random, (rows, tokens) = torch.Generator().manual_seed(0), shape(cuda)
+    return torch.randint(20, vocabulary, (rows, tokens + 1), generator=random).tolist()  # type: ignore[no-any-return]
 
 
-def ours(base: Path, recompute: bool) -> Step:
+def ours(model: str, recompute: bool, cuda: bool) -> Step:
     """Our trainer on the packed base."""
+    from models_zoo.llm.card import AdapterCard
     from models_zoo.llm.decoder import load_decoder
     from models_zoo.llm.training.data import Example
-    from models_zoo.llm.training.loop import DataSets, Trainer, _start_card
+    from models_zoo.llm.training.loop import DataSets, Trainer
     from models_zoo.llm.training.spec import TrainSpec
     from models_zoo.llm.training.tasks import Student, build_task
 
+    nowhere = Path()
     spec = TrainSpec(
-        base=base,
-        target=base,
+        base=nowhere,
+        target=nowhere,
         name="bench",
         task="chat",
-        train=base,
+        train=nowhere,
         rank=RANK,
         dropout=0.0,
-        batch_size=ROWS,
+        batch_size=4,
         recompute=True if recompute else None,
     )
-    decoder = load_decoder(base)
-    student = Student(decoder, spec, _start_card(spec, decoder.card, ()))
-    rows = token_rows(decoder.config.vocabulary)
+    if cuda:
+        from tests.bench.gpu_model import random_decoder
+
+        decoder = random_decoder(model)  # type: ignore[arg-type]
+    else:
+        decoder = load_decoder(Path(model))
+    card = AdapterCard("bench", "chat", decoder.card.fingerprint, max_tokens=shape(cuda)[1])
+    student = Student(decoder, spec, card)
+    rows = token_rows(decoder.config.vocabulary, cuda)
     examples = [Example(row[:-1], row[1:], [], number) for number, row in enumerate(rows)]
     trainer = Trainer(spec, student, build_task(student, spec), DataSets(examples, None, None))
 
@@ -62,26 +77,23 @@ def ours(base: Path, recompute: bool) -> Step:
     return step
 
 
-def peft(checkpoint: Path, recompute: bool) -> Step:
-    """transformers and PEFT on the same weights in float32."""
+def peft(model: str, recompute: bool, cuda: bool) -> Step:
+    """transformers and PEFT: the same weights in float32, or on CUDA random ones in bfloat16."""
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        str(checkpoint.parent), gguf_file=checkpoint.name, dtype=torch.float32
-    )
+    frozen = _random_llama() if cuda else _from_gguf(Path(model))
     config = LoraConfig(r=RANK, lora_alpha=32, target_modules=TARGETS, task_type="CAUSAL_LM")
-    model = get_peft_model(model, config).train()
-    if recompute:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model.enable_input_require_grads()
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    adapted = get_peft_model(frozen, config).train()
+    if recompute or cuda:
+        adapted.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        adapted.enable_input_require_grads()
+    weights = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=4e-4, fused=True)
-    rows = torch.tensor(token_rows(model.config.vocab_size))
+    rows = torch.tensor(token_rows(adapted.config.vocab_size, cuda), device=weights[0].device)
     read, wanted = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
     def step() -> float:
-        loss = model(input_ids=read, labels=wanted, shift_labels=wanted, use_cache=False).loss
+        loss = adapted(input_ids=read, labels=wanted, shift_labels=wanted, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
@@ -91,14 +103,51 @@ def peft(checkpoint: Path, recompute: bool) -> Step:
     return step
 
 
-def peak_mb() -> float:
-    """The most memory that this process had since `forget_peak`."""
-    return float(_status("VmHWM")) / 1024
+def _from_gguf(path: Path) -> torch.nn.Module:
+    from transformers import AutoModelForCausalLM
+
+    model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(
+        str(path.parent), gguf_file=path.name, dtype=torch.float32
+    )
+    return model
 
 
-def forget_peak() -> None:
+def _random_llama() -> torch.nn.Module:
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    from tests.bench.gpu_model import LLAMA_8B
+
+    c = LLAMA_8B
+    config = LlamaConfig(
+        vocab_size=c.vocabulary,
+        hidden_size=c.hidden_size,
+        intermediate_size=c.intermediate_size,
+        num_hidden_layers=c.layers,
+        num_attention_heads=c.heads,
+        num_key_value_heads=c.kv_heads,
+        head_dim=c.head_size,
+        rms_norm_eps=c.norm_epsilon,
+        tie_word_embeddings=False,
+    )
+    with torch.device("cuda"):
+        model: torch.nn.Module = AutoModelForCausalLM.from_config(
+            config, dtype=torch.bfloat16, attn_implementation="sdpa"
+        )
+    return model
+
+
+def peak_mb(cuda: bool) -> float:
+    """The most memory that there was since `forget_peak`."""
+    return torch.cuda.max_memory_allocated() / MEBI if cuda else _status("VmHWM") / 1024
+
+
+def forget_peak(cuda: bool) -> None:
     """Loading may have taken more than training does: that is not what is compared."""
-    Path("/proc/self/clear_refs").write_text("5")
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _status(name: str) -> int:
@@ -115,18 +164,22 @@ def tell(**fields: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("side", choices=("ours", "peft"))
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--cuda", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    step = {"ours": ours, "peft": peft}[options.side](options.model, options.recompute)
-    forget_peak()
-    tell(side=options.side, resident_mb=_status("VmRSS") / 1024)
+    make = {"ours": ours, "peft": peft}[options.side]
+    step = make(options.model, options.recompute, options.cuda)
+    forget_peak(options.cuda)
+    tell(side=options.side, resident_mb=peak_mb(options.cuda))
     for _ in sys.stdin:
         started = time.perf_counter()
         loss = step()
-        tell(seconds=time.perf_counter() - started, loss=loss, peak_mb=peak_mb())
+        if options.cuda:
+            torch.cuda.synchronize()
+        tell(seconds=time.perf_counter() - started, loss=loss, peak_mb=peak_mb(options.cuda))
 
 
 if __name__ == "__main__":

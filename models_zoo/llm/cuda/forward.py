@@ -16,7 +16,6 @@ from models_zoo.llm.cuda.matrices import CudaMatrix, Narrow
 from models_zoo.llm.cuda.pack import Packed, pack
 from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits, shrink_splits, tile_rows
 from models_zoo.llm.cuda.pool import StackedPool
-from models_zoo.llm.lora import PARTS
 from models_zoo.llm.paged import PagedCache
 
 if TYPE_CHECKING:
@@ -148,10 +147,10 @@ class _Step:
         self, layer: int, name: str, matrix: CudaMatrix, x: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor] | None]:
         """A product that is added to the residual, and what is still to be added for adapters."""
-        if self._pool is None:
-            return matrix.pieces(x, rows.quantize(x) if matrix.narrow(self._rows) else None), None
-        shrunk = self._shrink(layer, name, x)
+        shrunk = None if self._pool is None else self._shrink(layer, name, x)
         pieces = matrix.pieces(x, rows.quantize(x) if matrix.narrow(self._rows) else None)
+        if self._pool is None or shrunk is None:
+            return pieces, None
         self._join()
         expand = self._pool.expand[layer, name]
         if self._rows < WIDE_FROM_ROWS:
@@ -161,13 +160,13 @@ class _Step:
 
     def _shrink(self, layer: int, name: str, x: Tensor) -> Tensor:
         assert self._pool is not None  # noqa: S101
-        a, tiles, parts = self._pool.shrink[layer, name], self._inputs.tiles, len(PARTS[name])
-        splits = shrink_splits(x.shape[1], tiles.shape[1], parts)
+        a, tiles = self._pool.shrink[layer, name], self._inputs.tiles
+        splits = shrink_splits(x.shape[1], tiles.shape[1])
         if self._side is None:
-            return lora.shrink(x, a, tiles, parts, splits, self._tile)
+            return lora.shrink(x, a, tiles, splits, self._tile)
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            return lora.shrink(x, a, tiles, parts, splits, self._tile)
+            return lora.shrink(x, a, tiles, splits, self._tile)
 
     def _join(self) -> None:
         if self._side is not None:

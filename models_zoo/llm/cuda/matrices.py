@@ -9,18 +9,18 @@ from torch import Tensor
 
 from models_zoo.llm.cuda.kernels import eight, int4
 from models_zoo.llm.cuda.kernels.rows import quantize
-from models_zoo.llm.cuda.tuning import FEW_ROWS, LIBRARY_FROM_ROWS, few_tile, tile
+from models_zoo.llm.cuda.tuning import LIBRARY_FROM_ROWS, narrow_tile, tile
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.quant import Q4Matrix
 
-Narrow = tuple[Tensor, Tensor]  # e4m3 codes [M, K] and their unit float32 [M, 1]
+Narrow = tuple[Tensor, Tensor]  # e4m3 codes and their units, see `rows.quantize`
 
 
 class CudaMatrix(Matrix, Protocol):
     """A `Matrix` whose product may come in pieces, which the kernel after it sums."""
 
     def narrow(self, rows: int) -> bool:
-        """Whether so many rows are wanted in e4m3 as well."""
+        """Whether so many rows are wanted in e4m3 besides bfloat16."""
         ...
 
     def pieces(self, x: Tensor, narrow: Narrow | None = None) -> Tensor:
@@ -59,11 +59,9 @@ class Int4Matrix(_Pieces):
         return cls(matrix.nibbles.to(device), int4.to_affine(matrix.scale, matrix.minimum).to(device))
 
     def pieces(self, x: Tensor, narrow: Narrow | None = None) -> Tensor:
-        if len(x) <= FEW_ROWS:
-            return int4.few(x, self.nibbles, self.affine, few_tile(self.rows, self.columns))
-        if len(x) >= LIBRARY_FROM_ROWS["int4"]:
+        if len(x) >= LIBRARY_FROM_ROWS:
             return torch.mm(x, self.dense().t())[None]
-        return int4.some(x, self.nibbles, self.affine, tile("int4", len(x), self.rows, self.columns))
+        return int4.product(x, self.nibbles, self.affine, tile("int4", len(x), self.rows, self.columns))
 
     def dense(self) -> Tensor:
         out = torch.empty(self.rows, self.columns, dtype=torch.bfloat16, device=self.nibbles.device)
@@ -71,7 +69,7 @@ class Int4Matrix(_Pieces):
 
 
 class EightBitMatrix(_Pieces):
-    """codes e4m3 or int8 [rows, columns], unit float32 [rows]. Many rows of e4m3 are multiplied in e4m3."""
+    """codes e4m3 or int8 [rows, columns], unit float32 [rows]. Activations for e4m3 codes are e4m3 too."""
 
     def __init__(self, codes: Tensor, unit: Tensor) -> None:
         self.codes, self.unit = codes, unit
@@ -79,15 +77,18 @@ class EightBitMatrix(_Pieces):
         self._fp8 = codes.dtype == torch.float8_e4m3fn and self.rows % 16 == 0
 
     def narrow(self, rows: int) -> bool:
-        return self._fp8 and rows >= LIBRARY_FROM_ROWS["fp8"]
+        return self._fp8
 
     def pieces(self, x: Tensor, narrow: Narrow | None = None) -> Tensor:
-        if narrow is not None:
+        if narrow is None:
+            return eight.product(x, self.codes, self.unit, tile("eight", len(x), self.rows, self.columns))
+        cut = narrow_tile(len(x), self.rows, self.columns)
+        if cut is None:
             return eight.library_product(narrow, self.codes, self.unit)
-        return eight.product(x, self.codes, self.unit, tile("eight", len(x), self.rows, self.columns))
+        return eight.product(narrow[0], self.codes, self.unit, cut, narrow[1])
 
     def dense(self) -> Tensor:
-        return (self.codes.float() * self.unit[:, None]).bfloat16()
+        return self.codes.bfloat16().mul_(self.unit[:, None])  # exact codes, rounded once
 
 
 class BFloat16Matrix(_Pieces):

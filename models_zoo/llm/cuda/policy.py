@@ -96,9 +96,10 @@ def attention_splits(rows: int, key_heads: int) -> int:
     return splits
 
 
-def shrink_splits(columns: int, tiles: int, parts: int) -> int:
-    """Pieces of the inner dimension of a shrink: enough blocks for the device, each at least 256 columns."""
-    splits = 1
-    while splits < 16 and tiles * parts * splits < 128 and columns // (splits * 2) >= 256:
-        splits *= 2
-    return splits
+def shrink_splits(columns: int, tiles: int) -> int:
+    """Pieces of the inner dimension of a shrink: enough blocks for the device, each at least 256 columns; whoever
+    expands reads them all, so not more."""
+    splits = 16 if tiles <= 4 else 8 if tiles <= 8 else 4
+    while splits > 1 and columns // splits < 256:
+        splits //= 2
+    return splits if tiles <= 256 else 1

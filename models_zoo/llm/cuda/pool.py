@@ -28,6 +28,16 @@ class StackedPool(LoraPool):
         """Address and rank of the stack: what recordings depend on."""
         return self._stack.data_ptr(), self.rank
 
+    @property
+    def keys(self) -> list[Key]:
+        """(layer, fused linear) in the order of the stack."""
+        return [(layer, name) for layer in range(self.config.layers) for name in PARTS]
+
+    @property
+    def bytes_of_one(self) -> int:
+        """What an adapter takes on the device."""
+        return self._stack.shape[1] * self._stack.element_size()
+
     def place(self, slot: int, prepared: PreparedLora) -> None:
         """Copy an adapter into `slot`, replacing what was there. Raises `ValueError` for a slot that is not."""
         if not 1 <= slot <= self.slots:
@@ -53,8 +63,8 @@ class StackedPool(LoraPool):
         """A stack of higher rank, with what was placed."""
         held = dict(self._placed)
         self.rank = next(padded for padded in POOL_RANKS if padded >= rank)
-        keys = [(layer, name) for layer in range(self.config.layers) for name in PARTS]
-        shapes = [shape for key in keys for shape in self._shapes(key[1], self.rank)]
+        keys = self.keys
+        shapes = [shape for key in keys for shape in self.shapes(key[1], self.rank)]
         size, starts = self.extents(shapes)
         self._stack = torch.zeros(self.slots, size, dtype=self._dtype, device=self._device)
         views = [

@@ -8,8 +8,8 @@ from typing import Literal
 
 Kind = Literal["int4", "eight", "narrow"]  # bfloat16 times int4 or 8-bit codes; e4m3 times e4m3
 
-FEW_ROWS = 4  # up to here int4 runs without matrix units
-LIBRARY_FROM_ROWS = {"int4": 65, "fp8": 17}  # from here: dequantized, or e4m3 activations
+LIBRARY_FROM_ROWS = 65  # int4: from here dequantizing and cuBLAS is faster
+NARROW_BELOW_ROWS = 128
 PROGRAMS = 264  # two for each multiprocessor
 
 
@@ -26,9 +26,40 @@ class Tile:
 
 
 # (kind, rows up to, N, K) -> tile
-MEASURED: dict[tuple[Kind, int, int, int], Tile] = {}
-# (N, K) -> output columns, groups of 32 and warps of a block, for up to FEW_ROWS rows of int4
-MEASURED_FEW: dict[tuple[int, int], tuple[int, int, int]] = {}
+MEASURED: dict[tuple[Kind, int, int, int], Tile] = {
+    ("int4", 16, 6144, 4096): Tile(16, 128, 128, 8, 4, 3),
+    ("int4", 16, 4096, 4096): Tile(16, 128, 128, 8, 4, 3),
+    ("int4", 16, 28672, 4096): Tile(16, 128, 128, 4, 4, 3),
+    ("int4", 16, 4096, 14336): Tile(16, 128, 128, 8, 4, 3),
+    ("int4", 64, 6144, 4096): Tile(64, 64, 128, 4, 4, 3),
+    ("int4", 64, 4096, 4096): Tile(64, 128, 128, 8, 4, 3),
+    ("int4", 64, 28672, 4096): Tile(64, 128, 128, 2, 4, 3),
+    ("int4", 64, 4096, 14336): Tile(64, 128, 128, 8, 4, 3),
+    ("narrow", 16, 6144, 4096): Tile(16, 64, 256, 4, 4, 3),
+    ("narrow", 16, 4096, 4096): Tile(16, 64, 128, 4, 4, 5),
+    ("narrow", 16, 28672, 4096): Tile(16, 128, 256, 1, 4, 3),
+    ("narrow", 16, 4096, 14336): Tile(16, 64, 256, 2, 4, 5),
+    ("narrow", 16, 128256, 4096): Tile(16, 128, 256, 1, 4, 3),
+    ("narrow", 32, 6144, 4096): Tile(32, 64, 128, 4, 4, 3),
+    ("narrow", 32, 4096, 4096): Tile(32, 64, 256, 2, 4, 5),
+    ("narrow", 32, 28672, 4096): Tile(32, 128, 128, 1, 4, 3),
+    ("narrow", 32, 4096, 14336): Tile(32, 64, 256, 2, 4, 5),
+    ("narrow", 32, 128256, 4096): Tile(32, 128, 128, 1, 4, 3),
+    ("narrow", 64, 6144, 4096): Tile(64, 64, 128, 2, 4, 5),
+    ("narrow", 64, 4096, 4096): Tile(64, 64, 128, 4, 4, 5),
+    ("narrow", 64, 28672, 4096): Tile(64, 128, 128, 1, 4, 3),
+    ("narrow", 64, 4096, 14336): Tile(64, 64, 128, 4, 4, 5),
+    ("narrow", 64, 128256, 4096): Tile(64, 128, 128, 1, 4, 3),
+    ("narrow", 128, 6144, 4096): Tile(128, 64, 128, 1, 4, 5),
+    ("narrow", 128, 4096, 4096): Tile(128, 64, 128, 2, 4, 5),
+    ("narrow", 128, 28672, 4096): Tile(128, 128, 128, 1, 4, 3),
+    ("narrow", 128, 4096, 14336): Tile(128, 128, 128, 4, 4, 5),
+    ("narrow", 128, 128256, 4096): Tile(128, 128, 128, 1, 4, 3),
+    ("narrow", 256, 4096, 4096): Tile(128, 64, 128, 1, 4, 5),
+    ("narrow", 256, 4096, 14336): Tile(128, 128, 128, 2, 4, 5),
+    ("eight", 16, 128256, 4096): Tile(16, 64, 128, 1, 4, 3),
+    ("eight", 64, 128256, 4096): Tile(64, 64, 128, 1, 4, 3),
+}
 
 
 @cache
@@ -48,9 +79,9 @@ def _by_rule(rows: int, n: int, k: int) -> Tile:
 
 
 @cache
-def few_tile(n: int, k: int) -> tuple[int, int, int]:
-    """Output columns, groups of 32 and warps of a block."""
-    if (n, k) in MEASURED_FEW:
-        return MEASURED_FEW[n, k]
-    groups = next((size for size in (128, 64) if k // 32 % size == 0), 32)
-    return 8, groups, groups // 32
+def narrow_tile(rows: int, n: int, k: int) -> Tile | None:
+    """The same for e4m3 times e4m3; None where cuBLAS is faster."""
+    if rows > NARROW_BELOW_ROWS:
+        return MEASURED.get(("narrow", 256, n, k)) if rows <= 256 else None
+    bucket = next(size for size in (16, 32, 64, 128) if rows <= size)
+    return MEASURED.get(("narrow", bucket, n, k)) or _by_rule(bucket, n, k)

@@ -36,7 +36,8 @@ def gradient_error(
     a, b = drawn(rank, matrix.columns, 0.05), drawn(matrix.rows, rank, 0.05)
     ours = [value.clone().requires_grad_() for value in (x, a, b)]
     whole = (slice(0, matrix.rows),)
-    product = LoraProduct.apply(ours[0], None, matrix, whole, 2.0, *ours[1:])  # type: ignore[no-untyped-call]
+    narrow = [value.to(dtype) for value in ours]
+    product = LoraProduct.apply(narrow[0], None, matrix, whole, 2.0, *narrow[1:])  # type: ignore[no-untyped-call]
     product.backward(gradient.to(product.dtype))
     plain = [value.float().clone().requires_grad_() for value in (x, a, b)]
     expected = plain[0] @ weight.t() + 2.0 * (plain[0] @ plain[1].t()) @ plain[2].t()

@@ -17,8 +17,8 @@ class LoraProduct(torch.autograd.Function):
     """x [M, in] -> x W^T + s (x A^T) B^T [M, out] over a frozen W, quantized or not (Hu et al., 2021).
 
     W is dequantized again for the gradient instead of being kept. dropped [M, in] is what the adapter reads, None
-    when that is x itself. a: [parts * rank, in] of the fused targets, float32. b: of each target [rows, rank],
-    float32, which writes the rows of W that its slice in `rows` names. Gradients of a and b are float32.
+    when that is x itself. a: [parts * rank, in] of the fused targets. b: of each target [rows, rank], which writes
+    the rows of W that its slice in `rows` names. All in the compute type.
     """
 
     @staticmethod
@@ -32,11 +32,11 @@ class LoraProduct(torch.autograd.Function):
         a: Tensor,
         *b: Tensor,
     ) -> Tensor:
-        product = matrix(x)
+        product = frozen_product(x, matrix)
         read = x if dropped is None else dropped
-        shrunk = (read @ a.to(read.dtype).t()).mul_(scale)
+        shrunk = (read @ a.t()).mul_(scale)
         for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
-            product[:, target].addmm_(part, expand.to(part.dtype).t())
+            product[:, target].addmm_(part, expand.t())
         ctx.save_for_backward(read, shrunk, a, *b)
         ctx.matrix, ctx.rows, ctx.scale, ctx.is_dropped = matrix, rows, scale, dropped is not None
         return product
@@ -46,20 +46,17 @@ class LoraProduct(torch.autograd.Function):
         read, shrunk, a, *b = ctx.saved_tensors
         gradient = gradient.to(read.dtype)
         targets = [gradient[:, rows] for rows in ctx.rows]
-        expanded = [of @ expand.to(of.dtype) for of, expand in zip(targets, b, strict=True)]
+        expanded = [of @ expand for of, expand in zip(targets, b, strict=True)]
         slope = torch.cat(expanded, dim=1).mul_(ctx.scale)
-        to_b = [
-            (of.t() @ part).float()
-            for of, part in zip(targets, shrunk.chunk(len(b), dim=1), strict=True)
-        ]  # fmt: skip
-        to_a = (slope.t() @ read).float()
+        to_b = [of.t() @ part for of, part in zip(targets, shrunk.chunk(len(b), dim=1), strict=True)]
+        to_a = slope.t() @ read
         to_x = to_dropped = None
         if ctx.needs_input_grad[0]:
             to_x = gradient @ ctx.matrix.dense()
             if ctx.is_dropped:
-                to_dropped = slope @ a.to(slope.dtype)
+                to_dropped = slope @ a
             else:
-                to_x.addmm_(slope, a.to(slope.dtype))
+                to_x.addmm_(slope, a)
         return to_x, to_dropped, None, None, None, to_a, *to_b
 
 
@@ -69,12 +66,18 @@ class FrozenProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Matrix) -> Tensor:
         ctx.matrix = matrix
-        return matrix(x)
+        return frozen_product(x, matrix)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         weight = ctx.matrix.dense()
         return gradient.to(weight.dtype) @ weight, None
+
+
+def frozen_product(x: Tensor, matrix: Matrix) -> Tensor:
+    """x W^T as training computes it: on CUDA dequantized to the compute type, also where serving would multiply in
+    fp8, whose effect on what is learned has not been shown to be none."""
+    return x @ matrix.dense().t() if x.is_cuda else matrix(x)
 
 
 class AnswerLoss(torch.autograd.Function):

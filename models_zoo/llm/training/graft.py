@@ -52,6 +52,11 @@ class LoraParameters(nn.Module):
                 torch.zeros(target_shape(config, target)[0], self.rank, device=device)
             )
 
+    def begin(self, dtype: torch.dtype) -> None:
+        """Before a pass: all of it, and what is computed again for its gradient, reads the same casts."""
+        self._cast_a = {name: parameter.to(dtype) for name, parameter in self.a.items()}
+        self._cast_b = {name: parameter.to(dtype) for name, parameter in self.b.items()}
+
     def project(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
         """The decoder's projection with this adapter grafted on."""
         targets = self.targets[name]
@@ -59,8 +64,8 @@ class LoraParameters(nn.Module):
             product: Tensor = FrozenProduct.apply(x, matrix)  # type: ignore[no-untyped-call]
             return product
         dropped = F.dropout(x, self.dropout) if self.training and self.dropout else None
-        a = self.a[f"{layer}_{targets[0]}"]
-        b = [self.b[f"{layer}_{target}"] for target in targets]
+        a = self._cast_a[f"{layer}_{targets[0]}"]
+        b = [self._cast_b[f"{layer}_{target}"] for target in targets]
         adapted: Tensor = LoraProduct.apply(  # type: ignore[no-untyped-call]
             x, dropped, matrix, self.rows[name], self.scale, a, *b
         )

@@ -160,12 +160,15 @@ class Trainer:
     def _train(self, micro_batches: list[list[Example]]) -> TrainEvent:
         started = time.perf_counter()
         rate = self._optimizer.param_groups[0]["lr"]
-        total = 0.0
+        losses: list[Tensor] = []
         for batch in micro_batches:
             loss = self.task.loss(batch) / len(micro_batches)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
+            losses.append(loss.detach())
         self._update()
+        total = float(
+            torch.stack(losses).sum()
+        )  # waits for the device: not before all its work is given to it
         tokens = sum(len(example.ids) for batch in micro_batches for example in batch)
         return TrainEvent(
             kind="step",

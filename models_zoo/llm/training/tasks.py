@@ -46,6 +46,7 @@ class Student:
         rows = [example.ids for example in examples]
         layout = lay_out(rows, self.decoder.card.pad_token, self.device)
         attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
+        self.lora.begin(self.decoder.dtype)
         run = self.blocks.start(layout.tokens.numel())
         hidden = self.decoder.hidden(layout.tokens, layout.positions, attend, self.lora.project, run)
         return layout.padded(hidden), layout.keep

@@ -104,3 +104,9 @@ def test_prompts_are_limited_altogether(openai, engine, prompt) -> None:
     with pytest.raises(client_library.BadRequestError, match="altogether") as caught:
         openai.completions.create(model="base", prompt=prompt)
     assert (caught.value.param, engine.asked) == ("prompt", [])
+
+
+def test_more_tokens_than_the_base_reads_are_refused_before_they_are_read(openai, engine) -> None:
+    with pytest.raises(client_library.BadRequestError, match="more than the base's") as caught:
+        openai.completions.create(model="base", prompt=[5] * 9000)
+    assert (caught.value.param, caught.value.code, engine.asked) == ("prompt", "context_length_exceeded", [])

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from models_zoo.llm.cuda.kernels.lora import lora_columns
+from models_zoo.llm.cuda.kernels.lora import load_expand, load_factor
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,12 +24,11 @@ class Delta:
 
 
 @triton.jit
-def _pieces(partial, row, column, M, N, inside, SPLITS: tl.constexpr):
-    sum_ = tl.zeros([row.shape[0], column.shape[0]], tl.float32)
-    for piece in tl.static_range(SPLITS):
-        source = partial + (piece * M + row[:, None]) * N + column[None, :]
-        sum_ += tl.load(source, mask=inside, other=0.0).to(tl.float32)
-    return sum_
+def _load_pieces(partial, row, column, M, N, inside, SPLITS: tl.constexpr):
+    """[SPLITS, TILE, columns]"""
+    piece = tl.arange(0, SPLITS)
+    source = partial + (piece[:, None, None] * M + row[None, :, None]) * N + column[None, None, :]
+    return tl.load(source, mask=inside[None, :, :] & (piece >= 0)[:, None, None], other=0.0)
 
 
 @triton.jit(do_not_specialize=["M"])
@@ -51,28 +50,31 @@ def _finish_qkv(
         first = head * D + d
         second = first + D // 2
         inside = mine[:, None] & (d < D // 2)[None, :]
-        a = _pieces(partial, row, first, M, N, inside, SPLITS)
-        b = _pieces(partial, row, second, M, N, inside, SPLITS)
-        if SHRUNK > 0:  # noqa: SIM102 (known when compiled)
-            if slot > 0:
-                part = (head >= HQ).to(tl.int32) + (head >= HQ + HK).to(tl.int32)
-                a += lora_columns(shrunk, expand, slot, row, first, part, M, N, stride, mine, SHRUNK, RANK, 3)
-                b += lora_columns(
-                    shrunk, expand, slot, row, second, part, M, N, stride, mine, SHRUNK, RANK, 3
-                )
         position = tl.load(positions + row, mask=mine, other=-1)
-        if head < HQ + HK:
-            angle = tl.maximum(position, 0)[:, None] * (D // 2) + d[None, :]
-            c = tl.load(cosine + angle, mask=inside, other=0.0)
-            s = tl.load(sine + angle, mask=inside, other=0.0)
-            turned = a * c - b * s
-            b = b * c + a * s
-            a = turned
-        low, high = a.to(out.dtype.element_ty), b.to(out.dtype.element_ty)
+        base = tl.load(bases + row, mask=mine, other=-1)
+        angle = tl.maximum(position, 0)[:, None] * (D // 2) + d[None, :]
+        turns = inside & (head < HQ + HK)
+        c = tl.load(cosine + angle, mask=turns, other=1.0)
+        s = tl.load(sine + angle, mask=turns, other=0.0)
+        left = _load_pieces(partial, row, first, M, N, inside, SPLITS)
+        right = _load_pieces(partial, row, second, M, N, inside, SPLITS)
+        if SHRUNK > 0:
+            part = (head >= HQ).to(tl.int32) + (head >= HQ + HK).to(tl.int32)
+            factor = load_factor(shrunk, slot, row, part, M, mine, SHRUNK, RANK, 3)
+            expand_left = load_expand(expand, slot, first, N, stride, RANK)
+            expand_right = load_expand(expand, slot, second, N, stride, RANK)
+        a = tl.sum(left.to(tl.float32), 0)
+        b = tl.sum(right.to(tl.float32), 0)
+        if SHRUNK > 0:
+            low = tl.sum(factor, 0).to(expand_left.dtype)
+            a += tl.dot(low, expand_left)
+            b += tl.dot(low, expand_right)
+        turned = a * c - b * s
+        b = b * c + a * s
+        low, high = turned.to(out.dtype.element_ty), b.to(out.dtype.element_ty)
         tl.store(out + row[:, None] * N + first[None, :], low, mask=inside)
         tl.store(out + row[:, None] * N + second[None, :], high, mask=inside)
         if head >= HQ:
-            base = tl.load(bases + row, mask=mine, other=-1)
             paged = mine & (base >= 0) & (position >= 0)
             block = tl.load(tables + base + position // PAGE, mask=paged, other=0).to(tl.int64)
             offset = position % PAGE
@@ -118,7 +120,7 @@ def finish_qkv(
         splits,
         0 if delta is None else delta.shrunk.shape[0], 16 if delta is None else delta.expand.shape[1],
         tile, query_heads, key_heads, size, max(16, triton.next_power_of_2(size // 2)), page,
-        num_warps=4 if tile > 16 else 2,
+        num_warps=4,
     )  # fmt: skip
     return out
 
@@ -152,16 +154,18 @@ def _finish_mlp(
         column = tl.program_id(1) * BN + tl.arange(0, BN)
         inside = mine[:, None] & (column < INNER)[None, :]
         N = 2 * INNER
-        gate = _pieces(partial, row, column, M, N, inside, SPLITS)
-        up = _pieces(partial, row, INNER + column, M, N, inside, SPLITS)
-        if SHRUNK > 0:  # noqa: SIM102 (known when compiled)
-            if slot > 0:
-                gate += lora_columns(
-                    shrunk, expand, slot, row, column, 0, M, N, stride, mine, SHRUNK, RANK, 2
-                )
-                up += lora_columns(
-                    shrunk, expand, slot, row, INNER + column, 1, M, N, stride, mine, SHRUNK, RANK, 2
-                )
+        gates = _load_pieces(partial, row, column, M, N, inside, SPLITS)
+        ups = _load_pieces(partial, row, INNER + column, M, N, inside, SPLITS)
+        if SHRUNK > 0:
+            gate_factor = load_factor(shrunk, slot, row, 0, M, mine, SHRUNK, RANK, 2)
+            up_factor = load_factor(shrunk, slot, row, 1, M, mine, SHRUNK, RANK, 2)
+            gate_expand = load_expand(expand, slot, column, N, stride, RANK)
+            up_expand = load_expand(expand, slot, INNER + column, N, stride, RANK)
+        gate = tl.sum(gates.to(tl.float32), 0)
+        up = tl.sum(ups.to(tl.float32), 0)
+        if SHRUNK > 0:
+            gate += tl.dot(tl.sum(gate_factor, 0).to(gate_expand.dtype), gate_expand)
+            up += tl.dot(tl.sum(up_factor, 0).to(up_expand.dtype), up_expand)
         y = gate * tl.sigmoid(gate) * up
         tl.store(out + row[:, None] * INNER + column[None, :], y.to(out.dtype.element_ty), mask=inside)
 

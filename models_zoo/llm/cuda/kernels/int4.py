@@ -57,41 +57,8 @@ def _zero(affine):
     return (affine & -65536).to(tl.float32, bitcast=True)
 
 
-@triton.jit
-def _few(
-    x, nibbles, affine, out, N, groups, ROWS: tl.constexpr, BN: tl.constexpr, NG: tl.constexpr
-):  # fmt: skip
-    """out[m, n] for up to four rows m, without matrix units: each thread reads whole groups."""
-    n = tl.program_id(0) * BN + tl.arange(0, BN)
-    safe = tl.minimum(n, N - 1).to(tl.int64)
-    g, j = tl.arange(0, NG), tl.arange(0, 16)
-    byte = g[:, None] * 16 + j[None, :]
-    column = g[:, None] * 32 + j[None, :]
-    for m in tl.static_range(ROWS):
-        total = tl.zeros([BN], tl.float32)
-        for start in range(0, groups, NG):
-            inside = start + g < groups
-            wide = inside[:, None] & (j >= 0)[None, :]
-            source = nibbles + (safe * groups * 16)[:, None, None] + (start * 16 + byte)[None, :, :]
-            packed = tl.load(source, mask=wide[None, :, :], other=0)
-            pair = tl.load(
-                affine + safe[:, None] * groups + start + g[None, :], mask=inside[None, :], other=0
-            )
-            left = tl.load(x + m * groups * 32 + start * 32 + column, mask=wide, other=0.0).to(tl.float32)
-            right = tl.load(x + m * groups * 32 + start * 32 + 16 + column, mask=wide, other=0.0).to(
-                tl.float32
-            )
-            low, high = _centred(packed)
-            product = tl.sum(
-                low.to(tl.float32) * left[None, :, :] + high.to(tl.float32) * right[None, :, :], 2
-            )
-            all_ = tl.sum(left + right, 1)
-            total += tl.sum(_scale(pair) * product + _zero(pair) * all_[None, :], 1)
-        tl.store(out + m * N + n, total.to(out.dtype.element_ty), mask=n < N)
-
-
 @triton.jit(do_not_specialize=["M"])
-def _some(
+def _product(
     x, nibbles, affine, out, M, N, groups, per, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr
 ):  # fmt: skip
     """A piece of out^T = W x^T on the matrix units, the weights as their first operand."""
@@ -157,24 +124,13 @@ def dequantize_plain(nibbles: Tensor, affine: Tensor) -> Tensor:
     return ((codes - 8) * pair[..., :1] + pair[..., 1:]).flatten(1)
 
 
-def few(x: Tensor, nibbles: Tensor, affine: Tensor, tile: tuple[int, int, int]) -> Tensor:
-    """x bfloat16 [M, K], M up to 4 -> x W^T float32 [1, M, N]. tile: output columns, groups, warps."""
-    rows, columns = x.shape
-    out = torch.empty(1, rows, len(nibbles), dtype=torch.float32, device=x.device)
-    block, groups, warps = tile
-    _few[(triton.cdiv(len(nibbles), block),)](
-        x, nibbles, affine, out, len(nibbles), columns // GROUP, rows, block, groups, num_warps=warps
-    )
-    return out
-
-
-def some(x: Tensor, nibbles: Tensor, affine: Tensor, tile: Tile) -> Tensor:
+def product(x: Tensor, nibbles: Tensor, affine: Tensor, tile: Tile) -> Tensor:
     """x bfloat16 [M, K] -> x W^T in pieces, [splits, M, N], bfloat16 when it is one. `tile.inner` divides K."""
     rows, columns = x.shape
     dtype = torch.bfloat16 if tile.splits == 1 else torch.float32
     out = torch.empty(tile.splits, rows, len(nibbles), dtype=dtype, device=x.device)
     per = triton.cdiv(columns // tile.inner, tile.splits) * tile.inner
-    _some[(triton.cdiv(len(nibbles), tile.columns), tile.splits, triton.cdiv(rows, tile.rows))](
+    _product[(triton.cdiv(len(nibbles), tile.columns), tile.splits, triton.cdiv(rows, tile.rows))](
         x, nibbles, affine, out, rows, len(nibbles), columns // GROUP, per, tile.rows, tile.columns, tile.inner,
         num_warps=tile.warps, num_stages=tile.stages,
     )  # fmt: skip

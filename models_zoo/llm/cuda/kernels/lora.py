@@ -16,42 +16,41 @@ from torch import Tensor
 
 @triton.jit(do_not_specialize=["M"])
 def _shrink(
-    x, a, out, tiles, T, M, K, per, stride,
-    RANK: tl.constexpr, PARTS: tl.constexpr, BK: tl.constexpr, TILE: tl.constexpr,
+    x, a, out, tiles, T, M, K, per, stride, R, RP: tl.constexpr, BK: tl.constexpr, TILE: tl.constexpr
 ):  # fmt: skip
-    tile, split, part = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    tile, split = tl.program_id(0), tl.program_id(1)
     slot = tl.load(tiles + tile)
     count = tl.load(tiles + 2 * T + tile)
     if (slot > 0) & (count > 0):
         index = tl.arange(0, TILE)
         row = (tl.load(tiles + T + tile) + index).to(tl.int64)
         mine = (index < count)[:, None]
-        k, r = tl.arange(0, BK), tl.arange(0, RANK)
+        k, r = tl.arange(0, BK), tl.arange(0, RP)
         xs = x + row[:, None] * K + k[None, :]
-        ws = a + (slot - 1).to(tl.int64) * stride + k[:, None] * (PARTS * RANK) + part * RANK + r[None, :]
-        sum_ = tl.zeros([TILE, RANK], tl.float32)
+        ws = a + (slot - 1).to(tl.int64) * stride + k[:, None] * R + r[None, :]
+        sum_ = tl.zeros([TILE, RP], tl.float32)
         for start in range(split * per, split * per + per, BK):
             inside = start + k < K
             left = tl.load(xs + start, mask=mine & inside[None, :], other=0.0)
-            right = tl.load(ws + start * (PARTS * RANK), mask=inside[:, None], other=0.0)
+            right = tl.load(ws + start * R, mask=inside[:, None] & (r < R)[None, :], other=0.0)
             sum_ = tl.dot(left, right, sum_)
-        target = out + (split * M + row[:, None]) * (PARTS * RANK) + part * RANK + r[None, :]
-        tl.store(target, sum_, mask=mine)
+        target = out + (split * M + row[:, None]) * R + r[None, :]
+        tl.store(target, sum_, mask=mine & (r < R)[None, :])
 
 
-def shrink(x: Tensor, a: Tensor, tiles: Tensor, parts: int, splits: int, tile: int) -> Tensor:
-    """x bfloat16 [M, K], a [slots, K, parts * R] -> x A^T in `splits` pieces, float32 [splits, M, parts * R].
+def shrink(x: Tensor, a: Tensor, tiles: Tensor, splits: int, tile: int) -> Tensor:
+    """x bfloat16 [M, K], a [slots, K, P * R] -> x A^T in `splits` pieces, float32 [splits, M, P * R].
 
     Rows of slot 0 are left unwritten. Reference: `shrink_plain`.
     """
     rows, columns = x.shape
-    rank = a.shape[2] // parts
+    ranks = a.shape[2]
     block = 128
     per = triton.cdiv(triton.cdiv(columns, splits), block) * block
-    out = torch.empty(splits, rows, parts * rank, dtype=torch.float32, device=x.device)
-    _shrink[(tiles.shape[1], splits, parts)](
-        x, a, out, tiles, tiles.shape[1], rows, columns, per, a.stride(0), rank, parts, block, tile,
-        num_warps=4, num_stages=4,
+    out = torch.empty(splits, rows, ranks, dtype=torch.float32, device=x.device)
+    _shrink[(tiles.shape[1], splits)](
+        x, a, out, tiles, tiles.shape[1], rows, columns, per, a.stride(0), ranks,
+        triton.next_power_of_2(ranks), block, tile, num_warps=4, num_stages=4 if ranks <= 64 else 2,
     )  # fmt: skip
     return out
 
@@ -65,19 +64,26 @@ def shrink_plain(x: Tensor, a: Tensor, slots: Tensor) -> Tensor:
 
 
 @triton.jit
-def lora_columns(
-    shrunk, expand, slot, row, column, part, M, N, stride, mine,
-    SHRUNK: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
+def load_factor(
+    shrunk, slot, row, part, M, mine, SHRUNK: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr
 ):  # fmt: skip
-    """What an adapter adds at (row, column), float32 [TILE, columns], for columns of one part within N."""
+    """The pieces of a part's shrunk rows, float32 [SHRUNK, TILE, RANK]; zero for slot 0.
+
+    All that a kernel loads, it loads before it computes anything: a change of layout between two loads makes
+    the second wait for the first.
+    """
+    piece, r = tl.arange(0, SHRUNK), tl.arange(0, RANK)
+    source = shrunk + (piece[:, None, None] * M + row[None, :, None]) * (PARTS * RANK) + part * RANK
+    known = (mine & (slot > 0))[None, :, None] & (r >= 0)[None, None, :] & (piece >= 0)[:, None, None]
+    return tl.load(source + r[None, None, :], mask=known, other=0.0)
+
+
+@triton.jit
+def load_expand(expand, slot, column, N, stride, RANK: tl.constexpr):
+    """B [RANK, columns] of a slot, for columns within N; zero for slot 0."""
     r = tl.arange(0, RANK)
-    factor = tl.zeros([row.shape[0], RANK], tl.float32)
-    for piece in tl.static_range(SHRUNK):
-        source = shrunk + (piece * M + row[:, None]) * (PARTS * RANK) + part * RANK + r[None, :]
-        factor += tl.load(source, mask=mine[:, None], other=0.0)
-    b = expand + (slot - 1).to(tl.int64) * stride + r[:, None] * N + column[None, :]
-    right = tl.load(b, mask=(column < N)[None, :], other=0.0)
-    return tl.dot(factor.to(right.dtype), right)
+    source = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride + r[:, None] * N + column[None, :]
+    return tl.load(source, mask=(column < N)[None, :] & (slot > 0), other=0.0)
 
 
 @triton.jit(do_not_specialize=["M"])
@@ -95,8 +101,10 @@ def _expand_add(
         mine = index < count
         place = y + row[:, None] * N + column[None, :]
         inside = mine[:, None] & (column < N)[None, :]
-        old = tl.load(place, mask=inside, other=0.0).to(tl.float32)
-        new = old + lora_columns(shrunk, expand, slot, row, column, 0, M, N, stride, mine, SHRUNK, RANK, 1)
+        old = tl.load(place, mask=inside, other=0.0)
+        factor = load_factor(shrunk, slot, row, 0, M, mine, SHRUNK, RANK, 1)
+        right = load_expand(expand, slot, column, N, stride, RANK)
+        new = old.to(tl.float32) + tl.dot(tl.sum(factor, 0).to(right.dtype), right)
         tl.store(place, new.to(y.dtype.element_ty), mask=inside)
 
 

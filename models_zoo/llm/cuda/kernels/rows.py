@@ -43,22 +43,28 @@ def _join_norm(
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BH)
     inside = column < H
+    if SHRUNK > 0:
+        slot = tl.load(slots + row)
+        b = expand + tl.maximum(slot - 1, 0).to(tl.int64) * stride
+    scale = tl.load(weight + column, mask=inside, other=0.0)
     x = tl.load(residual + row * H + column, mask=inside, other=0.0)
     for part in tl.static_range(SPLITS):
         x += tl.load(partial + (part * M + row) * H + column, mask=inside, other=0.0).to(tl.float32)
     if SHRUNK > 0:
-        slot = tl.load(slots + row)
-        if slot > 0:
-            b = expand + (slot - 1).to(tl.int64) * stride + column
-            for r in tl.static_range(RANK):
-                factor = 0.0
-                for part in tl.static_range(SHRUNK):
-                    factor += tl.load(shrunk + (part * M + row) * RANK + r)
-                x += factor * tl.load(b + r * H, mask=inside, other=0.0).to(tl.float32)
+        piece = tl.arange(0, SHRUNK)
+        for start in tl.static_range(0, RANK, 16):
+            r = start + tl.arange(0, 16)
+            source = shrunk + (piece[:, None] * M + row) * RANK + r[None, :]
+            pieces = tl.load(source, mask=(r >= 0)[None, :] & (slot > 0), other=0.0)
+            right = tl.load(
+                b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0.0
+            )
+            factor = tl.sum(pieces, 0)
+            x += tl.sum(factor[:, None] * right.to(tl.float32), 0)
     if SPLITS > 0:
         tl.store(residual + row * H + column, x, mask=inside)
     norm = tl.rsqrt(tl.sum(x * x, 0) / H + epsilon)
-    y = x * norm * tl.load(weight + column, mask=inside, other=0.0)
+    y = x * norm * scale
     tl.store(out + row * H + column, y.to(out.dtype.element_ty), mask=inside)
     if FP8:
         largest = tl.maximum(tl.max(tl.abs(y), 0), 1e-6) / 448.0
@@ -79,7 +85,7 @@ def join_norm(
 
     partial [S, M, H]: the product in S pieces, or None. lora: what `lora.shrink` gave float32 [P, M, R], the pool's
     B [slots, R, H] (see `lora.expand`) and the rows' slots int32 [M]. Gives the normalized rows [M, H] in `dtype`
-    and, with `fp8`, their e4m3 codes [M, H] and unit float32 [M, 1]. Reference: `join_norm_plain`.
+    and, with `fp8`, as `quantize` gives them. Reference: `join_norm_plain`.
     """
     rows, hidden = residual.shape
     out = torch.empty(rows, hidden, dtype=dtype, device=residual.device)
@@ -92,7 +98,7 @@ def join_norm(
         0 if partial is None else partial.shape[0],
         0 if shrunk is None else shrunk.shape[0],
         0 if shrunk is None else shrunk.shape[2],
-        triton.next_power_of_2(hidden), fp8, num_warps=8 if hidden >= 2048 else 4,
+        triton.next_power_of_2(hidden), fp8, num_warps=16 if hidden >= 4096 else 4,
     )  # fmt: skip
     return out, None if codes is None or unit is None else (codes, unit)
 
@@ -116,16 +122,10 @@ def join_norm_plain(
 @triton.jit
 def _quantize(x, codes, unit, K, BK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
-    largest = 0.0
-    for start in range(0, K, BK):
-        column = start + tl.arange(0, BK)
-        value = tl.load(x + row * K + column, mask=column < K, other=0.0).to(tl.float32)
-        largest = tl.maximum(largest, tl.max(tl.abs(value), 0))
-    largest = tl.maximum(largest, 1e-6) / 448.0
-    for start in range(0, K, BK):
-        column = start + tl.arange(0, BK)
-        value = tl.load(x + row * K + column, mask=column < K, other=0.0).to(tl.float32)
-        tl.store(codes + row * K + column, (value / largest).to(tl.float8e4nv), mask=column < K)
+    column = tl.arange(0, BK)
+    value = tl.load(x + row * K + column, mask=column < K, other=0.0).to(tl.float32)
+    largest = tl.maximum(tl.max(tl.abs(value), 0), 1e-6) / 448.0
+    tl.store(codes + row * K + column, (value / largest).to(tl.float8e4nv), mask=column < K)
     tl.store(unit + row, largest)
 
 
@@ -134,7 +134,8 @@ def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
     rows, columns = x.shape
     codes = torch.empty(rows, columns, dtype=torch.float8_e4m3fn, device=x.device)
     unit = torch.empty(rows, 1, dtype=torch.float32, device=x.device)
-    _quantize[(rows,)](x, codes, unit, columns, min(4096, triton.next_power_of_2(columns)), num_warps=8)
+    warps = 16 if columns > 4096 else 8
+    _quantize[(rows,)](x, codes, unit, columns, triton.next_power_of_2(columns), num_warps=warps)
     return codes, unit
 
 
