@@ -164,11 +164,6 @@ class Decoder:
         native = self.native is not None
         return LoraPool(self.config, self.device, torch.bfloat16 if native else self.dtype, native)
 
-    def all_panels(self) -> bool:
-        """Whether the kernels can run all of `forward`: they compute with panels, and not with mixed linears."""
-        linears = [getattr(layer, name) for layer in self.layers for name in FUSED]
-        return all(isinstance(matrix, PanelMatrix) for matrix in [*linears, self.head])
-
     def use(self, kernels: ctypes.CDLL) -> None:
         """Run `forward` on our own kernels; all linears must be `PanelMatrix`."""
         self.native = NativeForward(kernels, self, self._cosine, self._sine)
@@ -223,7 +218,7 @@ def load_decoder(
         kernels = library(folder / "packed") if native and fits(card.config) else None
         matrix, head = packed_linears(folder, card, file, kernels)
         decoder = _assemble(card, file, matrix, head, place, torch.float32)
-        if kernels is not None and decoder.all_panels():
+        if kernels is not None and isinstance(head, PanelMatrix):
             decoder.use(kernels)
         return decoder
 

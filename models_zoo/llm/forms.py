@@ -22,8 +22,7 @@ FUSED = {
 
 
 class MixedLinear:
-    """Rows of two matrices in the order of one: `fine` bool [rows] says which are the 8-bit ones. Either matrix may
-    have more rows at its end, which are left out."""
+    """Rows of two matrices in the order of one: `fine` bool [rows] says which are the 8-bit ones."""
 
     def __init__(self, fine: Tensor, low: Matrix, high: Matrix) -> None:
         self.rows, self.columns = len(fine), low.columns

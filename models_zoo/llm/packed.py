@@ -23,10 +23,10 @@ from torch import Tensor
 from models_zoo.llm.cache_folder import own_folder, shared_folder, used
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.format import BaseFile
-from models_zoo.llm.forms import FUSED, MixedLinear, fused, head_name, is_int4, linears_of_any_form
+from models_zoo.llm.forms import FUSED, fused, head_name, is_int4, linears_of_any_form
 from models_zoo.llm.linear import BlockMatrix, Head, Matrix, to_blocks, to_int4pack
 from models_zoo.llm.native import processor_features
-from models_zoo.llm.panels import PanelMatrix, filled, filled_rows, to_panels
+from models_zoo.llm.panels import PanelMatrix, Upper, split_bits, to_panels
 from models_zoo.llm.quant import MixedMatrix, QuantizedMatrix, per_row_int8, stack_q4
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def packed_linears(
 class PanelPacking:
     """Every weight once, for our own kernels."""
 
-    layout = "panels 1"
+    layout = "panels 2"
 
     def __init__(self, kernels: ctypes.CDLL, config: BaseConfig) -> None:
         self._kernels = kernels
@@ -104,16 +104,10 @@ class PanelPacking:
         return panels
 
     def matrix(self, tensors: Tensors, layer: int, name: str) -> Matrix:
-        key, (_, columns) = f"{layer}.{name}", self._shapes[name]
-        if key in tensors:
-            return PanelMatrix(self._kernels, tensors[key], *self._shapes[name])
-        fine = tensors[f"{key}.fine"]
-        high = int(fine.sum())
-        return MixedLinear(
-            fine,
-            PanelMatrix(self._kernels, tensors[f"{key}.low"], filled_rows(len(fine) - high), columns),
-            PanelMatrix(self._kernels, tensors[f"{key}.high"], filled_rows(high), columns),
-        )
+        key = f"{layer}.{name}"
+        place = tensors.get(f"{key}.place")
+        upper = None if place is None else Upper(tensors[f"{key}.upper"], place)
+        return PanelMatrix(self._kernels, tensors[key], *self._shapes[name], upper)
 
     def head(self, tensors: Tensors, file: BaseFile) -> Matrix:
         return PanelMatrix(self._kernels, tensors["head"], *self._shapes["head"])
@@ -150,13 +144,13 @@ class TorchPacking:
 
 
 def _in_panels(key: str, matrix: QuantizedMatrix) -> Tensors:
-    """A mixed one as the two matrices of its rows, each filled up to whole panels, and which row is where."""
+    """One whose rows are all of one form stays in it."""
     if not isinstance(matrix, MixedMatrix):
         return {key: to_panels(matrix)}
     if not matrix.low.rows or not matrix.high.rows:
         return {key: to_panels(matrix.low if matrix.low.rows else matrix.high)}
-    low, high = to_panels(filled(matrix.low)), to_panels(filled(matrix.high))
-    return {f"{key}.fine": matrix.fine, f"{key}.low": low, f"{key}.high": high}
+    panels, upper = split_bits(matrix)
+    return {key: panels, f"{key}.upper": upper.panels, f"{key}.place": upper.place}
 
 
 def _cache_key(card: BaseCard, layout: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +11,35 @@ from torch import Tensor
 
 from models_zoo.llm import native
 from models_zoo.llm.card import BaseConfig
-from models_zoo.llm.quant import GROUP, Q4Matrix, Q8Matrix
+from models_zoo.llm.quant import GROUP, MixedMatrix, Q4Matrix, Q8Matrix, in_nibbles
 
 LANES = 16  # rows of a panel
 GROUP_BYTES = {4: 20, 8: 34}  # of 32 columns of a row, by bits
 
 
+@dataclass(slots=True, frozen=True)
+class Upper:
+    """The upper four bits of the rows that have eight: panels, and int32 [rows of the matrix], which row of
+    theirs belongs to a row, -1 for none."""
+
+    panels: Tensor
+    place: Tensor
+
+    @property
+    def rows(self) -> int:
+        return -(-(int(self.place.max()) + 1) // LANES) * LANES
+
+
 class PanelMatrix:
-    """W [rows, columns] in panels of 16 rows (native/product.h), 4 or 8 bits a weight.
+    """W [rows, columns] in panels of 16 rows (native/product.h), 4 or 8 bits a weight; with `upper`, 8 for
+    some rows and 4 for the others.
 
     Products take their activations in 16 bits per group of 32 columns: as good as float32's.
     """
 
-    def __init__(self, kernels: ctypes.CDLL, panels: Tensor, rows: int, columns: int) -> None:
+    def __init__(
+        self, kernels: ctypes.CDLL, panels: Tensor, rows: int, columns: int, upper: Upper | None = None
+    ) -> None:
         self.rows, self.columns = rows, columns
         self.panels = panels
         found = [
@@ -32,14 +49,26 @@ class PanelMatrix:
             raise ValueError(
                 f"panels: {panels.numel()} bytes, which is no [{rows}, {columns}] of 4 or 8 bits"
             )
-        self.struct = native.MatrixStruct(panels.data_ptr(), rows, columns, found[0])
-        self._kernels = kernels
+        self.struct = native.MatrixStruct(panels.data_ptr(), rows, columns, found[0], None, None)
+        self._kernels, self._upper, self._fine = kernels, upper, None
+        self._more: PanelMatrix | None = None
+        if upper is not None:
+            self._more = PanelMatrix(kernels, upper.panels, upper.rows, columns)
+            self._fine = (upper.place >= 0).nonzero()[:, 0]
+            self.struct.more = ctypes.addressof(self._more.struct)
+            self.struct.place = upper.place.data_ptr()
 
     def __call__(self, x: Tensor) -> Tensor:
-        return native.multiply(self._kernels, self.struct, x)
+        product = native.multiply(self._kernels, self.struct, x)
+        if self._more is not None and self._fine is not None:
+            product[:, self._fine] += self._more(x)[:, : len(self._fine)]
+        return product
 
     def dense(self) -> Tensor:
-        return native.dequantize(self._kernels, self.struct)
+        weight = native.dequantize(self._kernels, self.struct)
+        if self._more is not None and self._fine is not None:
+            weight[self._fine] += self._more.dense()[: len(self._fine)]
+        return weight
 
 
 def fits(config: BaseConfig) -> bool:
@@ -49,16 +78,23 @@ def fits(config: BaseConfig) -> bool:
     return all(count % LANES == 0 for count in rows) and config.head_size % GROUP == 0
 
 
-def filled_rows(rows: int) -> int:
-    """Rows of the panels that so many rows fill or begin."""
-    return -(-rows // LANES) * LANES
-
-
-def filled(matrix: Q4Matrix | Q8Matrix) -> Q4Matrix | Q8Matrix:
-    """The matrix with rows of zeros behind its own, to whole panels."""
-    missing = filled_rows(matrix.rows) - matrix.rows
-    parts = [F.pad(part, (0, 0, 0, missing)) for part in matrix.tensors().values()]
-    return Q4Matrix(*parts) if isinstance(matrix, Q4Matrix) else Q8Matrix(*parts)
+def split_bits(matrix: MixedMatrix) -> tuple[Tensor, Upper]:
+    """The panels of a matrix with rows of 4 and of 8 bits, as a sum that is exact: an 8-bit row is its lower four
+    bits, with its scale, and its upper four, with 16 times that."""
+    fine, high = matrix.fine, matrix.high
+    codes = high.codes.view(torch.uint8) ^ 128
+    nibbles = torch.empty(matrix.rows, matrix.columns // 2, dtype=torch.uint8)
+    scale, minimum = (torch.empty(matrix.rows, high.scale.shape[1], dtype=torch.float16) for _ in range(2))
+    for whole, low, lower in (
+        (nibbles, matrix.low.nibbles, in_nibbles(codes & 15)),
+        (scale, matrix.low.scale, high.scale),
+        (minimum, matrix.low.minimum, high.scale * -128),
+    ):
+        whole[~fine], whole[fine] = low, lower
+    upper = (in_nibbles(codes >> 4), high.scale * 16, torch.zeros_like(high.scale))
+    filled = (F.pad(part, (0, 0, 0, -len(part) % LANES)) for part in upper)
+    place = torch.where(fine, fine.cumsum(0) - 1, -1).int()
+    return to_panels(Q4Matrix(nibbles, scale, minimum)), Upper(to_panels(Q4Matrix(*filled)), place)
 
 
 def to_panels(matrix: Q4Matrix | Q8Matrix) -> Tensor:

@@ -114,6 +114,12 @@ class MixedMatrix:
 QuantizedMatrix = Q4Matrix | Q8Matrix | MixedMatrix
 
 
+def in_nibbles(codes: Tensor) -> Tensor:
+    """Codes below 16, uint8 [rows, columns], as `Q4Matrix.nibbles`."""
+    first, second = codes.view(len(codes), -1, 2, GROUP // 2).unbind(dim=2)
+    return (first | second << 4).flatten(1)
+
+
 def _scaled(codes: Tensor, scale: Tensor) -> Tensor:
     grouped = (
         codes.view(*codes.shape[:-1], codes.shape[-1] // GROUP, GROUP).float() * scale.float()[..., None]

@@ -36,6 +36,8 @@ class MatrixStruct(ctypes.Structure):
         ("rows", ctypes.c_int32),
         ("columns", ctypes.c_int32),
         ("bits", ctypes.c_int32),
+        ("more", ctypes.c_void_p),
+        ("place", ctypes.c_void_p),
     )
 
 

@@ -56,9 +56,10 @@ struct Pass {
     const Model& m;
     const Batch& batch;
     Team team;
-    int rows, width, scores_stride = 0;
+    int rows, width, scores_stride = 0, most_upper = 0;
     bool adapted = false;
     Buffer<float> x, h, qkv, mixed, act, shrunk;
+    std::unique_ptr<Buffer<float>> upper;  // [rows][most_upper]: what `Matrix::more` gives
     Quantized quantized_h, quantized_mixed, quantized_act;
     std::vector<int> position;
     std::vector<const Adapter*> adapters;
@@ -71,7 +72,7 @@ struct Pass {
     std::atomic<int> joined{0};
 
     Pass(const Model& model, const Batch& b, int threads)
-        : m(model), batch(b), team(model.layers * 12 + 2, threads), rows(b.rows),
+        : m(model), batch(b), team(model.layers * 16 + 2, threads), rows(b.rows),
           width((model.heads + 2 * model.kv_heads) * model.head_size), x(size_t(rows) * m.hidden),
           h(size_t(rows) * m.hidden), qkv(size_t(rows) * width), mixed(size_t(rows) * m.heads * m.head_size),
           act(size_t(rows) * m.inner), shrunk(size_t(rows) * 3 * MAX_RANK), quantized_h(rows, m.hidden),
@@ -89,6 +90,10 @@ struct Pass {
             whole_first.push_back(blocks);
             if (!s.blocks) blocks += (s.rows + WHOLE_BLOCK - 1) / WHOLE_BLOCK;
         }
+        for (int l = 0; l < m.layers; l++)
+            for (const Matrix& matrix : m.layer[l].linear)
+                if (matrix.more) most_upper = std::max(most_upper, matrix.more->rows);
+        upper = std::make_unique<Buffer<float>>(size_t(rows) * most_upper);
         whole_tables.resize(blocks);
         for (size_t b = 0; b < blocks; b++) whole_tables[b] = b;
         size_t size = blocks * 2 * m.kv_heads * m.head_size * WHOLE_BLOCK;
@@ -164,15 +169,41 @@ struct Pass {
         return {adapters.data(), shrunk.at(0), 3 * MAX_RANK, layer * LINEARS + linear};
     }
 
+    // the upper halves of the rows that have 8 bits, times x
+    void multiply_upper(size_t& phase, const Matrix& matrix, const Quantized& in) {
+        if (!matrix.more) return;
+        team.share(phase, matrix.more->panels(), [&](int panel) {
+            floats y[TILE];
+            for (int first = 0; first < rows; first += TILE) {
+                int count = std::min(TILE, rows - first);
+                product(*matrix.more, panel, in, first, count, y);
+                for (int t = 0; t < count; t++)
+                    _mm512_storeu_ps(upper->at(size_t(first + t) * most_upper + panel * LANES), y[t]);
+            }
+        });
+    }
+
+    // a panel of the whole matrix times `count` rows
+    void product_of_both(const Matrix& matrix, int panel, const Quantized& in, int first, int count, floats* y) const {
+        product(matrix, panel, in, first, count, y);
+        if (!matrix.more) return;
+        __m512i place = _mm512_loadu_si512(matrix.place + panel * LANES);
+        __mmask16 some = _mm512_cmpge_epi32_mask(place, _mm512_setzero_si512());
+        for (int t = 0; some && t < count; t++)
+            y[t] = _mm512_add_ps(y[t], _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, place,
+                                                                upper->at(size_t(first + t) * most_upper), 4));
+    }
+
     // put(panel, row, values) of every panel of `matrix` times x, adapters added
     template <class Part, class Put>
     void linear(size_t& phase, int layer, Linear which, const Quantized& in, const Part& part, const Put& put) {
         const Matrix& matrix = m.layer[layer].linear[which];
+        multiply_upper(phase, matrix, in);
         team.share(phase, matrix.panels(), [&](int panel) {
             floats y[TILE];
             for (int first = 0; first < rows; first += TILE) {
                 int count = std::min(TILE, rows - first);
-                product(matrix, panel, in, first, count, y);
+                product_of_both(matrix, panel, in, first, count, y);
                 if (adapted) expand(layer, which)(panel, part(panel), first, count, y);
                 for (int t = 0; t < count; t++) put(panel, first + t, y[t]);
             }
@@ -237,13 +268,14 @@ struct Pass {
     void gate(size_t& phase, int layer) {
         const Matrix& matrix = m.layer[layer].linear[GATE_UP];
         Expand add = expand(layer, GATE_UP);
+        multiply_upper(phase, matrix, quantized_h);
         team.share(phase, m.inner / GROUP, [&](int item) {
             floats y[4][TILE];
             for (int first = 0; first < rows; first += TILE) {
                 int count = std::min(TILE, rows - first);
                 for (int k = 0; k < 4; k++) {
                     int panel = 2 * item + k % 2 + (k / 2) * m.inner / LANES;
-                    product(matrix, panel, quantized_h, first, count, y[k]);
+                    product_of_both(matrix, panel, quantized_h, first, count, y[k]);
                     if (adapted) add(panel, k / 2, first, count, y[k]);
                 }
                 for (int t = 0; t < count; t++) {

@@ -5,9 +5,13 @@
 // W [rows, columns] in panels of 16 rows. A panel: for each group of 32 columns its codes (4 bits: 256 bytes,
 // 8 bits: 512), then for each group the float16 scales of the 16 rows (and, 4 bits, their minima).
 // W = scale * code + minimum; 8-bit codes are stored with 128 added, so their minimum is -128 scale.
+// Where some rows have 8 bits and others 4, these panels hold the lower four of all, and `more` the upper four of
+// those that have them: what row place[r] of it gives is added to row r; -1: nothing.
 struct Matrix {
     const uint8_t* data;
     int32_t rows, columns, bits;
+    const Matrix* more;
+    const int32_t* place;
 
     int panels() const { return rows / LANES; }
     int groups() const { return columns / GROUP; }

@@ -79,8 +79,7 @@ def test_mixed_runs_on_our_own_products_and_is_shared(tmp_path: Path, count: int
     decoder = load_decoder(tmp_path / "base")
     if not isinstance(decoder.head, PanelMatrix):
         pytest.skip("this machine has no kernels of our own")
-    assert isinstance(decoder.layers[0].qkv, MixedLinear) is (share == 0.3)
-    assert (decoder.native is None) is (share == 0.3)
+    assert decoder.native is not None
     assert error(tmp_path / "base", wide, count) <= 1.05 * error(tmp_path / "base", wide, count, native=False)
     (packed,) = (tmp_path / "base" / "packed").glob("*.safetensors")
     made = packed.stat().st_mtime_ns
