@@ -65,10 +65,12 @@ class PanelMatrix:
         return product
 
     def dense(self) -> Tensor:
-        weight = native.dequantize(self._kernels, self.struct)
-        if self._more is not None and self._fine is not None:
-            weight[self._fine] += self._more.dense()[: len(self._fine)]
-        return weight
+        return native.dequantize(self._kernels, self.struct)
+
+    def dense_in(self, scratch: Tensor) -> Tensor:
+        """W in the first of `scratch`, contiguous float32 [rows * columns or more]."""
+        out = scratch[: self.rows * self.columns].view(self.rows, self.columns)
+        return native.dequantize(self._kernels, self.struct, out)
 
 
 def fits(config: BaseConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from models_zoo.llm.linear import Matrix
+from models_zoo.llm.panels import PanelMatrix
 
 ANSWER_ROWS = 256  # rows whose logits exist at once
+_own = threading.local()
 
 
 class LoraProduct(torch.autograd.Function):
@@ -52,7 +55,7 @@ class LoraProduct(torch.autograd.Function):
         to_a = slope.t() @ read
         to_x = to_dropped = None
         if ctx.needs_input_grad[0]:
-            to_x = gradient @ ctx.matrix.dense()
+            to_x = gradient @ weight_for_now(ctx.matrix)
             if ctx.is_dropped:
                 to_dropped = slope @ a
             else:
@@ -70,7 +73,7 @@ class FrozenProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        weight = ctx.matrix.dense()
+        weight = weight_for_now(ctx.matrix)
         return gradient.to(weight.dtype) @ weight, None
 
 
@@ -78,6 +81,18 @@ def frozen_product(x: Tensor, matrix: Matrix) -> Tensor:
     """x W^T as training computes it: on CUDA dequantized to the compute type, also where serving would multiply in
     fp8, whose effect on what is learned has not been shown to be none."""
     return x @ matrix.dense().t() if x.is_cuda else matrix(x)
+
+
+def weight_for_now(matrix: Matrix) -> Tensor:
+    """W [rows, columns], until this thread's next call: on CPU in memory that is used again, since memory fresh from
+    the system costs as much as dequantizing into it."""
+    if not isinstance(matrix, PanelMatrix):
+        return matrix.dense()
+    size = matrix.rows * matrix.columns
+    scratch: Tensor | None = getattr(_own, "scratch", None)
+    if scratch is None or scratch.numel() < size:
+        scratch = _own.scratch = torch.empty(size)
+    return matrix.dense_in(scratch)
 
 
 class AnswerLoss(torch.autograd.Function):
@@ -108,11 +123,13 @@ class AnswerLoss(torch.autograd.Function):
 def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     """Summed loss of logits float32 [m, V], which become their own gradient."""
     count, wanted = logits.shape[1], targets[:, None]
-    log_sum = logits.logsumexp(dim=-1, keepdim=True)
-    loss = log_sum.sum() - (1.0 - smoothing) * logits.gather(1, wanted).sum()
+    loss = -(1.0 - smoothing) * logits.gather(1, wanted).sum()
     if smoothing:
         loss -= smoothing / count * logits.sum()
-    logits.sub_(log_sum).exp_()
+    largest = logits.amax(dim=-1, keepdim=True)
+    mass = logits.sub_(largest).exp_().sum(dim=-1, keepdim=True)
+    loss += (largest + mass.log()).sum()
+    logits.div_(mass)
     if smoothing:
         logits.sub_(smoothing / count)
     logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, smoothing - 1.0))
