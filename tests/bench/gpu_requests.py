@@ -19,6 +19,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer
 from tests.bench.gpu_model import DEVICE, LLAMA_8B, random_decoder
 from workers.engine.generation.group import Beams, Candidates, open_group
 from workers.engine.generation.request import Ticket, Vocabulary
+from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import Call, Chunk, Sampling
 from workers.engine.runner import PreparedAdapter, Runner
@@ -27,7 +28,6 @@ from workers.engine.scheduling.limits import Limits
 from workers.engine.scheduling.scheduler import Scheduler
 
 REQUESTS, PROMPT, REPLY, BLOCK, RANK = 256, 128, 128, 16, 16
-STEP_TOKENS = 8192
 
 
 class RandomRunner(Runner):
@@ -55,7 +55,12 @@ class Engine:
     def __init__(self, decoder: Decoder, sequences: int, adapters: int, words: Vocabulary) -> None:
         blocks = sequences * ((PROMPT + REPLY) // BLOCK + 1)
         cache = PagedCache(LLAMA_8B, blocks, BLOCK, DEVICE)
-        limits = Limits(sequences=sequences, step_tokens=STEP_TOKENS, waiting=2 * REQUESTS)
+        limits = Limits(
+            sequences=sequences,
+            step_tokens=TOKENS_OF_A_STEP["cuda"],
+            chunk_tokens=CHUNK_BESIDE_DECODING["cuda"],
+            waiting=2 * REQUESTS,
+        )
         runner = RandomRunner(decoder, cache, decoder.lora_pool(max(1, adapters)))
         scheduler = Scheduler(limits, BlockPool(blocks, BLOCK))
         self.loop = EngineLoop(runner, scheduler, slots=max(1, adapters), adapter_bytes=1 << 36, threads=None)

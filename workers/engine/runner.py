@@ -122,7 +122,7 @@ class Runner:
                 sampled.append(entry)
                 rows.append(last - 1)
             first = last
-        logits = self.decoder.logits(hidden[rows]) if rows else hidden[:0]
+        logits = self.decoder.logits(_rows(hidden, rows)) if rows else hidden[:0]
         readings = [read for slot, group in texts.items() for read in self._read(slot, group)]
         return Outcome(logits, sampled, readings)
 
@@ -148,6 +148,14 @@ class Runner:
         keep = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
         rows: list[list[float]] = class_probabilities(head(hidden, keep), multi_label).tolist()
         return rows
+
+
+def _rows(hidden: Tensor, rows: list[int]) -> Tensor:
+    """Those rows, without waiting for the device."""
+    if rows == list(range(len(hidden))):
+        return hidden
+    index = torch.tensor(rows, pin_memory=hidden.is_cuda)
+    return hidden[index.to(hidden.device, non_blocking=True)]
 
 
 def _embedding(states: Tensor) -> list[float]:

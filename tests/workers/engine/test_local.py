@@ -343,7 +343,7 @@ def test_an_adapter_that_cannot_be_placed_fails_its_own_requests(
         raise MemoryError("/some/where")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.engine._loop.residency, "_place", broken)
+        patch.setattr(desk.engine._loop.residency._room, "_place", broken)
         with pytest.raises(EngineError, match=r"^adapter one could not be put on the device$"):
             reply(desk, adapter="one")
     assert list(stranger)[-1].finish_reason == "length"
