@@ -65,12 +65,15 @@ class PanelMatrix:
         return product
 
     def dense(self) -> Tensor:
-        return native.dequantize(self._kernels, self.struct)
+        return self.dense_in(torch.empty(self.rows * self.columns))
 
     def dense_in(self, scratch: Tensor) -> Tensor:
         """W in the first of `scratch`, contiguous float32 [rows * columns or more]."""
         out = scratch[: self.rows * self.columns].view(self.rows, self.columns)
-        return native.dequantize(self._kernels, self.struct, out)
+        weight = native.dequantize(self._kernels, self.struct, out)
+        if self._more is not None and self._fine is not None:
+            weight[self._fine] += self._more.dense()[: len(self._fine)]
+        return weight
 
 
 def fits(config: BaseConfig) -> bool:

@@ -138,10 +138,8 @@ def multiply(kernels: ctypes.CDLL, matrix: MatrixStruct, x: torch.Tensor) -> tor
     return out
 
 
-def dequantize(kernels: ctypes.CDLL, matrix: MatrixStruct, out: torch.Tensor | None = None) -> torch.Tensor:
-    """W float32 [rows, columns], in `out` where one is given: contiguous, of that shape and type."""
-    if out is None:
-        out = torch.empty(matrix.rows, matrix.columns)
+def dequantize(kernels: ctypes.CDLL, matrix: MatrixStruct, out: torch.Tensor) -> torch.Tensor:
+    """W in `out`, contiguous float32 [rows, columns]."""
     ran(kernels.dequantize(ctypes.byref(matrix), _pointer(out), torch.get_num_threads()))
     return out
 
