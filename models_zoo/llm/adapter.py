@@ -6,6 +6,7 @@ Every refusal is an `AdapterError` that names the file, the field or tensor, and
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from models_zoo.llm.card import (
 )
 from models_zoo.llm.heads import Head, build_head
 from models_zoo.llm.lora import LoraWeights, target_shape
-from models_zoo.llm.tensor_header import read_header
+from models_zoo.llm.tensor_header import TensorEntry, read_header
 
 MAX_RANK = 64
 MAX_SCALE = 1e4  # of lora_alpha / r, or / sqrt(r): far beyond any in use
@@ -168,8 +169,9 @@ def _layers(path: Path, values: dict[str, Any], layers: int) -> tuple[int, ...]:
 
 
 def _lora_weights(path: Path, config: LoraConfig, base: BaseCard) -> LoraWeights:
-    tensors = read_tensors(path, _expected_shapes(path, config, base))
-    prefix = _prefix(tensors)
+    header = read_header(path)
+    prefix = _prefix(header)
+    tensors = read_tensors(path, header, _expected_shapes(prefix, config, base))
     matrices = {}
     for layer in config.layers:
         for target in config.targets:
@@ -191,8 +193,7 @@ def module_name(layer: int, target: str) -> str:
     return f"layers.{layer}.{block}.{target}"
 
 
-def _expected_shapes(path: Path, config: LoraConfig, base: BaseCard) -> dict[str, tuple[int, ...]]:
-    prefix = _prefix(read_header(path))
+def _expected_shapes(prefix: str, config: LoraConfig, base: BaseCard) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in config.layers:
         for target in config.targets:
@@ -207,12 +208,13 @@ def _prefix(names: Any) -> str:
     return next((p for p in PREFIXES if any(name.startswith(f"{p}layers.") for name in names)), PREFIXES[0])
 
 
-def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def read_tensors(
+    path: Path, header: Mapping[str, TensorEntry], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
     """The tensors of a safetensors file as float32, which must be exactly those in `shapes`, and finite.
 
-    The header is checked before any data is read.
+    Its header (`read_header`) is checked before any data is read.
     """
-    header = read_header(path)
     _compare_names(path, set(header), set(shapes))
     for name, shape in shapes.items():
         found, dtype = header[name].shape, header[name].dtype
@@ -252,7 +254,7 @@ def _head(path: Path, card: AdapterCard, base: BaseCard) -> Head | None:
             raise AdapterError(f"{path}: unexpected file, expected no head for task {card.task!r}")
         return None
     shapes = {name: tuple(value.shape) for name, value in head.state_dict().items()}
-    head.load_state_dict(read_tensors(path, shapes))
+    head.load_state_dict(read_tensors(path, read_header(path), shapes))
     return head.requires_grad_(False).eval()
 
 

@@ -26,6 +26,7 @@ from models_zoo.llm.lora import LoraWeights
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.shapes import LINEARS, expected_shapes
 from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.llm.transformers_config import llama_config
 
 WINDOW = 256  # tokens that are read as one text
 SHORTEST = 16  # a shorter rest is left out
@@ -213,22 +214,9 @@ def _full_name(target: str) -> str:
 
 
 def _llama(config: BaseConfig) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
     from transformers.initialization import no_init_weights
 
-    settings = LlamaConfig(
-        vocab_size=config.vocabulary,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        head_dim=config.head_size,
-        max_position_embeddings=config.context,
-        rms_norm_eps=config.norm_epsilon,
-        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        tie_word_embeddings=False,
-        attn_implementation="eager",
-    )
+    settings = llama_config(config, attn_implementation="eager")
     with no_init_weights():
         return LlamaForCausalLM(settings)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from models_zoo.llm.training.spec import ALL_TARGETS
+from models_zoo.llm.transformers_config import llama_config
 from tests.bench.engine_gpu import CONTEXT, DEVICE, timed
 from tests.bench.gpu_model import LLAMA_8B
 
@@ -16,19 +17,9 @@ STEPS, ROUNDS, RANK, ADAPTERS = 8, 3, 16, 16
 
 def peers() -> dict[str, float]:
     """Tokens per second: batch 1 and 64 without adapters, and 64 rows of 16 PEFT adapters."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
-    c = LLAMA_8B
-    config = LlamaConfig(
-        vocab_size=c.vocabulary,
-        hidden_size=c.hidden_size,
-        intermediate_size=c.intermediate_size,
-        num_hidden_layers=c.layers,
-        num_attention_heads=c.heads,
-        num_key_value_heads=c.kv_heads,
-        max_position_embeddings=c.context,
-        dtype=torch.bfloat16,
-    )
+    config = llama_config(LLAMA_8B, dtype=torch.bfloat16)
     torch.set_default_dtype(torch.bfloat16)
     try:
         with DEVICE:

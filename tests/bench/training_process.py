@@ -113,22 +113,12 @@ def _from_gguf(path: Path) -> torch.nn.Module:
 
 
 def _random_llama() -> torch.nn.Module:
-    from transformers import AutoModelForCausalLM, LlamaConfig
+    from transformers import AutoModelForCausalLM
 
+    from models_zoo.llm.transformers_config import llama_config
     from tests.bench.gpu_model import LLAMA_8B
 
-    c = LLAMA_8B
-    config = LlamaConfig(
-        vocab_size=c.vocabulary,
-        hidden_size=c.hidden_size,
-        intermediate_size=c.intermediate_size,
-        num_hidden_layers=c.layers,
-        num_attention_heads=c.heads,
-        num_key_value_heads=c.kv_heads,
-        head_dim=c.head_size,
-        rms_norm_eps=c.norm_epsilon,
-        tie_word_embeddings=False,
-    )
+    config = llama_config(LLAMA_8B)
     with torch.device("cuda"):
         model: torch.nn.Module = AutoModelForCausalLM.from_config(
             config, dtype=torch.bfloat16, attn_implementation="sdpa"

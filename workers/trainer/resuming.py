@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -32,5 +32,6 @@ def checkpoint_of(root: Path, job_id: UUID) -> Iterator[Path]:
 def _forget(root: Path) -> None:
     """Remove what was left of jobs that ended without their trainer, given up or cancelled meanwhile."""
     for folder in root.glob(f"{KEPT}*"):
-        if time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER_S:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another trainer may be quicker
+            if time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER_S:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -28,7 +29,7 @@ class CudaMatrix(Matrix, Protocol):
         ...
 
 
-class _Pieces:
+class _Pieces(ABC):
     """What the forms share."""
 
     rows: int
@@ -37,8 +38,8 @@ class _Pieces:
     def narrow(self, rows: int) -> bool:
         return False
 
-    def pieces(self, x: Tensor, narrow: Narrow | None = None) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def pieces(self, x: Tensor, narrow: Narrow | None = None) -> Tensor: ...
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(torch.bfloat16)

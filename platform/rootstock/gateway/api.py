@@ -11,8 +11,9 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.errors import InvalidInput
 from rootstock.gateway import conversation, services
 from rootstock.gateway.answers import ChatOut, CompletionOut, EmbeddingsOut, ModelOut, ModelsOut, usage_of
+from rootstock.gateway.chat_schemas import ChatIn
 from rootstock.gateway.relay import Gathered, all_gathered, streamed
-from rootstock.gateway.schemas import ChatIn, CompletionIn, EmbeddingIn, SamplingIn
+from rootstock.gateway.schemas import CompletionIn, EmbeddingIn, SamplingIn
 from rootstock.gateway.served import Served, model_find, models_list
 from rootstock.gateway.services import Generation
 from rootstock.gateway.shapes import ChatShape, Head, TextShape, beside, finish_of

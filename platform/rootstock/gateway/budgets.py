@@ -194,7 +194,7 @@ def stream_slot_give(organisation: Organisation | UUID, slot: str) -> None:
 
 
 def streams_under_way(organisation: Organisation) -> int:
-    """How many of its places are taken now: candidates and beams are answers of their own."""
+    """How many of its places are taken now: each candidate and beam, and each call for vectors."""
     with wire.reachable():
         slots = client.connection().zrangebyscore(wire.places_key(organisation.pk), time.time(), "+inf")
     return sum(int(slot[:_WIDTH], 16) for slot in slots)

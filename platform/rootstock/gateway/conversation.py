@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rootstock.errors import InvalidInput
-from rootstock.gateway.schemas import MOST_CHARACTERS, AssistantMessage, ChatIn, TextPart, ToolMessage
+from rootstock.gateway.chat_schemas import AssistantMessage, ChatIn, TextPart, ToolMessage
+from rootstock.gateway.schemas import MOST_CHARACTERS
 from rootstock.gateway.tools import call_told, constraint_of, result_told, tools_offered, tools_told
 
 Plain = dict[str, str]

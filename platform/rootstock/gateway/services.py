@@ -80,17 +80,13 @@ class Embedded:
     tokens: int
 
 
-def generation_open(*, organisation: Tenant, actor: Actor, wanted: Generation) -> str:
-    """Start writing; returns the id of the stream that `lanes.streams` reads.
+def generations_open(*, organisation: Tenant, actor: Actor, wanted: Sequence[Generation]) -> list[str]:
+    """Start writing, all of them or none; returns the ids of the streams that `lanes.streams` reads.
 
     Events: `start` {model, fingerprint}, `token` {text, index, logprobs?}, `done` {usage, finish, timings}, `error`.
-    The worker counts the usage and keeps the decision record. Raises BudgetSpent, Busy or Unavailable.
+    The worker counts the usage and keeps the decision record. Raises BudgetSpent, Busy or Unavailable, and
+    InvalidInput for more than may ever be under way.
     """
-    return generations_open(organisation=organisation, actor=actor, wanted=[wanted])[0]
-
-
-def generations_open(*, organisation: Tenant, actor: Actor, wanted: Sequence[Generation]) -> list[str]:
-    """Start several at once: all of them or none. Raises InvalidInput for more than may ever be under way."""
     allowance = budget_check(organisation)
     _refuse_too_many(allowance, wanted)
     until = time.time() + settings.LANES[GENERATE].deadline_s
@@ -183,14 +179,17 @@ def _told(data: dict[str, Any]) -> DomainError:
 def embeddings_make(*, organisation: Tenant, actor: Actor, model: Served, texts: Texts) -> Embedded:
     """The vectors of the texts, in their order. Raises BudgetSpent, Busy, Unavailable or the engine's refusal.
 
-    The lane gets a few of them at a time, so that others have their turn in between.
+    The lane gets a few of them at a time, so that others have their turn in between. The call is one answer under way:
+    it may hold a thread of the web process for minutes.
     """
-    budget_check(organisation)
+    allowance = budget_check(organisation)
+    [slot] = stream_slots_take(allowance, [1], until=time.time() + settings.LANES[EMBED].deadline_s)
     streams.release_connection()
     began, found = time.monotonic(), list[dict[str, Any]]()
     try:
         _read_all(texts.payloads(model.adapter), organisation, began, found)
     finally:  # what was read is counted, also when the rest was refused or late
+        stream_slot_give(allowance.organisation, slot)
         made = Embedded(
             [base64.b64decode(each["vector"]) for each in found], sum(each["tokens"] for each in found)
         )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rootstock.gateway.schemas import ChatIn, NamedTool, ToolCallIn, ToolIn
+from rootstock.gateway.chat_schemas import ChatIn, NamedTool, ToolCallIn, ToolIn
 
 OPENING, CLOSING = "<tool_call>\n", "\n</tool_call>"
 BEFORE_NAME, BEFORE_ARGUMENTS = '{"name": "', '", "arguments": '

@@ -20,6 +20,7 @@ from models_zoo.llm.card import (
 from models_zoo.llm.format import BaseFile, base_card
 from models_zoo.llm.heads import build_head
 from models_zoo.llm.tokenizer import byte_alphabet
+from models_zoo.llm.transformers_config import llama_config
 from models_zoo.llm.vocabulary import write_tokenizer
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -102,23 +103,10 @@ def _tensors(random: torch.Generator) -> dict[str, torch.Tensor]:
 
 def in_transformers(base: TinyBase) -> torch.nn.Module:
     """The dequantized base as a float32 transformers model: the oracle."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     c, file = base.card.config, BaseFile(base.folder, base.card)
-    config = LlamaConfig(
-        vocab_size=c.vocabulary,
-        hidden_size=c.hidden_size,
-        intermediate_size=c.intermediate_size,
-        num_hidden_layers=c.layers,
-        num_attention_heads=c.heads,
-        num_key_value_heads=c.kv_heads,
-        head_dim=c.head_size,
-        max_position_embeddings=c.context,
-        rms_norm_eps=c.norm_epsilon,
-        rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta},
-        tie_word_embeddings=False,
-        attn_implementation="eager",
-    )
+    config = llama_config(c, attn_implementation="eager")
     model = LlamaForCausalLM(config).eval().requires_grad_(False)
     state = {"model.embed_tokens.weight": file.matrix("embed_tokens").dequantize()}
     state["lm_head.weight"] = file.matrix(

@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 
 from rootstock.accounts.tenancy import tenant
+from rootstock.gateway.budgets import Allowance, stream_slots_take, streams_under_way
+from rootstock.gateway.usage import budget_set
 
 
 def test_it_works(openai, served) -> None:
@@ -48,6 +50,21 @@ def test_what_was_read_is_counted_when_the_rest_fails(openai, served) -> None:
         openai.embeddings.create(model="base", input=["two words"] * 8 + ["refuse this"])
     with tenant(served.organisation):
         assert UsageDay.objects.get().prompt_tokens == 16
+
+
+def test_a_call_is_one_answer_under_way(openai, served, engine, monkeypatch) -> None:
+    seen, read = [], engine.embed
+    count = lambda: streams_under_way(served.organisation)  # noqa: E731
+    monkeypatch.setattr(engine, "embed", lambda *asked: (seen.append(count()), read(*asked))[1])
+    openai.embeddings.create(model="base", input=["one"] * 20)
+    assert (set(seen), count()) == ({1}, 0)
+    with pytest.raises(client_library.BadRequestError):
+        openai.embeddings.create(model="base", input="refuse this")
+    assert count() == 0
+    budget_set(organisation=served.organisation, streams=1)
+    stream_slots_take(Allowance(served.organisation.pk, 1), [1], until=time.time() + 60)
+    with pytest.raises(client_library.RateLimitError, match="no room for 1 more"):
+        openai.with_options(max_retries=0).embeddings.create(model="base", input="one")
 
 
 def test_a_call_may_take_as_long_as_its_limits_allow(openai, served, engine, monkeypatch) -> None:

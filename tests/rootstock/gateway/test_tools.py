@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 
-from rootstock.gateway.schemas import ToolCallIn, ToolIn
+from rootstock.gateway.chat_schemas import ToolCallIn, ToolIn
 from rootstock.gateway.tool_reader import Arguments, Called, Said, ToolReader
 from rootstock.gateway.tools import call_told, grammar
 
