@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.cuda.pool import StackedPool
-from models_zoo.llm.lora import LoraPool, LoraWeights, target_shape
+from models_zoo.llm.lora import LoraPool, LoraWeights
 from tests.models_zoo.llm.tiny import CONFIG
 
 CPU = torch.device("cpu")
