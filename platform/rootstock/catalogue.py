@@ -179,7 +179,10 @@ AUDIT_OBJECT_PAGES = {
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.refused": "An uploaded adapter did not pass a check",
     "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "adapter.retired": "An adapter is no longer served",
+    "alias.rolled_back": "An alias serves again what it served before",
     "audit.chain_broken": "A verification found the audit trail broken",
     "dataset.created": "A data set was uploaded",
     "ehr.import_completed": "A FHIR Bundle was read to the end",
@@ -199,6 +202,10 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "person.role_changed": "A member has another role",
     "privacy.request_created": "An export or an erasure of a person's data was asked for",
     "privacy.subject_erased": "A person's data was erased",
+    "promotion.approved": "A second person agreed: an alias serves another version",
+    "promotion.refused": "A second person did not agree to a promotion",
+    "promotion.requested": "Somebody asked that an alias serves another version",
+    "promotion.withdrawn": "A promotion was withdrawn by who asked for it",
     "support.conversation_closed": "A conversation was closed",
     "webhook.test": "A test, sent from the webhook's page",
 }

@@ -1,0 +1,78 @@
+"""Writes on versions: where they are kept, and their retirement."""
+
+from django.db.models import Q
+from django.utils import timezone
+
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
+from rootstock.errors import Conflict, InvalidInput
+from rootstock.privacy.persons import name_of
+from rootstock.registry.aliases import reason_given
+from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
+from rootstock.registry.selectors import version_named
+from rootstock.webhooks.services import event_emit
+
+
+def version_retire(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
+    """Serve a version no longer. Raises Conflict while an alias names it or a promotion of it is open."""
+    with tenant(organisation):
+        version = _locked(reference)
+        if version.retired_at:
+            raise Conflict(f"{version.reference} is retired already")
+        _refuse_in_use(version)
+        version.retired_at, version.retired_by = timezone.now(), name_of()
+        version.retired_because, version.keep = reason_given(reason), Keep.WHEN_ASKED
+        version.save(update_fields=["retired_at", "retired_by", "retired_because", "keep"])
+        _record(version, "retired")
+        event_emit(organisation=organisation, type="adapter.retired", data={"adapter": version.reference})
+    return version
+
+
+def version_restore(*, organisation: Organisation, reference: str) -> AdapterVersion:
+    """Let a retired version be served again."""
+    with tenant(organisation):
+        version = _locked(reference)
+        if not version.retired_at:
+            raise Conflict(f"{version.reference} is not retired")
+        version.retired_at, version.retired_by, version.retired_because = None, "", ""
+        version.save(update_fields=["retired_at", "retired_by", "retired_because"])
+        _record(version, "restored")
+    return version
+
+
+def version_keep(*, organisation: Organisation, reference: str, keep: str) -> AdapterVersion:
+    """Say where workers should keep a version's weights, whatever else is asked for."""
+    if keep not in Keep.values:
+        raise InvalidInput.field("keep", f"must be one of {', '.join(filter(None, Keep.values))}, or empty")
+    with tenant(organisation):
+        version = _locked(reference)
+        if version.retired_at and keep:
+            raise Conflict(f"{version.reference} is retired")
+        version.keep = keep
+        version.save(update_fields=["keep"])
+        _record(version, "kept", keep=keep)
+    return version
+
+
+def _locked(reference: str) -> AdapterVersion:
+    found = version_named(reference, "adapter")
+    return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
+
+
+def _refuse_in_use(version: AdapterVersion) -> None:
+    used = Alias.objects.filter(Q(current=version) | Q(canary=version) | Q(shadow=version))
+    if alias := used.order_by("name").first():
+        raise Conflict(f"{alias.name} serves {version.reference}: move it first")
+    if Promotion.objects.filter(version=version, state=Promotion.State.OPEN).exists():
+        raise Conflict(f"a promotion of {version.reference} is open: decide on it first")
+
+
+def _record(version: AdapterVersion, done: str, **data: str) -> None:
+    audit_record(
+        organisation=version.organisation_id,
+        action=f"adapter.{done}",
+        object_type="adapter",
+        object_id=version.pk,
+        data={"adapter": version.reference, **data},
+    )
