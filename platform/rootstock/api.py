@@ -35,6 +35,7 @@ from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
 from rootstock.openapi import RestApi
 from rootstock.privacy.api import router as privacy_router
+from rootstock.registry.alias_api import router as alias_router
 from rootstock.registry.api import router as registry_router
 from rootstock.webhooks.api import router as webhooks_router
 
@@ -152,5 +153,6 @@ api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
 api.add_router("", registry_router)
+api.add_router("", alias_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -1,7 +1,7 @@
 """REST: base models, data sets, adapters and their training."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import File, Form, Router, Schema, Status
@@ -13,7 +13,8 @@ from rootstock.idempotency.marks import claims_first
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
-from rootstock.registry import selectors, services
+from rootstock.registry import selectors, services, versions
+from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 from rootstock.registry.schemas import TrainSettings
 
@@ -57,7 +58,17 @@ class AdapterOut(Schema):
     job_id: UUID | None
     dataset_id: UUID | None
     dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
+    origin: str
+    keep: str
     created_at: datetime
+    retired_at: datetime | None
+    retired_because: str
+
+
+class KeepIn(Schema):
+    """Where workers keep the weights whatever else is asked for: nowhere, in memory, or on the device."""
+
+    keep: Literal["", "warm", "pinned"]
 
 
 class TrainIn(TrainSettings, Schema):
@@ -137,3 +148,23 @@ def get_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
     return selectors.adapter_by_reference(
         organisation=request.auth.organisation, reference=reference, field="reference"
     )
+
+
+@router.put("/adapters/{reference}/keep", response=AdapterOut, auth=scope("adapters:write"))
+def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> AdapterVersion:
+    """Say where workers keep an adapter's weights."""
+    organisation = request.auth.organisation
+    return versions.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+
+
+@router.post("/adapters/{reference}/retire", response=AdapterOut, auth=scope("adapters:approve"))
+def retire_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterVersion:
+    """Serve an adapter no longer. 409 while an alias names it or a promotion of it is open."""
+    organisation = request.auth.organisation
+    return versions.version_retire(organisation=organisation, reference=reference, reason=payload.reason)
+
+
+@router.post("/adapters/{reference}/restore", response=AdapterOut, auth=scope("adapters:approve"))
+def restore_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
+    """Let a retired adapter be served again."""
+    return versions.version_restore(organisation=request.auth.organisation, reference=reference)
