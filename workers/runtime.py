@@ -21,8 +21,8 @@ from models_zoo.llm.card import BaseCard, adapter_reference, read_card
 from rootstock.errors import Unavailable
 from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
+from rootstock.registry.contents import adapter_fetch
 from rootstock.registry.selectors import adapter_by_reference
-from rootstock.registry.services import adapter_folder
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
@@ -87,7 +87,7 @@ class Runtime:
     def adapter(self, organisation_id: UUID, reference: str) -> str:
         """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with."""
         version = adapter_by_reference(organisation=organisation_id, reference=reference)
-        return self._ensure_loaded(reference, adapter_folder(version.digest))
+        return self._ensure_loaded(reference, adapter_fetch(organisation_id, version.digest))
 
     def shipped_adapter(self, name: str, folder: Path) -> str:
         """Load an adapter that ships with Rootstock; returns its `name@digest`."""

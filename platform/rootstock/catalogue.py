@@ -79,6 +79,7 @@ LANES: dict[str, Lane] = {
         deadline_s=600.0,
         sealed=True,
     ),
+    "registry.probe": Lane("workers.probing.ProbeHandler", "language", max_batch=1, deadline_s=60.0),
     "support.emotion": Lane(
         "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
     ),
@@ -107,6 +108,14 @@ JOB_KINDS: dict[str, JobKind] = {
         "adapters:write",
         kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
         params="rootstock.registry.schemas.TrainParams",
+    ),
+    "adapters.intake": JobKind(
+        "rootstock.registry.intake.intake",
+        "general",
+        "Check an uploaded adapter",
+        "adapters:write",
+        kept="Nothing is registered before every check has passed.",
+        ended="rootstock.registry.uploads.intake_ended",
     ),
     "files.scan": JobKind(
         "rootstock.files.jobs.scan",

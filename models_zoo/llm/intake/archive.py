@@ -22,6 +22,7 @@ from models_zoo.llm.card import (
     shown,
 )
 
+ARCHIVE = "archive"  # the name under which a zip is given beside single files
 MEGABYTE = 1 << 20
 MAX_ENTRIES = 64
 MAX_DIRECTORY = 64 * 1024  # bytes of the archive's list of entries

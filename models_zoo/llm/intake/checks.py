@@ -19,11 +19,9 @@ from models_zoo.llm.card import (
     ModelError,
     write_card,
 )
-from models_zoo.llm.intake.archive import KEPT, NEEDED, is_wanted, unpack_adapter
+from models_zoo.llm.intake.archive import ARCHIVE, KEPT, NEEDED, is_wanted, unpack_adapter
 from models_zoo.llm.intake.values import check_values
 from models_zoo.llm.tensor_header import read_header
-
-ARCHIVE = "archive"  # the name under which a zip is given
 
 
 @dataclass(slots=True, frozen=True)

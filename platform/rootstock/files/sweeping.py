@@ -20,6 +20,7 @@ from rootstock.files.services import SCAN_KIND, file_refuse, file_remove, scan_q
 from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact, JobState
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.models import PrivacyRequest
+from rootstock.registry.models import AdapterVersion
 
 ABANDONED = timedelta(hours=1)
 UNCHECKED = timedelta(minutes=5)
@@ -130,6 +131,8 @@ def _owner(key: str) -> "tuple[UUID, QuerySet[Any]] | None":
         match key.split("/"):
             case ["jobs", organisation, _, _]:
                 return UUID(organisation), JobArtefact.objects.filter(path=key)
+            case ["adapters", organisation, digest, _]:
+                return UUID(organisation), AdapterVersion.objects.filter(digest=digest)
             case ["exports", organisation, _, _]:
                 return UUID(organisation), PrivacyRequest.objects.filter(archive_key=key)
             case [organisation, file_id]:

@@ -1,6 +1,5 @@
 """Writes: data sets, training jobs, the adapters they make."""
 
-import os
 import re
 import shutil
 from collections.abc import Collection
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
@@ -22,10 +20,12 @@ from rootstock.files.services import file_check, file_open, file_remove, file_st
 from rootstock.files.uploads import Upload, digest_of
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
+from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.contents import adapter_store
 from rootstock.registry.datasets import check_chat_stream
-from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson
+from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson, Origin
 from rootstock.webhooks.services import event_emit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
@@ -43,7 +43,7 @@ def dataset_create(
 
     The same content again, by whatever name, gives the row that is there, with these persons too, and False.
     """
-    _check_name(name)
+    check_name(name)
     rows = check_chat_stream(cast(BinaryIO, content.file))
     content.seek(0)
     content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
@@ -137,7 +137,8 @@ def _file_of(dataset: Dataset) -> UUID:
     return dataset.file_id
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidInput for a name that no data set or adapter can have."""
     if not _NAME.fullmatch(name):
         raise InvalidInput.field("name", "use 2 to 63 lower-case letters, digits and hyphens")
 
@@ -151,7 +152,7 @@ def adapter_train(
     created_by: User | None = None,
 ) -> Job:
     """Queue the training of an adapter on a data set of the organisation."""
-    _check_name(name)
+    check_name(name)
     if base_card() is None:
         raise Unavailable("no base model has been converted yet", retry_after=5)
     with tenant(organisation):
@@ -175,8 +176,18 @@ def adapter_train(
     return job
 
 
-def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID | None) -> AdapterVersion:
-    """Take a finished adapter folder into the registry: it is moved to its digest's place."""
+def adapter_register(
+    *,
+    organisation: Organisation,
+    folder: Path,
+    job_id: UUID | None,
+    name: str = "",
+    origin: Origin = Origin.TRAINED,
+) -> AdapterVersion:
+    """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
+
+    Content that is there already, under whatever name, gives its row.
+    """
     try:
         digest, card = adapter_digest(folder), read_adapter_card(folder)
     except AdapterError as error:
@@ -185,21 +196,21 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
     if base is None or card.base_fingerprint != base.fingerprint:
         raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
     dataset = _trained_on(organisation, job_id)
-    target = adapter_folder(digest)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        os.replace(folder, target)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    adapter_store(organisation.pk, digest, folder)
     with tenant(organisation):
         row, created = AdapterVersion.objects.get_or_create(
             organisation=organisation,
             digest=digest,
             defaults={
-                "name": card.name,
+                "name": name or card.name,
                 "base": base_registered(base),
+                "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
                 "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
-                "bytes": sum(f.stat().st_size for f in target.iterdir()),
+                "bytes": size,
+                "created_by": name_of(),
             },
         )
         if created:
@@ -210,7 +221,7 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
                 action="adapter.registered",
                 object_type="adapter",
                 object_id=row.pk,
-                data={"digest": digest, **data},
+                data={"digest": digest, "origin": origin, **data},
             )
     return row
 
@@ -225,8 +236,3 @@ def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | No
     if found and found.erased_at:
         raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
     return found
-
-
-def adapter_folder(digest: str) -> Path:
-    """Where a registered adapter's files lie."""
-    return Path(settings.ADAPTERS_DIR) / digest

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.card import adapter_digest
-from models_zoo.llm.intake.checks import ARCHIVE, Outcome, verify
+from models_zoo.llm.intake.archive import ARCHIVE
+from models_zoo.llm.intake.checks import Outcome, verify
 from tests.models_zoo.llm.hostile import ARCHIVES, CONFIG, FOLDERS, WEIGHTS, packed
 from tests.models_zoo.llm.tiny import TinyBase, make_adapter
 

@@ -1,0 +1,93 @@
+"""An adapter that somebody brings, through the running site: checked, registered, served; or refused, and gone."""
+
+import io
+import json
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from safetensors.numpy import save
+
+from models_zoo.llm.adapter_files import lora_shapes, read_lora_config
+from models_zoo.llm.card import read_card
+from rootstock.accounts.tenancy import tenant
+from rootstock.files.models import StoredFile
+from rootstock.registry.base import base_folder
+
+pytestmark = pytest.mark.slow
+PREFIX = "base_model.model.model."
+
+
+def peft_files(folder: Path, seed: int = 0, size: float = 0.05, **changes: Any) -> dict[str, bytes]:
+    """A random adapter for the served base, as PEFT saves one."""
+    config = {
+        "peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "bias": "none",
+        "task_type": "CAUSAL_LM", "base_model_name_or_path": "demo",
+    }  # fmt: skip
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(config))
+    card = read_card(base_folder())
+    random = np.random.default_rng(seed)
+    shapes = lora_shapes(PREFIX, read_lora_config(path, card), card.config)
+    tensors = {
+        name: (random.standard_normal(shape) * size).astype(np.float32) for name, shape in shapes.items()
+    }
+    return {
+        "adapter_model.safetensors": save(tensors),
+        "adapter_config.json": json.dumps(config | changes).encode(),
+    }
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as out:
+        for name, content in files.items():
+            out.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.fixture
+def api(demo_client: Any) -> Any:
+    return demo_client("adapters:read", "adapters:write", "models:use", "jobs:read", "files:read")
+
+
+def checked(api: Any, files: list[tuple[str, tuple[str, bytes]]], name: str = "brought") -> dict[str, Any]:
+    """Upload, and wait for the end of the checks."""
+    upload = api.ask("POST", "/adapters/uploads", expect=202, data={"name": name}, files=files)
+    until = time.monotonic() + 60
+    while upload["state"] == "checking":
+        assert time.monotonic() < until, upload
+        time.sleep(0.1)
+        upload = api.ask("GET", f"/adapters/uploads/{upload['id']}")
+    return upload
+
+
+def left_behind(world: Any) -> list[str]:
+    """What of an organisation's uploads is in storage or beside the adapters."""
+    with tenant(world.organisation):
+        rows = [str(row.pk) for row in StoredFile.objects.all()]
+    folder = Path(settings.VAR_DIR) / "files" / "adapters" / str(world.organisation.pk)
+    stored = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    return rows + stored + [str(path) for path in Path(settings.ADAPTERS_DIR).glob(".intake-*")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"target_modules": ".*"}, "configuration: adapter_config.json: target_modules is '.*'"),
+        ({"r": 8}, "fit: adapter_model.safetensors: "),
+        ({"size": 1e-6}, "effect: it changes the base's vectors by 0.0000"),
+        ({"size": float("nan")}, "values: adapter_model.safetensors: "),
+    ],
+)
+def test_a_bad_one_is_refused_and_gone(
+    api: Any, committed_world: Any, tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    told = checked(api, [("files", ("mine.zip", zipped(peft_files(tmp_path, **changes))))])
+    assert told["state"] == "refused"
+    assert told["reason"].startswith(reason)
+    assert left_behind(committed_world) == []
