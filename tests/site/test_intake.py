@@ -75,6 +75,29 @@ def left_behind(world: Any) -> list[str]:
     return rows + stored + [str(path) for path in Path(settings.ADAPTERS_DIR).glob(".intake-*")]
 
 
+def test_a_good_one_is_served(api: Any, committed_world: Any, tmp_path: Path) -> None:
+    content = zipped(peft_files(tmp_path))
+    told = checked(api, [("files", ("mine.zip", content))])
+    assert told["state"] == "taken", told
+    assert [check["check"] for check in told["checks"]] == [
+        "scan", "files", "tensors", "configuration", "fit", "values", "effect",
+    ]  # fmt: skip
+    adapter = api.ask("GET", f"/adapters/{told['version']}")
+    assert (adapter["name"], adapter["origin"]) == ("brought", "uploaded")
+    body = {"model": told["version"], "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    assert api.post("/v1/chat/completions", json=body).json()["model"] == told["version"]
+    assert sorted(left_behind(committed_world)) == sorted(
+        f"{adapter['digest']}/{name}" for name in ("card.json", *peft_files(tmp_path))
+    )
+    assert checked(api, [("files", ("again.zip", content))])["version"] == told["version"]
+    assert checked(api, [("files", ("mine.zip", content))], "other")["version"].startswith("other@")
+
+
+def test_two_files_do_as_well(api: Any, tmp_path: Path) -> None:
+    files = peft_files(tmp_path, seed=2)
+    assert checked(api, [("files", (name, content)) for name, content in files.items()])["state"] == "taken"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
