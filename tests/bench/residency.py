@@ -44,7 +44,7 @@ from workers.engine.generation.group import Beams, Candidates, open_group
 from workers.engine.generation.request import Ticket, Vocabulary
 from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
 from workers.engine.loop import EngineLoop
-from workers.engine.protocol import Call, Chunk, EngineBusy, Sampling, Timing
+from workers.engine.protocol import Call, Chunk, Sampling, Timing
 from workers.engine.runner import PreparedAdapter, Runner
 from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.limits import Limits
@@ -100,7 +100,7 @@ class Engine:
             sequences=sequences,
             step_tokens=TOKENS_OF_A_STEP[kind],
             chunk_tokens=CHUNK_BESIDE_DECODING[kind],
-            waiting=WAITING,
+            waiting=2 * WAITING,
         )
         cache = PagedCache(decoder.config, blocks, BLOCK, decoder.device)
         self.runner = CountingRunner(decoder, cache, decoder.lora_pool(SLOTS))
@@ -144,12 +144,9 @@ class Engine:
 
     def _submit(self, groups: list[Candidates | Beams]) -> None:
         for group in groups:
-            while True:
-                try:
-                    self.loop.submit([group.first])
-                    break
-                except EngineBusy:
-                    time.sleep(0.01)
+            while self.loop.occupancy()[1] >= WAITING:
+                time.sleep(0.005)
+            self.loop.submit([group.first])
 
     def _timing(self, group: Candidates | Beams) -> Timing:
         while True:
