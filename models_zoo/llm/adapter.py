@@ -5,6 +5,7 @@ Every refusal is an `AdapterError` that names the file, the field or tensor, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +47,20 @@ def load_adapter(folder: Path, base: BaseCard) -> LoadedAdapter:
 
 def _lora_weights(path: Path, plan: AdapterPlan) -> LoraWeights:
     tensors, config = _tensors(path, plan.lora), plan.config
-    matrices = {}
+    matrices, effect = {}, False
     for layer in config.layers:
         for target in config.targets:
             name = plan.prefix + module_name(layer, target)
             shrink, expand = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"] * config.scale
-            for part, factor in (("lora_A.weight", shrink), ("lora_B.weight", expand)):
-                small = float(factor.abs().max()) <= LARGEST  # not of NaN
-                times = " times lora_alpha / r" if factor is expand else ""
-                require(path, f"{name}.{part}{times}", "too large", small, f"at most {LARGEST:g} everywhere")
+            sizes = largest(shrink), largest(expand)
+            for part, size in zip(
+                ("lora_A.weight", "lora_B.weight times lora_alpha / r"), sizes, strict=True
+            ):
+                small = size <= LARGEST
+                require(path, f"{name}.{part}", "too large", small, f"at most {LARGEST:g} everywhere")
+            effect |= min(sizes) > 0
             matrices[layer, target] = (shrink, expand)
-    if not any(bool(a.any()) and bool(b.any()) for a, b in matrices.values()):
+    if not effect:
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
     return LoraWeights(config.rank, matrices)
 
@@ -72,10 +76,17 @@ def _head(path: Path, plan: AdapterPlan, base: BaseCard) -> Head | None:
 def _tensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
     """The tensors as float32, which must be finite."""
     with _open(path) as file:
-        tensors = {name: file.get_tensor(name).float() for name in names}
-    for name, tensor in tensors.items():
-        require(path, name, "not finite everywhere", bool(torch.isfinite(tensor).all()), "no NaN or infinity")
-    return tensors
+        stored = {name: file.get_tensor(name) for name in names}
+    for name, tensor in stored.items():
+        finite = math.isfinite(largest(tensor))
+        require(path, name, "not finite everywhere", finite, "no NaN or infinity")
+    return {name: tensor.float() for name, tensor in stored.items()}
+
+
+def largest(tensor: Tensor) -> float:
+    """The largest absolute value, NaN if one is; in one pass, without a copy of the tensor."""
+    low, high = torch.aminmax(tensor)
+    return float(torch.maximum(-low, high))
 
 
 def _open(path: Path) -> Any:
