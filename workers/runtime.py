@@ -26,6 +26,7 @@ from rootstock.registry.selectors import adapter_by_reference
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
+from workers.residency import Keeper
 
 log = logging.getLogger(__name__)
 _HEALTH_S = 1.0
@@ -48,6 +49,7 @@ class Runtime:
         self._adapters_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._shipped: set[str] = set()
+        self._keeper: Keeper | None = None
         self._stopped = threading.Event()
         self._started_at = time.time()
 
@@ -72,6 +74,9 @@ class Runtime:
         for consumer in self._consumers.values():
             consumer.start()
         _current = self
+        if self._engine:
+            self._keeper = Keeper(self._engine, self._shipped)
+            self._keeper.start()
         threading.Thread(target=self._publish_forever, name="health", daemon=True).start()
         log.info("serving %s", ", ".join(self._consumers) or "no lanes")
 
@@ -79,6 +84,8 @@ class Runtime:
         """Close the lanes, finish what is in hand, free the device."""
         self._stopped.set()
         self.redis.delete(f"worker:{self.name}")
+        if self._keeper:
+            self._keeper.stop()
         with ThreadPoolExecutor() as pool:  # side by side: each waits for its own threads
             list(pool.map(lambda consumer: consumer.stop(), self._consumers.values()))
         if self._engine is not None:

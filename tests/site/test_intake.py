@@ -1,53 +1,17 @@
 """An adapter that somebody brings, through the running site: checked, registered, served; or refused, and gone."""
 
-import io
-import json
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from django.conf import settings
-from safetensors.numpy import save
 
-from models_zoo.llm.adapter_files import lora_shapes, read_lora_config
-from models_zoo.llm.card import read_card
 from rootstock.accounts.tenancy import tenant
 from rootstock.files.models import StoredFile
-from rootstock.registry.base import base_folder
+from tests.fixtures.adapters import peft_files, zipped
 
 pytestmark = pytest.mark.slow
-PREFIX = "base_model.model.model."
-
-
-def peft_files(folder: Path, seed: int = 0, size: float = 0.05, **changes: Any) -> dict[str, bytes]:
-    """A random adapter for the served base, as PEFT saves one."""
-    config = {
-        "peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "bias": "none",
-        "task_type": "CAUSAL_LM", "base_model_name_or_path": "demo",
-    }  # fmt: skip
-    path = folder / "adapter_config.json"
-    path.write_text(json.dumps(config))
-    card = read_card(base_folder())
-    random = np.random.default_rng(seed)
-    shapes = lora_shapes(PREFIX, read_lora_config(path, card), card.config)
-    tensors = {
-        name: (random.standard_normal(shape) * size).astype(np.float32) for name, shape in shapes.items()
-    }
-    return {
-        "adapter_model.safetensors": save(tensors),
-        "adapter_config.json": json.dumps(config | changes).encode(),
-    }
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as out:
-        for name, content in files.items():
-            out.writestr(name, content)
-    return packed.getvalue()
 
 
 @pytest.fixture

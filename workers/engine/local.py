@@ -175,6 +175,13 @@ class LocalEngine:
         """Keep the adapter in memory whatever else is asked for, or no longer. Raises `EngineError`."""
         self._loop.residency.pin(adapter, pinned)
 
+    def warm(self, adapter: str) -> bool:
+        """Read the adapter into memory before it is asked for, if there is room; whether it is or will be there.
+
+        Raises `EngineError` when it is not loaded.
+        """
+        return self._loop.residency.warm(adapter)
+
     def adapters(self) -> list[AdapterResidency]:
         """The adapters that can be asked for, and where they are."""
         return self._loop.residency.list()

@@ -116,6 +116,20 @@ class Residency(Generic[Weights]):
                 raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
             chosen.pinned = pinned
 
+    def warm(self, name: str) -> bool:
+        """Begin to read the adapter back into memory if that takes nobody's place; whether it is or will be there.
+
+        Raises `EngineError` when it is not available.
+        """
+        with self._lock:
+            one = self._available(name)
+            if one.weights is None and not one.loading:
+                if not self._room.fits(one.bytes):
+                    return False
+                self._known.load(name)
+                self._loader.submit(self._load, name, one)
+            return True
+
     def card(self, name: str) -> AdapterCard:
         """The card of an available adapter. Raises `EngineError`."""
         with self._lock:

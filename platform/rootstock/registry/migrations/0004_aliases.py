@@ -7,6 +7,9 @@ from django.db import migrations, models
 
 from rootstock.accounts.tenancy import EnableTenantPolicy
 
+# Workers look at what every organisation wants to be kept in memory.
+READABLE = "current_setting('rootstock.system', true) = 'residency'"
+
 
 class Migration(migrations.Migration):
 
@@ -286,9 +289,13 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('alias', 'current', 'shadow', 'day'), name='one_tally_a_day'),
         ),
         EnableTenantPolicy("adapterupload"),
-        EnableTenantPolicy("alias"),
-        EnableTenantPolicy("promotion"),
+        EnableTenantPolicy("alias", READABLE),
+        EnableTenantPolicy("promotion", READABLE),
         EnableTenantPolicy("aliasmove"),
         EnableTenantPolicy("evaluation"),
         EnableTenantPolicy("shadowtally"),
+        migrations.RunSQL(
+            f'CREATE POLICY readable ON "registry_adapterversion" FOR SELECT USING ({READABLE})',
+            'DROP POLICY readable ON "registry_adapterversion"',
+        ),
     ]
