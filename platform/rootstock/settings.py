@@ -208,7 +208,9 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 # Uploads go to disk as they come, then to the storage: a folder, or S3 with ROOTSTOCK_FILES=s3://bucket/prefix
 # (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
 FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
-FILE_INCOMING_DIR = VAR_DIR / "uploads"  # shared by all web processes and workers: uploads in pieces wait there
+FILE_INCOMING_DIR = (
+    VAR_DIR / "uploads"
+)  # shared by all web processes and workers: uploads in pieces wait there
 # Where requests may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE: forms, and beneath the last the pieces of files.
 FILE_UPLOAD_PATHS = (
     "/api/v1/files",

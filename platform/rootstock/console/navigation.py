@@ -53,6 +53,8 @@ def pages() -> list[Area]:
     ]
     return [
         *verticals,
+        Area("Upload an adapter", "/adapters/upload", "upload", "", "adapters:write", "Models"),
+        Area("Uploaded adapters", "/adapters/uploads/", "package", "", "adapters:read", "Models"),
         Area("API reference", "/api/v1/docs", "file-text", group="Help"),
         Area("Style page", "/style/", "palette", group="Help"),
     ]
