@@ -47,9 +47,15 @@ export class Row {
     resume.addEventListener("click", () => (sending.resume(), swap(false)));
   }
 
+  // All of it is there: nothing to pause or to stop any more.
+  arrived() {
+    for (const name of ["[data-stop]", "[data-pause]", "[data-resume]"]) this.find(name).hidden = true;
+  }
+
   ended(state, problem = "") {
     this.tell("", state);
-    for (const name of ["progress", "[data-stop]", "[data-pause]", "[data-resume]"]) this.find(name).hidden = true;
+    this.arrived();
+    this.find("progress").hidden = true;
     if (problem) this.check({ passed: false, name: "", text: problem });
   }
 

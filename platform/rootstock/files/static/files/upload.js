@@ -77,6 +77,7 @@ class Upload extends Row {
     const open = this.find("[data-open]");
     open.href = `${this.zone.page}${found.id}/`;
     open.hidden = false;
+    this.arrived();
     this.tell(sized(found.bytes), "");
     this.follow(found, known);
   }
