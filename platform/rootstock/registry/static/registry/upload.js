@@ -49,7 +49,9 @@ class Page {
     }
     const row = new Row(this.section, file);
     row.find("progress").hidden = true;
-    row.find("[data-stop]").addEventListener("click", () => this.drop(row));
+    const remove = row.find("[data-stop]");
+    remove.lastChild.textContent = " Remove";
+    remove.addEventListener("click", () => this.drop(row));
     row.tell("", "Ready");
     this.rows.push(row);
     this.list.hidden = false;
