@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.panels import PanelMatrix
+from models_zoo.llm.training.pause import NEVER, Pause
 
 ANSWER_ROWS = 256  # rows whose logits exist at once
 _own = threading.local()
@@ -98,16 +99,21 @@ def weight_for_now(matrix: Matrix) -> Tensor:
 class AnswerLoss(torch.autograd.Function):
     """Mean cross-entropy of hidden [M, H] against targets [M] over the frozen head, a few rows at a time.
 
-    The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept.
+    The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept. pause: called before
+    each few rows, which are fewer on CUDA while it is wanted.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float, pause: Pause = NEVER
+    ) -> Tensor:
+        count = ANSWER_ROWS // 4 if pause.wanted and hidden.is_cuda else ANSWER_ROWS
         weight = head.dense()
         gradient = torch.empty_like(hidden)
         total = hidden.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(hidden), ANSWER_ROWS):
-            rows = slice(start, start + ANSWER_ROWS)
+        for start in range(0, len(hidden), count):
+            pause()
+            rows = slice(start, start + count)
             logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
             total += _cross_entropy(logits, targets[rows], smoothing)
             gradient[rows] = (logits.to(weight.dtype) @ weight).div_(len(hidden))
@@ -115,9 +121,9 @@ class AnswerLoss(torch.autograd.Function):
         return total / len(hidden)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         (saved,) = ctx.saved_tensors
-        return saved * gradient, None, None, None
+        return saved * gradient, None, None, None, None
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
