@@ -30,7 +30,7 @@ from workers.engine.metrics import Metrics
 from workers.engine.protocol import Call, Chunk, Sampling
 from workers.offer import Offer
 
-REPLIES, REPLY = 16, 4096
+REPLIES, REPLY = 16, 1024
 EVERY_S = 0.25
 
 

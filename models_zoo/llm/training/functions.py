@@ -100,22 +100,22 @@ class AnswerLoss(torch.autograd.Function):
     """Mean cross-entropy of hidden [M, H] against targets [M] over the frozen head, a few rows at a time.
 
     The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept. pause: called before
-    each few rows, which are fewer on CUDA while it is wanted.
+    each product.
     """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float, pause: Pause = NEVER
     ) -> Tensor:
-        count = ANSWER_ROWS // 4 if pause.wanted and hidden.is_cuda else ANSWER_ROWS
         weight = head.dense()
         gradient = torch.empty_like(hidden)
         total = hidden.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(hidden), count):
+        for start in range(0, len(hidden), ANSWER_ROWS):
             pause()
-            rows = slice(start, start + count)
+            rows = slice(start, start + ANSWER_ROWS)
             logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
             total += _cross_entropy(logits, targets[rows], smoothing)
+            pause()
             gradient[rows] = (logits.to(weight.dtype) @ weight).div_(len(hidden))
         ctx.save_for_backward(gradient)
         return total / len(hidden)

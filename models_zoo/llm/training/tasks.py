@@ -32,13 +32,19 @@ class Student:
         self.device = decoder.device
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
         self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute)
-        self.pause: Pause = NEVER
+        self._wish: Pause = NEVER
+        self.pause: Pause = NEVER  # of this pass
         head = build_head(card, decoder.config.hidden_size)
         self.head = None if head is None else head.to(decoder.device)
 
     def hold(self, pause: Pause) -> None:
-        """Be held up by `pause` between two pieces of work."""
-        self.pause = self.blocks.pause = self.lora.pause = pause
+        """Be held up by `pause` between two pieces of work.
+
+        On CUDA a pass is held up or not as a whole, so that what is computed again is computed in the same pieces. One
+        that began while nobody needed the device ends at once: its pieces, whole layers, would take longer than a
+        decode step, and one every now and then is what a 99th percentile shows.
+        """
+        self._wish = self.pause = self.blocks.pause = self.lora.pause = pause
 
     def train(self, mode: bool) -> None:
         """Dropout on or off."""
@@ -52,8 +58,10 @@ class Student:
         rows = [example.ids for example in examples]
         layout = lay_out(rows, self.decoder.card.pad_token, self.device)
         attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
-        # a CPU's pieces stay layers: they end as they would have ended however often the run was held up
-        self.lora.begin(self.decoder.dtype, self.pause.wanted and self.device.type == "cuda")
+        short = self.device.type == "cuda" and self._wish.wanted
+        if self.device.type == "cuda":
+            self.pause = self.blocks.pause = self._wish if short else NEVER
+        self.lora.begin(self.decoder.dtype, short)
         run = self.blocks.start(layout.tokens.numel())
         hidden = self.decoder.hidden(layout.tokens, layout.positions, attend, self.lora.project, run)
         return layout.padded(hidden), layout.keep
