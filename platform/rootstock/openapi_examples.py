@@ -34,6 +34,8 @@ _NAMES: dict[str, Any] = {
     "reference": "support-tone@a3f5a3f5a3f5",
     "adapter": "support-tone@a3f5a3f5a3f5",
     "alias": "support-tone:production",
+    "dataset": "frozen-answers",
+    "check": "fit",
     "version": "support-tone@a3f5a3f5a3f5",
     "current": "support-tone@a3f5a3f5a3f5",
     "canary": "support-tone@7b21c09e44d0",
