@@ -261,7 +261,7 @@ def _data(path: Path, size: int) -> Tensor:
     try:
         with path.open("rb") as file:
             file.seek(-size, os.SEEK_END)
-            read = file.readinto(data.numpy())
+            read = file.readinto(data.numpy().data)
     except OSError as error:
         raise AdapterError(f"{path}: cannot be read: {error.strerror}") from error
     if read != size:
