@@ -56,7 +56,7 @@ def list_offers(request: ApiRequest, cursor: str | None = None, limit: int = 50)
         rows = AdapterGrant.objects.select_related("organisation", "base").filter(
             to_id=owner, revoked_at=None
         )
-        found, following = take_page(rows, cursor=cursor, limit=limit)
+        found, following = take_page(rows, cursor=cursor, limit=limit, own=False)
     return page_of(found, following, OfferOut.from_orm)
 
 
