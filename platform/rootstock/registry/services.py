@@ -10,7 +10,15 @@ from uuid import UUID
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
+from models_zoo.llm.adapter_files import read_lora_config
+from models_zoo.llm.card import (
+    ADAPTER_CONFIG_FILE,
+    AdapterCard,
+    AdapterError,
+    BaseCard,
+    adapter_digest,
+    read_adapter_card,
+)
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -225,7 +233,7 @@ def adapter_register(
                 "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
-                "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
+                "card": _card(card, folder, base),
                 "bytes": size,
                 "created_by": name_of(),
             },
@@ -241,6 +249,19 @@ def adapter_register(
                 data={"digest": digest, "origin": origin, **data},
             )
     return row
+
+
+def _card(card: AdapterCard, folder: Path, base: BaseCard) -> dict[str, Any]:
+    """What is shown of a version: what its files say. People add its purpose and limits."""
+    lora = read_lora_config(folder / ADAPTER_CONFIG_FILE, base)
+    names = ("task", "metrics", "training", "data", "licence", "description", "labels", "bidirectional")
+    told = {name: getattr(card, name) for name in names}
+    return told | {
+        "rank": lora.rank,
+        "scale": lora.scale,
+        "targets": lora.targets,
+        "layers": len(lora.layers),
+    }
 
 
 def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | None:

@@ -15,6 +15,7 @@ from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
 
 MIB = 2**20
+DESCRIBED = 2_000  # characters of each text
 
 
 def version_retire(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
@@ -41,6 +42,22 @@ def version_restore(*, organisation: Organisation, reference: str) -> AdapterVer
         version.retired_at, version.retired_by, version.retired_because = None, "", ""
         version.save(update_fields=["retired_at", "retired_by", "retired_because"])
         _record(version, "restored")
+    return version
+
+
+def version_describe(
+    *, organisation: Organisation, reference: str, purpose: str, limits: str, licence: str
+) -> AdapterVersion:
+    """Say what a version is for, where it should not be used, and its licence. Its files stay as they are."""
+    told = {"purpose": purpose.strip(), "limits": limits.strip(), "licence": licence.strip()}
+    for name, text in told.items():
+        if len(text) > DESCRIBED:
+            raise InvalidInput.field(name, f"must have at most {DESCRIBED} characters")
+    with tenant(organisation):
+        version = _locked(reference)
+        version.card = version.card | told
+        version.save(update_fields=["card"])
+        _record(version, "described")
     return version
 
 
