@@ -35,7 +35,6 @@ _NAMES: dict[str, Any] = {
     "adapter": "support-tone@a3f5a3f5a3f5",
     "alias": "support-tone:production",
     "dataset": "frozen-answers",
-    "purpose": "Answers of the desk",
     "limits": "Not for medical questions",
     "to": "other-bank",
     "from_organisation": "other-bank",
