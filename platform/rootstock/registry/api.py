@@ -6,7 +6,6 @@ from uuid import UUID
 
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
@@ -16,7 +15,7 @@ from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services, versions
 from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
-from rootstock.registry.schemas import TrainSettings
+from rootstock.registry.schemas import AdapterOut, TrainSettings
 
 router = Router(tags=["adapters"])
 
@@ -37,6 +36,7 @@ class DatasetOut(Schema):
     id: UUID
     name: str
     task: str
+    is_test: bool
     sha256: str
     rows: int
     bytes: int
@@ -45,30 +45,18 @@ class DatasetOut(Schema):
     erased_at: datetime | None
 
 
-class AdapterOut(Schema):
-    """An adapter version. `dataset_erased_at`: it was trained on a data set that held a person erased since."""
-
-    id: UUID
-    reference: str
-    name: str
-    digest: str
-    base_fingerprint: str = Field(alias="base.fingerprint")
-    card: dict[str, Any]
-    bytes: int
-    job_id: UUID | None
-    dataset_id: UUID | None
-    dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
-    origin: str
-    keep: str
-    created_at: datetime
-    retired_at: datetime | None
-    retired_because: str
-
-
 class KeepIn(Schema):
     """Where workers keep the weights whatever else is asked for: nowhere, in memory, or on the device."""
 
     keep: Literal["", "warm", "pinned"]
+
+
+class CardIn(Schema):
+    """What a version is for, where it should not be used, and its licence."""
+
+    purpose: str = ""
+    limits: str = ""
+    licence: str = ""
 
 
 class TrainIn(TrainSettings, Schema):
@@ -99,9 +87,15 @@ def create_dataset(
     request: ApiRequest,
     name: Form[str],
     file: File[UploadedFile],
+    task: Form[str] = "chat",
+    is_test: Form[bool] = False,
     subject_ids: Form[list[UUID]] = [],  # noqa: B006 (only read)
 ) -> Status[Dataset]:
-    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+    """Upload examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+
+    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer; of `classification`:
+    `{"text", "labels": […]}`; of `tagging`: `{"text", "spans": [[start, end, label], …]}`. With `is_test` it is a
+    frozen test set: adapters are evaluated on it, and none is trained on it.
 
     `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
     exports, and destroyed with the erasure of any of them.
@@ -113,6 +107,8 @@ def create_dataset(
         organisation=request.auth.organisation,
         name=name,
         content=file,
+        task=task,
+        is_test=is_test,
         subject_ids=subject_ids,
         created_by=request.auth.user,
     )
@@ -155,6 +151,13 @@ def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> Adapte
     """Say where workers keep an adapter's weights."""
     organisation = request.auth.organisation
     return versions.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+
+
+@router.put("/adapters/{reference}/card", response=AdapterOut, auth=scope("adapters:write"))
+def describe_adapter(request: ApiRequest, reference: str, payload: CardIn) -> AdapterVersion:
+    """Say what an adapter is for, where it should not be used, and its licence."""
+    organisation = request.auth.organisation
+    return versions.version_describe(organisation=organisation, reference=reference, **payload.dict())
 
 
 @router.post("/adapters/{reference}/retire", response=AdapterOut, auth=scope("adapters:approve"))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 NAME = "tone:production"
+AGREED = {"because": "I agree", "without_evaluation": True}
 BOTH = ("adapters:read", "adapters:write", "adapters:approve")
 
 
@@ -33,13 +34,23 @@ def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
         assert asked.status_code == 201, asked.content
         path = f"/promotions/{asked.json()['id']}"
         assert first.post(f"{path}/approve", {}).status_code == 403
-        assert second.post(f"{path}/approve", {"because": "I agree"}).json()["current"] == version.reference
+        assert second.post(f"{path}/approve", AGREED).json()["current"] == version.reference
         assert first.get(path).json()["state"] == "approved"
     assert first.post(f"/aliases/{NAME}/roll-back", {"reason": "rude"}).json()["current"] == one.reference
     moves = first.get(f"/aliases/{NAME}/moves").json()["items"]
     assert [move["move"] for move in moves] == ["roll_back", "serve", "serve"]
     assert first.get("/aliases").json()["items"][0]["generation"] == 3
     assert first.get("/promotions?state=open").json()["items"] == []
+
+
+def test_a_card_says_what_it_is_for(make_version: Any, two_people: Any) -> None:
+    api, one = two_people[0], make_version()
+    told = api.put(
+        f"/adapters/{one.reference}/card", {"purpose": "Answers", "limits": "No medical advice"}
+    ).json()
+    assert (told["card"]["purpose"], told["card"]["task"]) == ("Answers", "chat")
+    refused = api.put(f"/adapters/{one.reference}/card", {"limits": "x" * 2001})
+    assert [error["field"] for error in refused.json()["errors"]] == ["limits"]
 
 
 def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
@@ -78,7 +89,7 @@ def test_it_is_private(world: Any, make_version: Any, two_people: Any) -> None:
     )
     path = f"/promotions/{asked.json()['id']}"
     world.assert_private(f"/api/v1{path}", "adapters:read")
-    second.post(f"{path}/approve", {})
+    second.post(f"{path}/approve", AGREED)
     world.assert_private(f"/api/v1/aliases/{NAME}", "adapters:read")
     only_asks = world.api("adapters:read", "adapters:write")
     assert only_asks.post(f"/aliases/{NAME}/roll-back", {"reason": "x"}).status_code == 403
