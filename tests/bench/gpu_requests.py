@@ -50,10 +50,12 @@ def vocabulary() -> Vocabulary:
 
 
 class Engine:
-    """The loop over a resident decoder, with `sequences` at once and `adapters` loaded."""
+    """The loop over a resident decoder, with `sequences` at once, of `reply` tokens, and `adapters` loaded."""
 
-    def __init__(self, decoder: Decoder, sequences: int, adapters: int, words: Vocabulary) -> None:
-        blocks = sequences * ((PROMPT + REPLY) // BLOCK + 1)
+    def __init__(
+        self, decoder: Decoder, sequences: int, adapters: int, words: Vocabulary, reply: int = REPLY
+    ) -> None:
+        blocks = sequences * ((PROMPT + reply) // BLOCK + 1)
         cache = PagedCache(LLAMA_8B, blocks, BLOCK, DEVICE)
         limits = Limits(
             sequences=sequences,

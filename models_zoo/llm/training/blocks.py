@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from models_zoo.llm.card import BaseConfig
+from models_zoo.llm.training.pause import NEVER
 
 KEPT_BYTES = 1 << 30  # of intermediate results, where the spec does not say whether to keep them
 
@@ -23,7 +24,7 @@ class Blocks:
     """
 
     def __init__(self, config: BaseConfig, dtype: torch.dtype, recompute: bool | None) -> None:
-        self.pause: Callable[[], None] = _go_on
+        self.pause: Callable[[], None] = NEVER
         self._config, self._dtype, self._recompute = config, dtype, recompute
         self._again = 0  # how many of the layers to come are computed again
 
@@ -56,7 +57,3 @@ def bytes_per_token(config: BaseConfig, dtype: torch.dtype) -> int:
     were normalized, queries, keys, values and their mixture, gate, up and their product."""
     hidden, heads = config.hidden_size, config.heads * config.head_size
     return 8 * hidden + dtype.itemsize * (2 * hidden + 4 * heads + 3 * config.intermediate_size)
-
-
-def _go_on() -> None:
-    """A run that nobody paces."""

@@ -37,6 +37,7 @@ class DatasetOut(Schema):
     id: UUID
     name: str
     task: str
+    is_test: bool
     sha256: str
     rows: int
     bytes: int
@@ -99,9 +100,15 @@ def create_dataset(
     request: ApiRequest,
     name: Form[str],
     file: File[UploadedFile],
+    task: Form[str] = "chat",
+    is_test: Form[bool] = False,
     subject_ids: Form[list[UUID]] = [],  # noqa: B006 (only read)
 ) -> Status[Dataset]:
-    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+    """Upload examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+
+    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer; of `classification`:
+    `{"text", "labels": […]}`; of `tagging`: `{"text", "spans": [[start, end, label], …]}`. With `is_test` it is a
+    frozen test set: adapters are evaluated on it, and none is trained on it.
 
     `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
     exports, and destroyed with the erasure of any of them.
@@ -113,6 +120,8 @@ def create_dataset(
         organisation=request.auth.organisation,
         name=name,
         content=file,
+        task=task,
+        is_test=is_test,
         subject_ids=subject_ids,
         created_by=request.auth.user,
     )

@@ -20,11 +20,12 @@ from rootstock.files.services import file_check, file_open, file_remove, file_st
 from rootstock.files.uploads import Upload, digest_of
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
+from rootstock.paging import refuse_other
 from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.contents import adapter_store
-from rootstock.registry.datasets import check_chat_stream
+from rootstock.registry.datasets import EXAMPLES, check_stream
 from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson, Origin
 from rootstock.webhooks.services import event_emit
 
@@ -36,15 +37,19 @@ def dataset_create(
     organisation: Organisation,
     name: str,
     content: Upload,
+    task: str = "chat",
+    is_test: bool = False,
     subject_ids: Collection[UUID] = (),
     created_by: User | None = None,
 ) -> tuple[Dataset, bool]:
-    """Store a chat data set, and which persons it holds: it is destroyed with the erasure of any of them.
+    """Store a data set, and which persons it holds: it is destroyed with the erasure of any of them.
 
-    The same content again, by whatever name, gives the row that is there, with these persons too, and False.
+    A test set is frozen: nothing is trained on it. The same content again, by whatever name, gives the row that is
+    there, with these persons too, and False; Conflict where that is for training and this for testing, or vice versa.
     """
     check_name(name)
-    rows = check_chat_stream(cast(BinaryIO, content.file))
+    refuse_other("task", task, EXAMPLES)
+    rows = check_stream(cast(BinaryIO, content.file), task)
     content.seek(0)
     content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
     with tenant(organisation):
@@ -52,7 +57,8 @@ def dataset_create(
         _refuse_erased(Dataset.objects.filter(sha256=digest_of(content)).first())
     file, is_new = _stored(organisation, content, created_by)
     try:
-        return _row_ensure(organisation, name, rows, file, subject_ids)
+        about = {"name": name, "task": task, "is_test": is_test, "rows": rows}
+        return _row_ensure(organisation, about, file, subject_ids)
     except DomainError:
         if is_new:  # a person was erased meanwhile: what was uploaded goes too
             with tenant(organisation):
@@ -61,16 +67,17 @@ def dataset_create(
 
 
 def _row_ensure(
-    organisation: Organisation, name: str, rows: int, file: StoredFile, subject_ids: Collection[UUID]
+    organisation: Organisation, about: dict[str, Any], file: StoredFile, subject_ids: Collection[UUID]
 ) -> tuple[Dataset, bool]:
     with tenant(organisation) as owner:
         persons = subjects_locked(subject_ids, "subject_ids")
         row, created = Dataset.objects.select_for_update().get_or_create(
             organisation=organisation,
             sha256=file.sha256,
-            defaults={"name": name, "task": "chat", "rows": rows, "bytes": file.bytes, "file": file},
+            defaults=about | {"bytes": file.bytes, "file": file},
         )
         _refuse_erased(row)
+        _refuse_other_use(row, about)
         if row.file_id is None:
             row.file = file
             row.save(update_fields=["file"])
@@ -91,11 +98,18 @@ def _refuse_erased(row: Dataset | None) -> None:
         raise Conflict("file: this content was destroyed with the erasure of a person whom it held")
 
 
+def _refuse_other_use(row: Dataset, about: dict[str, Any]) -> None:
+    if (row.task, row.is_test) != (about["task"], about["is_test"]):
+        use = "a test set" if row.is_test else "training data"
+        raise Conflict(f"file: this content is {use} for {row.task} already ({row.name})")
+
+
 def dataset_empty(dataset: Dataset, done: str) -> None:
     """Delete a data set's content; the row stays, and says so. Call it inside `tenant()`."""
     file, dataset.file = dataset.file, None
     if done == "erased":
         dataset.erased_at = timezone.now()
+    dataset.evaluations.update(samples=[])
     dataset.save(update_fields=["file", "erased_at"])
     audit_record(
         organisation=dataset.organisation_id,
@@ -159,6 +173,9 @@ def adapter_train(
         dataset = Dataset.objects.filter(pk=dataset_id).first()
         if dataset is None:
             raise NotFound("dataset_id: no such data set")
+        if dataset.is_test or dataset.task != "chat":
+            use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
+            raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
         _file_of(dataset)
         job = job_create(
             organisation=organisation,

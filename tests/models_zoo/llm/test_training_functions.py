@@ -1,5 +1,6 @@
 """What training computes by hand: gradients, what is computed again, examples laid end to end."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.linear import DenseMatrix
 from models_zoo.llm.training import TrainSpec
 from models_zoo.llm.training import blocks as blocks_module
+from models_zoo.llm.training import pause as pause_module
 from models_zoo.llm.training.blocks import Blocks, bytes_per_token
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
@@ -81,6 +83,25 @@ def test_a_run_pauses_before_every_layer_both_ways(base: TinyBase, decoder: Deco
     made.blocks.pause = lambda: pauses.append(1)
     gradients(made)
     assert len(pauses) == 2 * base.card.config.layers - 1  # nothing comes before the first layer
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_short_pieces_change_no_gradient_and_pause_between(
+    base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, recompute: bool
+) -> None:
+    whole = gradients(student(decoder, base, recompute=recompute))
+    monkeypatch.setattr(pause_module, "PIECE", 16 * 128 * 512)  # 16 rows of gate_up
+    monkeypatch.setattr(pause_module, "LEAST_ROWS", 1)
+    made, pauses = student(decoder, base, recompute=recompute), []
+    made.lora.pause = lambda: pauses.append(1)  # type: ignore[assignment]
+    begin = made.lora.begin
+    monkeypatch.setattr(made.lora, "begin", lambda dtype, short: begin(dtype, short=True))
+    pieces = gradients(made)
+    for found, expected in zip(pieces, whole, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    rows = sum(len(example.ids) for example in EXAMPLES)
+    least = base.card.config.layers * math.ceil(rows / 16)
+    assert len(pauses) > (3 if recompute else 2) * least
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
