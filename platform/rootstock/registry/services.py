@@ -24,6 +24,7 @@ from rootstock.paging import refuse_other
 from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.cards import card_kept
 from rootstock.registry.contents import adapter_store
 from rootstock.registry.datasets import EXAMPLES, check_stream
 from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson, Origin
@@ -207,11 +208,12 @@ def adapter_register(
     """
     try:
         digest, card = adapter_digest(folder), read_adapter_card(folder)
+        base = base_card()
+        if base is None or card.base_fingerprint != base.fingerprint:
+            raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
+        kept = card_kept(folder, card, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
-    base = base_card()
-    if base is None or card.base_fingerprint != base.fingerprint:
-        raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
     dataset = _trained_on(organisation, job_id)
     size = sum(f.stat().st_size for f in folder.iterdir())
     adapter_store(organisation.pk, digest, folder)
@@ -225,7 +227,7 @@ def adapter_register(
                 "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
-                "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
+                "card": kept,
                 "bytes": size,
                 "created_by": name_of(),
             },

@@ -274,7 +274,8 @@ def trained(folder: Path) -> Path:
     assert card
     folder.mkdir()
     (folder / ADAPTER_FILE).write_bytes(folder.name.encode())
-    (folder / ADAPTER_CONFIG_FILE).write_text("{}")
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(config))
     write_card(
         AdapterCard(name="desk", task="chat", base_fingerprint=card.fingerprint), folder / ADAPTER_CARD_FILE
     )
