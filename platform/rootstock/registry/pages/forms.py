@@ -1,0 +1,61 @@
+"""Forms of the registry's pages."""
+
+from typing import Any
+
+from django import forms
+
+from rootstock.registry.aliases import REASON_LIMIT
+from rootstock.registry.models import AdapterVersion, Change, Keep
+
+
+class ProposalForm(forms.Form):
+    """What an alias should serve, and why."""
+
+    alias = forms.CharField(
+        max_length=84,
+        help_text="Such as support-tone:production. One that is not there yet is made by its first promotion.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "known-aliases"}),
+    )
+    change = forms.ChoiceField(label="What", choices=Change.choices)
+    share = forms.IntegerField(
+        label="Share of the requests, in percent",
+        required=False,
+        min_value=1,
+        max_value=99,
+        help_text="For a canary or a comparison.",
+    )
+    reason = forms.CharField(
+        max_length=REASON_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For the second person, and for the record.",
+    )
+
+    def fields_given(self) -> dict[str, Any]:
+        """As the service takes them."""
+        given = dict(self.cleaned_data)
+        given["share"] = (given["share"] or 0) / 100 if given["change"] != Change.SERVE else 1.0
+        return given
+
+
+class KeepForm(forms.Form):
+    """Where workers keep a version."""
+
+    keep = forms.ChoiceField(
+        label="Workers keep it",
+        choices=Keep.choices,
+        required=False,
+        help_text="What an alias serves is kept in memory anyway.",
+    )
+
+
+class CompareForm(forms.Form):
+    """Two versions."""
+
+    one = forms.ChoiceField(label="This version")
+    other = forms.ChoiceField(label="Beside")
+
+    def __init__(self, *args: Any, versions: list[AdapterVersion], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "Choose"), *((str(one.pk), one.reference) for one in versions)]
+        for name in ("one", "other"):
+            self.fields[name] = forms.ChoiceField(label=self.fields[name].label, choices=choices)
