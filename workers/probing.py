@@ -19,7 +19,11 @@ TEXTS = (
 
 
 class ProbeHandler:
-    """Payload {digest} -> {difference}: the largest distance between a text's unit vector with and without it."""
+    """Payload {digest} -> {difference}: how far it changes what comes out, on a few texts.
+
+    Of a chat adapter, the largest distance of a text's unit vector from the base's; of a classifier, the largest
+    difference that texts make to a label's probability. None of a tagger: it may rightly mark nothing.
+    """
 
     def load(self, runtime: Runtime) -> None:
         """Keep the runtime."""
@@ -45,7 +49,17 @@ class ProbeHandler:
         except EngineError as error:
             return Unavailable(f"the adapter could not be tried: {error}", retry_after=5)
 
-    def _difference(self, name: str, request: LaneRequest) -> float:
-        call = Call(str(request.organisation_id), Priority.EVALUATION, request.deadline)
-        told = [self._runtime.engine.embed(TEXTS, adapter, call) for adapter in (None, name)]
+    def _difference(self, name: str, request: LaneRequest) -> float | None:
+        call, engine = (
+            Call(str(request.organisation_id), Priority.EVALUATION, request.deadline),
+            self._runtime.engine,
+        )
+        task = engine.card(name).task
+        if task == "tagging":
+            engine.tag(TEXTS, name, call)
+            return None
+        if task == "classification":
+            found = [list(one.values()) for one in engine.classify(TEXTS, name, call)]
+            return float(max(max(column) - min(column) for column in zip(*found, strict=True)))
+        told = [engine.embed(TEXTS, adapter, call) for adapter in (None, name)]
         return max(math.dist(a.vector, b.vector) for a, b in zip(*told, strict=True))

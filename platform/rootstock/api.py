@@ -37,6 +37,8 @@ from rootstock.openapi import RestApi
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.alias_api import router as alias_router
 from rootstock.registry.api import router as registry_router
+from rootstock.registry.evaluation_api import router as evaluation_router
+from rootstock.registry.grant_api import router as grant_router
 from rootstock.registry.upload_api import router as upload_router
 from rootstock.webhooks.api import router as webhooks_router
 
@@ -153,8 +155,10 @@ api.add_router("/files", files_router)
 api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
-api.add_router("", upload_router)  # before `/adapters/{reference}`
+api.add_router("", upload_router)  # these two before `/adapters/{reference}`
+api.add_router("", grant_router)
 api.add_router("", registry_router)
+api.add_router("", evaluation_router)
 api.add_router("", alias_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

@@ -79,6 +79,9 @@ LANES: dict[str, Lane] = {
         deadline_s=600.0,
         sealed=True,
     ),
+    "registry.evaluate": Lane(
+        "workers.evaluating.EvaluateHandler", "language", max_batch=16, deadline_s=600.0, sealed=True
+    ),
     "registry.probe": Lane("workers.probing.ProbeHandler", "language", max_batch=1, deadline_s=60.0),
     "support.emotion": Lane(
         "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
@@ -108,6 +111,13 @@ JOB_KINDS: dict[str, JobKind] = {
         "adapters:write",
         kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
         params="rootstock.registry.schemas.TrainParams",
+    ),
+    "adapters.evaluate": JobKind(
+        "rootstock.registry.evaluation.evaluate",
+        "general",
+        "Evaluate an adapter",
+        "adapters:write",
+        kept="Nothing; an evaluation is stored whole or not at all.",
     ),
     "adapters.intake": JobKind(
         "rootstock.registry.intake.intake",

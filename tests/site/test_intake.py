@@ -67,7 +67,7 @@ def test_two_files_do_as_well(api: Any, tmp_path: Path) -> None:
     [
         ({"target_modules": ".*"}, "configuration: adapter_config.json: target_modules is '.*'"),
         ({"r": 8}, "fit: adapter_model.safetensors: "),
-        ({"size": 1e-6}, "effect: it changes the base's vectors by 0.0000"),
+        ({"size": 1e-6}, "effect: it changes what comes out by 0.0000"),
         ({"size": float("nan")}, "values: adapter_model.safetensors: "),
     ],
 )

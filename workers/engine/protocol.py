@@ -8,6 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from models_zoo.llm.card import AdapterCard
+
 Message = Mapping[str, str]
 
 
@@ -246,6 +248,8 @@ class Engine(Protocol):
     def pin(self, adapter: str, pinned: bool = True) -> None: ...
 
     def warm(self, adapter: str) -> bool: ...
+
+    def card(self, adapter: str) -> AdapterCard: ...
 
     def adapters(self) -> list[AdapterResidency]: ...
 

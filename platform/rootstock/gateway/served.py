@@ -79,9 +79,8 @@ def model_find(
             found = _resolved(name, key or secrets.token_hex(8), card)
         else:
             version = _version(name)
+            _refuse_unfit(version)
             found = _adapter(version, card, _names_of([version]).get(version.pk, []))
-    if found.fingerprint != card.fingerprint:
-        raise InvalidInput.field("model", f"{found.id} was made for another base than the one served here")
     if task and found.task != task:
         raise InvalidInput.field("model", f"{found.id} is an adapter for {found.task}, not for {task}")
     return found
@@ -91,6 +90,7 @@ def _resolved(name: str, key: str, card: BaseCard) -> Served:
     means = resolve(name, key)
     if means is None:
         raise _unknown(f"your organisation has no alias {name[:84]!r}")
+    _refuse_unfit(means.version)
     served = _adapter(means.version, card, [name])
     shadow = means.shadow.reference if means.shadow and not unfit(means.shadow) else ""
     return replace(served, alias=name, shadow=shadow)
@@ -113,6 +113,11 @@ def _version(name: str) -> AdapterVersion:
         several = ", ".join(version.reference for version in living)
         raise InvalidInput.field("model", f"{name} has several versions; name one of {several}")
     return living[0]
+
+
+def _refuse_unfit(version: AdapterVersion) -> None:
+    if why := unfit(version):
+        raise InvalidInput.field("model", f"{version.reference} {why}")
 
 
 def _unknown(told: str) -> ModelNotFound:

@@ -101,9 +101,13 @@ def get_promotion(request: ApiRequest, promotion_id: UUID) -> PromotionOut:
 
 @router.post("/promotions/{uuid:promotion_id}/approve", response=AliasOut, auth=scope(DECIDE))
 def approve(request: ApiRequest, promotion_id: UUID, payload: ApprovalIn) -> AliasOut:
-    """Agree, as somebody else than who asked: the alias moves now. 403 for who asked for it."""
+    """Agree, as somebody else than who asked: the alias moves now. 403 for who asked for it, 409 for a version that was
+    never evaluated unless `without_evaluation` says that this is known."""
     row = aliases.promotion_approve(
-        organisation=request.auth.organisation, promotion_id=promotion_id, because=payload.because
+        organisation=request.auth.organisation,
+        promotion_id=promotion_id,
+        because=payload.because,
+        without_evaluation=payload.without_evaluation,
     )
     return alias_out(row)
 

@@ -36,9 +36,10 @@ class PromotionIn(BecauseIn):
 
 
 class ApprovalIn(Schema):
-    """What the second person has to say, if anything."""
+    """What the second person has to say, if anything; to agree without an evaluation they have to say why."""
 
     because: Annotated[str, StringConstraints(max_length=300)] = ""
+    without_evaluation: bool = False
 
 
 class PromotionOut(Schema):

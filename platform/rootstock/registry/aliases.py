@@ -45,13 +45,19 @@ def promotion_request(
     return promotion
 
 
-def promotion_approve(*, organisation: Organisation, promotion_id: UUID, because: str = "") -> Alias:
-    """Agree, as somebody else than who asked; the alias moves in the same transaction."""
+def promotion_approve(
+    *, organisation: Organisation, promotion_id: UUID, because: str = "", without_evaluation: bool = False
+) -> Alias:
+    """Agree, as somebody else than who asked; the alias moves in the same transaction.
+
+    The version must have been evaluated on a frozen test set; to agree without that takes a reason.
+    """
     with tenant(organisation):
         promotion = _open(promotion_id)
         check_two_persons(promotion.person, name_of())
         version = _servable(promotion.version.reference)
         _check_use(promotion.alias, version, promotion.change)
+        _check_evaluated(version, because, without_evaluation)
         _decide(promotion, Promotion.State.APPROVED, because)
         alias = _moved(promotion)
         _tell(promotion, "approved")
@@ -205,6 +211,16 @@ def _check_use(alias: str, version: AdapterVersion, change: str) -> None:
         )
     if version in (row.current, getattr(row, change, None)):
         raise Conflict(f"{alias} has {version.reference} there already")
+
+
+def _check_evaluated(version: AdapterVersion, because: str, without: bool) -> None:
+    if version.evaluations.exists():
+        return
+    if not without:
+        told = "evaluate it, or say without_evaluation and why"
+        raise Conflict(f"{version.reference} was never evaluated on a frozen test set: {told}")
+    if not because.strip():
+        raise InvalidInput.field("because", "say why it may be served without an evaluation")
 
 
 def _check_alias(alias: str) -> None:

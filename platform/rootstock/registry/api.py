@@ -6,7 +6,6 @@ from uuid import UUID
 
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
@@ -16,7 +15,7 @@ from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services, versions
 from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
-from rootstock.registry.schemas import TrainSettings
+from rootstock.registry.schemas import AdapterOut, TrainSettings
 
 router = Router(tags=["adapters"])
 
@@ -44,26 +43,6 @@ class DatasetOut(Schema):
     subject_ids: list[UUID]
     created_at: datetime
     erased_at: datetime | None
-
-
-class AdapterOut(Schema):
-    """An adapter version. `dataset_erased_at`: it was trained on a data set that held a person erased since."""
-
-    id: UUID
-    reference: str
-    name: str
-    digest: str
-    base_fingerprint: str = Field(alias="base.fingerprint")
-    card: dict[str, Any]
-    bytes: int
-    job_id: UUID | None
-    dataset_id: UUID | None
-    dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
-    origin: str
-    keep: str
-    created_at: datetime
-    retired_at: datetime | None
-    retired_because: str
 
 
 class KeepIn(Schema):

@@ -145,8 +145,10 @@ def _effect(job: JobHandle, folder: Path) -> Outcome:
 def _judged(told: dict[str, Any]) -> Outcome:
     if told.get("refused"):
         return _outcome("effect", told["refused"], passed=False)
+    if told["difference"] is None:
+        return _outcome("effect", "it loads and tags; the base alone has no tags to compare with")
     changed = float(told["difference"])
-    text = f"it changes the base's vectors by {changed:.4f}"
+    text = f"it changes what comes out by {changed:.4f}"
     if changed < LEAST_EFFECT:
         return _outcome("effect", f"{text}, expected at least {LEAST_EFFECT}", passed=False)
     return _outcome("effect", text)

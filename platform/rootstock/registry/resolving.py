@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterVersion, Alias
+from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,10 +40,17 @@ def place(version: AdapterVersion, key: str) -> float:
 
 
 def unfit(version: AdapterVersion) -> str:
-    """Why a version cannot be served; empty if it can."""
+    """Why a version cannot be served; empty if it can. Inside `tenant()`."""
     card = base_card()
     if version.retired_at:
         return "is retired"
     if card is None or version.base.fingerprint != card.fingerprint:
         return "was made for another base than the one served here"
+    if version.origin == Origin.SHARED and not _is_granted(version):
+        return "was taken back by the organisation that shared it"
     return ""
+
+
+def _is_granted(version: AdapterVersion) -> bool:
+    given = AdapterGrant.objects.filter(to_id=version.organisation_id, digest=version.digest, revoked_at=None)
+    return given.exists()

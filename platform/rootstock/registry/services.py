@@ -135,7 +135,7 @@ def _stored(organisation: Organisation, content: Upload, created_by: User | None
 
 def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
     """The data set's content as a file in `folder`, for a program that reads files."""
-    file_id = _file_of(dataset)
+    file_id = dataset_file(dataset)
     _, stored = file_open(organisation=dataset.organisation_id, file_id=file_id, done="used")
     path = folder / f"{dataset.sha256}.jsonl"
     with stored, path.open("wb") as copy:
@@ -143,8 +143,8 @@ def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
     return path
 
 
-def _file_of(dataset: Dataset) -> UUID:
-    """The file with the content. Raises where it is there no more."""
+def dataset_file(dataset: Dataset) -> UUID:
+    """The file with the content. Raises Conflict or InvalidInput where it is there no more."""
     if dataset.erased_at:
         raise Conflict("dataset_id: it was destroyed with the erasure of a person whom it held")
     if dataset.file_id is None:
@@ -177,7 +177,7 @@ def adapter_train(
         if dataset.is_test or dataset.task != "chat":
             use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
             raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
-        _file_of(dataset)
+        dataset_file(dataset)
         job = job_create(
             organisation=organisation,
             kind="adapters.train",

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 NAME = "tone:production"
+AGREED = {"because": "I agree", "without_evaluation": True}
 BOTH = ("adapters:read", "adapters:write", "adapters:approve")
 
 
@@ -33,7 +34,7 @@ def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
         assert asked.status_code == 201, asked.content
         path = f"/promotions/{asked.json()['id']}"
         assert first.post(f"{path}/approve", {}).status_code == 403
-        assert second.post(f"{path}/approve", {"because": "I agree"}).json()["current"] == version.reference
+        assert second.post(f"{path}/approve", AGREED).json()["current"] == version.reference
         assert first.get(path).json()["state"] == "approved"
     assert first.post(f"/aliases/{NAME}/roll-back", {"reason": "rude"}).json()["current"] == one.reference
     moves = first.get(f"/aliases/{NAME}/moves").json()["items"]
@@ -78,7 +79,7 @@ def test_it_is_private(world: Any, make_version: Any, two_people: Any) -> None:
     )
     path = f"/promotions/{asked.json()['id']}"
     world.assert_private(f"/api/v1{path}", "adapters:read")
-    second.post(f"{path}/approve", {})
+    second.post(f"{path}/approve", AGREED)
     world.assert_private(f"/api/v1/aliases/{NAME}", "adapters:read")
     only_asks = world.api("adapters:read", "adapters:write")
     assert only_asks.post(f"/aliases/{NAME}/roll-back", {"reason": "x"}).status_code == 403

@@ -38,7 +38,12 @@ def promote(world: Any, ask: Any) -> Any:
     def promote(version: Any, change: str = "serve", share: float = 0.5, alias: str = NAME) -> Alias:
         asked = ask(version, change, share, alias)
         with as_person(world.colleague):
-            return aliases.promotion_approve(organisation=world.organisation, promotion_id=asked.pk)
+            return aliases.promotion_approve(
+                organisation=world.organisation,
+                promotion_id=asked.pk,
+                because="known",
+                without_evaluation=True,
+            )
 
     return promote
 
@@ -85,6 +90,17 @@ def test_nobody_agrees_with_themselves(world: Any, make_version: Any, ask: Any) 
     assert (refused.state, refused.because) == ("refused", "too early")
     with as_person(world.colleague), pytest.raises(Conflict, match="is refused already"):
         aliases.promotion_approve(organisation=world.organisation, promotion_id=asked.pk)
+
+
+def test_what_was_never_evaluated_takes_a_reason(world: Any, make_version: Any, ask: Any) -> None:
+    asked = ask(make_version())
+    with as_person(world.colleague):
+        with pytest.raises(Conflict, match="was never evaluated on a frozen test set"):
+            aliases.promotion_approve(organisation=world.organisation, promotion_id=asked.pk, because="fine")
+        with pytest.raises(InvalidInput, match="because: say why"):
+            aliases.promotion_approve(
+                organisation=world.organisation, promotion_id=asked.pk, without_evaluation=True
+            )
 
 
 def test_a_canary_gets_its_share_and_always_the_same(world: Any, make_version: Any, promote: Any) -> None:

@@ -1,6 +1,7 @@
 """Bases, data sets, adapters, and the aliases under which they are served."""
 
 from rootstock.registry.models.adapters import (
+    AdapterGrant,
     AdapterUpload,
     AdapterVersion,
     BaseModel,
@@ -13,6 +14,7 @@ from rootstock.registry.models.aliases import Alias, AliasMove, Change, Move, Pr
 from rootstock.registry.models.datasets import Dataset, DatasetPerson
 
 __all__ = [
+    "AdapterGrant",
     "AdapterUpload",
     "AdapterVersion",
     "Alias",

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from rootstock.accounts.models import User
+from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.ids import uuid7
 from rootstock.jobs.models import Job
@@ -71,6 +71,37 @@ class AdapterVersion(TenantModel):
     def task(self) -> str:
         """chat, classification or tagging."""
         return str(self.card.get("task", "chat"))
+
+
+class AdapterGrant(TenantModel):
+    """An organisation lets another use a version of its own, until it takes that back.
+
+    The receiving organisation may read the row. It sees no rows of the giver's, so that what it takes stands here.
+    """
+
+    version = models.ForeignKey(AdapterVersion, on_delete=models.CASCADE, related_name="grants")
+    to = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+    base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="+")
+    card = models.JSONField(default=dict)
+    bytes = models.PositiveBigIntegerField(default=0)
+    granted_by = models.CharField(max_length=60)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "to"], condition=models.Q(revoked_at=None), name="one_grant_at_a_time"
+            )
+        ]
+        indexes = [models.Index(fields=["to", "digest"], name="grant_by_receiver")]
+
+    @property
+    def reference(self) -> str:
+        """What it is of."""
+        return f"{self.name}@{self.digest[:12]}"
 
 
 class UploadState(models.TextChoices):
