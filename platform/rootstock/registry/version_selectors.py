@@ -16,12 +16,14 @@ from rootstock.registry.models import (
     Alias,
     AliasMove,
     Change,
+    Dataset,
     Evaluation,
     Promotion,
 )
 
 MOST_EVENTS = 100
 MOST_EVALUATIONS = 50
+MOST_TEST_SETS = 100
 PRODUCTION = "production"
 
 
@@ -97,6 +99,13 @@ def evaluations_of(*, organisation: Organisation, version: AdapterVersion) -> li
     with tenant(organisation):
         rows = Evaluation.objects.filter(version=version).select_related("dataset", "base")
         return list(rows.order_by("-pk")[:MOST_EVALUATIONS])
+
+
+def test_sets_for(*, organisation: Organisation, version: AdapterVersion) -> list[Dataset]:
+    """The frozen test sets that a version can be measured on, the newest first."""
+    with tenant(organisation):
+        rows = Dataset.objects.filter(is_test=True, task=version.task, erased_at=None).exclude(file=None)
+        return list(rows.order_by("-pk")[:MOST_TEST_SETS])
 
 
 def in_production(*, organisation: Organisation, version: AdapterVersion) -> AdapterVersion | None:

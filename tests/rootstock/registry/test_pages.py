@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from rootstock.accounts.models import Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.words import object_url
 from rootstock.console.needs import needs_of
+from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
@@ -26,6 +28,7 @@ from rootstock.registry.models import (
     Promotion,
     ShadowTally,
 )
+from rootstock.registry.services import dataset_create
 from tests.rootstock.registry.conftest import as_person
 
 NAME = "tone:production"
@@ -57,12 +60,15 @@ def propose(client: Client, version: Any, **fields: Any) -> Any:
     return client.post(f"/adapters/{version.pk}/propose/", form | fields)
 
 
-def decide(world: Any, user: Any, what: str = "approve", reason: str = "I agree") -> Any:
-    """The second person's word on the open promotion; the page that follows."""
+def decide(
+    world: Any, user: Any, what: str = "approve", reason: str = "I agree", waiving: bool = True
+) -> Any:
+    """The second person's word on the open promotion, of a version never evaluated; the page that follows."""
     with tenant(world.organisation):
         asked = Promotion.objects.get(state="open")
     path = f"/deployments/promotions/{asked.pk}/{what}"
-    return world.browser(user).post(path, {"reason": reason}, follow=True)
+    given = {"reason": reason, "without_evaluation": "1"} if waiving else {"reason": reason}
+    return world.browser(user).post(path, given, follow=True)
 
 
 @pytest.fixture
@@ -85,7 +91,12 @@ def measured(world: Any, version: Any, **metrics: float) -> Evaluation:
             organisation_id=owner, sha256="d" * 64,
             defaults={"name": "desk-test", "task": "chat", "rows": 40, "bytes": 1, "is_test": True},
         )  # fmt: skip
-        sample = {"input": "Where is it?", "expected": "Here", "base": "<b>No</b> idea", "adapter": version.name}
+        sample = {
+            "input": "Where is it?",
+            "expected": "Here",
+            "base": "<b>No</b> idea",
+            "adapter": version.name,
+        }
         return Evaluation.objects.create(
             organisation_id=owner, version=version, dataset=dataset, base=version.base, rows=40, metrics=metrics,
             baseline={"similarity": 0.25}, samples=[sample],
@@ -133,6 +144,38 @@ def test_a_refusal_needs_a_reason(world: Any, owner: Client, engineer: Any, make
     propose(owner, make_version())
     assert "say why" in decide(world, engineer, "refuse", " ").content.decode()
     assert "too early" in decide(world, engineer, "refuse", "too early").content.decode()
+
+
+def test_what_was_never_evaluated_is_approved_for_a_reason(
+    world: Any, owner: Client, engineer: Any, make_version: Any
+) -> None:
+    version = make_version()
+    propose(owner, version)
+    board = world.browser(engineer).get("/deployments/").content.decode()
+    assert 'name="without_evaluation"' in board
+    assert "It was never evaluated on a frozen test set" in board
+    assert "was never evaluated" in decide(world, engineer, waiving=False).content.decode()
+    assert "say why it may be served" in decide(world, engineer, reason="").content.decode()
+    measured(world, version, similarity=0.5)
+    board = world.browser(engineer).get("/deployments/").content.decode()
+    assert 'name="without_evaluation"' not in board
+    assert "Approved: tone" in decide(world, engineer, reason="", waiving=False).content.decode()
+
+
+def test_it_is_measured_from_its_page(world: Any, owner: Client, make_version: Any) -> None:
+    version = make_version()
+    lines = b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+    upload = SimpleUploadedFile("desk.jsonl", lines * 4)
+    dataset, _ = dataset_create(
+        organisation=world.organisation, name="desk", content=upload, task="chat", is_test=True
+    )
+    assert "desk, 4 examples" in text_of(owner, f"/adapters/{version.pk}/")
+    path = f"/adapters/{version.pk}/evaluate"
+    assert "waits for a worker" in owner.post(path, {"dataset_id": dataset.pk}, follow=True).content.decode()
+    with tenant(world.organisation):
+        assert Job.objects.get(kind="adapters.evaluate").params["version"] == str(version.pk)
+    for wrong in ("x", str(version.pk)):
+        assert "It was not started" in owner.post(path, {"dataset_id": wrong}, follow=True).content.decode()
 
 
 def test_what_waits_is_told_to_who_can_decide(
@@ -368,6 +411,7 @@ def test_they_are_private(world: Any, owner: Client, make_version: Any, promote:
     world.assert_private(f"/adapters/{one.pk}/", "adapters:read")
     world.assert_private(f"/adapters/{one.pk}/propose/", "adapters:write")
     world.assert_private(f"/adapters/{one.pk}/keep", "adapters:write", "post")
+    world.assert_private(f"/adapters/{one.pk}/evaluate", "adapters:write", "post")
     world.assert_private(f"/adapters/{one.pk}/retire", "adapters:approve", "post")
     world.assert_private(f"/adapters/{one.pk}/restore", "adapters:approve", "post")
     world.assert_private(f"/deployments/{alias.pk}/", "adapters:read")
@@ -383,7 +427,9 @@ def test_they_are_private(world: Any, owner: Client, make_version: Any, promote:
     assert answer.status_code == 422
 
 
-def test_who_only_reads_is_offered_nothing(world: Any, owner: Client, make_version: Any, promote: Any) -> None:
+def test_who_only_reads_is_offered_nothing(
+    world: Any, owner: Client, make_version: Any, promote: Any
+) -> None:
     one, two = make_version(), make_version()
     promote(one)
     alias = promote(two)

@@ -12,7 +12,15 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.console.tables.keyset import NEWEST, take
 from rootstock.privacy.persons import name_of, person_behind
 from rootstock.registry import alias_selectors, aliases
-from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Change, Promotion, ShadowTally
+from rootstock.registry.models import (
+    AdapterVersion,
+    Alias,
+    AliasMove,
+    Change,
+    Evaluation,
+    Promotion,
+    ShadowTally,
+)
 from rootstock.registry.pages.common import DECIDE, READ, acted, rights
 from rootstock.registry.pages.history import Happening, moves_timeline
 from rootstock.registry.pages.words import Names, asked
@@ -57,14 +65,22 @@ class Waiting:
     proposed_by: str
     before: AdapterVersion | None
     own: bool
+    evaluated: bool
 
     @property
     def consequence(self) -> str:
         """What an approval does, in words."""
         until = f" Until now it was {self.before.reference}." if self.before else ""
-        return (
-            f"{self.what}.{until} It holds for every request admitted from then on, on all workers at once."
+        unknown = (
+            "" if self.evaluated else " It was never evaluated on a frozen test set: say why it may serve."
         )
+        holds = "It holds for every request admitted from then on, on all workers at once."
+        return f"{self.what}.{until}{unknown} {holds}"
+
+    @property
+    def waiver(self) -> str:
+        """What an approval has to set aside, by the field that says so."""
+        return "" if self.evaluated else "without_evaluation"
 
 
 @dataclass(slots=True, frozen=True)
@@ -113,6 +129,8 @@ def waiting_of(request: PageRequest, promotions: list[Promotion]) -> list[Waitin
     names = Names(request.organisation, [one.requested_by for one in promotions])
     rows = Alias.objects.select_related("current", "canary", "shadow")
     served = {row.name: row for row in rows.filter(name__in={one.alias for one in promotions})}
+    versions = {one.version_id for one in promotions}
+    evaluated = set(Evaluation.objects.filter(version__in=versions).values_list("version", flat=True))
     viewer = person_behind(name_of())
     return [
         Waiting(
@@ -121,6 +139,7 @@ def waiting_of(request: PageRequest, promotions: list[Promotion]) -> list[Waitin
             names.of(one.requested_by),
             _before(served.get(one.alias), one),
             one.person == viewer,
+            one.version_id in evaluated,
         )
         for one in promotions
     ]

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from rootstock.registry.aliases import REASON_LIMIT
-from rootstock.registry.models import AdapterVersion, Change, Keep
+from rootstock.registry.models import AdapterVersion, Change, Dataset, Keep
 
 
 class ProposalForm(forms.Form):
@@ -46,6 +46,17 @@ class KeepForm(forms.Form):
         required=False,
         help_text="What an alias serves is kept in memory anyway.",
     )
+
+
+class EvaluateForm(forms.Form):
+    """A frozen test set to measure on."""
+
+    dataset_id = forms.UUIDField(label="Test set")
+
+    def __init__(self, *args: Any, test_sets: list[Dataset], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(str(one.pk), f"{one.name}, {one.rows:,} examples") for one in test_sets]
+        self.fields["dataset_id"].widget = forms.Select(choices=choices)
 
 
 class CompareForm(forms.Form):

@@ -67,11 +67,14 @@ def _measured(request: PageRequest, version: AdapterVersion, against: AdapterVer
 def approve(request: PageRequest, promotion_id: UUID) -> HttpResponse:
     """Agree: the alias moves."""
     found = alias_selectors.promotion_get(organisation=request.organisation, promotion_id=promotion_id)
-    because = request.POST.get("reason", "")
+    because, without = request.POST.get("reason", ""), request.POST.get("without_evaluation") == "1"
     return acted(
         request,
         lambda: aliases.promotion_approve(
-            organisation=request.organisation, promotion_id=promotion_id, because=because
+            organisation=request.organisation,
+            promotion_id=promotion_id,
+            because=because,
+            without_evaluation=without,
         ),
         f"Approved: {asked(found)}, from now on.",
         "promotion",

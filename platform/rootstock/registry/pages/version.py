@@ -16,9 +16,10 @@ from rootstock.jobs.pages import CHART_POINTS, loss_chart
 from rootstock.jobs.selectors import job_curve, job_story
 from rootstock.lanes.health import snapshot
 from rootstock.registry import aliases, versions
+from rootstock.registry.evaluation import evaluation_start
 from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
-from rootstock.registry.pages.forms import KeepForm, ProposalForm
+from rootstock.registry.pages.forms import EvaluateForm, KeepForm, ProposalForm
 from rootstock.registry.pages.history import version_history
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.residency import seats_html, seats_of
@@ -31,6 +32,7 @@ from rootstock.registry.version_selectors import (
     moves_of,
     places_of,
     promotions_of,
+    test_sets_for,
     upload_of,
     version_get,
 )
@@ -89,7 +91,11 @@ def _measured(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:
     production = in_production(organisation=request.organisation, version=version)
     theirs = evaluations_of(organisation=request.organisation, version=production) if production else []
     found = [one for one in comparisons(own, theirs) if one.one]
-    return {"evaluations": own, "comparisons": found, "production": production}
+    test_sets = test_sets_for(organisation=request.organisation, version=version)
+    return {
+        "evaluations": own, "comparisons": found, "production": production,
+        "evaluate_form": EvaluateForm(test_sets=test_sets) if test_sets else None,
+    }  # fmt: skip
 
 
 def _curve(version: AdapterVersion) -> Chart | None:
@@ -115,6 +121,29 @@ def keep(request: PageRequest, version_id: UUID) -> HttpResponse:
         "adapter",
         version_id,
     )
+
+
+@require_POST
+@tenant_page(ASK)
+def evaluate(request: PageRequest, version_id: UUID) -> HttpResponse:
+    """Have it measured on a frozen test set."""
+    version = _version(request, version_id)
+    form = EvaluateForm(request.POST, test_sets=[])
+    made = saved(
+        form,
+        lambda: evaluation_start(
+            organisation=request.organisation,
+            reference=version.reference,
+            created_by=request.user,
+            **form.cleaned_data,
+        ),
+    )
+    if made:
+        messages.success(request, "The evaluation waits for a worker; its figures appear below when it ends.")
+    else:
+        told = "; ".join(text for errors in form.errors.values() for text in errors)
+        messages.error(request, f"It was not started: {told}")
+    return redirect("adapter", version_id)
 
 
 @require_POST
