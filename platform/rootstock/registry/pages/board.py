@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
+from rootstock.console import formats
 from rootstock.console.tables.keyset import NEWEST, take
 from rootstock.privacy.persons import name_of, person_behind
 from rootstock.registry import alias_selectors, aliases
@@ -66,6 +67,17 @@ class Waiting:
     before: AdapterVersion | None
     own: bool
     evaluated: bool
+
+    @property
+    def title(self) -> str:
+        """What waits."""
+        asked_for, version = self.promotion, self.promotion.version.reference
+        share = formats.percentage(asked_for.share)
+        return {
+            Change.SERVE: f"Serving {version} as {asked_for.alias}",
+            Change.CANARY: f"A canary of {version} for {share} of {asked_for.alias}",
+            Change.SHADOW: f"Comparing {version} with {share} of {asked_for.alias}",
+        }[Change(asked_for.change)]
 
     @property
     def consequence(self) -> str:

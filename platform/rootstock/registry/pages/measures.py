@@ -57,6 +57,12 @@ class Comparison:
     other: Evaluation | None
 
     @property
+    def base_name(self) -> str:
+        """The base that the answers were written on."""
+        measured = self.one or self.other
+        return measured.base.name if measured else ""
+
+    @property
     def measures(self) -> list[Measure]:
         """Every figure that either has."""
         mine, theirs = (found.metrics if found else {} for found in (self.one, self.other))

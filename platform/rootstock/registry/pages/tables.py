@@ -130,8 +130,11 @@ def adapters_table(bases: list[tuple[str, str]]) -> Table:
                 csv=lambda row: " ".join(f"{seat.worker}:{seat.row.tier}" for seat in row.seats),
             ),
             Column("bytes", "Size", value=_size, csv=lambda row: row.bytes, css="num"),
-            Column("base", "Base", value=lambda row: row.base.name),
-            Column("origin", "Origin", value=lambda row: Origin(row.origin).label, csv=lambda row: row.origin),
+            Column("base", "Base", value=lambda row: row.base.name, css="nowrap"),
+            Column(
+                "origin", "Origin", value=lambda row: Origin(row.origin).label, csv=lambda row: row.origin,
+                shown=False,
+            ),
             Column("dataset", "Trained on", value=_trained_on, csv=lambda row: row.dataset and row.dataset.name),
             Column("task", "Task", value=lambda row: task_words(row.version), shown=False),
             Column("keep", "Kept", value=lambda row: keep_words(row.version), shown=False),
