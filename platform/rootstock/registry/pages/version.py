@@ -141,7 +141,7 @@ def evaluate(request: PageRequest, version_id: UUID) -> HttpResponse:
     if made:
         messages.success(request, "The evaluation waits for a worker; its figures appear below when it ends.")
     else:
-        told = "; ".join(text for errors in form.errors.values() for text in errors)
+        told = "; ".join(str(text) for errors in form.errors.values() for text in errors)
         messages.error(request, f"It was not started: {told}")
     return redirect("adapter", version_id)
 

@@ -70,7 +70,7 @@ def place_pill(place: Place) -> SafeString:
 
 def places_html(places: list[Place]) -> SafeString | str:
     """Every alias that names a version."""
-    return format_html_join(" ", "{}", ((place_pill(place),) for place in places))
+    return format_html_join(" ", "{}", ((place_pill(place),) for place in places)) or formats.NONE
 
 
 def keep_words(version: AdapterVersion) -> str:
