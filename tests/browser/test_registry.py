@@ -157,6 +157,7 @@ def addresses(made: dict[str, Any]) -> dict[str, str]:
         "version": f"/adapters/{one}/",
         "retired": f"/adapters/{made['retired'].pk}/",
         "propose": f"/adapters/{one}/propose/",
+        "describe": f"/adapters/{one}/card/",
         "compare": f"/adapters/compare/?one={one}&other={other}",
         "compare-choose": "/adapters/compare/",
         "deployments": "/deployments/",

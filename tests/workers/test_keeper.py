@@ -29,7 +29,9 @@ def keeper(engine: LocalEngine) -> Iterator[Keeper]:
 
 
 @pytest.fixture
-def make(world: Any, base: Path, tmp_path: Path) -> Any:
+def make(world: Any, base: Path, tmp_path: Path, settings: Any) -> Any:
+    settings.ENGINE_KEPT_SHARE = 100
+
     def make(seed: int) -> str:
         folder = adapter_in(tmp_path / str(seed), seed)
         return adapter_register(organisation=world.organisation, folder=folder, job_id=None).reference

@@ -51,6 +51,14 @@ class KeepIn(Schema):
     keep: Literal["", "warm", "pinned"]
 
 
+class CardIn(Schema):
+    """What a version is for, where it should not be used, and its licence."""
+
+    purpose: str = ""
+    limits: str = ""
+    licence: str = ""
+
+
 class TrainIn(TrainSettings, Schema):
     """What to train. The defaults suit a few dozen short examples."""
 
@@ -143,6 +151,13 @@ def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> Adapte
     """Say where workers keep an adapter's weights."""
     organisation = request.auth.organisation
     return versions.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+
+
+@router.put("/adapters/{reference}/card", response=AdapterOut, auth=scope("adapters:write"))
+def describe_adapter(request: ApiRequest, reference: str, payload: CardIn) -> AdapterVersion:
+    """Say what an adapter is for, where it should not be used, and its licence."""
+    organisation = request.auth.organisation
+    return versions.version_describe(organisation=organisation, reference=reference, **payload.dict())
 
 
 @router.post("/adapters/{reference}/retire", response=AdapterOut, auth=scope("adapters:approve"))

@@ -10,7 +10,15 @@ from uuid import UUID
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
+from models_zoo.llm.adapter_files import read_lora_config
+from models_zoo.llm.card import (
+    ADAPTER_CONFIG_FILE,
+    AdapterCard,
+    AdapterError,
+    BaseCard,
+    adapter_digest,
+    read_adapter_card,
+)
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -24,7 +32,6 @@ from rootstock.paging import refuse_other
 from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
-from rootstock.registry.cards import card_kept
 from rootstock.registry.contents import adapter_store
 from rootstock.registry.datasets import EXAMPLES, check_stream
 from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson, Origin
@@ -211,7 +218,7 @@ def adapter_register(
         base = base_card()
         if base is None or card.base_fingerprint != base.fingerprint:
             raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
-        kept = card_kept(folder, card, base)
+        kept = _card(card, folder, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
     dataset = _trained_on(organisation, job_id)
@@ -243,6 +250,19 @@ def adapter_register(
                 data={"digest": digest, "origin": origin, **data},
             )
     return row
+
+
+def _card(card: AdapterCard, folder: Path, base: BaseCard) -> dict[str, Any]:
+    """What is shown of a version: what its files say. People add its purpose and limits."""
+    lora = read_lora_config(folder / ADAPTER_CONFIG_FILE, base)
+    names = ("task", "metrics", "training", "data", "licence", "description", "labels", "bidirectional")
+    told = {name: getattr(card, name) for name in names}
+    return told | {
+        "rank": lora.rank,
+        "scale": lora.scale,
+        "targets": lora.targets,
+        "layers": len(lora.layers),
+    }
 
 
 def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | None:

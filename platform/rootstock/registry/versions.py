@@ -1,5 +1,6 @@
 """Writes on versions: where they are kept, and their retirement."""
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -12,6 +13,9 @@ from rootstock.registry.aliases import reason_given
 from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
 from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
+
+MIB = 2**20
+DESCRIBED = 2_000  # characters of each text
 
 
 def version_retire(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
@@ -41,6 +45,22 @@ def version_restore(*, organisation: Organisation, reference: str, reason: str =
     return version
 
 
+def version_describe(
+    *, organisation: Organisation, reference: str, purpose: str, limits: str, licence: str
+) -> AdapterVersion:
+    """Say what a version is for, where it should not be used, and its licence. Its files stay as they are."""
+    told = {"purpose": purpose.strip(), "limits": limits.strip(), "licence": licence.strip()}
+    for name, text in told.items():
+        if len(text) > DESCRIBED:
+            raise InvalidInput.field(name, f"must have at most {DESCRIBED} characters")
+    with tenant(organisation):
+        version = _locked(reference)
+        version.card = version.card | told
+        version.save(update_fields=["card"])
+        _record(version, "described")
+    return version
+
+
 def version_keep(*, organisation: Organisation, reference: str, keep: str) -> AdapterVersion:
     """Say where workers should keep a version's weights, whatever else is asked for."""
     if keep not in Keep.values:
@@ -49,6 +69,8 @@ def version_keep(*, organisation: Organisation, reference: str, keep: str) -> Ad
         version = _locked(reference)
         if version.retired_at and keep:
             raise Conflict(f"{version.reference} is retired")
+        if keep:
+            _check_budget(version, keep)
         version.keep = keep
         version.save(update_fields=["keep"])
         _record(version, "kept", keep=keep)
@@ -58,6 +80,21 @@ def version_keep(*, organisation: Organisation, reference: str, keep: str) -> Ad
 def _locked(reference: str) -> AdapterVersion:
     found = version_named(reference, "adapter")
     return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
+
+
+def _check_budget(version: AdapterVersion, keep: str) -> None:
+    """Raise Conflict when the organisation's kept adapters would take more than its share of a worker."""
+    others = AdapterVersion.objects.exclude(pk=version.pk).exclude(keep=Keep.WHEN_ASKED)
+    held = sum(others.values_list("bytes", flat=True)) + version.bytes
+    most = settings.ENGINE_ADAPTER_BYTES * settings.ENGINE_KEPT_SHARE // 100
+    if held > most:
+        raise Conflict(
+            f"kept adapters would take {held / MIB:,.1f} MiB, your organisation may have {most / MIB:,.1f}"
+        )
+    pinned = others.filter(keep=Keep.PINNED).count() + (keep == Keep.PINNED)
+    slots = max(1, settings.ENGINE_SLOTS * settings.ENGINE_KEPT_SHARE // 100)
+    if pinned > slots:
+        raise Conflict(f"your organisation may pin {slots} adapters; unpin another first")
 
 
 def _refuse_in_use(version: AdapterVersion) -> None:

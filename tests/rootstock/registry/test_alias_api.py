@@ -43,6 +43,16 @@ def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
     assert first.get("/promotions?state=open").json()["items"] == []
 
 
+def test_a_card_says_what_it_is_for(make_version: Any, two_people: Any) -> None:
+    api, one = two_people[0], make_version()
+    told = api.put(
+        f"/adapters/{one.reference}/card", {"purpose": "Answers", "limits": "No medical advice"}
+    ).json()
+    assert (told["card"]["purpose"], told["card"]["task"]) == ("Answers", "chat")
+    refused = api.put(f"/adapters/{one.reference}/card", {"limits": "x" * 2001})
+    assert [error["field"] for error in refused.json()["errors"]] == ["limits"]
+
+
 def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
     api, one = two_people[0], make_version()
     assert api.put(f"/adapters/{one.reference}/keep", {"keep": "pinned"}).json()["keep"] == "pinned"

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from rootstock.accounts.tenancy import tenant
@@ -187,6 +188,27 @@ def test_what_is_served_is_not_retired(world: Any, make_version: Any, ask: Any, 
     assert served(world) == one.reference
 
 
+def test_kept_adapters_have_a_budget(world: Any, make_version: Any, settings: Any) -> None:
+    settings.ENGINE_SLOTS, settings.ENGINE_KEPT_SHARE, settings.ENGINE_ADAPTER_BYTES = 8, 25, 4 * 2**20
+
+    def keep(version: Any, keep: str) -> None:
+        versions.version_keep(organisation=world.organisation, reference=version.reference, keep=keep)
+
+    made = [make_version() for _ in range(4)]
+    for version in made[:2]:
+        keep(version, "pinned")
+        keep(version, "pinned")
+    with pytest.raises(Conflict, match="may pin 2 adapters"):
+        keep(made[2], "pinned")
+    keep(made[2], "warm")
+    with tenant(world.organisation):
+        type(made[3]).objects.filter(pk=made[3].pk).update(bytes=2**21)
+    with pytest.raises(Conflict, match=r"would take 2\.0 MiB, your organisation may have 1\.0"):
+        keep(made[3], "warm")
+    keep(made[0], "")
+    keep(made[2], "pinned")
+
+
 def test_one_change_is_open_at_a_time(make_version: Any, ask: Any) -> None:
     one = make_version()
     ask(one)
@@ -194,7 +216,7 @@ def test_one_change_is_open_at_a_time(make_version: Any, ask: Any) -> None:
         ask(one)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 2), st.none()), max_size=8))
 def test_rolling_back_walks_back(
     world: Any, make_version: Any, promote: Any, steps: list[int | None]

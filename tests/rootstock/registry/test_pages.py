@@ -281,7 +281,7 @@ def test_a_version_tells_what_it_is_and_where_from(world: Any, owner: Client, ma
     with tenant(world.organisation) as organisation:
         version.parent, version.job = parent, job
         version.card |= {
-            "rank": 8, "targets": ["q_proj", "v_proj"], "layers": [0, 1], "licence": "Apache-2.0",
+            "rank": 8, "targets": ["q_proj", "v_proj"], "layers": 2, "licence": "Apache-2.0",
             "description": "Answers kindly", "metrics": {"loss": 0.5}, "training": {"steps": 3},
         }  # fmt: skip
         version.save()
@@ -338,6 +338,18 @@ def test_a_version_is_kept_retired_and_restored(world: Any, owner: Client, make_
     owner.post(f"{path}/restore", {"reason": "it was not"})
     with tenant(world.organisation):
         assert AdapterVersion.objects.get().retired_at is None
+
+
+def test_its_card_says_what_it_is_for(world: Any, owner: Client, make_version: Any) -> None:
+    version = make_version()
+    path = f"/adapters/{version.pk}/card/"
+    told = {"purpose": "Calms <people> down", "limits": "Not for wards", "licence": "MIT"}
+    shown = owner.post(path, told, follow=True).content.decode()
+    assert "Calms &lt;people&gt; down" in shown
+    assert "Not for wards" in shown
+    assert "Not for wards" in owner.get(path).content.decode()
+    assert b"at most 2000 characters" in owner.post(path, {"limits": "x" * 2001}).content
+    world.assert_private(path, "adapters:write")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from django import forms
 
 from rootstock.registry.aliases import REASON_LIMIT
 from rootstock.registry.models import AdapterVersion, Change, Dataset, Keep
+from rootstock.registry.versions import DESCRIBED
 
 
 class ProposalForm(forms.Form):
@@ -46,6 +47,19 @@ class KeepForm(forms.Form):
         required=False,
         help_text="What an alias serves is kept in memory anyway.",
     )
+
+
+class CardForm(forms.Form):
+    """What people say of a version."""
+
+    purpose = forms.CharField(required=False, max_length=DESCRIBED, widget=forms.Textarea(attrs={"rows": 3}))
+    limits = forms.CharField(
+        required=False,
+        max_length=DESCRIBED,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Where it should not be used, and what it does badly.",
+    )
+    licence = forms.CharField(required=False, max_length=DESCRIBED)
 
 
 class EvaluateForm(forms.Form):

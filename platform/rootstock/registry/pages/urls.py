@@ -11,6 +11,7 @@ urlpatterns = [
     path("adapters/compare/", comparing.compare, name="adapter-compare"),
     path("adapters/<uuid:version_id>/", version.version_page, name="adapter"),
     path("adapters/<uuid:version_id>/propose/", version.propose, name="adapter-propose"),
+    path("adapters/<uuid:version_id>/card/", version.describe, name="adapter-card"),
     path("adapters/<uuid:version_id>/keep", version.keep, name="adapter-keep"),
     path("adapters/<uuid:version_id>/evaluate", version.evaluate, name="adapter-evaluate"),
     path("adapters/<uuid:version_id>/retire", version.retire, name="adapter-retire"),

@@ -19,7 +19,7 @@ from rootstock.registry import aliases, versions
 from rootstock.registry.evaluation import evaluation_start
 from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
-from rootstock.registry.pages.forms import EvaluateForm, KeepForm, ProposalForm
+from rootstock.registry.pages.forms import CardForm, EvaluateForm, KeepForm, ProposalForm
 from rootstock.registry.pages.history import version_history
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.residency import seats_html, seats_of
@@ -121,6 +121,24 @@ def keep(request: PageRequest, version_id: UUID) -> HttpResponse:
         "adapter",
         version_id,
     )
+
+
+@require_http_methods(["GET", "POST"])
+@tenant_page(ASK)
+def describe(request: PageRequest, version_id: UUID) -> HttpResponse:
+    """Say what it is for, and where it should not be used."""
+    version = _version(request, version_id)
+    told = {"purpose": version.card.get("description", ""), **version.card}
+    form = CardForm(request.POST or None, initial=told)
+    if saved(
+        form,
+        lambda: versions.version_describe(
+            organisation=request.organisation, reference=version.reference, **form.cleaned_data
+        ),
+    ):
+        messages.success(request, "The card says so now.")
+        return redirect("adapter", version_id)
+    return render(request, "registry/describe.html", {"version": version, "form": form})
 
 
 @require_POST
