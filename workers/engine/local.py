@@ -73,7 +73,7 @@ class LocalEngine:
         decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
         self._decoder = decoder
         self._base, self._device, self._slots = decoder.card, device, slots
-        self._token_ms = token_ms
+        self._token_ms, self._adapter_room = token_ms, adapter_bytes
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
@@ -206,6 +206,7 @@ class LocalEngine:
             slots=self._slots,
             tiers={tier: sum(one.tier == tier for one in residency) for tier in TIERS},
             adapter_bytes=sum(one.bytes for one in residency if one.tier != "disk"),
+            adapter_room=self._adapter_room,
             kv_blocks=self._blocks.count,
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,

@@ -143,7 +143,7 @@ class Residency(Generic[Weights]):
         Raises `EngineError` when it is not available.
         """
         with self._lock:
-            self._available(name)
+            self._available(name).hits += 1
             self._known.want(name)
             self._unswept = True
 
@@ -277,7 +277,7 @@ class Residency(Generic[Weights]):
         slot = self._room.slot(name)
         tier = "device" if slot is not None else "disk" if one.weights is None else "memory"
         return AdapterResidency(
-            name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier=tier, pinned=one.pinned
+            name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier, one.pinned, one.hits
         )
 
     # --- the loader's thread ------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import NotFound
+from rootstock.errors import Conflict, NotFound
 from rootstock.paging import take_page
-from rootstock.registry.models import Alias, AliasMove, Promotion
+from rootstock.registry.aliases import served_before
+from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Promotion, ShadowTally
+
+MOST_OPEN = 100
 
 
 def aliases_page(
@@ -26,6 +29,37 @@ def alias_get(*, organisation: Organisation, name: str) -> Alias:
     if found is None:
         raise NotFound(f"alias: your organisation has no alias {name[:84]!r}")
     return found
+
+
+def alias_by_id(*, organisation: Organisation, alias_id: UUID) -> Alias:
+    """One alias, as pages address it."""
+    with tenant(organisation):
+        found = _aliases().filter(pk=alias_id).first()
+    if found is None:
+        raise NotFound("no such alias")
+    return found
+
+
+def roll_back_target(alias: Alias) -> AdapterVersion | None:
+    """What a roll-back of the alias would serve; None where there is nothing. Call it inside `tenant()`."""
+    try:
+        return served_before(alias)
+    except Conflict:
+        return None
+
+
+def shadow_tally(alias: Alias) -> ShadowTally | None:
+    """All comparisons of what the alias serves with its shadow, summed; None without any. Inside `tenant()`."""
+    rows = ShadowTally.objects.filter(alias=alias, current=alias.current_id, shadow=alias.shadow_id)
+    names = ("compared", "failed", "same", "agreement", "current_ms", "shadow_ms")
+    sums = rows.aggregate(**{name: Sum(name) for name in names})
+    return ShadowTally(**sums) if sums["compared"] or sums["failed"] else None
+
+
+def open_promotions(alias: str = "") -> list[Promotion]:
+    """Those that wait for a second person, of one alias or all, the oldest first. Call it inside `tenant()`."""
+    rows = Promotion.objects.filter(state=Promotion.State.OPEN).select_related("version__base")
+    return list((rows.filter(alias=alias) if alias else rows).order_by("pk")[:MOST_OPEN])
 
 
 def moves_page(

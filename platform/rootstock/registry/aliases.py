@@ -83,7 +83,7 @@ def alias_roll_back(*, organisation: Organisation, alias: str, reason: str) -> A
     """
     with tenant(organisation):
         row = alias_locked(alias)
-        before = _served_before(row)
+        before = served_before(row)
         _move(row, Move.ROLL_BACK, before, reason=reason_given(reason))
         row.current, row.canary, row.shadow = before, None, None
         row.canary_share = row.shadow_share = 0.0
@@ -173,8 +173,11 @@ def _move(
     )
 
 
-def _served_before(row: Alias) -> AdapterVersion:
-    """What the alias served to everybody before the present version, and can serve again."""
+def served_before(row: Alias) -> AdapterVersion:
+    """What the alias served to everybody before the present version, and can serve again: what a roll-back gives.
+
+    Call it inside `tenant()`. Raises Conflict when there is none.
+    """
     served: list[AdapterVersion | None] = []
     moves = row.moves.filter(move__in=(Move.SERVE, Move.ROLL_BACK)).select_related("version__base")
     for move in moves.order_by("generation"):

@@ -215,11 +215,12 @@ def adapter_register(
     """
     try:
         digest, card = adapter_digest(folder), read_adapter_card(folder)
+        base = base_card()
+        if base is None or card.base_fingerprint != base.fingerprint:
+            raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
+        kept = _card(card, folder, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
-    base = base_card()
-    if base is None or card.base_fingerprint != base.fingerprint:
-        raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
     dataset = _trained_on(organisation, job_id)
     size = sum(f.stat().st_size for f in folder.iterdir())
     adapter_store(organisation.pk, digest, folder)
@@ -233,7 +234,7 @@ def adapter_register(
                 "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
-                "card": _card(card, folder, base),
+                "card": kept,
                 "bytes": size,
                 "created_by": name_of(),
             },

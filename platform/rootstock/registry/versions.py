@@ -28,20 +28,20 @@ def version_retire(*, organisation: Organisation, reference: str, reason: str) -
         version.retired_at, version.retired_by = timezone.now(), name_of()
         version.retired_because, version.keep = reason_given(reason), Keep.WHEN_ASKED
         version.save(update_fields=["retired_at", "retired_by", "retired_because", "keep"])
-        _record(version, "retired")
+        _record(version, "retired", reason=version.retired_because)
         event_emit(organisation=organisation, type="adapter.retired", data={"adapter": version.reference})
     return version
 
 
-def version_restore(*, organisation: Organisation, reference: str) -> AdapterVersion:
-    """Let a retired version be served again."""
+def version_restore(*, organisation: Organisation, reference: str, reason: str = "") -> AdapterVersion:
+    """Let a retired version be served again; why, where it is said, stays on the audit trail."""
     with tenant(organisation):
         version = _locked(reference)
         if not version.retired_at:
             raise Conflict(f"{version.reference} is not retired")
         version.retired_at, version.retired_by, version.retired_because = None, "", ""
         version.save(update_fields=["retired_at", "retired_by", "retired_because"])
-        _record(version, "restored")
+        _record(version, "restored", **({"reason": reason_given(reason)} if reason else {}))
     return version
 
 

@@ -49,7 +49,7 @@ def upload(request: PageRequest) -> HttpResponseBase:
 def upload_list(request: PageRequest) -> HttpResponseBase:
     """Uploaded adapters, the newest first."""
     found = AdapterUpload.objects.select_related("version", "uploaded_by")
-    context = {"may_write": "adapters:write" in scopes_of(request)}
+    context = {"may_write": "adapters:write" in scopes_of(request), "tab": "uploads"}
     return table_page(request, UPLOADS, found, "registry/uploads/list.html", context)
 
 
@@ -63,7 +63,7 @@ def upload_page(request: PageRequest, upload_id: UUID) -> HttpResponse:
         "upload": found,
         "steps": steps(found),
         "pill": upload_pill(found),
-        "version_url": f"{reverse('adapters')}?name={found.name}",
+        "version_url": reverse("adapter", args=[found.version_id]) if found.version_id else "",
         "waits": waits,
         "may_write": "adapters:write" in scopes_of(request),
         "may_see_job": "jobs:read" in scopes_of(request),

@@ -1,0 +1,29 @@
+"""Pages of the registry."""
+
+from django.urls import path
+
+from rootstock.registry.pages import board, comparing, listing, promotions, residency, version
+
+urlpatterns = [
+    path("adapters/", listing.adapters, name="adapters"),
+    path("adapters/bases/", listing.base_models, name="bases"),
+    path("adapters/datasets/", listing.datasets, name="datasets"),
+    path("adapters/compare/", comparing.compare, name="adapter-compare"),
+    path("adapters/<uuid:version_id>/", version.version_page, name="adapter"),
+    path("adapters/<uuid:version_id>/propose/", version.propose, name="adapter-propose"),
+    path("adapters/<uuid:version_id>/card/", version.describe, name="adapter-card"),
+    path("adapters/<uuid:version_id>/keep", version.keep, name="adapter-keep"),
+    path("adapters/<uuid:version_id>/evaluate", version.evaluate, name="adapter-evaluate"),
+    path("adapters/<uuid:version_id>/retire", version.retire, name="adapter-retire"),
+    path("adapters/<uuid:version_id>/restore", version.restore, name="adapter-restore"),
+    path("deployments/", board.board, name="deployments"),
+    path("deployments/promotions/", promotions.promotion_list, name="promotions"),
+    path("deployments/promotions/<uuid:promotion_id>/", promotions.promotion_page, name="promotion"),
+    path("deployments/promotions/<uuid:promotion_id>/approve", promotions.approve, name="promotion-approve"),
+    path("deployments/promotions/<uuid:promotion_id>/refuse", promotions.refuse, name="promotion-refuse"),
+    path("deployments/<uuid:alias_id>/", board.alias_page, name="alias"),
+    path("deployments/<uuid:alias_id>/roll-back", board.roll_back, name="alias-roll-back"),
+    path("deployments/<uuid:alias_id>/end", board.end, name="alias-end"),
+    path("residency/", residency.residency, name="residency"),
+    path("residency/live/", residency.residency_live, name="residency-live"),
+]
