@@ -14,7 +14,7 @@ from models_zoo.llm.cuda.inputs import Inputs, Staging
 from models_zoo.llm.cuda.kernels import attention, finish, lora, rows
 from models_zoo.llm.cuda.matrices import CudaMatrix, Narrow
 from models_zoo.llm.cuda.pack import Packed, pack
-from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits, shrink_splits, tile_rows
+from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits
 from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.paged import PagedCache
 
@@ -99,7 +99,7 @@ class _Step:
     ) -> None:
         self._decoder, self._rotary, self._inputs = decoder, rotary, inputs
         self._cache, self._pool, self._side, self._decode = cache, pool, side, packed.decode
-        self._rows, self._tile = packed.extent.rows, tile_rows(packed.extent.rows)
+        self._rows, self._tile = packed.extent.rows, packed.extent.tile
         c = decoder.config
         self._shape = (c.heads, c.kv_heads, c.head_size, 16 if cache is None else cache.block_size)
 
@@ -160,13 +160,13 @@ class _Step:
 
     def _shrink(self, layer: int, name: str, x: Tensor) -> Tensor:
         assert self._pool is not None  # noqa: S101
-        a, tiles = self._pool.shrink[layer, name], self._inputs.tiles
-        splits = shrink_splits(x.shape[1], tiles.shape[1])
+        pool, key = self._pool, (layer, name)
+        parts = pool.shrink[key], pool.scale[key], self._inputs.tiles
         if self._side is None:
-            return lora.shrink(x, a, tiles, splits, self._tile)
+            return lora.shrink(x, *parts, self._tile, pool.rank)
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            return lora.shrink(x, a, tiles, splits, self._tile)
+            return lora.shrink(x, *parts, self._tile, pool.rank)
 
     def _join(self) -> None:
         if self._side is not None:

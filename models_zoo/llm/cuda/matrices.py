@@ -89,7 +89,7 @@ class EightBitMatrix(_Pieces):
         return eight.product(narrow[0], self.codes, self.unit, cut, narrow[1])
 
     def dense(self) -> Tensor:
-        return self.codes.bfloat16().mul_(self.unit[:, None])  # exact codes, rounded once
+        return eight.dequantize(self.codes, self.unit)
 
 
 class BFloat16Matrix(_Pieces):

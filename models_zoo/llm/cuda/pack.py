@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.cuda.policy import decode_bucket, tile_bucket, tile_rows
+from models_zoo.llm.cuda.policy import decode_bucket, lora_tile, tile_bucket, tile_rows
 
 Ints = NDArray[np.int32]
 TILE_FIELDS, ATTENTION_FIELDS = 3, 5
@@ -18,13 +18,14 @@ TILE_FIELDS, ATTENTION_FIELDS = 3, 5
 @dataclass(slots=True, frozen=True)
 class Extent:
     """How much of everything a batch has, or a graph has room for: rows, LoRA tiles, attention tiles over the
-    cache and over the batch's own rows. `lora`: some row has an adapter."""
+    cache and over the batch's own rows. `lora`: some row has an adapter. `tile`: rows that a LoRA tile may have."""
 
     rows: int
     tiles: int
     paged: int
     own: int
     lora: bool
+    tile: int
 
     def sections(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Where each part begins in the array, and its shape; the block tables follow, from "tables" on."""
@@ -66,7 +67,7 @@ def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
     rows = bucket or count
     slots = np.zeros(rows, np.int32)
     slots[:count] = np.repeat([segment.slot for segment in segments], lengths)
-    tiles = lora_tiles(slots, tile_rows(rows), bool(slots.any()))
+    tiles, tile = _tiles(slots, decode)
     starts = np.fromiter((segment.start for segment in segments), np.int32, len(segments))
     bases, tables = _tables(segments)
     firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)
@@ -77,13 +78,21 @@ def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
         tiles = _widened(tiles, tile_bucket(tiles.shape[1]))
     else:
         paged, own = _attention_tiles(segments, firsts, bases, attention_rows)
-    extent = Extent(rows, tiles.shape[1], paged.shape[1], own.shape[1], bool(slots.any()))
+    extent = Extent(rows, tiles.shape[1], paged.shape[1], own.shape[1], bool(slots.any()), tile)
     positions = np.repeat(starts - firsts, lengths) + np.arange(count, dtype=np.int32)
     tokens = np.fromiter((t for segment in segments for t in segment.tokens), np.int32, count)
     padded = [_padded(tokens, rows, 0), _padded(positions, rows, -1), slots]
     padded.append(_padded(np.repeat(bases, lengths), rows, -1))
     flat = [*padded, tiles.ravel(), paged.ravel(), own.ravel(), tables]
     return Packed(extent, np.concatenate(flat, dtype=np.int32), count, decode)
+
+
+def _tiles(slots: Ints, decode: bool) -> tuple[Ints, int]:
+    """The LoRA tiles of a batch, and how many rows they may have."""
+    rows, lora = len(slots), bool(slots.any())
+    tiles = lora_tiles(slots, tile_rows(rows), lora)
+    tile = lora_tile(rows, tiles.shape[1], decode and lora)
+    return (lora_tiles(slots, tile, lora) if tile < tile_rows(rows) else tiles), tile
 
 
 def lora_tiles(slots: Ints, size: int, lora: bool) -> Ints:

@@ -10,6 +10,7 @@ from typing import Literal
 from models_zoo.llm.card import ModelError
 
 CudaForm = Literal["int4", "fp8", "bfloat16"]
+PoolForm = Literal["int8", "bfloat16"]
 
 FP8_CAPABILITY = (8, 9)
 KERNEL_CAPABILITY = (8, 0)  # bfloat16 products
@@ -19,6 +20,7 @@ RESERVE = 1.15  # of the weights' bytes, for what a step needs besides
 DECODE_ROWS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
 TILE_ROWS, WIDE_TILE_ROWS = 16, 64  # rows of a LoRA tile
 WIDE_FROM_ROWS = 513
+PROGRAMS = 132  # that fill the device once, one a multiprocessor
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,10 +98,21 @@ def attention_splits(rows: int, key_heads: int) -> int:
     return splits
 
 
-def shrink_splits(columns: int, tiles: int) -> int:
-    """Pieces of the inner dimension of a shrink: enough blocks for the device, each at least 256 columns; whoever
-    expands reads them all, so not more."""
-    splits = 16 if tiles <= 4 else 8 if tiles <= 8 else 4
-    while splits > 1 and columns // splits < 256:
-        splits //= 2
-    return splits if tiles <= 256 else 1
+def lora_tile(rows: int, tiles: int, decode: bool) -> int:
+    """Rows of a LoRA tile, when `tile_rows` would give so many tiles: one, where most hold a single row anyway."""
+    return 1 if decode and 2 * tiles > rows else tile_rows(rows)
+
+
+def shrink_splits(columns: int, tiles: int, parts: int, tile: int) -> int:
+    """Pieces of the inner dimension of a shrink, each at least 256 columns: enough blocks for the device, yet whoever
+    expands reads them all. The parts of a fused linear run beside each other unless tiles are wide."""
+    most = 4 if tile > TILE_ROWS else 16 if tiles <= 4 else 8
+    while most > 1 and (tiles * parts * most > 4 * PROGRAMS or columns // most < 256):
+        most //= 2
+    return most
+
+
+def pool_form(dense: bool) -> PoolForm:
+    """How adapters are held on the device: in 8 bits beside linears that are quantized themselves, whose own error
+    is far larger (docs/benchmarks.md)."""
+    return "bfloat16" if dense else "int8"

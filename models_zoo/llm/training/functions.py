@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.panels import PanelMatrix
+from models_zoo.llm.training.again import product_once
 
 ANSWER_ROWS = 256  # rows whose logits exist at once
 _own = threading.local()
@@ -20,7 +21,7 @@ class LoraProduct(torch.autograd.Function):
     """x [M, in] -> x W^T + s (x A^T) B^T [M, out] over a frozen W, quantized or not (Hu et al., 2021).
 
     W is dequantized again for the gradient instead of being kept. dropped [M, in] is what the adapter reads, None
-    when that is x itself. a: [parts * rank, in] of the fused targets. b: of each target [rows, rank], which writes
+    when that is x itself. name: of the fused linear. a: [parts * rank, in] of its targets. b: of each target [rows, rank], which writes
     the rows of W that its slice in `rows` names. All in the compute type.
     """
 
@@ -30,16 +31,22 @@ class LoraProduct(torch.autograd.Function):
         x: Tensor,
         dropped: Tensor | None,
         matrix: Matrix,
+        name: str,
         rows: Sequence[slice],
         scale: float,
         a: Tensor,
         *b: Tensor,
     ) -> Tensor:
-        product = frozen_product(x, matrix)
         read = x if dropped is None else dropped
         shrunk = (read @ a.t()).mul_(scale)
-        for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
-            product[:, target].addmm_(part, expand.t())
+
+        def adapted() -> Tensor:
+            product = frozen_product(x, matrix)
+            for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
+                product[:, target].addmm_(part, expand.t())
+            return product
+
+        product = product_once(name, x, matrix, adapted)
         ctx.save_for_backward(read, shrunk, a, *b)
         ctx.matrix, ctx.rows, ctx.scale, ctx.is_dropped = matrix, rows, scale, dropped is not None
         return product
@@ -60,21 +67,21 @@ class LoraProduct(torch.autograd.Function):
                 to_dropped = slope @ a
             else:
                 to_x.addmm_(slope, a)
-        return to_x, to_dropped, None, None, None, to_a, *to_b
+        return to_x, to_dropped, None, None, None, None, to_a, *to_b
 
 
 class FrozenProduct(torch.autograd.Function):
     """x [M, in] -> x W^T [M, out] for a frozen matrix without an adapter."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Matrix) -> Tensor:
+    def forward(ctx: Any, x: Tensor, matrix: Matrix, name: str) -> Tensor:
         ctx.matrix = matrix
-        return frozen_product(x, matrix)
+        return product_once(name, x, matrix, lambda: frozen_product(x, matrix))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         weight = weight_for_now(ctx.matrix)
-        return gradient.to(weight.dtype) @ weight, None
+        return gradient.to(weight.dtype) @ weight, None, None
 
 
 def frozen_product(x: Tensor, matrix: Matrix) -> Tensor:

@@ -61,13 +61,13 @@ class LoraParameters(nn.Module):
         """The decoder's projection with this adapter grafted on."""
         targets = self.targets[name]
         if not targets or layer not in self.layers:
-            product: Tensor = FrozenProduct.apply(x, matrix)  # type: ignore[no-untyped-call]
+            product: Tensor = FrozenProduct.apply(x, matrix, name)  # type: ignore[no-untyped-call]
             return product
         dropped = F.dropout(x, self.dropout) if self.training and self.dropout else None
         a = self._cast_a[f"{layer}_{targets[0]}"]
         b = [self._cast_b[f"{layer}_{target}"] for target in targets]
         adapted: Tensor = LoraProduct.apply(  # type: ignore[no-untyped-call]
-            x, dropped, matrix, self.rows[name], self.scale, a, *b
+            x, dropped, matrix, name, self.rows[name], self.scale, a, *b
         )
         return adapted
 

@@ -30,7 +30,7 @@ class Student:
         self.card = card
         self.device = decoder.device
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
-        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute)
+        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
         head = build_head(card, decoder.config.hidden_size)
         self.head = None if head is None else head.to(decoder.device)
 

@@ -57,7 +57,7 @@ def _join_norm(
             source = shrunk + (piece[:, None] * M + row) * RANK + r[None, :]
             pieces = tl.load(source, mask=(r >= 0)[None, :] & (slot > 0), other=0.0)
             right = tl.load(
-                b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0.0
+                b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0
             )
             factor = tl.sum(pieces, 0)
             x += tl.sum(factor[:, None] * right.to(tl.float32), 0)
