@@ -14,7 +14,7 @@ from models_zoo.llm.cuda.inputs import Inputs, Staging
 from models_zoo.llm.cuda.kernels import attention, finish, lora, rows
 from models_zoo.llm.cuda.matrices import CudaMatrix, Narrow
 from models_zoo.llm.cuda.pack import Packed, pack
-from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits
+from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits, shrinks_by_row
 from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.paged import PagedCache
 
@@ -147,8 +147,9 @@ class _Step:
         self, layer: int, name: str, matrix: CudaMatrix, x: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor] | None]:
         """A product that is added to the residual, and what is still to be added for adapters."""
+        narrow = rows.quantize(x) if matrix.narrow(self._rows) else None  # before a shrink can be in its way
         shrunk = None if self._pool is None else self._shrink(layer, name, x)
-        pieces = matrix.pieces(x, rows.quantize(x) if matrix.narrow(self._rows) else None)
+        pieces = matrix.pieces(x, narrow)
         if self._pool is None or shrunk is None:
             return pieces, None
         self._join()
@@ -160,13 +161,14 @@ class _Step:
 
     def _shrink(self, layer: int, name: str, x: Tensor) -> Tensor:
         assert self._pool is not None  # noqa: S101
-        pool, key = self._pool, (layer, name)
-        parts = pool.shrink[key], pool.scale[key], self._inputs.tiles
+        pool, key, inputs = self._pool, (layer, name), self._inputs
+        by_row = shrinks_by_row(self._rows, self._tile, self._decode)
+        tiles = (inputs.slots, 1) if by_row else (inputs.tiles, self._tile)
         if self._side is None:
-            return lora.shrink(x, *parts, self._tile, pool.rank)
+            return lora.shrink(x, pool.shrink[key], pool.scale[key], *tiles, pool.rank)
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            return lora.shrink(x, *parts, self._tile, pool.rank)
+            return lora.shrink(x, pool.shrink[key], pool.scale[key], *tiles, pool.rank)
 
     def _join(self) -> None:
         if self._side is not None:

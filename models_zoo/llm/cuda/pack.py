@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
         paged, own = _attention_tiles(segments, firsts, bases, attention_rows)
     extent = Extent(rows, tiles.shape[1], paged.shape[1], own.shape[1], bool(slots.any()), tile)
     positions = np.repeat(starts - firsts, lengths) + np.arange(count, dtype=np.int32)
-    tokens = np.fromiter((t for segment in segments for t in segment.tokens), np.int32, count)
+    tokens = _numbers(segment.tokens for segment in segments)
     padded = [_padded(tokens, rows, 0), _padded(positions, rows, -1), slots]
     padded.append(_padded(np.repeat(bases, lengths), rows, -1))
     flat = [*padded, tiles.ravel(), paged.ravel(), own.ravel(), tables]
@@ -116,7 +117,7 @@ def _tables(segments: Sequence[Segment]) -> tuple[Ints, Ints]:
     """Where each segment's block table begins, -1 without one, and all of them."""
     sizes = [0 if segment.blocks is None else len(segment.blocks) for segment in segments]
     bases = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
-    flat = np.fromiter((b for segment in segments for b in segment.blocks or ()), np.int32, sum(sizes))
+    flat = _numbers(segment.blocks or () for segment in segments)
     return np.where([segment.blocks is None for segment in segments], -1, bases).astype(np.int32), flat
 
 
@@ -141,6 +142,10 @@ def _fields(tiles: list[tuple[int, int, int, int, int]]) -> Ints:
 
 def _widened(tiles: Ints, count: int) -> Ints:
     return np.pad(tiles, ((0, 0), (0, count - tiles.shape[1])))
+
+
+def _numbers(parts: Iterable[Sequence[int]]) -> Ints:
+    return np.array(list(chain.from_iterable(parts)), np.int32)
 
 
 def _padded(values: Ints, size: int, fill: int) -> Ints:

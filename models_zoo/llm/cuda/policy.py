@@ -20,6 +20,7 @@ RESERVE = 1.15  # of the weights' bytes, for what a step needs besides
 DECODE_ROWS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
 TILE_ROWS, WIDE_TILE_ROWS = 16, 64  # rows of a LoRA tile
 WIDE_FROM_ROWS = 513
+SINGLE_UP_TO_ROWS = 64
 PROGRAMS = 132  # that fill the device once, one a multiprocessor
 
 
@@ -99,15 +100,21 @@ def attention_splits(rows: int, key_heads: int) -> int:
 
 
 def lora_tile(rows: int, tiles: int, decode: bool) -> int:
-    """Rows of a LoRA tile, when `tile_rows` would give so many tiles: one, where most hold a single row anyway."""
-    return 1 if decode and 2 * tiles > rows else tile_rows(rows)
+    """Rows of a LoRA tile, when `tile_rows` would give so many tiles: one, where they would be nearly empty."""
+    return 1 if decode and rows <= 2 * tiles else tile_rows(rows)
+
+
+def shrinks_by_row(rows: int, tile: int, decode: bool) -> bool:
+    """Whether a shrink reads an adapter again for each of its rows: from the cache, and with so few, that leaves the
+    product beside it more of the device than the matrix units would."""
+    return tile == 1 or (decode and rows <= SINGLE_UP_TO_ROWS)
 
 
 def shrink_splits(columns: int, tiles: int, parts: int, tile: int) -> int:
     """Pieces of the inner dimension of a shrink, each at least 256 columns: enough blocks for the device, yet whoever
     expands reads them all. The parts of a fused linear run beside each other unless tiles are wide."""
     most = 4 if tile > TILE_ROWS else 16 if tiles <= 4 else 8
-    while most > 1 and (tiles * parts * most > 4 * PROGRAMS or columns // most < 256):
+    while most > 1 and (tiles * parts * most > 8 * PROGRAMS or columns // most < 256):
         most //= 2
     return most
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.lora import PARTS, part_columns, target_shape
-from models_zoo.llm.training.functions import FrozenProduct, LoraProduct
+from models_zoo.llm.training.functions import Cast, FrozenProduct, LoraProduct
 from models_zoo.llm.training.spec import TrainSpec
 
 
@@ -54,8 +54,12 @@ class LoraParameters(nn.Module):
 
     def begin(self, dtype: torch.dtype) -> None:
         """Before a pass: all of it, and what is computed again for its gradient, reads the same casts."""
-        self._cast_a = {name: parameter.to(dtype) for name, parameter in self.a.items()}
-        self._cast_b = {name: parameter.to(dtype) for name, parameter in self.b.items()}
+        names = [*self.a, *self.b]
+        values = [*self.a.values(), *self.b.values()]
+        if any(value.dtype != dtype for value in values):
+            values = list(Cast.apply(dtype, *values))  # type: ignore[no-untyped-call]
+        casts = list(zip(names, values, strict=True))
+        self._cast_a, self._cast_b = dict(casts[: len(self.a)]), dict(casts[len(self.a) :])
 
     def project(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
         """The decoder's projection with this adapter grafted on."""

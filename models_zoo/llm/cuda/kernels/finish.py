@@ -175,13 +175,13 @@ def finish_mlp(partial: Tensor, delta: Delta | None, tiles: Tensor, tile: int) -
     Reference: `finish_mlp_plain`.
     """
     splits, count, width = partial.shape
-    inner, block = width // 2, 512 if tile == 1 else 128
+    inner, block = width // 2, 256 if tile == 1 else 128
     out = torch.empty(count, inner, dtype=torch.bfloat16, device=partial.device)
     _finish_mlp[(tiles.shape[1], triton.cdiv(inner, block))](
         partial, delta and delta.shrunk, delta and delta.expand, out, tiles, tiles.shape[1], count, inner,
         0 if delta is None else delta.expand.stride(0), splits,
         0 if delta is None else delta.shrunk.shape[0], 16 if delta is None else delta.expand.shape[1], tile,
-        block, num_warps=4,
+        block, num_warps=1 if tile == 1 else 4,
     )  # fmt: skip
     return out
 

@@ -19,6 +19,36 @@ from models_zoo.llm.cuda.policy import shrink_splits
 BLOCK = 8192  # weights that a program of `_shrink` reads at once
 
 
+@triton.jit
+def widened(codes):
+    """bfloat16 or int8 -> float32. Of an int8 the byte n + 128 is put under the exponent of 2**23, and both are taken
+    off again: the unit that converts integers does sixteen a cycle."""
+    if codes.dtype == tl.int8:
+        return tl.inline_asm_elementwise(
+            """
+            {
+            .reg .b32 n;
+            xor.b32 n, $4, 0x80808080;
+            prmt.b32 $0, n, 0x4b000000, 0x7440;
+            prmt.b32 $1, n, 0x4b000000, 0x7441;
+            prmt.b32 $2, n, 0x4b000000, 0x7442;
+            prmt.b32 $3, n, 0x4b000000, 0x7443;
+            add.f32 $0, $0, 0fcb000080;
+            add.f32 $1, $1, 0fcb000080;
+            add.f32 $2, $2, 0fcb000080;
+            add.f32 $3, $3, 0fcb000080;
+            }
+            """,
+            "=&r,=&r,=&r,=&r,r",
+            [codes],
+            dtype=tl.float32,
+            is_pure=False,  # or it would be done after a change of layout, which is then byte by byte
+            pack=4,
+        )
+    else:
+        return codes.to(tl.float32)
+
+
 @triton.jit(do_not_specialize=["M"])
 def _shrink(
     x, a, scale, out, tiles, T, M, K, per, stride, scale_stride, R,
@@ -26,10 +56,13 @@ def _shrink(
 ):  # fmt: skip
     tile, split = tl.program_id(0), tl.program_id(1)
     slot = tl.load(tiles + tile)
-    count = tl.load(tiles + 2 * T + tile)
+    if TILE == 1:  # the rows' slots themselves
+        first, count = tile, 1
+    else:
+        first, count = tl.load(tiles + T + tile), tl.load(tiles + 2 * T + tile)
     if (slot > 0) & (count > 0):
         index = tl.arange(0, TILE)
-        row = (tl.load(tiles + T + tile) + index).to(tl.int64)
+        row = (first + index).to(tl.int64)
         mine = index < count
         k, r = tl.arange(0, BK), tl.program_id(2) * RP + tl.arange(0, RP)
         xs = x + row[None, :] * K + k[:, None]
@@ -41,7 +74,7 @@ def _shrink(
             left = tl.load(ws + start, mask=(r < R)[:, None] & inside[None, :], other=0)
             right = tl.load(xs + start, mask=inside[:, None] & mine[None, :], other=0.0)
             if TILE == 1:
-                product = left.to(tl.float32) * tl.trans(right).to(tl.float32)
+                product = widened(left) * tl.trans(right).to(tl.float32)
                 sum_ += tl.sum(product, 1, keep_dims=True)
             else:
                 sum_ = tl.dot(left.to(tl.bfloat16), right, sum_)
@@ -53,10 +86,10 @@ def shrink(x: Tensor, a: Tensor, scale: Tensor, tiles: Tensor, tile: int, rank: 
     """x bfloat16 [M, K], a bfloat16 or int8 [slots, P * R, K], scale [slots, P * R] -> scale * (x A^T) in pieces,
     float32 [pieces, M, P * R].
 
-    Rows of slot 0 are left unwritten. Reference: `shrink_plain`.
+    With tile 1, `tiles` is the rows' slots int32 [M]. Rows of slot 0 are left unwritten. Reference: `shrink_plain`.
     """
     rows, columns = x.shape
-    ranks, count = a.shape[1], tiles.shape[1]
+    ranks, count = a.shape[1], tiles.shape[-1]
     height = rank if tile <= 16 else triton.next_power_of_2(ranks)  # of a part, or of all
     splits = shrink_splits(columns, count, ranks // rank, tile)
     piece = triton.cdiv(columns, splits)
@@ -65,7 +98,7 @@ def shrink(x: Tensor, a: Tensor, scale: Tensor, tiles: Tensor, tile: int, rank: 
     out = torch.empty(splits, rows, ranks, dtype=torch.float32, device=x.device)
     _shrink[(count, splits, triton.cdiv(ranks, height))](
         x, a, scale, out, tiles, count, rows, columns, per, a.stride(0), scale.stride(0), ranks,
-        height, block, tile, 2 if tile == 1 else 4, num_warps=4,
+        height, block, tile, 2 if tile == 1 else 4, num_warps=2 if tile == 1 else 4,
     )  # fmt: skip
     return out
 
@@ -106,9 +139,9 @@ def expanded(factor, expand, TILE: tl.constexpr):
     """What `load_factor` gave times what `load_expand` gave, float32 [TILE, columns]."""
     shrunk = tl.sum(factor, 0)
     if TILE == 1:
-        return tl.sum(tl.trans(shrunk) * expand.to(tl.float32), 0, keep_dims=True)
+        return tl.sum(tl.trans(shrunk) * widened(expand), 0, keep_dims=True)
     else:
-        return tl.dot(shrunk.to(tl.bfloat16), expand.to(tl.bfloat16))
+        return tl.dot(shrunk.to(tl.bfloat16), widened(expand).to(tl.bfloat16))
 
 
 @triton.jit(do_not_specialize=["M"])
