@@ -15,6 +15,8 @@ os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("ROOTSTOCK_JOB_LEASE_S", "3")  # what a killed worker held is taken up quickly
 
+os.environ.setdefault("ROOTSTOCK_CHECKPOINT_S", "1")
+
 import django  # noqa: E402  (the environment first)
 from django.conf import settings  # noqa: E402
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import psutil
@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from models_zoo.llm.card import BaseCard, adapter_reference, read_card
+from models_zoo.llm.card import BaseCard, ModelError, adapter_reference, read_card
 from rootstock.errors import Unavailable
 from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
@@ -26,6 +26,10 @@ from rootstock.registry.services import adapter_folder
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
+from workers.offer import Offer
+
+if TYPE_CHECKING:
+    from workers.engine.local import LocalEngine
 
 log = logging.getLogger(__name__)
 _HEALTH_S = 1.0
@@ -45,6 +49,7 @@ class Runtime:
         self.redis: redis.Redis[bytes] = wire.connect()
         self.base: BaseCard | None = None
         self._engine: Engine | None = None
+        self._offer: Offer | None = None
         self._adapters_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._shipped: set[str] = set()
@@ -81,6 +86,8 @@ class Runtime:
         self.redis.delete(f"worker:{self.name}")
         with ThreadPoolExecutor() as pool:  # side by side: each waits for its own threads
             list(pool.map(lambda consumer: consumer.stop(), self._consumers.values()))
+        if self._offer is not None:
+            self._offer.close()
         if self._engine is not None:
             self._engine.close()
 
@@ -114,7 +121,7 @@ class Runtime:
         from workers.engine.local import LocalEngine
 
         self.base = read_card(base_folder())
-        self._engine = LocalEngine(
+        engine = LocalEngine(
             base_folder(),
             device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
             threads=_threads(),
@@ -124,7 +131,18 @@ class Runtime:
             adapter_bytes=settings.ENGINE_ADAPTER_BYTES,
             token_ms=settings.ENGINE_TOKEN_MS,
         )
+        self._engine = engine
+        self._offer_base(engine)
         base_registered(self.base)
+
+    def _offer_base(self, engine: "LocalEngine") -> None:
+        """Let trainers map the weights. Where that cannot be, they load their own: no reason not to serve."""
+        try:
+            description = engine.shared_base()
+            if description is not None:
+                self._offer = Offer(settings.RUN_DIR, description)
+        except (OSError, RuntimeError, ModelError) as error:
+            log.warning("the base is not offered to trainers: %s", str(error).partition("\n")[0])
 
     def _ensure_loaded(self, reference: str, folder: Path) -> str:
         with self._adapters_lock:

@@ -172,17 +172,21 @@ def _lora_weights(path: Path, config: LoraConfig, base: BaseCard) -> LoraWeights
     header = read_header(path)
     prefix = _prefix(header)
     tensors = read_tensors(path, header, _expected_shapes(prefix, config, base))
-    matrices = {}
+    matrices, effect = {}, False
     for layer in config.layers:
         for target in config.targets:
             name = prefix + module_name(layer, target)
             shrink, expand = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"] * config.scale
-            for part, factor in (("lora_A.weight", shrink), ("lora_B.weight", expand)):
-                small = float(factor.abs().max()) <= LARGEST  # not of NaN
-                times = " times lora_alpha / r" if factor is expand else ""
-                _require(path, f"{name}.{part}{times}", "too large", small, f"at most {LARGEST:g} everywhere")
+            sizes = largest(shrink), largest(expand)
+            for part, size in zip(
+                ("lora_A.weight", "lora_B.weight times lora_alpha / r"), sizes, strict=True
+            ):
+                _require(
+                    path, f"{name}.{part}", "too large", size <= LARGEST, f"at most {LARGEST:g} everywhere"
+                )
+            effect |= min(sizes) > 0
             matrices[layer, target] = (shrink, expand)
-    if not any(bool(a.any()) and bool(b.any()) for a, b in matrices.values()):
+    if not effect:
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
     return LoraWeights(config.rank, matrices)
 
@@ -221,12 +225,17 @@ def read_tensors(
         _require(path, name, f"of shape {list(found)}", found == shape, f"shape {list(shape)}")
         _require(path, name, f"of type {dtype}", dtype in DTYPES, " or ".join(sorted(DTYPES)))
     with _open(path) as file:
-        tensors = {name: file.get_tensor(name).float() for name in shapes}
-    for name, tensor in tensors.items():
-        _require(
-            path, name, "not finite everywhere", bool(torch.isfinite(tensor).all()), "no NaN or infinity"
-        )
-    return tensors
+        stored = {name: file.get_tensor(name) for name in shapes}
+    for name, tensor in stored.items():
+        finite = math.isfinite(largest(tensor))
+        _require(path, name, "not finite everywhere", finite, "no NaN or infinity")
+    return {name: tensor.float() for name, tensor in stored.items()}
+
+
+def largest(tensor: Tensor) -> float:
+    """The largest absolute value, NaN if one is; in one pass, without a copy of the tensor."""
+    low, high = torch.aminmax(tensor)
+    return float(torch.maximum(-low, high))
 
 
 def _compare_names(path: Path, found: set[str], expected: set[str]) -> None:

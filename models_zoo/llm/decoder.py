@@ -159,13 +159,12 @@ class Decoder:
         from models_zoo.llm.lora import LoraPool
 
         if self.native is not None and self.device.type == "cuda":
-            from models_zoo.llm.cuda.matrices import BFloat16Matrix
+            from models_zoo.llm.cuda.matrices import form_of
             from models_zoo.llm.cuda.policy import pool_form
             from models_zoo.llm.cuda.pool import StackedPool
 
-            linears = [getattr(layer, name) for layer in self.layers for name in FUSED]
-            form = pool_form(all(isinstance(linear, BFloat16Matrix) for linear in linears))
-            return StackedPool(self.config, self.device, slots, form)
+            form = form_of(getattr(layer, name) for layer in self.layers for name in FUSED)
+            return StackedPool(self.config, self.device, slots, pool_form(form, slots))
         native = self.native is not None
         return LoraPool(self.config, self.device, torch.bfloat16 if native else self.dtype, native)
 

@@ -171,7 +171,9 @@ class LoraPool:
 
     def _fill(self, key: Key, a: Tensor, b: Tensor, weights: LoraWeights, rank: int) -> None:
         layer, name = key
-        whole_a, whole_b = torch.zeros_like(flat(a)), torch.zeros_like(flat(b))
+        whole_a, whole_b = (
+            tiles[0] if len(tiles) == 1 else torch.zeros_like(flat(tiles)) for tiles in (a, b)
+        )
         for index, (part, columns) in enumerate(part_columns(self.config, name)):
             if (layer, part) in weights.matrices:
                 shrink, expand = weights.matrices[layer, part]
@@ -179,7 +181,8 @@ class LoraPool:
                 whole_a[:, start : start + weights.rank] = shrink.t()
                 whole_b[: weights.rank, columns] = expand.t()
         for tiles, whole in ((a, whole_a), (b, whole_b)):
-            tiles.copy_(whole.view(len(whole), len(tiles), -1).transpose(0, 1))
+            if len(tiles) > 1:
+                tiles.copy_(whole.view(len(whole), len(tiles), -1).transpose(0, 1))
 
 
 def flat(tiles: Tensor) -> Tensor:

@@ -48,5 +48,6 @@ class AddNorm(torch.autograd.Function):
     def backward(ctx: Any, to_sum: Tensor, to_norm: Tensor) -> tuple[Tensor | None, ...]:
         from models_zoo.llm.cuda.kernels import training
 
-        to_x, to_delta = training.add_norm_slope(*ctx.saved_tensors, to_sum, to_norm, ctx.delta)
+        sum_, weight, inverse = ctx.saved_tensors
+        to_x, to_delta = training.add_norm_slope(sum_, weight, inverse, to_sum, to_norm, ctx.delta)
         return to_x, to_delta, None, None, None

@@ -49,6 +49,7 @@ PRODUCTION = choice("ROOTSTOCK_ENV", "local", ("local", "production")) == "produ
 DEBUG = False
 MODELS_DIR = VAR_DIR / "models"
 ADAPTERS_DIR = VAR_DIR / "adapters"
+RUN_DIR = Path(os.environ.get("ROOTSTOCK_RUN", VAR_DIR / "run")).resolve()
 BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
 
 # --- secrets ----------------------------------------------------------------------------------------------
@@ -96,6 +97,8 @@ ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 4)
 ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
 ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
 ENGINE_TOKEN_MS = integer("ROOTSTOCK_ENGINE_TOKEN_MS", 30, 1)
+CHECKPOINT_S = integer("ROOTSTOCK_CHECKPOINT_S", 30, 1)
+BASE_WAIT_S = integer("ROOTSTOCK_BASE_WAIT_S", 120, 0)
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -3,9 +3,11 @@
     PYTHONPATH=platform:. python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers] [--end-to-end]
 
 A decode figure is of steps that follow each other as the host can prepare them: forward, logits and the greedy
-token on the device. `_waiting` is the same with each step's tokens read by the host before the next is prepared.
+token on the device; up to 16 adapters in a pool of 16 slots, more in one of 64. `_waiting` is the same with each
+step's tokens read by the host before the next is prepared.
 Fractions are of the time that reading weights, distinct adapters, keys and values takes at the copy bandwidth
-measured in the same run. The last line is one JSON object.
+measured in the same run; of whole requests, of that time for every token's step and the time that the prompts' products
+take at the measured rate. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def timed(run: Callable[[], object]) -> float:
 
 
 def ceilings() -> dict[str, float]:
-    """Copy bandwidth in bytes per second (read and written), and bfloat16 products in operations per second."""
+    """Copy bandwidth in 1e12 bytes per second (read and written); bfloat16 and fp8 products in 1e12 operations."""
     source = torch.randn(1 << 30, device=DEVICE)
     target = torch.empty_like(source)
     target.copy_(source)
@@ -117,16 +119,27 @@ def ceilings() -> dict[str, float]:
     a, b = (torch.randn(8192, 8192, device=DEVICE).bfloat16() for _ in range(2))
     a @ b
     gemm = statistics.median(timed(lambda: a @ b) for _ in range(5))
-    return {"copy_tb_s": 2 * source.nbytes / copy / 1e12, "gemm_tflop_s": 2 * 8192**3 / gemm / 1e12}
+    left, right = a.to(torch.float8_e4m3fn), b.to(torch.float8_e4m3fn).t()
+    one = torch.ones((), device=DEVICE)
+    eight = lambda: torch._scaled_mm(left, right, one, one, out_dtype=torch.bfloat16)  # noqa: E731
+    eight()
+    small = statistics.median(timed(eight) for _ in range(5))
+    work = 2 * 8192**3 / 1e12
+    return {
+        "copy_tb_s": 2 * source.nbytes / copy / 1e12,
+        "gemm_tflop_s": work / gemm,
+        "fp8_gemm_tflop_s": work / small,
+    }
 
 
 def decode(form: CudaForm, copy_bytes_s: float) -> dict[str, float]:
     """All decode cases of a form."""
     stand = Stand(form, copy_bytes_s)
-    pool = filled_pool(stand.decoder, 64)
+    pools = {slots: filled_pool(stand.decoder, slots) for slots in (16, 64)}
+    pool = pools[16]
     figures: dict[str, float] = {}
     for batch, adapters in CASES:
-        used = pool if adapters else None
+        used = pools[64 if adapters > 16 else 16] if adapters else None
         seconds = stand.seconds(batch, adapters, used)
         name = f"{form}_b{batch}_a{adapters}"
         figures[f"{name}_tok_s"] = round(batch / seconds, 1)
@@ -135,7 +148,7 @@ def decode(form: CudaForm, copy_bytes_s: float) -> dict[str, float]:
     waits = {(b, a): stand.seconds(b, a, pool, waiting=True) for b, a in ((1, 1), (64, 16), (256, 16))}
     figures |= {f"{form}_b{b}_a{a}_waiting_tok_s": round(b / s, 1) for (b, a), s in waits.items()}
     idle = [
-        stand.seconds(64, 0, pool) / stand.seconds(64, 0, None) - 1 for _ in range(3)
+        stand.seconds(64, 0, pools[64]) / stand.seconds(64, 0, None) - 1 for _ in range(3)
     ]  # a full pool that no row uses
     figures[f"{form}_idle_cost"] = round(statistics.median(idle), 4)
     figures[f"{form}_prefill_tok_s"] = round(stand.prefill(32, None))
@@ -175,11 +188,16 @@ def main() -> None:
     if options.end_to_end:
         from tests.bench.gpu_requests import end_to_end
 
-        figures |= end_to_end()
+        figures |= end_to_end(figures["copy_tb_s"] * 1e12, figures["fp8_gemm_tflop_s"] * 1e12)
+        gc.collect()
+        torch.cuda.empty_cache()
     if options.peers:
         from tests.bench.gpu_peers import peers
 
         figures |= peers()
+    theirs = figures.get("transformers_batching_tok_s")
+    if options.end_to_end and theirs:
+        figures["end_to_end_a0_batching"] = round(figures["end_to_end_a0_tok_s"] / theirs, 2)
     figures |= bars(figures)
     report("engine_gpu", figures, [bar for bar in BARS if bar.name in figures])
 

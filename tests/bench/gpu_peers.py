@@ -1,7 +1,9 @@
-"""What transformers and PEFT make of the same shape: bfloat16, random weights, steps over a cached context."""
+"""What transformers and PEFT make of the same shape: bfloat16 (PEFT's adapters too), random weights, steps over a
+cached context without gradients; and transformers' continuous batching of whole requests."""
 
 from __future__ import annotations
 
+import gc
 import statistics
 from typing import Any
 
@@ -10,13 +12,14 @@ import torch
 from models_zoo.llm.training.spec import ALL_TARGETS
 from models_zoo.llm.transformers_config import llama_config
 from tests.bench.engine_gpu import CONTEXT, DEVICE, timed
+from tests.bench.gpu_batching_peer import continuous_batching
 from tests.bench.gpu_model import LLAMA_8B
 
 STEPS, ROUNDS, RANK, ADAPTERS = 8, 3, 16, 16
 
 
 def peers() -> dict[str, float]:
-    """Tokens per second: batch 1 and 64 without adapters, and 64 rows of 16 PEFT adapters."""
+    """Tokens per second: batch 1 and 64 without adapters, 64 rows of 16 PEFT adapters, and continuous batching."""
     from transformers import LlamaForCausalLM
 
     config = llama_config(LLAMA_8B, dtype=torch.bfloat16)
@@ -30,7 +33,10 @@ def peers() -> dict[str, float]:
         torch.set_default_dtype(torch.float32)
     names = [f"a{row % ADAPTERS}" for row in range(64)]
     figures["peft_b64_a16_tok_s"] = _rate(mixed, 64, adapter_names=names)
-    return figures
+    del model, mixed
+    gc.collect()
+    torch.cuda.empty_cache()
+    return figures | continuous_batching()
 
 
 def _with_adapters(model: Any) -> Any:

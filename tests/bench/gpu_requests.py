@@ -16,7 +16,7 @@ from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.tokenizer import ChatTokenizer
-from tests.bench.gpu_model import DEVICE, LLAMA_8B, random_adapter, random_decoder
+from tests.bench.gpu_model import DEVICE, LLAMA_8B, random_adapter, random_decoder, weight_bytes
 from workers.engine.generation.group import Beams, Candidates, open_group
 from workers.engine.generation.request import Ticket, Vocabulary
 from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
@@ -48,10 +48,12 @@ def vocabulary() -> Vocabulary:
 
 
 class Engine:
-    """The loop over a resident decoder, with `sequences` at once and `adapters` loaded."""
+    """The loop over a resident decoder, with `sequences` at once, of `reply` tokens, and `adapters` loaded."""
 
-    def __init__(self, decoder: Decoder, sequences: int, adapters: int, words: Vocabulary) -> None:
-        blocks = sequences * ((PROMPT + REPLY) // BLOCK + 1)
+    def __init__(
+        self, decoder: Decoder, sequences: int, adapters: int, words: Vocabulary, reply: int = REPLY
+    ) -> None:
+        blocks = sequences * ((PROMPT + reply) // BLOCK + 1)
         cache = PagedCache(LLAMA_8B, blocks, BLOCK, DEVICE)
         limits = Limits(
             sequences=sequences,
@@ -103,8 +105,22 @@ def _first_token(group: Candidates | Beams) -> float:
             return item.usage.timing.first_token
 
 
-def end_to_end() -> dict[str, float]:
-    """Output tokens per second, and the first token's 95th percentile in milliseconds."""
+def roof(
+    decoder: Decoder, sequences: int, adapter_bytes: int, copy_bytes_s: float, operations_s: float
+) -> float:
+    """Seconds that all requests take at least: every step of the replies reads weights, distinct adapters, keys and
+    values once, and the prompts go through all linears once."""
+    c, steps = LLAMA_8B, REPLY * REQUESTS // sequences
+    keys = sequences * (PROMPT + REPLY / 2) * c.layers * 2 * c.kv_heads * c.head_size * 2
+    reading = steps * (weight_bytes(decoder) + adapter_bytes + keys) / copy_bytes_s
+    heads = c.heads + 2 * c.kv_heads
+    linears = c.hidden_size * (c.head_size * (heads + c.heads) + 3 * c.intermediate_size)
+    return reading + 2 * c.layers * linears * REQUESTS * PROMPT / operations_s
+
+
+def end_to_end(copy_bytes_s: float, operations_s: float) -> dict[str, float]:
+    """Output tokens per second, as a share of what the device's ceilings allow, and the first token's 95th
+    percentile in milliseconds."""
     decoder, words, figures = random_decoder("fp8"), vocabulary(), {}
     for name, sequences, adapters in (("a16", 256, 16), ("a0", 256, 0), ("64_slots", 64, 16)):
         engine = Engine(decoder, sequences, adapters, words)
@@ -115,6 +131,9 @@ def end_to_end() -> dict[str, float]:
             engine.loop.close()
         seconds = statistics.median(run[0] for run in runs)
         figures[f"end_to_end_{name}_tok_s"] = round(REQUESTS * REPLY / seconds)
+        stack = engine.loop.residency.list()[:adapters]
+        least = roof(decoder, sequences, sum(one.bytes for one in stack), copy_bytes_s, operations_s)
+        figures[f"end_to_end_{name}_roof"] = round(least / seconds, 3)
         late = [statistics.quantiles(run[1], n=20)[18] for run in runs]
         figures[f"end_to_end_{name}_first_token_p95_ms"] = round(statistics.median(late) * 1000)
         del engine

@@ -4,13 +4,16 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from django.conf import settings
 
 from rootstock.registry.services import adapter_folder
 from tests.site.test_killed_workers import job_when
+from workers.trainer.resuming import KEPT
 
 pytestmark = pytest.mark.slow
 
@@ -73,8 +76,9 @@ def test_cancel_ends_the_training_process(site, api) -> None:
 
 
 def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
-    job = start(api, epochs=2)
-    job_when(api, job, lambda j: j["done"] > 0)
+    job = start(api, epochs=12)
+    checkpoint = Path(settings.ADAPTERS_DIR) / f"{KEPT}{job}" / "state.safetensors"
+    job_when(api, job, lambda j: checkpoint.exists())
     child = child_of(site, "trainer")
     os.kill(site.supervisor.pid("trainer"), signal.SIGKILL)
     ended = job_when(api, job, lambda j: j["state"] in ("succeeded", "failed"), timeout_s=120)
@@ -83,6 +87,17 @@ def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
     while child.is_running() and time.monotonic() < until:
         time.sleep(0.1)
     assert not child.is_running(), "the first attempt's training process is still there"
+    told = [e["data"].get("text", "") for e in api.ask("GET", f"/jobs/{job}/events") if e["type"] == "log"]
+    assert any(text.startswith("Goes on behind step") for text in told)
+
+
+def test_killing_the_worker_does_not_disturb_a_training_on_cpu(site, api) -> None:
+    """They map the same file: what goes with the worker is no memory of the training's."""
+    job = start(api, epochs=4)
+    job_when(api, job, lambda j: j["done"] > 0)
+    os.kill(site.supervisor.pid("language"), signal.SIGKILL)
+    ended = job_when(api, job, lambda j: j["state"] in ("succeeded", "failed"), timeout_s=120)
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 1)
 
 
 def test_killing_the_training_process_is_told_and_it_is_tried_again(site, api) -> None:

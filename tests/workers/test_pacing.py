@@ -46,13 +46,13 @@ def test_the_child_is_told_of_changes_alone(monkeypatch: pytest.MonkeyPatch) -> 
 def test_work_takes_its_share_of_the_time() -> None:
     duty, worked = Duty(), 0.0
     duty.allow(0.25)
-    duty.pause()
+    duty()
     started = time.monotonic()
     while time.monotonic() - started < 0.4:
         begun = time.monotonic()
         time.sleep(0.01)
         worked += time.monotonic() - begun
-        duty.pause()
+        duty()
     assert 0.15 < worked / (time.monotonic() - started) < 0.35
 
 
@@ -63,7 +63,7 @@ def test_a_sleeping_child_wakes_when_its_share_grows() -> None:
     time.sleep(0.05)
     threading.Timer(0.1, duty.allow, (1.0,)).start()
     started = time.monotonic()
-    duty.pause()
+    duty()
     assert time.monotonic() - started < 5  # and not fifty
     assert finished == [1]
 

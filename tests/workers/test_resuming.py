@@ -30,7 +30,7 @@ def test_a_killed_child_goes_on_where_it_was(tmp_path: Path) -> None:
         for event in child.events():
             if event and event["step"] == 5:
                 os.kill(child.pid, signal.SIGKILL)
-    assert child.killed
+    assert child.lost
     assert not (tmp_path / "adapter").exists()
     with Child(file) as child:
         events = [event for event in child.events() if event]

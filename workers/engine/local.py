@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
@@ -69,6 +71,7 @@ class LocalEngine:
         token_ms: float = TOKEN_MS,
     ) -> None:
         decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
+        self._decoder = decoder
         self._base, self._device, self._slots = decoder.card, device, slots
         self._token_ms = token_ms
         self._tokenizer = ChatTokenizer(base_folder)
@@ -214,6 +217,15 @@ class LocalEngine:
             inter_token_ms=metrics.inter_token_ms.snapshot(),
             batch=metrics.batch.snapshot(),
         )
+
+    def shared_base(self) -> dict[str, Any] | None:
+        """How another process can map the base's weights on CUDA, see `models_zoo.llm.cuda.share.export`; None on a
+        CPU, where it maps the file. To be asked once."""
+        if self._decoder.device.type != "cuda" or not has_triton():
+            return None
+        from models_zoo.llm.cuda.share import export
+
+        return export(self._decoder)
 
     def close(self) -> None:
         """Fail what is in flight and stop the engine thread."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 Entry = Generation | Reading
 LOOK_AGAIN_S = 0.005  # while what waits needs an adapter that is on its way
+READERS = 8  # threads that read adapters, at most; half the cores, so that the step has the others
 TIDY_S = 1.0  # between looks, while idle, for adapters that left
 
 
@@ -41,7 +44,14 @@ class EngineLoop:
         self.metrics = Metrics()
         self.scheduler = scheduler
         self.residency: Residency[PreparedAdapter] = Residency(
-            runner.read, runner.place, runner.clear, slots, adapter_bytes, self.wake
+            runner.read,
+            runner.place,
+            runner.clear,
+            slots,
+            adapter_bytes,
+            self.wake,
+            readers=min(READERS, max(1, len(os.sched_getaffinity(0)) // 2)),
+            reader=partial(torch.set_num_threads, 1),
         )
         self._runner, self._threads = runner, threads
         self._lock = threading.Condition()
@@ -143,7 +153,7 @@ class EngineLoop:
         for entry in self.scheduler.expired(now):
             self._answer_ended(entry)
         before = set(self._held)
-        step = self.scheduler.plan(now, self._resident, self.residency.on_the_way())
+        step = self.scheduler.plan(now, self._resident, self.residency.absent())
         self._let_go(before, step)
         self._occupancy = (self.scheduler.running, self.scheduler.waiting)
         if step is None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic
 
 from models_zoo.llm.card import AdapterCard, AdapterError, adapter_digest
+from workers.engine.catalogue import Catalogue
 from workers.engine.known import Known, Signature, Weights, signature
 from workers.engine.protocol import AdapterResidency, EngineError
 from workers.engine.room import Room
@@ -37,7 +37,7 @@ class Residency(Generic[Weights]):
 
     `read(folder)` verifies and prepares an adapter, in any thread; `place(slot, weights)` and `clear(slot)` are
     called within `hold` and `sweep`, which are the engine thread's. `changed()` is called when an adapter was
-    registered, has arrived in memory, or failed to.
+    registered, has arrived in memory, or failed to. `readers` threads read, each of which begins with `reader()`.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class Residency(Generic[Weights]):
         slots: int,
         memory_bytes: int,
         changed: Callable[[], None],
+        readers: int = 1,
+        reader: Callable[[], object] = lambda: None,
     ) -> None:
         self._read, self._changed = read, changed
         self.turns = Turns(PATIENCE_S)
@@ -55,10 +57,10 @@ class Residency(Generic[Weights]):
         self._tidy_at = 0.0
         self._digests: dict[str, str] = {}  # of every name there ever was
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Known[Weights]] = OrderedDict()  # least recently used first
+        self._known: Catalogue[Weights] = Catalogue()
         self._room = Room(self._known, self.turns, place, clear, slots, memory_bytes)
         self._unswept = False
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="adapters")
+        self._loader = ThreadPoolExecutor(readers, thread_name_prefix="adapters", initializer=reader)
 
     # --- any thread ---------------------------------------------------------------------------------------
 
@@ -84,20 +86,16 @@ class Residency(Generic[Weights]):
             self._check_digest(name, digest)
             self._check_size(name, weights.bytes)
             self._digests[name] = digest
-            room = self._room.make(
-                weights.bytes, in_slots=False
-            )  # else it is read again when it is asked for
-            one = Known(
-                folder, digest, files, weights.card, weights.rank, weights.bytes, weights if room else None
-            )
-            self._known.setdefault(name, one).leaving = False
-            self._unswept = True
+            if name not in self._known:
+                self._add(name, folder, digest, files, weights)
+            self._known[name].leaving, self._unswept = False, True
         self._changed()
 
     def remove(self, name: str) -> None:
         """Take no new requests for the adapter, and forget it after the last one. Raises `EngineError`."""
         with self._lock:
             self._available(name).leaving = self._unswept = True
+            self._tidy_at = 0.0
 
     def pin(self, name: str, pinned: bool = True) -> None:
         """Keep the adapter in memory, and in its slot once it has one, whatever else is asked for.
@@ -107,13 +105,13 @@ class Residency(Generic[Weights]):
         """
         with self._lock:
             chosen = self._available(name)
-            pins = sum(one.pinned or one is chosen for one in self._known.values())
+            pins = sum(one.pinned or one is chosen for _, one in self._known.items())
             if pinned and pins >= self._room.slots > 1:
                 raise EngineError(
                     f"adapter {name} cannot be pinned: {pins} pinned ones would fill all {self._room.slots} slots"
                 )
-            others = [one for one in self._known.values() if one is not chosen and not one.pinned]
-            kept = sum(one.bytes for one in self._known.values() if one.pinned or one is chosen)
+            others = [one for _, one in self._known.items() if one is not chosen and not one.pinned]
+            kept = sum(one.bytes for _, one in self._known.items() if one.pinned or one is chosen)
             if pinned and kept + max((one.bytes for one in others), default=0) > self._room.memory_bytes:
                 raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
             chosen.pinned = pinned
@@ -129,25 +127,25 @@ class Residency(Generic[Weights]):
         Raises `EngineError` when it is not available.
         """
         with self._lock:
-            self._available(name).wanted += 1
-            self._known.move_to_end(name)
+            self._available(name)
+            self._known.want(name)
             self._unswept = True
 
     def share(self, name: str) -> None:
         """A request in flight goes on in one part more, even while its adapter takes no new requests."""
         with self._lock:
-            self._known[name].wanted += 1
+            self._known.share(name)
 
     def unwant(self, name: str) -> None:
         """That request has ended."""
         with self._lock:
-            known = self._known[name]
-            known.wanted -= 1
-            if not known.wanted:
+            if self._known.unwant(name):
+                known = self._known[name]
                 known.failure = ""  # the next request tries again
                 known.used = time.monotonic()
                 self.turns.served(name)
                 self._unswept = True
+                self._tidy_at = 0.0 if known.leaving else self._tidy_at
 
     def list(self) -> list[AdapterResidency]:
         """The available adapters, least recently used first."""
@@ -177,12 +175,20 @@ class Residency(Generic[Weights]):
                 self.turns.served(name)
             return slot
 
-    def on_the_way(self) -> set[str]:
-        """Adapters that are asked for and still on disk: nobody can hold them now."""
+    def absent(self) -> set[str]:
+        """Adapters that are asked for and that nobody can hold now: on disk, or without a slot while all slots are
+        in use. Of the latter, who has waited longest is left out, so that others give way to it at its time."""
+        now = time.monotonic()
         with self._lock:
-            return {
-                n for n, one in self._known.items() if one.wanted and one.weights is None and not one.failure
-            }
+            wanted = [(name, one) for name, one in self._known.wanted.items() if not one.failure]
+            gone = {name for name, one in wanted if one.weights is None}
+            if not self._room.full():
+                return gone
+            here = [name for name, _ in wanted if name not in gone]
+            seatless = [name for name in here if self._room.slot(name) is None]
+            for name in seatless:
+                self.turns.refused(name, now)
+            return gone | ({*seatless} - {self.turns.first()})
 
     def release(self, name: str) -> None:
         """One who held the adapter is done; it stays in its slot until the slot is needed."""
@@ -194,10 +200,11 @@ class Residency(Generic[Weights]):
         if not self._unswept and now < self._tidy_at:
             return
         with self._lock:
-            self._tidy_at = now + TIDY_S
-            for name in [name for name, one in self._known.items() if one.over(now - self.forgotten_s)]:
-                self._room.empty(name)
-                del self._known[name]
+            if now >= self._tidy_at:
+                self._tidy_at = now + TIDY_S
+                for name in [name for name, one in self._known.items() if one.over(now - self.forgotten_s)]:
+                    self._room.empty(name)
+                    self._known.forget(name)
             self._room.make(0)
             self._unswept = not self._fetch(now)
 
@@ -217,12 +224,18 @@ class Residency(Generic[Weights]):
         known.leaving, known.used = False, time.monotonic()
         return True
 
+    def _add(self, name: str, folder: Path, digest: str, files: Signature, weights: Weights) -> None:
+        """It stays in memory if there is room; else it is read again when it is asked for."""
+        kept = weights if self._room.make(weights.bytes, in_slots=False) else None
+        one = Known(folder, digest, files, weights.card, weights.rank, weights.bytes, kept)
+        self._known.add(name, one)
+
     def _check_digest(self, name: str, digest: str) -> None:
         if self._digests.get(name, digest) != digest:
             raise AdapterError(f"{name}: the name means another adapter already; names carry their digest")
 
     def _check_size(self, name: str, size: int) -> None:
-        pinned = sum(one.bytes for one in self._known.values() if one.pinned)
+        pinned = sum(one.bytes for _, one in self._known.items() if one.pinned)
         if size > self._room.memory_bytes - pinned:
             raise AdapterError(
                 f"{name}: {size} bytes, and memory for adapters is {self._room.memory_bytes}, {pinned} pinned"
@@ -230,18 +243,19 @@ class Residency(Generic[Weights]):
 
     def _fetch(self, now: float) -> bool:
         """Begin to read what is wanted, who waits longest first; whether there was room for all."""
-        missing = [(name, one) for name, one in self._known.items() if one.missing]
-        for name, one in sorted(missing, key=lambda item: self.turns.since(item[0])):
-            if not self._room.make(one.bytes):
+        missing = [name for name, one in self._known.wanted.items() if one.missing]
+        for name in sorted(missing, key=self.turns.since):
+            size = self._known[name].bytes
+            if not self._room.make(size):
                 overdue = self.turns.refused(name, now)
-                if overdue and not self._room.make(one.bytes, waiting=name):
-                    self._room.ask(name, one.bytes)
+                if overdue and not self._room.make(size, waiting=name):
+                    self._room.ask(name, size)
                     return False  # what comes free is for it
                 if not overdue:
                     continue
-            one.loading = True
-            self._loader.submit(self._load, name, one)
-        return not any(one.missing for one in self._known.values())
+            self._known.load(name)
+            self._loader.submit(self._load, name, self._known[name])
+        return not any(one.missing for one in self._known.wanted.values())
 
     def _residency(self, name: str, one: Known[Weights]) -> AdapterResidency:
         slot = self._room.slot(name)
@@ -263,5 +277,5 @@ class Residency(Generic[Weights]):
             logger.warning("adapter %s cannot be read again: %s", name, error)
             failure = "the worker's log says why"  # the reason names folders of the server
         with self._lock:
-            known.weights, known.failure, known.loading = weights, failure, False
+            self._known.loaded(name, weights, failure)
         self._changed()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from typing import Generic
 
-from workers.engine.known import Known, Weights
+from workers.engine.catalogue import Catalogue
+from workers.engine.known import Weights
 from workers.engine.slots import SlotTable
 from workers.engine.turns import Turns
 
@@ -16,14 +17,14 @@ logger = logging.getLogger(__name__)
 
 
 class Room(Generic[Weights]):
-    """The slots and the `memory_bytes` that the adapters in `known` (least recently used first) share.
+    """The slots and the `memory_bytes` that the adapters in `known` share.
 
     `place(slot, weights)` and `clear(slot)` change what is on the device.
     """
 
     def __init__(
         self,
-        known: Mapping[str, Known[Weights]],
+        known: Catalogue[Weights],
         turns: Turns,
         place: Callable[[int, Weights], None],
         clear: Callable[[int], None],
@@ -41,6 +42,10 @@ class Room(Generic[Weights]):
     def slot(self, name: str) -> int | None:
         """The slot an adapter sits in, if it does."""
         return self._table.slot(name)
+
+    def full(self) -> bool:
+        """Whether every slot is in use, or somebody's to keep."""
+        return not self._table.vacant(self._keeps_slot)
 
     def seat(self, name: str, weights: Weights) -> int | None:
         """The adapter's slot, in use until `leave`; None while others use them all, of whom one gives way after
@@ -85,8 +90,9 @@ class Room(Generic[Weights]):
             raise
 
     def _ask_for_slot(self, name: str) -> None:
-        """All slots are in use. After a while the adapter that came to its own first gives way."""
-        if self._turns.refused(name, time.monotonic()):
+        """All slots are in use. Who has waited longest asks, after a while, that the adapter that came to its own
+        first give way: others' turns come with the slots that become free meanwhile."""
+        if self._turns.refused(name, time.monotonic()) and name == self._turns.first():
             asked = self._turns.giving_way_for(name)
             if not any(self._table.slot(one) is not None for one in asked):
                 for victim in self._in_use(self._keeps_slot)[:1]:
@@ -94,29 +100,31 @@ class Room(Generic[Weights]):
 
     # --- memory -------------------------------------------------------------------------------------------
 
-    def used(self) -> int:
-        """Bytes of adapters in memory or on their way there."""
-        return sum(one.bytes for one in self._known.values() if one.weights is not None or one.loading)
-
     def make(self, needed: int, in_slots: bool = True, waiting: str | None = None) -> bool:
         """Let idle adapters go to disk until `needed` more bytes fit; whether they do. One that is `waiting` for
         too long may displace those that are only asked for, but none that has waited longer."""
-        for name, one in list(self._known.items()):
-            if self.used() + needed <= self.memory_bytes:
+        for name, one in list(self._known.inside.items()):
+            if self.fits(needed):
                 return True
             if one.weights is None or one.pinned or self._table.in_use(name):
                 continue
             asked = one.wanted and (waiting is None or self._turns.since(name) <= self._turns.since(waiting))
             if not asked and (in_slots or self._table.slot(name) is None):
                 self.empty(name)
-                one.weights = None
-        return self.used() + needed <= self.memory_bytes
+                self._known.drop(name)
+        return self.fits(needed)
+
+    def fits(self, needed: int) -> bool:
+        """Whether so many bytes are free."""
+        return self._known.used + needed <= self.memory_bytes
 
     def ask(self, name: str, needed: int) -> None:
         """Memory is in use. Adapters give way, those that came first first, until there will be enough."""
-        lacking = self.used() + needed - self.memory_bytes
+        lacking = self._known.used + needed - self.memory_bytes
         lacking -= sum(
-            one.bytes for other, one in self._known.items() if self._turns.gives_way(other) and one.weights
+            one.bytes
+            for other, one in self._known.inside.items()
+            if self._turns.gives_way(other) and one.weights
         )
         for victim in self._in_use(lambda other: self._known[other].pinned):
             if lacking > 0:
@@ -125,9 +133,5 @@ class Room(Generic[Weights]):
 
     def _in_use(self, keep: Callable[[str], bool]) -> list[str]:
         """Adapters that could give way and do not yet, the one longest in its slot first."""
-        names = [
-            name
-            for name in self._known
-            if self._table.in_use(name) and not (keep(name) or self._turns.gives_way(name))
-        ]
+        names = [name for name in self._table.used() if not (keep(name) or self._turns.gives_way(name))]
         return sorted(names, key=lambda name: self._known[name].placed)

@@ -22,6 +22,14 @@ class SlotTable:
         """How many requests use the adapter."""
         return self._pins.get(adapter, 0)
 
+    def used(self) -> list[str]:
+        """The adapters in use."""
+        return list(self._pins)
+
+    def vacant(self, keep: Callable[[str], bool] = lambda adapter: False) -> bool:
+        """Whether an adapter that has no slot could have one."""
+        return bool(self._free) or self._idle(keep) is not None
+
     def pin(
         self, adapter: str, keep: Callable[[str], bool] = lambda adapter: False
     ) -> tuple[int, bool] | None:
@@ -52,9 +60,13 @@ class SlotTable:
 
     def _take_slot(self, adapter: str, keep: Callable[[str], bool]) -> bool:
         if not self._free:
-            idle = next((name for name in self._slot if not (self.in_use(name) or keep(name))), None)
+            idle = self._idle(keep)
             if idle is None:
                 return False
             self.remove(idle)
         self._slot[adapter] = self._free.pop()
         return True
+
+    def _idle(self, keep: Callable[[str], bool]) -> str | None:
+        """The least recently used of those that can be replaced."""
+        return next((name for name in self._slot if not (self.in_use(name) or keep(name))), None)

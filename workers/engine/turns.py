@@ -25,6 +25,10 @@ class Turns:
         """When it was first refused; infinity if it was not."""
         return self._since.get(adapter, math.inf)
 
+    def first(self) -> str | None:
+        """Who was refused before all others."""
+        return min(self._since, key=self.since, default=None)
+
     def gives_way(self, adapter: str) -> bool:
         """Whether it takes no new requests."""
         return adapter in self._for

@@ -1,10 +1,12 @@
 """The training process. `Child` starts and follows it; `python -m workers.trainer.child spec.json` is it.
 
-A process of its own maps the same quantized base file as the worker, can be killed at any moment, and dies with its
+A process of its own maps the same quantized base as the worker, can be killed at any moment, and dies with its
 parent. It knows no Django, database or queue: a spec file comes in, then JSON lines that say what share of its time
-it may work; events go out as JSON lines.
+it may work; events go out as JSON lines: those of the training and, where a worker may offer its base, first one of
+kind "base" that says whose memory is used.
 """
 
+import argparse
 import ctypes
 import json
 import os
@@ -19,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workers.trainer.base import BASE_LOST, Base
 from workers.trainer.pacing import Duty
 
 _PR_SET_PDEATHSIG = 1
@@ -30,16 +33,18 @@ class Child:
     """The running child, as a context manager: leaving the block ends whatever still runs.
 
     It is asked to end first, and killed with all of its own children after a grace of some seconds.
+    offers, wait_s: see `workers.trainer.base.Base`.
     """
 
-    def __init__(self, spec: Path) -> None:
+    def __init__(self, spec: Path, offers: Path | None = None, wait_s: float = 0.0) -> None:
         self.failure: str | None = None
         self._spec = spec
+        self._base = [] if offers is None else ["--offers", str(offers), "--wait", str(wait_s)]
 
     def __enter__(self) -> "Child":
         self._errors = (self._spec.parent / "errors.log").open("w+b")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workers.trainer.child", str(self._spec)],
+            [sys.executable, "-m", "workers.trainer.child", str(self._spec), *self._base],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             stdin=subprocess.PIPE,
@@ -97,9 +102,11 @@ class Child:
             self.failure = self._reason()
 
     @property
-    def killed(self) -> bool:
-        """It ended by a signal, for want of memory for instance, and not by a fault of its own."""
-        return (self._process.returncode or 0) < 0
+    def lost(self) -> bool:
+        """It ended by a signal, for want of memory for instance, or with the worker whose base it trained on, and
+        not by a fault of its own."""
+        status = self._process.returncode or 0
+        return status < 0 or status == BASE_LOST
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  (a pipe was asked for)
@@ -111,7 +118,9 @@ class Child:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         status = self._process.returncode
-        ended = f"signal {-status}" if self.killed else f"exit status {status}"
+        if status == BASE_LOST:
+            return "the worker whose base the training used has ended"
+        ended = f"signal {-status}" if status < 0 else f"exit status {status}"
         return f"the training process failed ({ended}): {lines[-1][:300] if lines else 'no message'}"
 
 
@@ -119,21 +128,35 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def main(spec_path: str) -> None:
+def main() -> None:
     """Train as the spec says and print events."""
+    parser = argparse.ArgumentParser(description="One training.")
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--offers", type=Path, default=None)
+    parser.add_argument("--wait", type=float, default=0.0)
+    options = parser.parse_args()
     os.nice(10)  # serving comes first on a shared processor
     import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
     from models_zoo.llm.card import record_from
     from models_zoo.llm.training import TrainSpec, train_lora
 
-    spec = record_from(TrainSpec, json.loads(Path(spec_path).read_text()), where="spec")
+    spec = record_from(TrainSpec, json.loads(options.spec.read_text()), where="spec")
     duty = Duty(_finish_on_device if spec.device.startswith("cuda") else None)
     threading.Thread(target=_listen, args=(duty,), daemon=True).start()
-    for event in train_lora(spec, duty.pause):
-        fields = {
-            key: str(value) if isinstance(value, Path) else value for key, value in asdict(event).items()
-        }
-        print(json.dumps(fields), flush=True)  # noqa: T201  (the protocol)
+    base = Base(
+        options.offers, options.wait, lambda shared, text: _tell(kind="base", shared=shared, text=text)
+    )
+    try:
+        for event in train_lora(spec, duty, base):
+            _tell(**asdict(event))
+    except Exception:
+        base.let_go_first()
+        raise
+
+
+def _tell(**fields: object) -> None:
+    told = {key: str(value) if isinstance(value, Path) else value for key, value in fields.items()}
+    print(json.dumps(told), flush=True)  # noqa: T201  (the protocol)
 
 
 def _listen(duty: Duty) -> None:
@@ -148,4 +171,4 @@ def _finish_on_device() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

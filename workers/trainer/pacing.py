@@ -44,12 +44,13 @@ def next_share(share: float, loads: Sequence[Load]) -> float:
 class Pacer:
     """The parent's side: looks at the engines now and then, and tells the child when its share changes.
 
-    look: the engines that serve somebody, or None where they cannot be asked; then nothing changes.
+    look: the engines that serve somebody, or None where they cannot be asked; then nothing changes. `share` is what
+    the child was told last.
     """
 
     def __init__(self, look: Callable[[], list[Load] | None], tell: Callable[[float], None]) -> None:
         self._look, self._tell = look, tell
-        self._share, self._due = 1.0, 0.0
+        self.share, self._due = 1.0, 0.0
 
     def __call__(self) -> None:
         """As often as one likes."""
@@ -60,14 +61,14 @@ class Pacer:
         loads = self._look()
         if loads is None:
             return
-        share = next_share(self._share, loads)
-        if share != self._share:
-            self._share = share
+        share = next_share(self.share, loads)
+        if share != self.share:
+            self.share = share
             self._tell(share)
 
 
 class Duty:
-    """The child's side: `pause`, called often, sleeps so that work takes its share of the time.
+    """The child's side: called often, between two pieces of work, it sleeps so that work takes its share of the time.
 
     `finish` waits for what the device was given, so that a sleeping run leaves the device alone.
     """
@@ -86,8 +87,12 @@ class Duty:
             self._share = share
             self._changed.notify()
 
-    def pause(self) -> None:
-        """Between two pieces of work."""
+    @property
+    def wanted(self) -> bool:
+        """Somebody else needs the device: pieces of work should be short."""
+        return self._share < 1.0
+
+    def __call__(self) -> None:
         if self._share < 1.0 and self._finish is not None:
             self._finish()
         stopped = time.monotonic()

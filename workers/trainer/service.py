@@ -44,7 +44,7 @@ def train(job: JobHandle) -> dict[str, Any]:
     with _scratch(root) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
-        with Child(spec) as child:
+        with Child(spec, _offers(), settings.BASE_WAIT_S) as child:
             job.stop_with(child.end)
             done = _follow(job, child)
         with job.commit() as result:
@@ -94,14 +94,24 @@ def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
         "base": str(base_folder()),
         "target": str(folder),
         "checkpoint": str(checkpoint),
+        "checkpoint_s": settings.CHECKPOINT_S,
         "name": job.params["name"],
         "task": "chat",
         "train": str(data),
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
-        "device": os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
+        "device": _device(),
         "data_note": {"dataset": dataset.name, "sha256": dataset.sha256, "rows": dataset.rows},
         **job.params["settings"],
     }
+
+
+def _device() -> str:
+    return os.environ.get("ROOTSTOCK_DEVICE", "cpu")
+
+
+def _offers() -> Path | None:
+    """Where workers offer their base; on a CPU all map the same file, and need no offer."""
+    return settings.RUN_DIR if _device().startswith("cuda") else None
 
 
 def _loads() -> list[Load] | None:
@@ -118,6 +128,9 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if event is None:
             continue
         kind = event.pop("kind")
+        if kind == "base":
+            job.log(event["text"])
+            continue
         told = {k: v for k, v in event.items() if k != "folder" and v not in (None, {}, False)}
         if kind == "resumed":
             job.log(
@@ -130,7 +143,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
             done, kind = event, "trained"
         job.event(kind, told)
     job.check()  # a child that was ended because somebody asked to stop has not failed
-    if child.failure and child.killed:
+    if child.failure and child.lost:
         raise WorkerLost(child.failure)
     if child.failure or not done:
         raise TrainingFailed(child.failure or "the training process ended without a result")

@@ -54,11 +54,11 @@ class Packed:
     decode: bool
 
 
-def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
+def pack(segments: Sequence[Segment], attention_rows: int, pieces: bool = False) -> Packed:
     """The batch, padded to a bucket when it is a decode step that has one.
 
-    attention_rows: consecutive rows of a sequence that are computed together (see `attention`). Padding has
-    position -1, slot 0 and no block table; empty tiles have count 0.
+    attention_rows: consecutive rows of a sequence that are computed together (see `attention`). pieces: see
+    `lora_tile`. Padding has position -1, slot 0 and no block table; empty tiles have count 0.
     """
     lengths = np.fromiter((len(segment.tokens) for segment in segments), np.int32, len(segments))
     count = int(lengths.sum())
@@ -68,7 +68,7 @@ def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
     rows = bucket or count
     slots = np.zeros(rows, np.int32)
     slots[:count] = np.repeat([segment.slot for segment in segments], lengths)
-    tiles, tile = _tiles(slots, decode)
+    tiles, tile = _tiles(slots, decode, pieces)
     starts = np.fromiter((segment.start for segment in segments), np.int32, len(segments))
     bases, tables = _tables(segments)
     firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)
@@ -88,11 +88,11 @@ def pack(segments: Sequence[Segment], attention_rows: int) -> Packed:
     return Packed(extent, np.concatenate(flat, dtype=np.int32), count, decode)
 
 
-def _tiles(slots: Ints, decode: bool) -> tuple[Ints, int]:
+def _tiles(slots: Ints, decode: bool, pieces: bool) -> tuple[Ints, int]:
     """The LoRA tiles of a batch, and how many rows they may have."""
     rows, lora = len(slots), bool(slots.any())
     tiles = lora_tiles(slots, tile_rows(rows), lora)
-    tile = lora_tile(rows, tiles.shape[1], decode and lora)
+    tile = lora_tile(rows, tiles.shape[1], decode, pieces)
     return (lora_tiles(slots, tile, lora) if tile < tile_rows(rows) else tiles), tile
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -161,8 +160,8 @@ class StackedPool(LoraPool):
         row.zero_()
         for key, narrow in prepared.shrink.items():
             parts, rank = len(PARTS[key[1]]), prepared.rank
-            a = self.shrink[key][slot - 1].unflatten(0, (parts, self.rank))
-            a[:, :rank] = narrow[0].t().unflatten(0, (parts, rank)).to(row.device)
+            a = self.shrink[key][slot - 1].view(parts, self.rank, -1)
+            a[:, :rank] = narrow[0].t().reshape(parts, rank, -1).to(row.device)
             scale = self.scale[key][slot - 1].view(parts, self.rank)
             scale[:, :rank] = prepared.scale[key].view(parts, rank).to(row.device)
             self.expand[key][slot - 1, :rank] = prepared.expand[key][0].to(row.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -18,7 +19,8 @@ class Again:
     """Both passes over one layer. keep: the first keeps `KEPT` for the second."""
 
     def __init__(self, keep: bool) -> None:
-        self._keep, self._kept, self._second = keep, dict[str, Tensor](), False
+        self._keep, self._second = keep, False
+        self._kept: deque[Tensor] = deque()  # in the order of the pieces in which it was computed
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """Around the first pass and around the second."""
@@ -35,13 +37,13 @@ class Again:
 
     def product(self, name: str, x: Tensor, matrix: Matrix, compute: Callable[[], Tensor]) -> Tensor:
         """What `compute` gives for a fused linear, [M, rows], computed no oftener than must be."""
-        if self._second and name in self._kept:
-            return self._kept.pop(name)
+        if self._second and name == KEPT and self._kept:
+            return self._kept.popleft()
         if self._second and name == LAST:
             return x.new_empty(len(x), matrix.rows)  # nobody reads it
         product = compute()
         if self._keep and name == KEPT and not self._second:
-            self._kept[name] = product.detach()
+            self._kept.append(product.detach())
         return product
 
 

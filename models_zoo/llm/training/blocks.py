@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.training.again import Again
+from models_zoo.llm.training.pause import NEVER
 
 # of intermediate results, where the spec does not say whether to keep them
 KEPT_BYTES = {"cpu": 1 << 30, "cuda": 3 << 29}
@@ -36,7 +37,7 @@ class Blocks:
     def __init__(
         self, config: BaseConfig, dtype: torch.dtype, recompute: bool | None, device: str = "cpu"
     ) -> None:
-        self.pause: Callable[[], None] = _go_on
+        self.pause: Callable[[], None] = NEVER
         self._config, self._dtype, self._recompute, self._device = config, dtype, recompute, device
         self._left, self._keeping = 0, Keeping(0, 0)  # layers to come, and what they keep
 
@@ -72,7 +73,8 @@ class Blocks:
 
 def what_fits(layers: int, budget: int, whole: int, wide: int) -> Keeping:
     """As much as `budget` holds: `whole` and `wide` are the bytes that a layer keeps when it is not computed again,
-    and when gate|up's product is not. That product comes first: it is half of a layer's time in a third of its bytes."""
+    and when gate|up's product is not. That product comes first: it is half of a layer's time, a third of its bytes.
+    """
     some = min(layers, budget // wide)
     all_ = min(some, (budget - some * wide) // (whole - wide))
     return Keeping(all_, some - all_)
@@ -83,7 +85,3 @@ def bytes_per_token(config: BaseConfig, dtype: torch.dtype) -> int:
     were normalized, queries, keys, values and their mixture, gate, up and their product."""
     hidden, heads = config.hidden_size, config.heads * config.head_size
     return 8 * hidden + dtype.itemsize * (2 * hidden + 4 * heads + 3 * config.intermediate_size)
-
-
-def _go_on() -> None:
-    """A run that nobody paces."""

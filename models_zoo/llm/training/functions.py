@@ -12,6 +12,7 @@ from torch import Tensor
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.panels import PanelMatrix
 from models_zoo.llm.training.again import product_once
+from models_zoo.llm.training.pause import NEVER, Pause
 
 ANSWER_ROWS = 256  # rows whose logits exist at once
 _own = threading.local()
@@ -39,8 +40,8 @@ class LoraProduct(torch.autograd.Function):
     """x [M, in] -> x W^T + s (x A^T) B^T [M, out] over a frozen W, quantized or not (Hu et al., 2021).
 
     W is dequantized again for the gradient instead of being kept. dropped [M, in] is what the adapter reads, None
-    when that is x itself. name: of the fused linear. a: [parts * rank, in] of its targets. b: of each target [rows, rank], which writes
-    the rows of W that its slice in `rows` names. All in the compute type.
+    when that is x itself. name: of the fused linear. a: [parts * rank, in] of its targets. b: of each target
+    [rows, rank], which writes the rows of W that its slice in `rows` names. All in the compute type.
     """
 
     @staticmethod
@@ -123,26 +124,31 @@ def weight_for_now(matrix: Matrix) -> Tensor:
 class AnswerLoss(torch.autograd.Function):
     """Mean cross-entropy of hidden [M, H] against targets [M] over the frozen head, a few rows at a time.
 
-    The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept.
+    The gradient is made in the forward pass, so that no [M, vocabulary] tensor is ever kept. pause: called before
+    each product.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, smoothing: float, pause: Pause = NEVER
+    ) -> Tensor:
         weight = head.dense()
         gradient = torch.empty_like(hidden)
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), ANSWER_ROWS):
+            pause()
             rows = slice(start, start + ANSWER_ROWS)
             logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
             total += _cross_entropy(logits, targets[rows], smoothing)
+            pause()
             gradient[rows] = (logits.to(weight.dtype) @ weight).div_(len(hidden))
         ctx.save_for_backward(gradient)
         return total / len(hidden)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         (saved,) = ctx.saved_tensors
-        return saved * gradient, None, None, None
+        return saved * gradient, None, None, None, None
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:

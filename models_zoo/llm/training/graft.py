@@ -13,6 +13,7 @@ from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.lora import PARTS, part_columns, target_shape
 from models_zoo.llm.training.functions import Cast, FrozenProduct, LoraProduct
+from models_zoo.llm.training.pause import NEVER, Pause, rows_of_a_piece
 from models_zoo.llm.training.spec import TrainSpec
 
 
@@ -35,6 +36,7 @@ class LoraParameters(nn.Module):
             name: tuple(rows for target, rows in part_columns(config, name) if target in self.targets[name])
             for name in PARTS
         }
+        self.pause: Pause = NEVER
         self.a = nn.ParameterDict()
         self.b = nn.ParameterDict()
         for layer in self.layers:
@@ -52,8 +54,12 @@ class LoraParameters(nn.Module):
                 torch.zeros(target_shape(config, target)[0], self.rank, device=device)
             )
 
-    def begin(self, dtype: torch.dtype) -> None:
-        """Before a pass: all of it, and what is computed again for its gradient, reads the same casts."""
+    def begin(self, dtype: torch.dtype, short: bool = False) -> None:
+        """Before a pass: all of it, and what is computed again for its gradient, reads the same casts.
+
+        short: products are computed a few rows at a time, with a pause before each, on the way back too.
+        """
+        self._short = short
         names = [*self.a, *self.b]
         values = [*self.a.values(), *self.b.values()]
         if any(value.dtype != dtype for value in values):
@@ -63,11 +69,30 @@ class LoraParameters(nn.Module):
 
     def project(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
         """The decoder's projection with this adapter grafted on."""
+        adapted = bool(self.targets[name]) and layer in self.layers
+        dropped = F.dropout(x, self.dropout) if adapted and self.training and self.dropout else None
+        if not self._short:
+            return self._product(layer, name, matrix, x, dropped)
+        rows = rows_of_a_piece(matrix.rows, matrix.columns)
+        parts = torch.split(x, rows)
+        read = [None] * len(parts) if dropped is None else torch.split(dropped, rows)
+        pieces = [self._piece(layer, name, matrix, *part) for part in zip(parts, read, strict=True)]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _piece(self, layer: int, name: str, matrix: Matrix, x: Tensor, dropped: Tensor | None) -> Tensor:
+        self.pause()
+        if x.requires_grad:
+            x.register_hook(self._on_the_way_back)  # type: ignore[no-untyped-call]
+        return self._product(layer, name, matrix, x, dropped)
+
+    def _on_the_way_back(self, gradient: Tensor) -> None:
+        self.pause()
+
+    def _product(self, layer: int, name: str, matrix: Matrix, x: Tensor, dropped: Tensor | None) -> Tensor:
         targets = self.targets[name]
         if not targets or layer not in self.layers:
             product: Tensor = FrozenProduct.apply(x, matrix, name)  # type: ignore[no-untyped-call]
             return product
-        dropped = F.dropout(x, self.dropout) if self.training and self.dropout else None
         a = self._cast_a[f"{layer}_{targets[0]}"]
         b = [self._cast_b[f"{layer}_{target}"] for target in targets]
         adapted: Tensor = LoraProduct.apply(  # type: ignore[no-untyped-call]

@@ -21,7 +21,7 @@ from models_zoo.llm.card import (
     adapter_digest,
     file_sha256,
 )
-from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training.checkpoint import (
     Identity,
@@ -36,6 +36,7 @@ from models_zoo.llm.training.checkpoint import (
 )
 from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.data import Example, batches, encode_examples, labels_in, read_rows
+from models_zoo.llm.training.pause import NEVER, Pause
 from models_zoo.llm.training.save import save_adapter
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec, spec_record
 from models_zoo.llm.training.tasks import Student, TrainingTask, build_task
@@ -52,7 +53,9 @@ class DataSets:
     test: list[Example] | None
 
 
-def run(spec: TrainSpec, pause: Callable[[], None] | None = None) -> Iterator[TrainEvent]:
+def run(
+    spec: TrainSpec, pause: Pause = NEVER, load: Callable[[Path, str], Decoder] = load_decoder
+) -> Iterator[TrainEvent]:
     """See `models_zoo.llm.training.train_lora`."""
     check_spec(spec)
     started = time.perf_counter()
@@ -61,11 +64,10 @@ def run(spec: TrainSpec, pause: Callable[[], None] | None = None) -> Iterator[Tr
     torch.manual_seed(spec.seed)
     tokenizer = ChatTokenizer(spec.base)
     labels, data = _read_data(spec, tokenizer)
-    decoder = load_decoder(spec.base, spec.device)
+    decoder = load(spec.base, spec.device)
     card = _start_card(spec, decoder.card, labels)
     student = Student(decoder, spec, card)
-    if pause is not None:
-        student.blocks.pause = pause
+    student.hold(pause)
     task = build_task(student, spec)
     trainer = Trainer(spec, student, task, data)
     if spec.checkpoint is not None:

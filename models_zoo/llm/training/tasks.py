@@ -17,6 +17,7 @@ from models_zoo.llm.training.functions import AnswerLoss
 from models_zoo.llm.training.graft import LoraParameters
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores, label_scores, multi_label_scores
 from models_zoo.llm.training.packing import lay_out
+from models_zoo.llm.training.pause import NEVER, Pause
 from models_zoo.llm.training.spec import TrainSpec
 
 EVALUATION_BATCH = 4  # times the training batch
@@ -31,8 +32,19 @@ class Student:
         self.device = decoder.device
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
         self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
+        self._wish: Pause = NEVER
+        self.pause: Pause = NEVER  # of this pass
         head = build_head(card, decoder.config.hidden_size)
         self.head = None if head is None else head.to(decoder.device)
+
+    def hold(self, pause: Pause) -> None:
+        """Be held up by `pause` between two pieces of work.
+
+        On CUDA a pass is held up or not as a whole, so that what is computed again is computed in the same pieces. One
+        that began while nobody needed the device ends at once: its pieces, whole layers, would take longer than a
+        decode step, and one every now and then is what a 99th percentile shows.
+        """
+        self._wish = self.pause = self.blocks.pause = self.lora.pause = pause
 
     def train(self, mode: bool) -> None:
         """Dropout on or off."""
@@ -46,7 +58,10 @@ class Student:
         rows = [example.ids for example in examples]
         layout = lay_out(rows, self.decoder.card.pad_token, self.device)
         attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
-        self.lora.begin(self.decoder.dtype)
+        short = self.device.type == "cuda" and self._wish.wanted
+        if self.device.type == "cuda":
+            self.pause = self.blocks.pause = self._wish if short else NEVER
+        self.lora.begin(self.decoder.dtype, short)
         run = self.blocks.start(layout.tokens.numel())
         hidden = self.decoder.hidden(layout.tokens, layout.positions, attend, self.lora.project, run)
         return layout.padded(hidden), layout.keep
@@ -72,7 +87,9 @@ class ChatTask:
         ]
         row, column, target = torch.tensor(rows, device=hidden.device).unbind(dim=1)
         picked, head = hidden[row, column], self.student.decoder.head
-        loss: Tensor = AnswerLoss.apply(picked, target, head, smoothing)  # type: ignore[no-untyped-call]
+        loss: Tensor = AnswerLoss.apply(  # type: ignore[no-untyped-call]
+            picked, target, head, smoothing, self.student.pause
+        )
         return loss, len(rows)
 
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:

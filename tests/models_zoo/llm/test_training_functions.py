@@ -1,5 +1,6 @@
 """What training computes by hand: gradients, what is computed again, examples laid end to end."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.linear import DenseMatrix
 from models_zoo.llm.training import TrainSpec, functions
 from models_zoo.llm.training import blocks as blocks_module
+from models_zoo.llm.training import pause as pause_module
 from models_zoo.llm.training.blocks import Blocks, Keeping, bytes_per_token, what_fits
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
@@ -63,7 +65,11 @@ def test_the_gate_equals_autograd() -> None:
 @pytest.mark.parametrize("keeping", [Keeping(0, 0), Keeping(0, 2), Keeping(1, 1)])
 @pytest.mark.parametrize("changes", [{}, {"targets": ("q_proj", "up_proj")}, {"last_layers": 1}])
 def test_computing_layers_again_changes_no_gradient(
-    base: TinyBase, decoder: Decoder, keeping: Keeping, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    base: TinyBase,
+    decoder: Decoder,
+    keeping: Keeping,
+    changes: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = gradients(student(decoder, base, recompute=False, **changes))
     monkeypatch.setattr(Blocks, "keeping", lambda blocks, tokens: keeping)
@@ -83,7 +89,9 @@ def test_a_layer_computed_again_leaves_out_what_nobody_reads(
     first, layer = 4 * base.card.config.layers, decoder.layers[0]
     again = sorted(computed[first:])
     three = [layer.qkv.rows, layer.output.rows]
-    assert again == sorted(three * base.card.config.layers + [layer.gate_up.rows] * (base.card.config.layers - 1))
+    assert again == sorted(
+        three * base.card.config.layers + [layer.gate_up.rows] * (base.card.config.layers - 1)
+    )
 
 
 def test_layers_are_computed_again_when_they_would_not_fit(
@@ -111,6 +119,27 @@ def test_a_run_pauses_before_every_layer_both_ways(base: TinyBase, decoder: Deco
     made.blocks.pause = lambda: pauses.append(1)
     gradients(made)
     assert len(pauses) == 2 * base.card.config.layers - 1  # nothing comes before the first layer
+
+
+@pytest.mark.parametrize("recompute", [False, True, None])
+def test_short_pieces_change_no_gradient_and_pause_between(
+    base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, recompute: bool | None
+) -> None:
+    whole = gradients(student(decoder, base, recompute=recompute))
+    monkeypatch.setattr(pause_module, "PIECE", 16 * 128 * 512)  # 16 rows of gate_up
+    monkeypatch.setattr(pause_module, "LEAST_ROWS", 1)
+    if recompute is None:
+        monkeypatch.setattr(Blocks, "keeping", lambda blocks, tokens: Keeping(1, 1))
+    made, pauses = student(decoder, base, recompute=recompute), []
+    made.lora.pause = lambda: pauses.append(1)  # type: ignore[assignment]
+    begin = made.lora.begin
+    monkeypatch.setattr(made.lora, "begin", lambda dtype, short: begin(dtype, short=True))
+    pieces = gradients(made)
+    for found, expected in zip(pieces, whole, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    rows = sum(len(example.ids) for example in EXAMPLES)
+    least = base.card.config.layers * math.ceil(rows / 16)
+    assert len(pauses) > (2 if recompute is False else 2 + 1 / 3 if recompute is None else 3) * least
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

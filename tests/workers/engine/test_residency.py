@@ -227,7 +227,7 @@ def test_registering_many_at_once_keeps_the_budget(device: Device, tmp_path: Pat
     device.gate.set()
     for name in "abcdef":
         made.register(name, folder(tmp_path, name))
-        assert made._room.used() <= 2 * SIZE
+        assert made._known.used <= 2 * SIZE
         assert woken.acquire(blocking=False)
     assert use(made, "f") == 1
 
@@ -305,6 +305,51 @@ def test_what_has_begun_goes_on_though_its_adapter_gives_way(device: Device, tmp
     assert made.hold("b") == 1
 
 
+def test_while_slots_are_full_one_at_a_time_makes_others_give_way(device: Device, tmp_path: Path) -> None:
+    made = Residency(device.read, device.place, device.clear, 2, 9 * SIZE, lambda: None)
+    made.turns.patience_s = 0
+    for name in "abcde":
+        made.register(name, folder(tmp_path, name))
+        made.want(name)
+    assert made.absent() == set()
+    assert [made.hold(name) for name in "ab"] == [1, 2]
+    assert made.absent() == {"d", "e"}  # c was first, and may ask
+    assert [made.hold(name) for name in "edc"] == [None, None, None]
+    assert [made.turns.gives_way(name) for name in "ab"] == [True, False]
+    done(made, "a")
+    assert made.absent() == set()  # a slot is free, whoever comes first takes it
+    assert made.hold("c") == 1
+    assert not made.turns.gives_way("a")
+    assert made.absent() == {"e"}
+    assert made.hold("d") is None
+    assert made.turns.gives_way("b")
+
+
+def test_several_are_read_at_once(device: Device, tmp_path: Path) -> None:
+    together, began = threading.Barrier(2), threading.Semaphore(0)
+    registered: list[str] = []
+
+    def read(folder: Path) -> Weights:
+        if folder.name in registered:
+            together.wait(5)  # breaks when the other is not read meanwhile
+        registered.append(folder.name)
+        return Weights(AdapterCard(name=folder.name, task="chat", base_fingerprint="f"))
+
+    made = Residency(
+        read, device.place, device.clear, 2, 2 * SIZE, lambda: None, readers=2, reader=began.release
+    )
+    for name in "abcd":
+        made.register(name, folder(tmp_path, name))
+    assert {name for name, tier in tiers(made).items() if tier == "disk"} == {"a", "b"}
+    made.want("a")
+    made.want("b")
+    made.sweep()
+    until(lambda: made.hold("a") is not None and made.hold("b") is not None)
+    assert began.acquire(blocking=False)
+    assert began.acquire(blocking=False)
+    made.close()
+
+
 class Traffic(RuleBasedStateMachine):
     """Any order of requests, ends, pins and removals keeps the budget, and starves nobody for ever."""
 
@@ -372,9 +417,20 @@ class Traffic(RuleBasedStateMachine):
     def within_budget(self) -> None:
         if hasattr(self, "residency"):
             self.residency.sweep()
-            assert self.residency._room.used() <= self.memory
+            assert self.residency._known.used <= self.memory
             held = set(self.held)
             assert held <= set(self.device.slots.values())
+
+    @invariant()
+    def what_is_kept_beside_says_the_same(self) -> None:
+        if not hasattr(self, "residency"):
+            return
+        with self.residency._lock:  # one may arrive meanwhile
+            known = self.residency._known
+            inside = {name for name, one in known.items() if one.weights is not None or one.loading}
+            assert set(known.inside) == inside
+            assert known.used == sum(known[name].bytes for name in inside)
+            assert set(known.wanted) == {name for name, one in known.items() if one.wanted}
 
     def teardown(self) -> None:
         if not hasattr(self, "residency"):

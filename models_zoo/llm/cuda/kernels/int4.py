@@ -82,9 +82,7 @@ def _product(
         pair = tl.load(pairs + start // 32)
         left = tl.load(rows + start, mask=mine[None, :], other=0.0)
         right = tl.load(rows + start + 16, mask=mine[None, :], other=0.0)
-        scale = tl.reshape(
-            tl.broadcast_to(_scale(pair)[:, :, None], (BN, NG, 16)), (BN, HALF)
-        )
+        scale = tl.reshape(tl.broadcast_to(_scale(pair)[:, :, None], (BN, NG, 16)), (BN, HALF))
         zero = tl.reshape(tl.broadcast_to(_zero(pair)[:, :, None], (BN, NG, 16)), (BN, HALF))
         low, high = _centred(packed)
         sum_ = tl.dot(low * scale + zero, left, sum_)

@@ -98,7 +98,7 @@ def shrink(x: Tensor, a: Tensor, scale: Tensor, tiles: Tensor, tile: int, rank: 
     out = torch.empty(splits, rows, ranks, dtype=torch.float32, device=x.device)
     _shrink[(count, splits, triton.cdiv(ranks, height))](
         x, a, scale, out, tiles, count, rows, columns, per, a.stride(0), scale.stride(0), ranks,
-        height, block, tile, 2 if tile == 1 else 4, num_warps=2 if tile == 1 else 4,
+        height, block, tile, 2 if tile == 1 else 4, num_warps=4,
     )  # fmt: skip
     return out
 

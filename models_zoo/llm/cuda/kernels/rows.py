@@ -58,9 +58,7 @@ def _join_norm(
             r = start + tl.arange(0, 16)
             source = shrunk + (piece[:, None] * M + row) * RANK + r[None, :]
             pieces = tl.load(source, mask=(r >= 0)[None, :] & (slot > 0), other=0.0)
-            right = tl.load(
-                b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0
-            )
+            right = tl.load(b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0)
             factor = tl.sum(pieces, 0)
             x += tl.sum(factor[:, None] * widened(right), 0)
     if SPLITS > 0:
@@ -110,7 +108,8 @@ def _warps(hidden: int, expand: Tensor | None) -> int:
     than all the rest."""
     if expand is None:
         return 16 if hidden >= 4096 else 4
-    return max(1, min(16, triton.next_power_of_2(hidden) * expand.element_size() // 512))
+    bytes_of_a_row = int(triton.next_power_of_2(hidden)) * expand.element_size()
+    return max(1, min(16, bytes_of_a_row // 512))
 
 
 def join_norm_plain(

@@ -140,9 +140,7 @@ def test_lora(rank: int, size: int, columns: int, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize(("tile", "dtype"), [(1, torch.int8), (16, torch.int8), (16, torch.bfloat16)])
 @pytest.mark.parametrize(("heads", "kv", "size"), [(32, 8, 128), (9, 3, 64), (4, 2, 32), (4, 4, 96)])
-def test_rotation_cache_and_attention(
-    heads: int, kv: int, size: int, tile: int, dtype: torch.dtype
-) -> None:
+def test_rotation_cache_and_attention(heads: int, kv: int, size: int, tile: int, dtype: torch.dtype) -> None:
     config = BaseConfig(heads * size, 64, 2, heads, kv, size, 100, 512, 1e4, 1e-5)
     device = torch.device("cuda")
     cache, plain_cache = (PagedCache(config, 40, 16, device) for _ in range(2))
@@ -162,7 +160,15 @@ def test_rotation_cache_and_attention(
     tables = torch.tensor([block for one in table for block in one], dtype=torch.int32).cuda()
     shape = (heads, kv, size, 16)
     qkv = finish.finish_qkv(
-        product, finish.Delta(shrunk, b), tiles, (positions, bases, tables), rotary, cache.data, 1, shape, tile
+        product,
+        finish.Delta(shrunk, b),
+        tiles,
+        (positions, bases, tables),
+        rotary,
+        cache.data,
+        1,
+        shape,
+        tile,
     )
     ends = [heads * size, (heads + kv) * size, width]
     whole = product.sum(0) + lora.expand_plain(shrunk, b, slots, ends)

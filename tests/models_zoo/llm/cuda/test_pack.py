@@ -38,11 +38,11 @@ def test_a_decode_step_is_padded_to_its_bucket() -> None:
 
 
 def test_rows_of_few_adapters_are_in_tiles() -> None:
-    packed = pack([Segment([7], start=i, blocks=[i], slot=1 + i // 6) for i in range(16)], 16)
+    packed = pack([Segment([7], start=i, blocks=[i], slot=1 + i // 12) for i in range(24)], 16)
     assert packed.extent.tile == 16
-    assert section(packed, "tiles").tolist() == [[1, 2, 3, 0], [0, 6, 12, 0], [6, 6, 4, 0]]
-    base = pack([Segment([7], blocks=[i]) for i in range(16)], 16)
-    assert (base.extent.tile, base.extent.tiles, base.extent.lora) == (16, 1, False)
+    assert section(packed, "tiles").tolist() == [[1, 2], [0, 12], [12, 12]]
+    base = pack([Segment([7], blocks=[i]) for i in range(24)], 16)
+    assert (base.extent.tile, base.extent.tiles, base.extent.lora) == (16, 2, False)
 
 
 def test_chunks_and_whole_texts_have_tiles_of_their_own() -> None:

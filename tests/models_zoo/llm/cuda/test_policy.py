@@ -11,8 +11,8 @@ from models_zoo.llm.cuda.policy import (
     decode_bucket,
     lora_tile,
     pool_form,
+    quantizes_first,
     shrink_splits,
-    shrinks_by_row,
     tile_bucket,
 )
 from models_zoo.llm.cuda.tuning import narrow_tile, tile
@@ -74,20 +74,19 @@ def test_few_sequences_read_their_keys_in_pieces() -> None:
 
 
 def test_adapters_are_in_eight_bits_beside_a_quantized_base() -> None:
-    assert pool_form(dense=False) == "int8"
-    assert pool_form(dense=True) == "bfloat16"
+    assert [pool_form("fp8", slots) for slots in (16, 31, 32, 64)] == ["bfloat16"] * 2 + ["int8"] * 2
+    assert pool_form("int4", 1) == "int8"
+    assert pool_form("bfloat16", 64) == "bfloat16"
+    assert not quantizes_first(64)
+    assert quantizes_first(96)
 
 
-def test_few_rows_of_many_adapters_are_read_row_by_row() -> None:
-    assert lora_tile(64, 64, decode=True) == 1
-    assert lora_tile(64, 32, decode=True) == 1
-    assert lora_tile(64, 16, decode=True) == lora_tile(256, 64, decode=True) == 16
-    assert lora_tile(64, 64, decode=False) == 16
-    assert lora_tile(600, 600, decode=False) == 64
-    assert shrinks_by_row(64, 16, decode=True)
-    assert shrinks_by_row(256, 1, decode=True)
-    assert not shrinks_by_row(256, 16, decode=True)
-    assert not shrinks_by_row(64, 16, decode=False)
+def test_few_rows_of_many_adapters_are_tiles_of_their_own() -> None:
+    assert lora_tile(64, 32, decode=True, pieces=False) == 1
+    assert lora_tile(64, 16, decode=True, pieces=False) == lora_tile(256, 64, decode=True, pieces=False) == 16
+    assert lora_tile(64, 16, decode=True, pieces=True) == lora_tile(16, 1, decode=True, pieces=False) == 1
+    assert lora_tile(64, 64, decode=False, pieces=False) == 16
+    assert lora_tile(600, 600, decode=False, pieces=False) == 64
 
 
 @pytest.mark.parametrize("kind", ["int4", "eight"])

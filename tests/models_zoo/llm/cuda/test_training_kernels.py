@@ -51,7 +51,11 @@ def test_turn(batch: int, tokens: int, heads: int, size: int) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 64), (2, 5, 576), (3, 7, 4096)])
 @pytest.mark.parametrize("added", [True, False])
 def test_add_norm(shape: tuple[int, ...], added: bool) -> None:
-    x, delta, weight = noise(*shape).detach().float(), noise(*shape, 1)[..., 0].detach(), noise(shape[-1]).detach()
+    x, delta, weight = (
+        noise(*shape).detach().float(),
+        noise(*shape, 1)[..., 0].detach(),
+        noise(shape[-1]).detach(),
+    )
     slopes = noise(3, *shape).detach()
     results = []
     for way, dtype in ((add_norm, torch.bfloat16), (plain_add_norm, torch.float32)):

@@ -1,0 +1,231 @@
+"""2,000 registered adapters on 32 device slots, against the same requests over 32 adapters that are all resident.
+
+    PYTHONPATH=platform:. python tests/bench/residency.py [--device cuda] [--sequences N] [--exponent X]
+
+Traffic: which adapter a request is for follows Zipf's law (exponent 1) over all that are registered: the power law
+of S-LoRA (Sheng et al., 2023), steeper than even and far flatter than Punica's skewed case (Chen et al., 2023), in
+which an adapter has 1.5 times the requests of the next and two dozen have them all. Requests follow each other as
+fast as the engine takes them: 512 always wait, until none are left. Lengths are those of engine_gpu.py's requests.
+
+Adapters are real folders of rank 16 on all linears that go the product's way: verified, prepared, kept in host memory
+within its budget, placed. Their files are hard links to 32 distinct ones, so that disk and page cache hold them;
+the engine takes them for 2,000. On CPU the base is the demo base, on CUDA Llama-3-8B's shape with random weights.
+
+Both kinds take turns in one engine, after a round that counts for nothing; a loss is the median of the rounds' own
+ratios. `full` is the same at more sequences than 32 slots can feed: there is no bar on it, it says how far it
+goes. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
+
+import torch  # isort: skip
+
+from models_zoo.llm.convert import convert
+from models_zoo.llm.decoder import Decoder, load_decoder
+from models_zoo.llm.format import demo_gguf
+from models_zoo.llm.paged import PagedCache
+from models_zoo.llm.tokenizer import ChatTokenizer
+from tests.bench.many_adapters import adapter_folders, zipf
+from tests.bench.report import Bar, report
+from workers.engine.generation.group import Beams, Candidates, open_group
+from workers.engine.generation.request import Ticket, Vocabulary
+from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
+from workers.engine.loop import EngineLoop
+from workers.engine.protocol import Call, Chunk, Sampling, Timing
+from workers.engine.runner import PreparedAdapter, Runner
+from workers.engine.scheduling.blocks import BlockPool
+from workers.engine.scheduling.limits import Limits
+from workers.engine.scheduling.scheduler import Scheduler
+
+SLOTS, DISTINCT, WAITING, BLOCK = 32, 32, 512, 16
+MEBI = 1 << 20
+BARS = (Bar("loss", "<=", 0.15),)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of a device: requests of `prompt` tokens for `reply` more, `sequences` written at once."""
+
+    requests: int
+    sequences: int
+    full: int
+    prompt: int
+    reply: int
+    memory: int
+
+
+LOADS = {
+    "cpu": Load(256, 16, 0, 32, 32, 512 * MEBI),
+    "cuda": Load(1024, 64, 256, 128, 128, 24 << 30),
+}
+
+
+class CountingRunner(Runner):
+    """Counts what is read from disk and what is put into slots."""
+
+    reads = 0
+    places = 0
+
+    def read(self, folder: Path) -> PreparedAdapter:
+        """From disk."""
+        self.reads += 1
+        return super().read(folder)
+
+    def place(self, slot: int, adapter: PreparedAdapter) -> None:
+        """Into a slot."""
+        self.places += 1
+        super().place(slot, adapter)
+
+
+class Engine:
+    """The engine's loop over a decoder, with adapters registered by number."""
+
+    def __init__(self, decoder: Decoder, words: Vocabulary, load: Load, sequences: int) -> None:
+        kind, self._load, self._words = decoder.device.type, load, words
+        blocks = sequences * ((load.prompt + load.reply) // BLOCK + 1)
+        limits = Limits(
+            sequences=sequences,
+            step_tokens=TOKENS_OF_A_STEP[kind],
+            chunk_tokens=CHUNK_BESIDE_DECODING[kind],
+            waiting=2 * WAITING,
+        )
+        cache = PagedCache(decoder.config, blocks, BLOCK, decoder.device)
+        self.runner = CountingRunner(decoder, cache, decoder.lora_pool(SLOTS))
+        self.loop = EngineLoop(
+            self.runner, Scheduler(limits, BlockPool(blocks, BLOCK)), SLOTS, load.memory, threads=None
+        )
+
+    def register(self, folders: list[Path]) -> float:
+        """Every folder under its own name; the seconds that took."""
+        started = time.perf_counter()
+        with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(lambda folder: self.loop.residency.register(folder.name, folder), folders))
+        return time.perf_counter() - started
+
+    def run(self, adapters: list[int], seed: int) -> dict[str, float]:
+        """Output tokens per second of one request for each of `adapters`, and what it took."""
+        groups = [self._group(adapter, seed + number) for number, adapter in enumerate(adapters)]
+        reads, places, steps = self.runner.reads, self.runner.places, self.loop.metrics.steps
+        started = time.perf_counter()
+        submitter = threading.Thread(target=self._submit, args=(groups,))
+        submitter.start()
+        timings = [self._timing(group) for group in groups]
+        seconds = time.perf_counter() - started
+        submitter.join()
+        queued = [timing.queued or 0.0 for timing in timings]
+        return {
+            "tok_s": round(len(groups) * self._load.reply / seconds, 1),
+            "reads": self.runner.reads - reads,
+            "places": self.runner.places - places,
+            "batch": round(len(groups) * self._load.reply / (self.loop.metrics.steps - steps), 1),
+            "wait_p95_s": round(statistics.quantiles(queued, n=20)[18], 2),
+            "wait_max_s": round(max(queued), 2),
+        }
+
+    def _group(self, adapter: int, seed: int) -> Candidates | Beams:
+        generator = torch.Generator().manual_seed(seed)
+        prompt = torch.randint(20, 40_000, (self._load.prompt,), generator=generator).tolist()
+        reply = self._load.reply
+        sampling = Sampling(max_tokens=reply, temperature=0.0, ignore_end=True)
+        return open_group(Ticket(Call()), prompt, sampling, self._words, reply, f"a{adapter}")
+
+    def _submit(self, groups: list[Candidates | Beams]) -> None:
+        for group in groups:
+            while self.loop.occupancy()[1] >= WAITING:
+                time.sleep(0.005)
+            self.loop.submit([group.first])
+
+    def _timing(self, group: Candidates | Beams) -> Timing:
+        while True:
+            item = group.out.get(timeout=600)
+            if isinstance(item, Exception):
+                raise item
+            assert isinstance(item, Chunk)
+            if item.usage is not None:
+                assert item.usage.completion_tokens == self._load.reply
+                return item.usage.timing
+
+
+def measured(engine: Engine, traffic: list[list[int]], rounds: int) -> dict[str, float]:
+    """Medians over rounds of both kinds in turn; the first of `traffic` warms up."""
+    engine.run(traffic[0], 0)
+    many, few = [], []
+    for number, adapters in enumerate(traffic[1 : rounds + 1], 1):
+        resident = [adapter % SLOTS for adapter in adapters]
+        engine.run(list(range(SLOTS)), 1_000_000 * number)  # they are in their slots
+        few.append(engine.run(resident, 2_000_000 * number))
+        many.append(engine.run(adapters, 3_000_000 * number))
+        sys.stdout.write(f"resident {few[-1]}\nregistered {many[-1]}\n")
+        sys.stdout.flush()
+    ratios = [a["tok_s"] / b["tok_s"] for a, b in zip(many, few, strict=True)]
+    figures = {name: statistics.median(run[name] for run in many) for name in many[0]}
+    figures |= {
+        f"resident_{name}": statistics.median(run[name] for run in few)
+        for name in ("tok_s", "batch", "wait_p95_s")
+    }
+    requests = len(traffic[1])
+    figures["slot_hits"] = round(1 - figures["places"] / requests, 3)
+    figures["memory_hits"] = round(1 - figures["reads"] / max(1, figures["places"]), 3)
+    figures["loss"] = round(1 - statistics.median(ratios), 3)
+    return figures
+
+
+def stand(device: str) -> tuple[Decoder, Vocabulary]:
+    """The decoder, and the demo base's words: what an 8B's tokens are called is not measured."""
+    folder = Path(os.environ.get("ROOTSTOCK_VAR", "var")) / "models" / "smollm2-135m-instruct"
+    if device == "cpu":
+        convert(demo_gguf(), folder)
+        decoder = load_decoder(folder)
+    else:
+        from tests.bench.gpu_model import random_decoder
+
+        decoder = random_decoder("fp8")
+    return decoder, Vocabulary(ChatTokenizer(folder), 2, decoder.config.vocabulary)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=tuple(LOADS), default="cpu")
+    parser.add_argument("--registered", type=int, default=2000)
+    parser.add_argument("--requests", type=int, help="of a round")
+    parser.add_argument("--sequences", type=int, help="written at once")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--exponent", type=float, default=1.0)
+    options = parser.parse_args()
+    load = LOADS[options.device]
+    decoder, words = stand(options.device)
+    requests = options.requests or load.requests
+    traffic = [
+        zipf(options.registered, requests, options.exponent, seed) for seed in range(options.rounds + 1)
+    ]
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as root:
+        folders = adapter_folders(Path(root), decoder.config, options.registered, DISTINCT)
+        for prefix, sequences in (("", options.sequences or load.sequences), ("full_", load.full)):
+            if not sequences:
+                continue
+            engine = Engine(decoder, words, load, sequences)
+            try:
+                figures[f"{prefix}register_s"] = round(engine.register(folders), 1)
+                found = measured(engine, traffic, options.rounds)
+            finally:
+                engine.loop.close()
+            figures |= {f"{prefix}{name}": value for name, value in found.items()}
+    report("residency", figures, BARS)
+
+
+if __name__ == "__main__":
+    main()
