@@ -215,6 +215,8 @@ def main() -> None:
         engine = Engine(decoder, words, load, options.sequences or load.sequences)
         try:
             figures["register_s"] = round(engine.register(folders), 1)
+            sys.stdout.write(f"registered {len(folders)} in {figures['register_s']} s\n")
+            sys.stdout.flush()
             figures |= measured(engine, traffic, options.rounds)
         finally:
             engine.loop.close()
