@@ -6,13 +6,13 @@ Every refusal is an `AdapterError` that names the file, the field or tensor, and
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models_zoo.llm.card import (
@@ -31,7 +31,7 @@ from models_zoo.llm.card import (
 )
 from models_zoo.llm.heads import Head, build_head
 from models_zoo.llm.lora import LoraWeights, target_shape
-from models_zoo.llm.tensor_header import TensorEntry, read_header
+from models_zoo.llm.tensor_header import ITEM_BYTES, TensorEntry, read_header
 
 MAX_RANK = 64
 MAX_SCALE = 1e4  # of lora_alpha / r, or / sqrt(r): far beyond any in use
@@ -40,7 +40,7 @@ MAX_WINDOW = 1024  # tokens of a text for a head: they are read in one step, whi
 ATTENTION_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 TARGETS = (*ATTENTION_TARGETS, "gate_proj", "up_proj", "down_proj")
 PREFIXES = ("base_model.model.model.", "base_model.model.")  # causal models, and bare decoders
-DTYPES = {"F32", "F16", "BF16"}
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # PEFT's fields that change nothing about a finished adapter's output
 WITHOUT_EFFECT = {
     "base_model_name_or_path",
@@ -171,24 +171,25 @@ def _layers(path: Path, values: dict[str, Any], layers: int) -> tuple[int, ...]:
 def _lora_weights(path: Path, config: LoraConfig, base: BaseCard) -> LoraWeights:
     header = read_header(path)
     prefix = _prefix(header)
-    tensors = read_tensors(path, header, _expected_shapes(prefix, config, base))
-    matrices, effect = {}, False
+    tensors, most = _read_with_largest(path, header, _expected_shapes(prefix, config, base))
+    bounded = most * max(1.0, config.scale) <= LARGEST
+    matrices = {}
     for layer in config.layers:
         for target in config.targets:
             name = prefix + module_name(layer, target)
             shrink, expand = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"] * config.scale
-            sizes = largest(shrink), largest(expand)
-            for part, size in zip(
-                ("lora_A.weight", "lora_B.weight times lora_alpha / r"), sizes, strict=True
-            ):
-                _require(
-                    path, f"{name}.{part}", "too large", size <= LARGEST, f"at most {LARGEST:g} everywhere"
-                )
-            effect |= min(sizes) > 0
+            if not bounded:
+                _refuse_too_large(path, name, shrink, expand)
             matrices[layer, target] = (shrink, expand)
-    if not effect:
+    if not any(bool(a.any()) and bool(b.any()) for a, b in matrices.values()):
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
     return LoraWeights(config.rank, matrices)
+
+
+def _refuse_too_large(path: Path, name: str, shrink: Tensor, expand: Tensor) -> None:
+    for part, factor in (("lora_A.weight", shrink), ("lora_B.weight times lora_alpha / r", expand)):
+        small = _largest(factor) <= LARGEST
+        _require(path, f"{name}.{part}", "too large", small, f"at most {LARGEST:g} everywhere")
 
 
 def module_name(layer: int, target: str) -> str:
@@ -219,20 +220,61 @@ def read_tensors(
 
     Its header (`read_header`) is checked before any data is read.
     """
+    return _read_with_largest(path, header, shapes)[0]
+
+
+def _read_with_largest(
+    path: Path, header: Mapping[str, TensorEntry], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, Tensor], float]:
+    """The same, and the largest absolute value in it."""
     _compare_names(path, set(header), set(shapes))
     for name, shape in shapes.items():
         found, dtype = header[name].shape, header[name].dtype
         _require(path, name, f"of shape {list(found)}", found == shape, f"shape {list(shape)}")
         _require(path, name, f"of type {dtype}", dtype in DTYPES, " or ".join(sorted(DTYPES)))
-    with _open(path) as file:
-        stored = {name: file.get_tensor(name) for name in shapes}
-    for name, tensor in stored.items():
-        finite = math.isfinite(largest(tensor))
-        _require(path, name, "not finite everywhere", finite, "no NaN or infinity")
-    return {name: tensor.float() for name, tensor in stored.items()}
+    data = _data(path, max(entry.stop for entry in header.values()))
+    flat, most = _as_a_whole(data, header)
+    if not flat:
+        flat = {name: _values(data, header[name]) for name in shapes}
+        sizes = {name: _largest(tensor) for name, tensor in flat.items()}
+        for name, size in sizes.items():
+            _require(path, name, "not finite everywhere", math.isfinite(size), "no NaN or infinity")
+        most = max(sizes.values())
+    return {name: flat[name].view(shape) for name, shape in shapes.items()}, most
 
 
-def largest(tensor: Tensor) -> float:
+def _as_a_whole(data: Tensor, header: Mapping[str, TensorEntry]) -> tuple[dict[str, Tensor], float]:
+    """Of tensors of one type, as they are usually written, all values in a few calls: one for each of hundreds would
+    hold up the engine's thread beside this one. Nothing when they are of several types, or one is not finite."""
+    kind, *others = {entry.dtype for entry in header.values()}
+    stored = data.view(DTYPES[kind]) if not others else data
+    most = math.nan if others else _largest(stored)
+    if not math.isfinite(most):
+        return {}, most
+    values, item = stored.float(), ITEM_BYTES[kind]
+    return {name: values[entry.start // item : entry.stop // item] for name, entry in header.items()}, most
+
+
+def _data(path: Path, size: int) -> Tensor:
+    """The last `size` bytes of the file: all but its header."""
+    data = torch.empty(size, dtype=torch.uint8)
+    try:
+        with path.open("rb") as file:
+            file.seek(-size, os.SEEK_END)
+            read = file.readinto(data.numpy().data)
+    except OSError as error:
+        raise AdapterError(f"{path}: cannot be read: {error.strerror}") from error
+    if read != size:
+        raise AdapterError(f"{path}: cut short: {read} bytes of data, expected {size}")
+    return data
+
+
+def _values(data: Tensor, entry: TensorEntry) -> Tensor:
+    """One tensor's, wherever it begins."""
+    return data[entry.start : entry.stop].clone().view(DTYPES[entry.dtype]).float()
+
+
+def _largest(tensor: Tensor) -> float:
     """The largest absolute value, NaN if one is; in one pass, without a copy of the tensor."""
     low, high = torch.aminmax(tensor)
     return float(torch.maximum(-low, high))
@@ -245,15 +287,6 @@ def _compare_names(path: Path, found: set[str], expected: set[str]) -> None:
         raise AdapterError(
             f"{path}: unexpected tensor {extra[0]} ({len(extra)} in all), expected only LoRA targets"
         )
-
-
-def _open(path: Path) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except FileNotFoundError as error:
-        raise AdapterError(f"{path}: file is missing") from error
-    except (OSError, SafetensorError) as error:
-        raise AdapterError(f"{path}: not a readable safetensors file: {error}") from error
 
 
 def _head(path: Path, card: AdapterCard, base: BaseCard) -> Head | None:

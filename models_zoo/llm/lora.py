@@ -121,9 +121,18 @@ class LoraPool:
             else prepared
         )
 
-    def place(self, slot: int, prepared: PreparedLora) -> None:
-        """Put an adapter into `slot`, replacing what was there."""
+    def place(self, slot: int, prepared: PreparedLora, beside: bool = False) -> None:
+        """Put an adapter into `slot`, replacing what was there. Placed `beside` the steps that go on, it is not to be
+        computed with before it `arrived`."""
         self._placed[slot] = prepared
+
+    def arrived(self, slot: int) -> bool:
+        """Whether what was placed in `slot` can be computed with."""
+        return True
+
+    def settle(self) -> bool:
+        """Wait until everything placed has arrived; whether there was anything to wait for."""
+        return False
 
     def clear(self, slot: int) -> None:
         """Empty a slot: its memory is given back when nobody else holds the adapter."""

@@ -1,6 +1,6 @@
 """The engine on CUDA: Llama-3-8B's shape with random weights, rank 16 on all linears, context 256.
 
-    PYTHONPATH=platform:. python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers] [--end-to-end]
+    PYTHONPATH=platform:. python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers [NAMES]] [--end-to-end [NAMES]]
 
 A decode figure is of steps that follow each other as the host can prepare them: forward, logits and the greedy
 token on the device; up to 16 adapters in a pool of 16 slots, more in one of 64. `_waiting` is the same with each
@@ -176,8 +176,10 @@ def bars(figures: dict[str, float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--forms", default="int4,fp8,bfloat16")
-    parser.add_argument("--peers", action="store_true", help="transformers and PEFT on the same shape")
-    parser.add_argument("--end-to-end", action="store_true", help="256 requests through the engine's loop")
+    parser.add_argument(
+        "--peers", nargs="?", const="steps,batching", help="transformers and PEFT, same shape"
+    )
+    parser.add_argument("--end-to-end", nargs="?", const="a16,a0,64_slots", help="256 whole requests")
     options = parser.parse_args()
     with torch.inference_mode():
         figures = {name: round(value, 3) for name, value in ceilings().items()}
@@ -188,15 +190,17 @@ def main() -> None:
     if options.end_to_end:
         from tests.bench.gpu_requests import end_to_end
 
-        figures |= end_to_end(figures["copy_tb_s"] * 1e12, figures["fp8_gemm_tflop_s"] * 1e12)
+        figures |= end_to_end(
+            figures["copy_tb_s"] * 1e12, figures["fp8_gemm_tflop_s"] * 1e12, options.end_to_end
+        )
         gc.collect()
         torch.cuda.empty_cache()
     if options.peers:
         from tests.bench.gpu_peers import peers
 
-        figures |= peers()
+        figures |= peers(options.peers)
     theirs = figures.get("transformers_batching_tok_s")
-    if options.end_to_end and theirs:
+    if theirs and "end_to_end_a0_tok_s" in figures:
         figures["end_to_end_a0_batching"] = round(figures["end_to_end_a0_tok_s"] / theirs, 2)
     figures |= bars(figures)
     report("engine_gpu", figures, [bar for bar in BARS if bar.name in figures])

@@ -18,8 +18,14 @@ from tests.bench.gpu_model import LLAMA_8B
 STEPS, ROUNDS, RANK, ADAPTERS = 8, 3, 16, 16
 
 
-def peers() -> dict[str, float]:
-    """Tokens per second: batch 1 and 64 without adapters, 64 rows of 16 PEFT adapters, and continuous batching."""
+def peers(names: str) -> dict[str, float]:
+    """Tokens per second: of `steps` and of continuous `batching`."""
+    measured = {"steps": steps, "batching": continuous_batching}
+    return {name: value for peer in names.split(",") for name, value in measured[peer]().items()}
+
+
+def steps() -> dict[str, float]:
+    """Tokens per second: batch 1 and 64 without adapters, and 64 rows of 16 PEFT adapters."""
     from transformers import LlamaForCausalLM
 
     config = llama_config(LLAMA_8B, dtype=torch.bfloat16)
@@ -36,7 +42,7 @@ def peers() -> dict[str, float]:
     del model, mixed
     gc.collect()
     torch.cuda.empty_cache()
-    return figures | continuous_batching()
+    return figures
 
 
 def _with_adapters(model: Any) -> Any:
@@ -57,10 +63,10 @@ def _rate(model: Any, batch: int, **options: object) -> float:
     prompt = torch.randint(20, 40_000, (batch, CONTEXT), device=DEVICE)
     cache = model(prompt, use_cache=True, logits_to_keep=1, **options).past_key_values
 
-    def steps() -> None:
+    def some() -> None:
         token = prompt[:, :1]
         for _ in range(STEPS):
             token = model(token, past_key_values=cache, use_cache=True, **options).logits[:, -1:].argmax(-1)
 
-    steps()
-    return round(batch * STEPS / statistics.median(timed(steps) for _ in range(ROUNDS)), 1)
+    some()
+    return round(batch * STEPS / statistics.median(timed(some) for _ in range(ROUNDS)), 1)

@@ -118,11 +118,15 @@ def roof(
     return reading + 2 * c.layers * linears * REQUESTS * PROMPT / operations_s
 
 
-def end_to_end(copy_bytes_s: float, operations_s: float) -> dict[str, float]:
+CASES = {"a16": (256, 16), "a0": (256, 0), "64_slots": (64, 16)}  # sequences at once, adapters
+
+
+def end_to_end(copy_bytes_s: float, operations_s: float, names: str) -> dict[str, float]:
     """Output tokens per second, as a share of what the device's ceilings allow, and the first token's 95th
     percentile in milliseconds."""
     decoder, words, figures = random_decoder("fp8"), vocabulary(), {}
-    for name, sequences, adapters in (("a16", 256, 16), ("a0", 256, 0), ("64_slots", 64, 16)):
+    for name in names.split(","):
+        sequences, adapters = CASES[name]
         engine = Engine(decoder, sequences, adapters, words)
         try:
             engine.run(0)  # records the graphs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from itertools import accumulate
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, repeat
 from pathlib import Path
 
 import torch
@@ -30,15 +31,19 @@ def adapter_folders(root: Path, config: BaseConfig, adapters: int, distinct: int
     """Folders of `adapters` adapters of rank 16 on all linears, random numbers in bfloat16. Only the first
     `distinct` have contents of their own: the others are hard links to them."""
     folders = [root / f"a{number}" for number in range(adapters)]
-    for number, folder in enumerate(folders):
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_write, folders[:distinct], repeat(config), range(distinct)))
+    for number, folder in enumerate(folders[distinct:]):
         folder.mkdir(parents=True)
-        if number < distinct:
-            save_file(_tensors(config, number), folder / ADAPTER_FILE)
-            (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(CONFIG))
-        else:
-            for name in (ADAPTER_FILE, ADAPTER_CONFIG_FILE):
-                os.link(folders[number % distinct] / name, folder / name)
+        for name in (ADAPTER_FILE, ADAPTER_CONFIG_FILE):
+            os.link(folders[number % distinct] / name, folder / name)
     return folders
+
+
+def _write(folder: Path, config: BaseConfig, seed: int) -> None:
+    folder.mkdir(parents=True)
+    save_file(_tensors(config, seed), folder / ADAPTER_FILE)
+    (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(CONFIG))
 
 
 def _tensors(config: BaseConfig, seed: int) -> dict[str, torch.Tensor]:

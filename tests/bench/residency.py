@@ -12,8 +12,7 @@ within its budget, placed. Their files are hard links to 32 distinct ones, so th
 the engine takes them for 2,000. On CPU the base is the demo base, on CUDA Llama-3-8B's shape with random weights.
 
 Both kinds take turns in one engine, after a round that counts for nothing; a loss is the median of the rounds' own
-ratios. `full` is the same at more sequences than 32 slots can feed: there is no bar on it, it says how far it
-goes. The last line is one JSON object.
+ratios. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -61,15 +60,14 @@ class Load:
 
     requests: int
     sequences: int
-    full: int
     prompt: int
     reply: int
     memory: int
 
 
 LOADS = {
-    "cpu": Load(256, 16, 0, 32, 32, 512 * MEBI),
-    "cuda": Load(1024, 64, 256, 128, 128, 24 << 30),
+    "cpu": Load(256, 16, 32, 32, 512 * MEBI),
+    "cuda": Load(768, 64, 128, 128, 24 << 30),
 }
 
 
@@ -214,16 +212,14 @@ def main() -> None:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as root:
         folders = adapter_folders(Path(root), decoder.config, options.registered, DISTINCT)
-        for prefix, sequences in (("", options.sequences or load.sequences), ("full_", load.full)):
-            if not sequences:
-                continue
-            engine = Engine(decoder, words, load, sequences)
-            try:
-                figures[f"{prefix}register_s"] = round(engine.register(folders), 1)
-                found = measured(engine, traffic, options.rounds)
-            finally:
-                engine.loop.close()
-            figures |= {f"{prefix}{name}": value for name, value in found.items()}
+        engine = Engine(decoder, words, load, options.sequences or load.sequences)
+        try:
+            figures["register_s"] = round(engine.register(folders), 1)
+            sys.stdout.write(f"registered {len(folders)} in {figures['register_s']} s\n")
+            sys.stdout.flush()
+            figures |= measured(engine, traffic, options.rounds)
+        finally:
+            engine.loop.close()
     report("residency", figures, BARS)
 
 

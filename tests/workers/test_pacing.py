@@ -68,6 +68,17 @@ def test_a_sleeping_child_wakes_when_its_share_grows() -> None:
     assert finished == [1]
 
 
+def test_a_pass_that_was_not_held_up_is_not_made_up_for() -> None:
+    duty = Duty()
+    assert not duty.begin()
+    time.sleep(0.1)
+    duty.allow(0.01)
+    assert duty.begin()
+    started = time.monotonic()
+    duty()
+    assert time.monotonic() - started < 1  # and not ten
+
+
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5])
 def test_a_share_that_cannot_be_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="share"):

@@ -21,9 +21,15 @@ def job(committed_world, monkeypatch) -> Job:
     return services.job_create(organisation=committed_world.organisation, kind="adapters.train", params={})
 
 
-def after(job: Job, spec: Path, *, kill: bool) -> Job:
+class Bereft(Child):
+    """Tells whose weights it trains on, and ends as the lifeline ends one whose worker has gone."""
+
+    module = "tests.workers.bereft"
+
+
+def after(job: Job, spec: Path, *, kill: bool, kind: type[Child] = Child) -> Job:
     def function(handle: JobHandle) -> dict:
-        with Child(spec) as child:
+        with kind(spec) as child:
             if kill:
                 os.kill(child._process.pid, signal.SIGKILL)
             return _follow(handle, child)
@@ -36,6 +42,16 @@ def test_a_killed_training_process_is_tried_again(job, tmp_path) -> None:
     waiting = after(job, tmp_path / "spec.json", kill=True)
     assert (waiting.state, waiting.attempts, waiting.error["code"]) == ("queued", 1, "worker_lost")
     assert "signal 9" in waiting.error["detail"]
+
+
+def test_a_training_whose_worker_has_gone_is_tried_again(job, tmp_path) -> None:
+    waiting = after(job, tmp_path / "spec.json", kill=False, kind=Bereft)
+    assert (waiting.state, waiting.attempts, waiting.error["code"]) == ("queued", 1, "worker_lost")
+    assert "the worker whose base the training used has ended" in waiting.error["detail"]
+    told = selectors.job_events(organisation=job.organisation_id, job_id=job.pk)
+    assert [event.data["text"] for event in told if event.type == "log"] == [
+        "Trains on the worker's weights."
+    ]
 
 
 def test_a_training_that_cannot_work_is_not(job, tmp_path) -> None:

@@ -50,6 +50,7 @@ class EngineLoop:
             slots,
             adapter_bytes,
             self.wake,
+            arrived=runner.arrived,
             readers=min(READERS, max(1, len(os.sched_getaffinity(0)) // 2)),
             reader=partial(torch.set_num_threads, 1),
         )
@@ -158,6 +159,8 @@ class EngineLoop:
         self._occupancy = (self.scheduler.running, self.scheduler.waiting)
         if step is None:
             self._tell()
+            if self._runner.settle():
+                return  # now it can begin
             with self._lock:
                 if not (self._inbox or self._closed or self.scheduler.idle):
                     self._lock.wait(LOOK_AGAIN_S)

@@ -36,7 +36,8 @@ class Residency(Generic[Weights]):
     """Adapters by name, in three tiers.
 
     `read(folder)` verifies and prepares an adapter, in any thread; `place(slot, weights)` and `clear(slot)` are
-    called within `hold` and `sweep`, which are the engine thread's. `changed()` is called when an adapter was
+    called within `hold` and `sweep`, which are the engine thread's. A placed adapter is held from when its slot has
+    `arrived(slot)`: the engine goes on with others meanwhile. `changed()` is called when an adapter was
     registered, has arrived in memory, or failed to. `readers` threads read, each of which begins with `reader()`.
     """
 
@@ -48,6 +49,7 @@ class Residency(Generic[Weights]):
         slots: int,
         memory_bytes: int,
         changed: Callable[[], None],
+        arrived: Callable[[int], bool] = lambda slot: True,
         readers: int = 1,
         reader: Callable[[], object] = lambda: None,
     ) -> None:
@@ -58,7 +60,7 @@ class Residency(Generic[Weights]):
         self._digests: dict[str, str] = {}  # of every name there ever was
         self._lock = threading.Lock()
         self._known: Catalogue[Weights] = Catalogue()
-        self._room = Room(self._known, self.turns, place, clear, slots, memory_bytes)
+        self._room = Room(self._known, self.turns, place, arrived, clear, slots, memory_bytes)
         self._unswept = False
         self._loader = ThreadPoolExecutor(readers, thread_name_prefix="adapters", initializer=reader)
 

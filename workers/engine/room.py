@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from itertools import count
@@ -19,7 +20,8 @@ logger = logging.getLogger(__name__)
 class Room(Generic[Weights]):
     """The slots and the `memory_bytes` that the adapters in `known` share.
 
-    `place(slot, weights)` and `clear(slot)` change what is on the device.
+    `place(slot, weights)` and `clear(slot)` change what is on the device; `arrived(slot)` tells whether what was
+    placed is there.
     """
 
     def __init__(
@@ -27,12 +29,15 @@ class Room(Generic[Weights]):
         known: Catalogue[Weights],
         turns: Turns,
         place: Callable[[int, Weights], None],
+        arrived: Callable[[int], bool],
         clear: Callable[[int], None],
         slots: int,
         memory_bytes: int,
     ) -> None:
         self.slots, self.memory_bytes = slots, memory_bytes
         self._known, self._turns, self._place, self._clear = known, turns, place, clear
+        self._arrived = arrived
+        self._coming: set[str] = set()  # placed, and nobody has held them since
         self._table = SlotTable(slots)
         self._filled: set[int] = set()  # slots with weights in them
         self._placed = count(1)
@@ -48,8 +53,8 @@ class Room(Generic[Weights]):
         return not self._table.vacant(self._keeps_slot)
 
     def seat(self, name: str, weights: Weights) -> int | None:
-        """The adapter's slot, in use until `leave`; None while others use them all, of whom one gives way after
-        a while. Raises what `place` raises."""
+        """The adapter's slot, in use until `leave`; None while it is on its way there, or others use all slots, of
+        whom one gives way after a while. Raises what `place` raises."""
         taken = self._table.pin(name, keep=self._keeps_slot)
         if taken is None:
             self._ask_for_slot(name)
@@ -58,6 +63,11 @@ class Room(Generic[Weights]):
         if is_new:
             self._fill(name, slot, weights)
             self._known[name].placed = next(self._placed)
+            self._coming.add(name)
+        if name in self._coming and not self._arrived(slot):
+            self._table.unpin(name)
+            return None
+        self._coming.discard(name)
         return slot
 
     def leave(self, name: str) -> None:
@@ -67,6 +77,7 @@ class Room(Generic[Weights]):
     def empty(self, name: str) -> None:
         """Take the adapter, which nobody uses, from its slot if it has one."""
         slot = self._table.slot(name)
+        self._coming.discard(name)
         if slot is not None:
             self._table.remove(name)
             if slot in self._filled:
@@ -77,7 +88,9 @@ class Room(Generic[Weights]):
                     logger.exception("slot %d could not be cleared", slot)
 
     def _keeps_slot(self, name: str) -> bool:
-        return self._known[name].pinned and self.slots > 1
+        one = self._known[name]
+        expected = name in self._coming and one.wanted > 0 and not self._turns.gives_way(name)
+        return expected or (one.pinned and self.slots > 1)
 
     def _fill(self, name: str, slot: int, weights: Weights) -> None:
         """Put weights into a slot; if that fails, nobody sits there."""
@@ -102,13 +115,17 @@ class Room(Generic[Weights]):
 
     def make(self, needed: int, in_slots: bool = True, waiting: str | None = None) -> bool:
         """Let idle adapters go to disk until `needed` more bytes fit; whether they do. One that is `waiting` for
-        too long may displace those that are only asked for, but none that has waited longer."""
+        too long may displace those that are only asked for, but none that was asked for before it and takes new
+        requests: what is read first is used first."""
+        asking = math.inf if waiting is None else self._known[waiting].since
         for name, one in list(self._known.inside.items()):
             if self.fits(needed):
                 return True
             if one.weights is None or one.pinned or self._table.in_use(name):
                 continue
-            asked = one.wanted and (waiting is None or self._turns.since(name) <= self._turns.since(waiting))
+            asked = (
+                one.wanted and one.since <= asking and (waiting is None or not self._turns.gives_way(name))
+            )
             if not asked and (in_slots or self._table.slot(name) is None):
                 self.empty(name)
                 self._known.drop(name)

@@ -64,9 +64,17 @@ class Runner:
         return PreparedAdapter(loaded.card, loaded.weights.rank, self.pool.prepare(loaded.weights), head)
 
     def place(self, slot: int, adapter: PreparedAdapter) -> None:
-        """Put an adapter into a device slot."""
-        self.pool.place(slot, adapter.lora)
+        """Put an adapter into a device slot, where it may have `arrived` only later."""
+        self.pool.place(slot, adapter.lora, beside=True)
         self._heads[slot] = adapter
+
+    def arrived(self, slot: int) -> bool:
+        """Whether what was placed in the slot is there."""
+        return self.pool.arrived(slot)
+
+    def settle(self) -> bool:
+        """Wait for what was placed; whether there was anything to wait for."""
+        return self.pool.settle()
 
     def clear(self, slot: int) -> None:
         """Give a slot's memory back."""

@@ -26,8 +26,8 @@ class Turns:
         return self._since.get(adapter, math.inf)
 
     def first(self) -> str | None:
-        """Who was refused before all others."""
-        return min(self._since, key=self.since, default=None)
+        """Who was refused before all others: they are kept in that order."""
+        return next(iter(self._since), None)
 
     def gives_way(self, adapter: str) -> bool:
         """Whether it takes no new requests."""

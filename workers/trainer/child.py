@@ -36,6 +36,8 @@ class Child:
     offers, wait_s: see `workers.trainer.base.Base`.
     """
 
+    module = "workers.trainer.child"  # what it runs
+
     def __init__(self, spec: Path, offers: Path | None = None, wait_s: float = 0.0) -> None:
         self.failure: str | None = None
         self._spec = spec
@@ -44,7 +46,7 @@ class Child:
     def __enter__(self) -> "Child":
         self._errors = (self._spec.parent / "errors.log").open("w+b")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workers.trainer.child", str(self._spec), *self._base],
+            [sys.executable, "-m", self.module, str(self._spec), *self._base],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             stdin=subprocess.PIPE,

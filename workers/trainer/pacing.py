@@ -8,6 +8,7 @@ from typing import Any
 
 LEAST, FIRST = 0.02, 0.1  # shares: never less, and what it begins with when somebody is served
 LOOK_S = 0.5
+LONGEST_S = 5.0  # of a piece of work that is made up for: what took longer was mostly waiting
 EASY = 0.8  # of the budget: below it the training may take more
 
 
@@ -87,16 +88,17 @@ class Duty:
             self._share = share
             self._changed.notify()
 
-    @property
-    def wanted(self) -> bool:
-        """Somebody else needs the device: pieces of work should be short."""
+    def begin(self) -> bool:
+        """A pass begins; whether it is to be held up. One that was not is not made up for: what it took may be a
+        second, and the sleep for that a minute."""
+        self._since = time.monotonic()
         return self._share < 1.0
 
     def __call__(self) -> None:
         if self._share < 1.0 and self._finish is not None:
             self._finish()
         stopped = time.monotonic()
-        worked = stopped - self._since
+        worked = min(LONGEST_S, stopped - self._since)
         with self._changed:
             while (left := stopped + worked * (1.0 / self._share - 1.0) - time.monotonic()) > 0:
                 self._changed.wait(left)

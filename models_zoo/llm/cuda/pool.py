@@ -71,9 +71,9 @@ def _padded(size: int) -> int:
 class StackedPool(LoraPool):
     """A `LoraPool` for `slots` adapters whose weights the kernels read by slot.
 
-    Adapters are prepared in pinned host memory and copied when placed. The stack has the rank of the largest
-    adapter that was ever placed. In the form "int8" each rank's row of A, and of B within a part, is codes times a
-    unit (absolute maximum / 127); the two units of a rank make one scale.
+    Adapters are prepared in pinned host memory and copied when placed; `beside` means on a stream of their own. The
+    stack has the rank of the largest adapter that was ever placed. In the form "int8" each rank's row of A, and of B
+    within a part, is codes times a unit (absolute maximum / 127); the two units of a rank make one scale.
     """
 
     def __init__(
@@ -83,6 +83,8 @@ class StackedPool(LoraPool):
         self.slots, self.rank, self.form = slots, 0, form
         self._rows = Rows({}, {}, {})
         self._stack = torch.empty(0, 0, dtype=torch.uint8, device=device)
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._coming: dict[int, torch.cuda.Event] = {}  # by slot, until it was seen to have arrived
 
     @property
     def layout(self) -> tuple[int, int]:
@@ -143,14 +145,41 @@ class StackedPool(LoraPool):
         unit = rows.abs().amax(1).clamp(min=1e-12) / LARGEST
         return (rows / unit[:, None]).round(), unit
 
-    def place(self, slot: int, prepared: PreparedLora) -> None:
+    def place(self, slot: int, prepared: PreparedLora, beside: bool = False) -> None:
         """Copy an adapter into `slot`, replacing what was there. Raises `ValueError` for a slot that is not."""
         if not 1 <= slot <= self.slots:
             raise ValueError(f"slot is {slot}, expected 1 to {self.slots}")
         if prepared.rank > self.rank:
+            self.settle()  # it copies what is there
             self._widen(prepared.rank)
-        self._copy(slot, prepared)
+        if beside and self._stream is not None:
+            self._copy_beside(slot, prepared, self._stream)
+        else:
+            self.settle()
+            self._copy(slot, prepared)
         self._placed[slot] = self._placed_at(slot)
+
+    def arrived(self, slot: int) -> bool:
+        """Whether the copy into `slot` is done."""
+        event = self._coming.get(slot)
+        if event is not None and event.query():  # type: ignore[no-untyped-call]
+            del self._coming[slot]
+        return slot not in self._coming
+
+    def settle(self) -> bool:
+        """Wait for all copies; whether there were any."""
+        waited = bool(self._coming)
+        for event in self._coming.values():
+            event.synchronize()
+        self._coming.clear()
+        return waited
+
+    def _copy_beside(self, slot: int, prepared: PreparedLora, stream: torch.cuda.Stream) -> None:
+        """After what was launched so far, which may still read what was in the slot."""
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(stream):
+            self._copy(slot, prepared)
+            self._coming[slot] = stream.record_event()
 
     def _copy(self, slot: int, prepared: PreparedLora) -> None:
         row = self._stack[slot - 1]

@@ -12,9 +12,9 @@ LEAST_ROWS = 256  # of one: fewer would not pay for dequantizing the weight
 class Pause(Protocol):
     """Called between two pieces of work, it returns when there may be more."""
 
-    @property
-    def wanted(self) -> bool:
-        """Others need the device now: pieces of work should be short."""
+    def begin(self) -> bool:
+        """A pass begins; whether others need the device, so that its pieces should be short. What was worked until
+        now is not made up for."""
         ...
 
     def __call__(self) -> None: ...
@@ -23,7 +23,8 @@ class Pause(Protocol):
 class Never:
     """Nobody else needs the device."""
 
-    wanted = False
+    def begin(self) -> bool:
+        return False
 
     def __call__(self) -> None: ...
 

@@ -58,7 +58,7 @@ class Student:
         rows = [example.ids for example in examples]
         layout = lay_out(rows, self.decoder.card.pad_token, self.device)
         attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
-        short = self.device.type == "cuda" and self._wish.wanted
+        short = self.device.type == "cuda" and self._wish.begin()
         if self.device.type == "cuda":
             self.pause = self.blocks.pause = self._wish if short else NEVER
         self.lora.begin(self.decoder.dtype, short)

@@ -5,6 +5,7 @@ import json
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.card import AdapterError, adapter_digest, adapter_reference
+from models_zoo.llm.card import ADAPTER_FILE, AdapterError, adapter_digest, adapter_reference
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.lora import LoraPool
 from tests.models_zoo.llm.tiny import CONFIG, TinyBase, in_transformers, make_adapter
@@ -237,6 +238,35 @@ def test_deep_json_is_refused(base: TinyBase, tmp_path: Path, file: str, depth: 
     (folder / file).write_text('{"data": ' + "[" * depth + "]" * depth + "}")
     with pytest.raises(AdapterError, match=f"{file}: nested deeper than 32 levels"):
         load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_tensors_of_several_types_are_read_as_those_of_one(
+    base: TinyBase, adapters: list[Path], tmp_path: Path, half: torch.dtype
+) -> None:
+    tensors = {
+        name: tensor.to(half).float() for name, tensor in load_file(adapters[0] / ADAPTER_FILE).items()
+    }
+    plain = load_adapter(rewritten(adapters[0], tmp_path / "plain", tensors), base.card)
+    tensors = {name: tensor.to(half) if "lora_A" in name else tensor for name, tensor in tensors.items()}
+    mixed = load_adapter(rewritten(adapters[0], tmp_path / "mixed", tensors), base.card)
+    tensors = {name: tensor.to(half) for name, tensor in tensors.items()}
+    alike = load_adapter(rewritten(adapters[0], tmp_path / "alike", tensors), base.card)
+    for key, pair in plain.weights.matrices.items():
+        for other in (mixed, alike):
+            for one, same in zip(pair, other.weights.matrices[key], strict=True):
+                torch.testing.assert_close(same, one, rtol=0, atol=0)
+    tensors[FIRST_A][0, 0] = float("nan")
+    tensors = {name: tensor.float() if "lora_B" in name else tensor for name, tensor in tensors.items()}
+    with pytest.raises(AdapterError, match=r"q_proj\.lora_A\.weight is not finite"):
+        load_adapter(rewritten(adapters[0], tmp_path / "broken", tensors), base.card)
+
+
+def rewritten(folder: Path, target: Path, tensors: dict[str, torch.Tensor]) -> Path:
+    """The adapter with other tensors."""
+    copytree(folder, target)
+    save_file(tensors, target / ADAPTER_FILE)
+    return target
 
 
 @pytest.mark.parametrize("value", [10**400, float("nan"), float("inf")])

@@ -121,6 +121,12 @@ def test_a_run_pauses_before_every_layer_both_ways(base: TinyBase, decoder: Deco
     assert len(pauses) == 2 * base.card.config.layers - 1  # nothing comes before the first layer
 
 
+def test_a_large_matrix_takes_few_rows_at_a_time() -> None:
+    assert pause_module.rows_of_a_piece(28672, 4096) == 2340
+    assert pause_module.rows_of_a_piece(1536, 576) > 100_000
+    assert pause_module.rows_of_a_piece(1 << 18, 1 << 16) == pause_module.LEAST_ROWS
+
+
 @pytest.mark.parametrize("recompute", [False, True, None])
 def test_short_pieces_change_no_gradient_and_pause_between(
     base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, recompute: bool | None

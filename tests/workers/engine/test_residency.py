@@ -29,9 +29,11 @@ class Weights:
 
 @dataclass
 class Device:
-    """What the slots hold; `gate` keeps the reader waiting."""
+    """What the slots hold; `gate` keeps the reader waiting. What is placed arrives after `delay` looks at it."""
 
+    delay: int = 0
     slots: dict[int, str] = field(default_factory=dict)
+    coming: dict[int, int] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -44,6 +46,14 @@ class Device:
 
     def place(self, slot: int, weights: Weights) -> None:
         self.slots[slot] = weights.card.name
+        self.coming[slot] = self.delay
+
+    def is_there(self, slot: int) -> bool:
+        return self.coming[slot] <= 0
+
+    def look(self, slot: int) -> bool:
+        self.coming[slot] -= 1
+        return self.coming[slot] < 0
 
     def clear(self, slot: int) -> None:
         del self.slots[slot]
@@ -350,21 +360,50 @@ def test_several_are_read_at_once(device: Device, tmp_path: Path) -> None:
     made.close()
 
 
+def test_one_on_its_way_to_the_device_keeps_its_slot_while_it_is_asked_for(
+    device: Device, tmp_path: Path
+) -> None:
+    device.delay = 1
+    made = Residency(device.read, device.place, device.clear, 1, 9 * SIZE, lambda: None, arrived=device.look)
+    for name in "ab":
+        made.register(name, folder(tmp_path, name))
+    assert use(made, "a") is None
+    assert use(made, "b") is None
+    assert device.slots == {1: "a"}
+    assert made.hold("a") == 1
+    done(made, "a")
+    assert made.hold("b") is None
+    made.unwant("b")
+    assert use(made, "a") is None  # b's place, which nobody waits for any more
+    assert device.slots == {1: "a"}
+
+
 class Traffic(RuleBasedStateMachine):
     """Any order of requests, ends, pins and removals keeps the budget, and starves nobody for ever."""
 
     @initialize(
-        memory=st.integers(1, 4), slots=st.integers(1, 3), patience=st.sampled_from((0.0, 0.002, 60.0))
+        memory=st.integers(1, 4),
+        slots=st.integers(1, 3),
+        patience=st.sampled_from((0.0, 0.002, 60.0)),
+        delay=st.integers(0, 2),
     )
-    def begin(self, memory: int, slots: int, patience: float) -> None:
+    def begin(self, memory: int, slots: int, patience: float, delay: int) -> None:
         import tempfile
 
         self.root = Path(tempfile.mkdtemp())
-        self.device = Device()
+        for name in "abcde":
+            folder(self.root, name)  # once: they may be read at any time
+        self.device = Device(delay)
         self.device.gate.set()
         self.memory = memory * SIZE
         self.residency: Residency[Weights] = Residency(
-            self.device.read, self.device.place, self.device.clear, slots, self.memory, lambda: None
+            self.device.read,
+            self.device.place,
+            self.device.clear,
+            slots,
+            self.memory,
+            lambda: None,
+            arrived=self.device.look,
         )
         self.residency.turns.patience_s = patience
         self.waiting: list[str] = []
@@ -373,7 +412,7 @@ class Traffic(RuleBasedStateMachine):
     @rule(name=st.sampled_from("abcde"))
     def register(self, name: str) -> None:
         try:
-            self.residency.register(name, folder(self.root, name))
+            self.residency.register(name, self.root / name)
         except AdapterError:
             assert any(one.pinned for one in self.residency.list())
         self.residency.sweep()
@@ -400,6 +439,7 @@ class Traffic(RuleBasedStateMachine):
             slot = self.residency.hold(name)
             if slot is not None:
                 assert self.device.slots[slot] == name
+                assert self.device.is_there(slot)
                 self.waiting.remove(name)
                 self.held.append(name)
 

@@ -74,3 +74,27 @@ def test_a_slot_that_is_not_is_refused() -> None:
     pool = StackedPool(CONFIG, CPU, slots=2)
     with pytest.raises(ValueError, match="slot is 3, expected 1 to 2"):
         pool.place(3, pool.prepare(weights(8, "q_proj")))
+
+
+@pytest.mark.gpu
+def test_what_is_placed_beside_other_work_is_there_once_it_arrived() -> None:
+    cuda = torch.device("cuda")
+    pool = StackedPool(CONFIG, cuda, slots=3)
+    prepared = [pool.prepare(weights(rank, "q_proj", "down_proj")) for rank in (16, 16, 40)]
+    pool.place(1, prepared[0])
+    torch.cuda._sleep(20_000_000)  # launched before: it may still read the slots
+    pool.place(2, prepared[1], beside=True)
+    pool.place(1, prepared[1], beside=True)
+    assert pool.settle()
+    assert not pool.settle()
+    assert pool.arrived(1)
+    pool.place(3, prepared[2], beside=True)  # widens the stack under what was placed
+    while not pool.arrived(3):
+        pass
+    for slot, expected in ((1, prepared[1]), (2, prepared[1]), (3, prepared[2])):
+        for key, a in expected.shrink.items():
+            placed = pool.adapter(slot).shrink[key].view(a.shape[1], -1, pool.rank)[:, :, : expected.rank]
+            assert torch.equal(placed.cpu(), a[0].view(a.shape[1], -1, expected.rank))
+            assert torch.equal(
+                pool.adapter(slot).expand[key][0, : expected.rank].cpu(), expected.expand[key][0]
+            )
