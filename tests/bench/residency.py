@@ -176,7 +176,7 @@ def measured(engine: Engine, traffic: list[list[int]], rounds: int) -> dict[str,
     }
     requests = len(traffic[1])
     figures["slot_hits"] = round(1 - figures["places"] / requests, 3)
-    figures["memory_hits"] = round(1 - figures["reads"] / max(1, figures["places"]), 3)
+    figures["reads_per_request"] = round(figures["reads"] / requests, 3)
     figures["loss"] = round(1 - statistics.median(ratios), 3)
     return figures
 
