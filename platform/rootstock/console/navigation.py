@@ -56,6 +56,7 @@ def pages() -> list[Area]:
     return [
         *verticals,
         Area("Compare versions", "/adapters/compare/", "git-compare", "", "adapters:read", "Adapters"),
+        Area("Adapters offered to you", "/adapters/offered/", "share-2", "", "adapters:read", "Adapters"),
         Area("Data sets", "/adapters/datasets/", "database", "", "adapters:read", "Adapters"),
         Area("Bases and shipped adapters", "/adapters/bases/", "database", "", "adapters:read", "Adapters"),
         Area("Promotions", "/deployments/promotions/", "users", "", "adapters:read", "Deployments"),
