@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Segment:
 
 def check_segments(config: BaseConfig, segments: Sequence[Segment], cache: PagedCache | None) -> None:
     """What would make a kernel read or write memory that is not ours is a `ValueError` naming the field."""
-    low = min(min(segment.tokens) for segment in segments)
-    high = max(max(segment.tokens) for segment in segments)
+    tokens = list(chain.from_iterable(segment.tokens for segment in segments))
+    low, high = min(tokens), max(tokens)
     if not 0 <= low <= high < config.vocabulary:
         raise ValueError(f"segment.tokens: expected ids below {config.vocabulary}, found {high}")
     for segment in segments:
@@ -46,5 +47,6 @@ def check_segments(config: BaseConfig, segments: Sequence[Segment], cache: Paged
             raise ValueError("segment.blocks is a block table, expected None without a cache")
         if len(segment.blocks) * cache.block_size < stop:
             raise ValueError(f"segment.blocks has {len(segment.blocks)} blocks, too few for {stop} tokens")
-        if not 0 <= min(segment.blocks) <= max(segment.blocks) < cache.blocks:
-            raise ValueError(f"segment.blocks: expected block numbers below {cache.blocks}")
+    blocks = list(chain.from_iterable(segment.blocks or () for segment in segments))
+    if cache is not None and blocks and not 0 <= min(blocks) <= max(blocks) < cache.blocks:
+        raise ValueError(f"segment.blocks: expected block numbers below {cache.blocks}")

@@ -24,6 +24,7 @@ from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
 from models_zoo.llm.native import library
 from models_zoo.llm.native.forward import NativeForward
+from models_zoo.llm.norm import add_norm
 from models_zoo.llm.packed import packed_linears
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.panels import PanelMatrix, fits
@@ -145,11 +146,11 @@ class Decoder:
     ) -> Tensor:
         """One layer: x float32 [B, T, H] -> the same."""
         layer, (batch, length, _) = self.layers[index], x.shape
-        flat = self._normalize(x, layer.attention_norm).view(batch * length, -1)
+        x, flat = self._normalize(x, None, layer.attention_norm)
         q, k, v = self._heads(project(index, "qkv", layer.qkv, flat), batch, length)
         mixed = attend(index, rotate(q, cosine, sine), rotate(k, cosine, sine), v)
-        x = x + project(index, "output", layer.output, mixed.view(batch * length, -1)).view(x.shape)
-        flat = self._normalize(x, layer.mlp_norm).view(batch * length, -1)
+        added = project(index, "output", layer.output, mixed.view(batch * length, -1)).view(x.shape)
+        x, flat = self._normalize(x, added, layer.mlp_norm)
         gated = gate(project(index, "gate_up", layer.gate_up, flat))
         return x + project(index, "down", layer.down, gated).view(x.shape)
 
@@ -158,9 +159,12 @@ class Decoder:
         from models_zoo.llm.lora import LoraPool
 
         if self.native is not None and self.device.type == "cuda":
+            from models_zoo.llm.cuda.matrices import form_of
+            from models_zoo.llm.cuda.policy import pool_form
             from models_zoo.llm.cuda.pool import StackedPool
 
-            return StackedPool(self.config, self.device, slots)
+            form = form_of(getattr(layer, name) for layer in self.layers for name in FUSED)
+            return StackedPool(self.config, self.device, slots, pool_form(form, slots))
         native = self.native is not None
         return LoraPool(self.config, self.device, torch.bfloat16 if native else self.dtype, native)
 
@@ -178,8 +182,10 @@ class Decoder:
         """hidden [M, H] -> logits float32 [M, vocabulary]."""
         return self.head(hidden).float()
 
-    def _normalize(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, (self.config.hidden_size,), weight, self.config.norm_epsilon).to(self.dtype)
+    def _normalize(self, x: Tensor, added: Tensor | None, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """x with what is added to it, and its norm [rows, H]."""
+        x, normed = add_norm(x, added, weight, self.config.norm_epsilon, self.dtype)
+        return x, normed.flatten(0, 1)
 
     def _heads(self, qkv: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
         c = self.config

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import torch
@@ -59,7 +59,8 @@ class PreparedLora:
 
     By (layer, fused linear), absent where the adapter does not reach: A [in, parts * rank] as shrink
     [tiles, in, width] and B [rank, out], whose columns belong to the parts in order, as expand
-    [tiles, rank, width]. All are views of `data`. `struct` is what our own kernels read.
+    [tiles, rank, width]. All are views of `data`. `struct` is what our own kernels read. Where A and B are codes,
+    `scale` float32 [parts * rank] is what their product is multiplied with.
     """
 
     rank: int
@@ -67,6 +68,7 @@ class PreparedLora:
     shrink: Mapping[Key, Tensor]
     expand: Mapping[Key, Tensor]
     struct: AdapterStruct | None
+    scale: Mapping[Key, Tensor] = field(default_factory=dict)
 
 
 class LoraPool:
@@ -200,7 +202,12 @@ class _Adapters:
 
     def _delta(self, adapter: PreparedLora, key: Key, x: Tensor) -> Tensor:
         a, b = flat(adapter.shrink[key]), flat(adapter.expand[key])
-        shrunk = torch.split(x.to(a.dtype) @ a, adapter.rank, dim=1)
+        if a.dtype == torch.int8:
+            a, b = a.to(torch.bfloat16), b.to(torch.bfloat16)
+        whole = x.to(a.dtype) @ a
+        if key in adapter.scale:
+            whole *= adapter.scale[key]
+        shrunk = torch.split(whole, adapter.rank, dim=1)
         pieces = [part @ b[:, columns] for part, columns in zip(shrunk, self._columns[key[1]], strict=True)]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 

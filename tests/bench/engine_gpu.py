@@ -3,7 +3,8 @@
     PYTHONPATH=platform:. python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers [NAMES]] [--end-to-end [NAMES]]
 
 A decode figure is of steps that follow each other as the host can prepare them: forward, logits and the greedy
-token on the device. `_waiting` is the same with each step's tokens read by the host before the next is prepared.
+token on the device; up to 16 adapters in a pool of 16 slots, more in one of 64. `_waiting` is the same with each
+step's tokens read by the host before the next is prepared.
 Fractions are of the time that reading weights, distinct adapters, keys and values takes at the copy bandwidth
 measured in the same run; of whole requests, of that time for every token's step and the time that the prompts' products
 take at the measured rate. The last line is one JSON object.
@@ -134,10 +135,11 @@ def ceilings() -> dict[str, float]:
 def decode(form: CudaForm, copy_bytes_s: float) -> dict[str, float]:
     """All decode cases of a form."""
     stand = Stand(form, copy_bytes_s)
-    pool = filled_pool(stand.decoder, 64)
+    pools = {slots: filled_pool(stand.decoder, slots) for slots in (16, 64)}
+    pool = pools[16]
     figures: dict[str, float] = {}
     for batch, adapters in CASES:
-        used = pool if adapters else None
+        used = pools[64 if adapters > 16 else 16] if adapters else None
         seconds = stand.seconds(batch, adapters, used)
         name = f"{form}_b{batch}_a{adapters}"
         figures[f"{name}_tok_s"] = round(batch / seconds, 1)
@@ -146,7 +148,7 @@ def decode(form: CudaForm, copy_bytes_s: float) -> dict[str, float]:
     waits = {(b, a): stand.seconds(b, a, pool, waiting=True) for b, a in ((1, 1), (64, 16), (256, 16))}
     figures |= {f"{form}_b{b}_a{a}_waiting_tok_s": round(b / s, 1) for (b, a), s in waits.items()}
     idle = [
-        stand.seconds(64, 0, pool) / stand.seconds(64, 0, None) - 1 for _ in range(3)
+        stand.seconds(64, 0, pools[64]) / stand.seconds(64, 0, None) - 1 for _ in range(3)
     ]  # a full pool that no row uses
     figures[f"{form}_idle_cost"] = round(statistics.median(idle), 4)
     figures[f"{form}_prefill_tok_s"] = round(stand.prefill(32, None))

@@ -9,7 +9,7 @@ import torch
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.cuda.matrices import BFloat16Matrix, CudaMatrix, EightBitMatrix, Int4Matrix
 from models_zoo.llm.cuda.policy import CudaForm
-from models_zoo.llm.cuda.pool import StackedPool
+from models_zoo.llm.cuda.pool import StackedPool, carve, prepared, row_bytes
 from models_zoo.llm.decoder import Decoder, Layer
 from models_zoo.llm.lora import PreparedLora
 from models_zoo.llm.quant import Q8Matrix
@@ -59,12 +59,21 @@ def filled_pool(decoder: Decoder, adapters: int) -> StackedPool:
     """A pool whose every slot holds random numbers of rank 16 on all linears."""
     pool = decoder.lora_pool(adapters)
     assert isinstance(pool, StackedPool)
-    keys = pool.keys
-    size, _ = pool.extents([shape for key in keys for shape in pool.shapes(key[1], 16)])
     for slot in range(1, adapters + 1):
-        data = (torch.randn(size, device=DEVICE) * 0.01).bfloat16()
-        pool.place(slot, PreparedLora(16, data, dict.fromkeys(keys, data), {}, None))
+        pool.place(slot, random_adapter(pool))
     return pool
+
+
+def random_adapter(pool: StackedPool, rank: int = 16) -> PreparedLora:
+    """Random numbers on all linears, on the device, as such a pool holds them."""
+    size = row_bytes(pool.config, pool.keys, rank, pool.form)
+    data = torch.empty(1, size, dtype=torch.uint8, device=DEVICE)
+    rows = carve(data, pool.config, pool.keys, rank, pool.form)
+    for codes in (*rows.shrink.values(), *rows.expand.values()):
+        codes.random_(-127, 128)
+    for scale in rows.scale.values():
+        scale.fill_((0.01 / 73) ** 2)
+    return prepared(rank, data[0], rows)
 
 
 def _matrix(form: CudaForm, rows: int, columns: int) -> CudaMatrix:

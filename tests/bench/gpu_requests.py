@@ -6,6 +6,7 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,10 +14,9 @@ import torch
 from models_zoo.llm.card import ADAPTER_CONFIG_FILE, ADAPTER_FILE, AdapterCard
 from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.decoder import Decoder
-from models_zoo.llm.lora import PreparedLora
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.tokenizer import ChatTokenizer
-from tests.bench.gpu_model import DEVICE, LLAMA_8B, random_decoder, weight_bytes
+from tests.bench.gpu_model import DEVICE, LLAMA_8B, random_adapter, random_decoder, weight_bytes
 from workers.engine.generation.group import Beams, Candidates, open_group
 from workers.engine.generation.request import Ticket, Vocabulary
 from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
@@ -36,10 +36,8 @@ class RandomRunner(Runner):
     def read(self, folder: Path) -> PreparedAdapter:
         """Rank 16 on all linears, in pinned memory."""
         assert isinstance(self.pool, StackedPool)
-        keys = self.pool.keys
-        size, _ = self.pool.extents([shape for key in keys for shape in self.pool.shapes(key[1], RANK)])
-        data = (torch.randn(size, device=DEVICE) * 0.01).bfloat16().cpu().pin_memory()
-        lora = PreparedLora(RANK, data, dict.fromkeys(keys, data), {}, None)
+        made = random_adapter(self.pool, RANK)
+        lora = replace(made, data=made.data.cpu().pin_memory())
         return PreparedAdapter(AdapterCard(folder.name, "chat", "0" * 64), RANK, lora, None)
 
 

@@ -176,7 +176,7 @@ def measured(engine: Engine, traffic: list[list[int]], rounds: int) -> dict[str,
     }
     requests = len(traffic[1])
     figures["slot_hits"] = round(1 - figures["places"] / requests, 3)
-    figures["memory_hits"] = round(1 - figures["reads"] / max(1, figures["places"]), 3)
+    figures["reads_per_request"] = round(figures["reads"] / requests, 3)
     figures["loss"] = round(1 - statistics.median(ratios), 3)
     return figures
 
@@ -215,6 +215,8 @@ def main() -> None:
         engine = Engine(decoder, words, load, options.sequences or load.sequences)
         try:
             figures["register_s"] = round(engine.register(folders), 1)
+            sys.stdout.write(f"registered {len(folders)} in {figures['register_s']} s\n")
+            sys.stdout.flush()
             figures |= measured(engine, traffic, options.rounds)
         finally:
             engine.loop.close()

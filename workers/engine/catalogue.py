@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic
@@ -57,6 +58,7 @@ class Catalogue(Generic[Weights]):
     def share(self, name: str) -> None:
         """A request for it goes on in one part more."""
         one = self._all[name]
+        one.since = one.since if one.wanted else time.monotonic()
         one.wanted += 1
         self.wanted[name] = one
 

@@ -31,7 +31,8 @@ Weights = TypeVar("Weights", bound=Prepared)
 @dataclass(slots=True)
 class Known(Generic[Weights]):
     """An adapter that can be asked for. `failure` says why its folder could not be read again, `placed` the
-    number of its last arrival in a slot, `used` when it was last asked for (monotonic seconds)."""
+    number of its last arrival in a slot, `used` when it was last asked for and `since` when that began without a
+    pause (monotonic seconds)."""
 
     folder: Path
     digest: str
@@ -48,6 +49,7 @@ class Known(Generic[Weights]):
     failure: str = ""
     placed: int = 0
     used: float = field(default_factory=time.monotonic)
+    since: float = 0.0
 
     @property
     def missing(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from itertools import count
@@ -114,13 +115,17 @@ class Room(Generic[Weights]):
 
     def make(self, needed: int, in_slots: bool = True, waiting: str | None = None) -> bool:
         """Let idle adapters go to disk until `needed` more bytes fit; whether they do. One that is `waiting` for
-        too long may displace those that are only asked for, but none that has waited longer."""
+        too long may displace those that are only asked for, but none that was asked for before it and takes new
+        requests: what is read first is used first."""
+        asking = math.inf if waiting is None else self._known[waiting].since
         for name, one in list(self._known.inside.items()):
             if self.fits(needed):
                 return True
             if one.weights is None or one.pinned or self._table.in_use(name):
                 continue
-            asked = one.wanted and (waiting is None or self._turns.since(name) <= self._turns.since(waiting))
+            asked = (
+                one.wanted and one.since <= asking and (waiting is None or not self._turns.gives_way(name))
+            )
             if not asked and (in_slots or self._table.slot(name) is None):
                 self.empty(name)
                 self._known.drop(name)

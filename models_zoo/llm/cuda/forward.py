@@ -12,9 +12,9 @@ from models_zoo.llm.batch import Segment, check_segments
 from models_zoo.llm.cuda.graphs import GraphKey, Graphs
 from models_zoo.llm.cuda.inputs import Inputs, Staging
 from models_zoo.llm.cuda.kernels import attention, finish, lora, rows
-from models_zoo.llm.cuda.matrices import CudaMatrix, Narrow
+from models_zoo.llm.cuda.matrices import CudaMatrix, Int4Matrix, Narrow
 from models_zoo.llm.cuda.pack import Packed, pack
-from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits, shrink_splits, tile_rows
+from models_zoo.llm.cuda.policy import WIDE_FROM_ROWS, attention_splits, quantizes_first
 from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.paged import PagedCache
 
@@ -32,6 +32,7 @@ class CudaForward:
         self._decoder, self._rotary = decoder, rotary
         c = decoder.config
         self._attention_rows = attention.tokens_of_a_tile(c.heads, c.kv_heads, decode=False)
+        self._pieces = any(isinstance(layer.gate_up, Int4Matrix) for layer in decoder.layers)
         self._staging = Staging(decoder.device)
         self._graphs = Graphs(decoder.device, HIGH_PRIORITY)
 
@@ -47,7 +48,7 @@ class CudaForward:
     ) -> Tensor:
         """Normalized last hidden states float32 [rows, H], on the device."""
         check_segments(self._decoder.config, segments, cache)
-        packed = pack(segments, self._attention_rows)
+        packed = pack(segments, self._attention_rows, self._pieces)
         stack = self._stack(packed, segments, pool)
         if not packed.decode:
             return self.layers(self._staging.fresh(packed), packed, cache, stack, None)
@@ -99,7 +100,7 @@ class _Step:
     ) -> None:
         self._decoder, self._rotary, self._inputs = decoder, rotary, inputs
         self._cache, self._pool, self._side, self._decode = cache, pool, side, packed.decode
-        self._rows, self._tile = packed.extent.rows, tile_rows(packed.extent.rows)
+        self._rows, self._tile = packed.extent.rows, packed.extent.tile
         c = decoder.config
         self._shape = (c.heads, c.kv_heads, c.head_size, 16 if cache is None else cache.block_size)
 
@@ -147,8 +148,10 @@ class _Step:
         self, layer: int, name: str, matrix: CudaMatrix, x: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor] | None]:
         """A product that is added to the residual, and what is still to be added for adapters."""
+        early = quantizes_first(self._rows)
+        narrow = self._narrow(matrix, x) if early else None
         shrunk = None if self._pool is None else self._shrink(layer, name, x)
-        pieces = matrix.pieces(x, rows.quantize(x) if matrix.narrow(self._rows) else None)
+        pieces = matrix.pieces(x, narrow if early else self._narrow(matrix, x))
         if self._pool is None or shrunk is None:
             return pieces, None
         self._join()
@@ -158,15 +161,18 @@ class _Step:
         lora.expand_add(pieces[0], shrunk, expand, self._inputs.tiles, self._tile)
         return pieces, None
 
+    def _narrow(self, matrix: CudaMatrix, x: Tensor) -> Narrow | None:
+        return rows.quantize(x) if matrix.narrow(self._rows) else None
+
     def _shrink(self, layer: int, name: str, x: Tensor) -> Tensor:
         assert self._pool is not None  # noqa: S101
-        a, tiles = self._pool.shrink[layer, name], self._inputs.tiles
-        splits = shrink_splits(x.shape[1], tiles.shape[1])
+        pool, key, inputs = self._pool, (layer, name), self._inputs
+        tiles = inputs.slots if self._tile == 1 else inputs.tiles
         if self._side is None:
-            return lora.shrink(x, a, tiles, splits, self._tile)
+            return lora.shrink(x, pool.shrink[key], pool.scale[key], tiles, self._tile, pool.rank)
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            return lora.shrink(x, a, tiles, splits, self._tile)
+            return lora.shrink(x, pool.shrink[key], pool.scale[key], tiles, self._tile, pool.rank)
 
     def _join(self) -> None:
         if self._side is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Protocol
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from models_zoo.llm.cuda.kernels import eight, int4
 from models_zoo.llm.cuda.kernels.rows import quantize
+from models_zoo.llm.cuda.policy import CudaForm
 from models_zoo.llm.cuda.tuning import LIBRARY_FROM_ROWS, narrow_tile, tile
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.quant import Q4Matrix
@@ -89,7 +91,7 @@ class EightBitMatrix(_Pieces):
         return eight.product(narrow[0], self.codes, self.unit, cut, narrow[1])
 
     def dense(self) -> Tensor:
-        return self.codes.bfloat16().mul_(self.unit[:, None])  # exact codes, rounded once
+        return eight.dequantize(self.codes, self.unit)
 
 
 class BFloat16Matrix(_Pieces):
@@ -104,3 +106,9 @@ class BFloat16Matrix(_Pieces):
 
     def dense(self) -> Tensor:
         return self.weight
+
+
+def form_of(linears: Iterable[Matrix]) -> CudaForm:
+    """The resident form of a base: int4 and fp8 may hold some of its linears in bfloat16."""
+    kinds = {type(linear) for linear in linears}
+    return "int4" if Int4Matrix in kinds else "fp8" if EightBitMatrix in kinds else "bfloat16"

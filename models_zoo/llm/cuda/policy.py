@@ -10,6 +10,7 @@ from typing import Literal
 from models_zoo.llm.card import ModelError
 
 CudaForm = Literal["int4", "fp8", "bfloat16"]
+PoolForm = Literal["int8", "bfloat16"]
 
 FP8_CAPABILITY = (8, 9)
 KERNEL_CAPABILITY = (8, 0)  # bfloat16 products
@@ -19,6 +20,11 @@ RESERVE = 1.15  # of the weights' bytes, for what a step needs besides
 DECODE_ROWS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
 TILE_ROWS, WIDE_TILE_ROWS = 16, 64  # rows of a LoRA tile
 WIDE_FROM_ROWS = 513
+EIGHT_BITS_FROM_SLOTS = 32
+QUANTIZES_FIRST_ABOVE_ROWS = 64
+SINGLE_UP_TO_ROWS = 16  # up to here every row is a LoRA tile of its own
+SHARED, SHARED_OF_PIECES = 2, 4  # rows of an adapter that read it each for itself: from the cache
+PROGRAMS = 132  # that fill the device once, one a multiprocessor
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,10 +102,32 @@ def attention_splits(rows: int, key_heads: int) -> int:
     return splits
 
 
-def shrink_splits(columns: int, tiles: int) -> int:
-    """Pieces of the inner dimension of a shrink: enough blocks for the device, each at least 256 columns; whoever
-    expands reads them all, so not more."""
-    splits = 16 if tiles <= 4 else 8 if tiles <= 8 else 4
-    while splits > 1 and columns // splits < 256:
-        splits //= 2
-    return splits if tiles <= 256 else 1
+def lora_tile(rows: int, tiles: int, decode: bool, pieces: bool) -> int:
+    """Rows of a LoRA tile, when `tile_rows` would give so many tiles: one, where they would be nearly empty.
+
+    pieces: the base's wide products come in several, which makes an empty row dearer.
+    """
+    shared = SHARED_OF_PIECES if pieces else SHARED
+    single = rows <= SINGLE_UP_TO_ROWS or rows <= shared * tiles
+    return 1 if decode and single else tile_rows(rows)
+
+
+def shrink_splits(columns: int, tiles: int, parts: int, tile: int) -> int:
+    """Pieces of the inner dimension of a shrink, each at least 256 columns: enough blocks for the device, yet whoever
+    expands reads them all."""
+    most = 4 if tile > TILE_ROWS else 16 if tiles <= 4 else 8
+    while most > 1 and (tiles * parts * most > 4 * PROGRAMS or columns // most < 256):
+        most //= 2
+    return most
+
+
+def pool_form(form: CudaForm, slots: int) -> PoolForm:
+    """How adapters are held on the device beside linears in `form`: in 8 bits where its own error is larger
+    (docs/benchmarks.md) and it pays: always with int4, which leaves the device little besides its own arithmetic; with
+    fp8 when a step may read many."""
+    return "int8" if form == "int4" or (form == "fp8" and slots >= EIGHT_BITS_FROM_SLOTS) else "bfloat16"
+
+
+def quantizes_first(rows: int) -> bool:
+    """Whether rows are brought to 8 bits before a shrink of the same rows may start, or beside it."""
+    return rows > QUANTIZES_FIRST_ABOVE_ROWS

@@ -2,26 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.card import BaseConfig
-from models_zoo.llm.lora import PARTS, POOL_RANKS, Key, LoraPool, PreparedLora
+from models_zoo.llm.cuda.policy import PoolForm
+from models_zoo.llm.lora import (
+    PARTS,
+    POOL_RANKS,
+    Key,
+    LoraPool,
+    LoraWeights,
+    PreparedLora,
+    part_columns,
+)
+
+START = 64  # bytes: where each matrix of a row begins is a multiple
+LARGEST = 127  # code of a weight in 8 bits
+DTYPES: dict[PoolForm, torch.dtype] = {"int8": torch.int8, "bfloat16": torch.bfloat16}
+
+
+@dataclass(slots=True, frozen=True)
+class Rows:
+    """Views of stacked rows by (layer, fused linear): A [slots, P * R, K], B [slots, R, N], and what their product
+    is multiplied with, float32 [slots, P * R]."""
+
+    shrink: Mapping[Key, Tensor]
+    expand: Mapping[Key, Tensor]
+    scale: Mapping[Key, Tensor]
+
+
+def carve(data: Tensor, config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> Rows:
+    """Rows of adapters that reach `keys`, in data uint8 [slots, bytes] (see `row_bytes`)."""
+    dtype, start = DTYPES[form], 0
+    views: list[dict[Key, Tensor]] = [{}, {}, {}]
+    for key in keys:
+        shapes = _shapes(config, key[1], rank)
+        for found, shape, of in zip(views, shapes, (dtype, dtype, torch.float32), strict=True):
+            size = of.itemsize * shape.numel()
+            found[key] = data[:, start : start + size].view(of).view(len(data), *shape)
+            start += _padded(size)
+    return Rows(*views)
+
+
+def row_bytes(config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> int:
+    """What an adapter of that rank takes."""
+    item, total = DTYPES[form].itemsize, 0
+    for _, name in keys:
+        a, b, scale = _shapes(config, name, rank)
+        total += _padded(item * a.numel()) + _padded(item * b.numel()) + _padded(4 * scale.numel())
+    return total
+
+
+def _shapes(config: BaseConfig, name: str, rank: int) -> tuple[torch.Size, torch.Size, torch.Size]:
+    shapes = [target_shape(config, part) for part in PARTS[name]]
+    ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
+    return torch.Size([ranks, shapes[0][1]]), torch.Size([rank, out]), torch.Size([ranks])
+
+
+def _padded(size: int) -> int:
+    return -(-size // START) * START
 
 
 class StackedPool(LoraPool):
     """A `LoraPool` for `slots` adapters whose weights the kernels read by slot.
 
     Adapters are prepared in pinned host memory and copied when placed; `beside` means on a stream of their own. The
-    stack has the rank of the largest adapter that was ever placed.
+    stack has the rank of the largest adapter that was ever placed. In the form "int8" each rank's row of A, and of B
+    within a part, is codes times a unit (absolute maximum / 127); the two units of a rank make one scale.
     """
 
-    def __init__(self, config: BaseConfig, device: torch.device, slots: int) -> None:
+    def __init__(
+        self, config: BaseConfig, device: torch.device, slots: int, form: PoolForm = "bfloat16"
+    ) -> None:
         super().__init__(config, device, torch.bfloat16)
-        self.slots, self.rank = slots, 0
-        self.shrink: dict[Key, Tensor] = {}
-        self.expand: dict[Key, Tensor] = {}
-        self._stack = torch.empty(0, 0, device=device)
+        self.slots, self.rank, self.form = slots, 0, form
+        self._rows = Rows({}, {}, {})
+        self._stack = torch.empty(0, 0, dtype=torch.uint8, device=device)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._coming: dict[int, torch.cuda.Event] = {}  # by slot, until it was seen to have arrived
 
@@ -38,7 +99,51 @@ class StackedPool(LoraPool):
     @property
     def bytes_of_one(self) -> int:
         """What an adapter takes on the device."""
-        return self._stack.shape[1] * self._stack.element_size()
+        return self._stack.shape[1]
+
+    @property
+    def shrink(self) -> Mapping[Key, Tensor]:
+        """A of all slots, see `Rows`."""
+        return self._rows.shrink
+
+    @property
+    def expand(self) -> Mapping[Key, Tensor]:
+        """B of all slots, see `Rows`."""
+        return self._rows.expand
+
+    @property
+    def scale(self) -> Mapping[Key, Tensor]:
+        """The scales of all slots, see `Rows`."""
+        return self._rows.scale
+
+    def prepare(self, weights: LoraWeights) -> PreparedLora:
+        """See `LoraPool`."""
+        rank = next(padded for padded in POOL_RANKS if padded >= weights.rank)
+        keys = [key for key in self.keys if any((key[0], part) in weights.matrices for part in PARTS[key[1]])]
+        size = row_bytes(self.config, keys, rank, self.form)
+        data = torch.zeros(1, size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        rows = carve(data, self.config, keys, rank, self.form)
+        for key in keys:
+            self._fill_rows(key, rows, weights, rank)
+        return prepared(rank, data[0], rows)
+
+    def _fill_rows(self, key: Key, rows: Rows, weights: LoraWeights, rank: int) -> None:
+        layer, name = key
+        a, b, scale = rows.shrink[key][0], rows.expand[key][0], rows.scale[key][0]
+        for index, (part, columns) in enumerate(part_columns(self.config, name)):
+            own = slice(index * rank, index * rank + weights.rank)
+            if (layer, part) in weights.matrices:
+                down, up = weights.matrices[layer, part]
+                a[own], unit = self._coded(down)
+                b[: weights.rank, columns], other = self._coded(up.t())
+                scale[own] = unit * other
+
+    def _coded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """rows [R, columns] -> the same in the pool's form, and a unit float32 [R] for each."""
+        if self.form == "bfloat16":
+            return rows, torch.ones(len(rows))
+        unit = rows.abs().amax(1).clamp(min=1e-12) / LARGEST
+        return (rows / unit[:, None]).round(), unit
 
     def place(self, slot: int, prepared: PreparedLora, beside: bool = False) -> None:
         """Copy an adapter into `slot`, replacing what was there. Raises `ValueError` for a slot that is not."""
@@ -78,39 +183,42 @@ class StackedPool(LoraPool):
 
     def _copy(self, slot: int, prepared: PreparedLora) -> None:
         row = self._stack[slot - 1]
-        if prepared.rank == self.rank and prepared.shrink.keys() == self.shrink.keys():
+        if prepared.rank == self.rank and len(prepared.data) == len(row):
             row.copy_(prepared.data, non_blocking=True)  # the same layout
             return
         row.zero_()
-        for key, a in prepared.shrink.items():
-            parts, columns = len(PARTS[key[1]]), a.shape[1]
-            wide = self.shrink[key][slot - 1].view(columns, parts, self.rank)
-            wide[:, :, : prepared.rank] = a[0].view(columns, parts, prepared.rank).to(row.device)
-            self.expand[key][slot - 1, : prepared.rank] = prepared.expand[key][0].to(row.device)
+        for key, narrow in prepared.shrink.items():
+            parts, rank = len(PARTS[key[1]]), prepared.rank
+            a = self.shrink[key][slot - 1].view(parts, self.rank, -1)
+            a[:, :rank] = narrow[0].t().reshape(parts, rank, -1).to(row.device)
+            scale = self.scale[key][slot - 1].view(parts, self.rank)
+            scale[:, :rank] = prepared.scale[key].view(parts, rank).to(row.device)
+            self.expand[key][slot - 1, :rank] = prepared.expand[key][0].to(row.device)
 
     def _widen(self, rank: int) -> None:
         """A stack of higher rank, with what was placed."""
         held = dict(self._placed)
         self.rank = next(padded for padded in POOL_RANKS if padded >= rank)
-        keys = self.keys
-        shapes = [shape for key in keys for shape in self.shapes(key[1], self.rank)]
-        size, starts = self.extents(shapes)
-        self._stack = torch.zeros(self.slots, size, dtype=self._dtype, device=self._device)
-        views = [
-            self._stack[:, start : start + rows * columns].view(self.slots, rows, columns)
-            for start, (_, rows, columns) in zip(starts, shapes, strict=True)
-        ]
-        self.shrink = dict(zip(keys, views[0::2], strict=True))
-        self.expand = dict(zip(keys, views[1::2], strict=True))
+        size = row_bytes(self.config, self.keys, self.rank, self.form)
+        self._stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
+        self._rows = carve(self._stack, self.config, self.keys, self.rank, self.form)
         for slot, adapter in held.items():
             self._copy(slot, adapter)
             self._placed[slot] = self._placed_at(slot)
 
     def _placed_at(self, slot: int) -> PreparedLora:
         own = slice(slot - 1, slot)
-        shrink = {key: a[own] for key, a in self.shrink.items()}
-        expand = {key: b[own] for key, b in self.expand.items()}
-        return PreparedLora(self.rank, self._stack[slot - 1], shrink, expand, None)
+        return prepared(
+            self.rank,
+            self._stack[slot - 1],
+            Rows(*({key: part[own] for key, part in views.items()} for views in self._views())),
+        )
 
-    def _zeros(self, size: int) -> Tensor:
-        return torch.zeros(size, dtype=self._dtype, pin_memory=self._device.type == "cuda")
+    def _views(self) -> tuple[Mapping[Key, Tensor], ...]:
+        return self._rows.shrink, self._rows.expand, self._rows.scale
+
+
+def prepared(rank: int, data: Tensor, rows: Rows) -> PreparedLora:
+    """The adapter of a single row, data uint8 [bytes]."""
+    shrink = {key: a.transpose(1, 2) for key, a in rows.shrink.items()}
+    return PreparedLora(rank, data, shrink, rows.expand, None, {key: s[0] for key, s in rows.scale.items()})

@@ -37,7 +37,7 @@ def gradient_error(
     ours = [value.clone().requires_grad_() for value in (x, a, b)]
     whole = (slice(0, matrix.rows),)
     narrow = [value.to(dtype) for value in ours]
-    product = LoraProduct.apply(narrow[0], None, matrix, whole, 2.0, *narrow[1:])  # type: ignore[no-untyped-call]
+    product = LoraProduct.apply(narrow[0], None, matrix, "", whole, 2.0, *narrow[1:])  # type: ignore[no-untyped-call]
     product.backward(gradient.to(product.dtype))
     plain = [value.float().clone().requires_grad_() for value in (x, a, b)]
     expected = plain[0] @ weight.t() + 2.0 * (plain[0] @ plain[1].t()) @ plain[2].t()

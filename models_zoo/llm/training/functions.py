@@ -11,18 +11,37 @@ from torch import Tensor
 
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.panels import PanelMatrix
+from models_zoo.llm.training.again import product_once
 from models_zoo.llm.training.pause import NEVER, Pause
 
 ANSWER_ROWS = 256  # rows whose logits exist at once
 _own = threading.local()
 
 
+class Cast(torch.autograd.Function):
+    """Parameters in another type, and their gradients back, in a few launches: an adapter has hundreds."""
+
+    @staticmethod
+    def forward(ctx: Any, dtype: torch.dtype, *parameters: Tensor) -> tuple[Tensor, ...]:
+        ctx.dtypes = [parameter.dtype for parameter in parameters]
+        casts = [torch.empty_like(parameter, dtype=dtype) for parameter in parameters]
+        torch._foreach_copy_(casts, parameters)
+        return tuple(casts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        pairs = zip(gradients, ctx.dtypes, strict=True)
+        casts = [torch.empty_like(gradient, dtype=dtype) for gradient, dtype in pairs]
+        torch._foreach_copy_(casts, gradients)
+        return None, *casts
+
+
 class LoraProduct(torch.autograd.Function):
     """x [M, in] -> x W^T + s (x A^T) B^T [M, out] over a frozen W, quantized or not (Hu et al., 2021).
 
     W is dequantized again for the gradient instead of being kept. dropped [M, in] is what the adapter reads, None
-    when that is x itself. a: [parts * rank, in] of the fused targets. b: of each target [rows, rank], which writes
-    the rows of W that its slice in `rows` names. All in the compute type.
+    when that is x itself. name: of the fused linear. a: [parts * rank, in] of its targets. b: of each target
+    [rows, rank], which writes the rows of W that its slice in `rows` names. All in the compute type.
     """
 
     @staticmethod
@@ -31,16 +50,22 @@ class LoraProduct(torch.autograd.Function):
         x: Tensor,
         dropped: Tensor | None,
         matrix: Matrix,
+        name: str,
         rows: Sequence[slice],
         scale: float,
         a: Tensor,
         *b: Tensor,
     ) -> Tensor:
-        product = frozen_product(x, matrix)
         read = x if dropped is None else dropped
         shrunk = (read @ a.t()).mul_(scale)
-        for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
-            product[:, target].addmm_(part, expand.t())
+
+        def adapted() -> Tensor:
+            product = frozen_product(x, matrix)
+            for target, part, expand in zip(rows, shrunk.chunk(len(b), dim=1), b, strict=True):
+                product[:, target].addmm_(part, expand.t())
+            return product
+
+        product = product_once(name, x, matrix, adapted)
         ctx.save_for_backward(read, shrunk, a, *b)
         ctx.matrix, ctx.rows, ctx.scale, ctx.is_dropped = matrix, rows, scale, dropped is not None
         return product
@@ -61,21 +86,21 @@ class LoraProduct(torch.autograd.Function):
                 to_dropped = slope @ a
             else:
                 to_x.addmm_(slope, a)
-        return to_x, to_dropped, None, None, None, to_a, *to_b
+        return to_x, to_dropped, None, None, None, None, to_a, *to_b
 
 
 class FrozenProduct(torch.autograd.Function):
     """x [M, in] -> x W^T [M, out] for a frozen matrix without an adapter."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Matrix) -> Tensor:
+    def forward(ctx: Any, x: Tensor, matrix: Matrix, name: str) -> Tensor:
         ctx.matrix = matrix
-        return frozen_product(x, matrix)
+        return product_once(name, x, matrix, lambda: frozen_product(x, matrix))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         weight = weight_for_now(ctx.matrix)
-        return gradient.to(weight.dtype) @ weight, None
+        return gradient.to(weight.dtype) @ weight, None, None
 
 
 def frozen_product(x: Tensor, matrix: Matrix) -> Tensor:

@@ -13,7 +13,7 @@ from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.lora import PARTS, part_columns
-from models_zoo.llm.training.functions import FrozenProduct, LoraProduct
+from models_zoo.llm.training.functions import Cast, FrozenProduct, LoraProduct
 from models_zoo.llm.training.pause import NEVER, Pause, rows_of_a_piece
 from models_zoo.llm.training.spec import TrainSpec
 
@@ -61,8 +61,12 @@ class LoraParameters(nn.Module):
         short: products are computed a few rows at a time, with a pause before each, on the way back too.
         """
         self._short = short
-        self._cast_a = {name: parameter.to(dtype) for name, parameter in self.a.items()}
-        self._cast_b = {name: parameter.to(dtype) for name, parameter in self.b.items()}
+        names = [*self.a, *self.b]
+        values = [*self.a.values(), *self.b.values()]
+        if any(value.dtype != dtype for value in values):
+            values = list(Cast.apply(dtype, *values))  # type: ignore[no-untyped-call]
+        casts = list(zip(names, values, strict=True))
+        self._cast_a, self._cast_b = dict(casts[: len(self.a)]), dict(casts[len(self.a) :])
 
     def project(self, layer: int, name: str, matrix: Matrix, x: Tensor) -> Tensor:
         """The decoder's projection with this adapter grafted on."""
@@ -88,12 +92,12 @@ class LoraParameters(nn.Module):
     def _product(self, layer: int, name: str, matrix: Matrix, x: Tensor, dropped: Tensor | None) -> Tensor:
         targets = self.targets[name]
         if not targets or layer not in self.layers:
-            product: Tensor = FrozenProduct.apply(x, matrix)  # type: ignore[no-untyped-call]
+            product: Tensor = FrozenProduct.apply(x, matrix, name)  # type: ignore[no-untyped-call]
             return product
         a = self._cast_a[f"{layer}_{targets[0]}"]
         b = [self._cast_b[f"{layer}_{target}"] for target in targets]
         adapted: Tensor = LoraProduct.apply(  # type: ignore[no-untyped-call]
-            x, dropped, matrix, self.rows[name], self.scale, a, *b
+            x, dropped, matrix, name, self.rows[name], self.scale, a, *b
         )
         return adapted
 

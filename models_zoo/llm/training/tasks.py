@@ -31,7 +31,7 @@ class Student:
         self.card = card
         self.device = decoder.device
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
-        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute)
+        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
         self._wish: Pause = NEVER
         self.pause: Pause = NEVER  # of this pass
         head = build_head(card, decoder.config.hidden_size)

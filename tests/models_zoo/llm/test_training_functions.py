@@ -10,10 +10,10 @@ import torch
 from models_zoo.llm.activation import gate
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.linear import DenseMatrix
-from models_zoo.llm.training import TrainSpec
+from models_zoo.llm.training import TrainSpec, functions
 from models_zoo.llm.training import blocks as blocks_module
 from models_zoo.llm.training import pause as pause_module
-from models_zoo.llm.training.blocks import Blocks, bytes_per_token
+from models_zoo.llm.training.blocks import Blocks, Keeping, bytes_per_token, what_fits
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
 from models_zoo.llm.training.loop import _start_card
@@ -62,20 +62,56 @@ def test_the_gate_equals_autograd() -> None:
     assert torch.autograd.gradcheck(gate, (ours,))
 
 
-def test_computing_layers_again_changes_no_gradient(base: TinyBase, decoder: Decoder) -> None:
-    kept = gradients(student(decoder, base, recompute=False))
-    again = gradients(student(decoder, base, recompute=True))
+@pytest.mark.parametrize("keeping", [Keeping(0, 0), Keeping(0, 2), Keeping(1, 1)])
+@pytest.mark.parametrize("changes", [{}, {"targets": ("q_proj", "up_proj")}, {"last_layers": 1}])
+def test_computing_layers_again_changes_no_gradient(
+    base: TinyBase,
+    decoder: Decoder,
+    keeping: Keeping,
+    changes: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = gradients(student(decoder, base, recompute=False, **changes))
+    monkeypatch.setattr(Blocks, "keeping", lambda blocks, tokens: keeping)
+    again = gradients(student(decoder, base, **changes))
     assert kept
     assert all(torch.equal(*pair) for pair in zip(kept, again, strict=True))
+
+
+def test_a_layer_computed_again_leaves_out_what_nobody_reads(
+    base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Blocks, "keeping", lambda blocks, tokens: Keeping(0, 1))
+    computed: list[int] = []
+    frozen = functions.frozen_product
+    monkeypatch.setattr(functions, "frozen_product", lambda x, m: computed.append(m.rows) or frozen(x, m))
+    gradients(student(decoder, base))
+    first, layer = 4 * base.card.config.layers, decoder.layers[0]
+    again = sorted(computed[first:])
+    three = [layer.qkv.rows, layer.output.rows]
+    assert again == sorted(
+        three * base.card.config.layers + [layer.gate_up.rows] * (base.card.config.layers - 1)
+    )
 
 
 def test_layers_are_computed_again_when_they_would_not_fit(
     base: TinyBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = base.card.config
-    monkeypatch.setattr(blocks_module, "KEPT_BYTES", 2 * 100 * bytes_per_token(config, torch.float32))
+    whole = bytes_per_token(config, torch.float32)
+    monkeypatch.setitem(blocks_module.KEPT_BYTES, "cpu", 3 * 100 * whole)
     blocks = Blocks(config, torch.float32, None)
-    assert [blocks.start(tokens)._again for tokens in (50, 100, 200, 1000)] == [0, 1, 2, 3]
+    assert blocks.keeping(100) == Keeping(3, 0)
+    assert blocks.keeping(101).whole == 2
+    assert blocks.keeping(100 * whole) == Keeping(0, 0)
+    assert Blocks(config, torch.float32, True).keeping(1) == Keeping(0, 0)
+    assert Blocks(config, torch.float32, False).keeping(1 << 40) == Keeping(3, 0)
+
+
+def test_what_is_kept_fits() -> None:
+    assert what_fits(32, 2 << 30, whole=688, wide=235) == Keeping(32, 0)
+    assert what_fits(32, 2048, whole=688, wide=235) == Keeping(0, 8)
+    assert what_fits(32, 32 * 235 + 3 * 453 + 452, whole=688, wide=235) == Keeping(3, 29)
 
 
 def test_a_run_pauses_before_every_layer_both_ways(base: TinyBase, decoder: Decoder) -> None:
@@ -91,13 +127,15 @@ def test_a_large_matrix_takes_few_rows_at_a_time() -> None:
     assert pause_module.rows_of_a_piece(1 << 18, 1 << 16) == pause_module.LEAST_ROWS
 
 
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("recompute", [False, True, None])
 def test_short_pieces_change_no_gradient_and_pause_between(
-    base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, recompute: bool
+    base: TinyBase, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, recompute: bool | None
 ) -> None:
     whole = gradients(student(decoder, base, recompute=recompute))
     monkeypatch.setattr(pause_module, "PIECE", 16 * 128 * 512)  # 16 rows of gate_up
     monkeypatch.setattr(pause_module, "LEAST_ROWS", 1)
+    if recompute is None:
+        monkeypatch.setattr(Blocks, "keeping", lambda blocks, tokens: Keeping(1, 1))
     made, pauses = student(decoder, base, recompute=recompute), []
     made.lora.pause = lambda: pauses.append(1)  # type: ignore[assignment]
     begin = made.lora.begin
@@ -107,7 +145,7 @@ def test_short_pieces_change_no_gradient_and_pause_between(
         assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
     rows = sum(len(example.ids) for example in EXAMPLES)
     least = base.card.config.layers * math.ceil(rows / 16)
-    assert len(pauses) > (3 if recompute else 2) * least
+    assert len(pauses) > (2 if recompute is False else 2 + 1 / 3 if recompute is None else 3) * least
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -19,6 +19,44 @@ DECODE, PROMPT = (32, 2, 2), (64, 4, 2)
 
 
 @triton.jit
+def _places(
+    cache, tables, base, key, stop, head, d, block_stride,
+    PAGED: tl.constexpr, HQ: tl.constexpr, HK: tl.constexpr, D: tl.constexpr, PAGE: tl.constexpr,
+):  # fmt: skip
+    """Where keys [DP, BL] and values [BL, DP] of the positions `key` lie, and which of them may be read."""
+    if PAGED:
+        there = key // PAGE * PAGE < stop  # whole blocks, so that loads are wide
+        block = tl.load(tables + base + key // PAGE, mask=there, other=0)
+        block = tl.max_constancy(block, [PAGE]).to(tl.int64)
+        page = cache + block * block_stride + head * (D * PAGE)
+        ks = page[None, :] + d[:, None] * PAGE + (key % PAGE)[None, :]
+        vs = page[:, None] + HK * D * PAGE + (key % PAGE)[:, None] * D + d[None, :]
+    else:
+        there = key < stop
+        source = cache + (base + key).to(tl.int64) * (HQ + 2 * HK) * D
+        ks = source[None, :] + (HQ + head) * D + d[:, None]
+        vs = source[:, None] + (HQ + HK + head) * D + d[None, :]
+    return ks, vs, there
+
+
+@triton.jit
+def _put(
+    sum_, high, total, out, part, scales, place, split, lines, mine, d,
+    D: tl.constexpr, DP: tl.constexpr, SPLITS: tl.constexpr,
+):  # fmt: skip
+    """The mixture of a tile, or, when keys are read in pieces, this piece and what `_join` weighs it with."""
+    if SPLITS == 1:
+        y = sum_ / total[:, None]
+        target = out + place[:, None] * D + d[None, :]
+        tl.store(target, y.to(out.dtype.element_ty), mask=mine[:, None] & (d < D)[None, :])
+    else:
+        piece = split.to(tl.int64) * lines + place
+        tl.store(part + piece[:, None] * DP + d[None, :], sum_, mask=mine[:, None])
+        tl.store(scales + piece * 2, high, mask=mine)
+        tl.store(scales + piece * 2 + 1, total, mask=mine)
+
+
+@triton.jit
 def _attend(
     qkv, cache, tables, tiles, T, out, part, scales, scale, block_stride, rows,
     PAGED: tl.constexpr, HQ: tl.constexpr, HK: tl.constexpr, D: tl.constexpr, DP: tl.constexpr,
@@ -37,11 +75,8 @@ def _attend(
         token, query = line // GROUP, line % GROUP
         mine = (token < count) & (query < SHARED)
         d, l = tl.arange(0, DP), tl.arange(0, BL)  # noqa: E741
-        column = (head * SHARED + query) * D
-        q = tl.load(
-            qkv + (first + token)[:, None] * N + column[:, None] + d[None, :],
-            mask=mine[:, None] & (d < D)[None, :], other=0.0,
-        )  # fmt: skip
+        source = qkv + (first + token)[:, None] * N + ((head * SHARED + query) * D)[:, None] + d[None, :]
+        q = tl.load(source, mask=mine[:, None] & (d < D)[None, :], other=0.0)
         limit = tl.minimum(seen + token, length)
         stop = tl.minimum(seen + count - 1, length)
         per = tl.cdiv(tl.cdiv(stop, SPLITS), BL) * BL
@@ -51,18 +86,9 @@ def _attend(
         sum_ = tl.zeros([TOKENS * GROUP, DP], tl.float32)
         for start in range(begin, tl.minimum(begin + per, stop), BL):
             key = start + l
-            if PAGED:
-                there = key // PAGE * PAGE < stop  # whole blocks, so that loads are wide
-                block = tl.load(tables + base + key // PAGE, mask=there, other=0)
-                block = tl.max_constancy(block, [PAGE]).to(tl.int64)
-                page = cache + block * block_stride + head * (D * PAGE)
-                ks = page[None, :] + d[:, None] * PAGE + (key % PAGE)[None, :]
-                vs = page[:, None] + HK * D * PAGE + (key % PAGE)[:, None] * D + d[None, :]
-            else:
-                there = key < stop
-                source = qkv + (base + key).to(tl.int64) * N
-                ks = source[None, :] + (HQ + head) * D + d[:, None]
-                vs = source[:, None] + (HQ + HK + head) * D + d[None, :]
+            ks, vs, there = _places(
+                cache, tables, base, key, stop, head, d, block_stride, PAGED, HQ, HK, D, PAGE
+            )
             k = tl.load(ks, mask=there[None, :] & (d < D)[:, None], other=0.0)
             v = tl.load(vs, mask=there[:, None] & (d < D)[None, :], other=0.0)
             score = tl.dot(q, k.to(q.dtype)) * scale
@@ -74,15 +100,7 @@ def _attend(
             sum_ = tl.dot(p.to(q.dtype), v.to(q.dtype), sum_ * shrink[:, None])
             high = highest
         place = (first + token) * HQ + head * SHARED + query
-        if SPLITS == 1:
-            y = sum_ / total[:, None]
-            target = out + place[:, None] * D + d[None, :]
-            tl.store(target, y.to(out.dtype.element_ty), mask=mine[:, None] & (d < D)[None, :])
-        else:
-            piece = split.to(tl.int64) * rows * HQ + place
-            tl.store(part + piece[:, None] * DP + d[None, :], sum_, mask=mine[:, None])
-            tl.store(scales + piece * 2, high, mask=mine)
-            tl.store(scales + piece * 2 + 1, total, mask=mine)
+        _put(sum_, high, total, out, part, scales, place, split, rows * HQ, mine, d, D, DP, SPLITS)
 
 
 @triton.jit

@@ -71,6 +71,22 @@ def library_product(x: tuple[Tensor, Tensor], codes: Tensor, unit: Tensor) -> Te
     return y[None]
 
 
+@triton.jit
+def _dequantize(codes, unit, out, K, BK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BK + tl.arange(0, BK)
+    code = tl.load(codes + row * K + column, mask=column < K, other=0.0).to(tl.float32)
+    tl.store(out + row * K + column, code * tl.load(unit + row), mask=column < K)
+
+
+def dequantize(codes: Tensor, unit: Tensor) -> Tensor:
+    """W bfloat16 [N, K], rounded once."""
+    rows, columns = codes.shape
+    out = torch.empty(rows, columns, dtype=torch.bfloat16, device=codes.device)
+    _dequantize[(rows, triton.cdiv(columns, 4096))](codes, unit, out, columns, 4096)
+    return out
+
+
 def to_fp8(weight: Tensor) -> tuple[Tensor, Tensor]:
     """weight [N, K] -> e4m3 codes [N, K] and unit float32 [N]."""
     unit = weight.float().abs().amax(dim=1).clamp(min=1e-12) / FP8_LIMIT

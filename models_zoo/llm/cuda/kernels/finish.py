@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from models_zoo.llm.cuda.kernels.lora import load_expand, load_factor
+from models_zoo.llm.cuda.kernels.lora import expanded, load_expand, load_factor
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,9 +66,8 @@ def _finish_qkv(
         a = tl.sum(left.to(tl.float32), 0)
         b = tl.sum(right.to(tl.float32), 0)
         if SHRUNK > 0:
-            low = tl.sum(factor, 0).to(expand_left.dtype)
-            a += tl.dot(low, expand_left)
-            b += tl.dot(low, expand_right)
+            a += expanded(factor, expand_left, TILE)
+            b += expanded(factor, expand_right, TILE)
         turned = a * c - b * s
         b = b * c + a * s
         low, high = turned.to(out.dtype.element_ty), b.to(out.dtype.element_ty)
@@ -120,7 +119,7 @@ def finish_qkv(
         splits,
         0 if delta is None else delta.shrunk.shape[0], 16 if delta is None else delta.expand.shape[1],
         tile, query_heads, key_heads, size, max(16, triton.next_power_of_2(size // 2)), page,
-        num_warps=4,
+        num_warps=1 if tile == 1 else 4,
     )  # fmt: skip
     return out
 
@@ -164,8 +163,8 @@ def _finish_mlp(
         gate = tl.sum(gates.to(tl.float32), 0)
         up = tl.sum(ups.to(tl.float32), 0)
         if SHRUNK > 0:
-            gate += tl.dot(tl.sum(gate_factor, 0).to(gate_expand.dtype), gate_expand)
-            up += tl.dot(tl.sum(up_factor, 0).to(up_expand.dtype), up_expand)
+            gate += expanded(gate_factor, gate_expand, TILE)
+            up += expanded(up_factor, up_expand, TILE)
         y = gate * tl.sigmoid(gate) * up
         tl.store(out + row[:, None] * INNER + column[None, :], y.to(out.dtype.element_ty), mask=inside)
 
@@ -176,13 +175,13 @@ def finish_mlp(partial: Tensor, delta: Delta | None, tiles: Tensor, tile: int) -
     Reference: `finish_mlp_plain`.
     """
     splits, count, width = partial.shape
-    inner, block = width // 2, 128
+    inner, block = width // 2, 256 if tile == 1 else 128
     out = torch.empty(count, inner, dtype=torch.bfloat16, device=partial.device)
     _finish_mlp[(tiles.shape[1], triton.cdiv(inner, block))](
         partial, delta and delta.shrunk, delta and delta.expand, out, tiles, tiles.shape[1], count, inner,
         0 if delta is None else delta.expand.stride(0), splits,
         0 if delta is None else delta.shrunk.shape[0], 16 if delta is None else delta.expand.shape[1], tile,
-        block, num_warps=4,
+        block, num_warps=1 if tile == 1 else 4,
     )  # fmt: skip
     return out
 

@@ -49,12 +49,12 @@ def _centred(packed):
 
 @triton.jit
 def _scale(affine):
-    return (affine << 16).to(tl.float32, bitcast=True)
+    return affine.to(tl.uint16).to(tl.bfloat16, bitcast=True)
 
 
 @triton.jit
 def _zero(affine):
-    return (affine & -65536).to(tl.float32, bitcast=True)
+    return (affine >> 16).to(tl.uint16).to(tl.bfloat16, bitcast=True)
 
 
 @triton.jit(do_not_specialize=["M"])
@@ -82,15 +82,20 @@ def _product(
         pair = tl.load(pairs + start // 32)
         left = tl.load(rows + start, mask=mine[None, :], other=0.0)
         right = tl.load(rows + start + 16, mask=mine[None, :], other=0.0)
-        scale = tl.reshape(
-            tl.broadcast_to(_scale(pair).to(tl.bfloat16)[:, :, None], (BN, NG, 16)), (BN, HALF)
-        )
-        zero = tl.reshape(tl.broadcast_to(_zero(pair).to(tl.bfloat16)[:, :, None], (BN, NG, 16)), (BN, HALF))
+        scale = tl.reshape(tl.broadcast_to(_scale(pair)[:, :, None], (BN, NG, 16)), (BN, HALF))
+        zero = tl.reshape(tl.broadcast_to(_zero(pair)[:, :, None], (BN, NG, 16)), (BN, HALF))
         low, high = _centred(packed)
         sum_ = tl.dot(low * scale + zero, left, sum_)
         sum_ = tl.dot(high * scale + zero, right, sum_)
     place = out + (split.to(tl.int64) * M + m[None, :]) * N + n[:, None]
     tl.store(place, sum_.to(out.dtype.element_ty), mask=mine[None, :] & (n < N)[:, None])
+
+
+@triton.jit
+def _weight(nibble, affine):
+    """Rounded once."""
+    scale, zero = _scale(affine).to(tl.float32), _zero(affine).to(tl.float32)
+    return (nibble.to(tl.float32) * scale + zero).to(tl.bfloat16)
 
 
 @triton.jit
@@ -105,8 +110,8 @@ def _dequantize(nibbles, affine, out, N, groups, BN: tl.constexpr, NG: tl.conste
     pair = tl.load(affine + place, mask=inside, other=0)[:, :, None]
     low, high = _centred(packed)
     target = out + (place * 32)[:, :, None] + j[None, None, :]
-    tl.store(target, (low.to(tl.float32) * _scale(pair) + _zero(pair)).to(tl.bfloat16), mask=wide)
-    tl.store(target + 16, (high.to(tl.float32) * _scale(pair) + _zero(pair)).to(tl.bfloat16), mask=wide)
+    tl.store(target, _weight(low, pair), mask=wide)
+    tl.store(target + 16, _weight(high, pair), mask=wide)
 
 
 def to_affine(scale: Tensor, minimum: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from models_zoo.llm.cuda.kernels.lora import widened
+
 FP8_LIMIT = 448.0  # the largest e4m3
 
 
@@ -56,11 +58,9 @@ def _join_norm(
             r = start + tl.arange(0, 16)
             source = shrunk + (piece[:, None] * M + row) * RANK + r[None, :]
             pieces = tl.load(source, mask=(r >= 0)[None, :] & (slot > 0), other=0.0)
-            right = tl.load(
-                b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0.0
-            )
+            right = tl.load(b + r[:, None] * H + column[None, :], mask=(slot > 0) & inside[None, :], other=0)
             factor = tl.sum(pieces, 0)
-            x += tl.sum(factor[:, None] * right.to(tl.float32), 0)
+            x += tl.sum(factor[:, None] * widened(right), 0)
     if SPLITS > 0:
         tl.store(residual + row * H + column, x, mask=inside)
     norm = tl.rsqrt(tl.sum(x * x, 0) / H + epsilon)
@@ -98,9 +98,18 @@ def join_norm(
         0 if partial is None else partial.shape[0],
         0 if shrunk is None else shrunk.shape[0],
         0 if shrunk is None else shrunk.shape[2],
-        triton.next_power_of_2(hidden), fp8, num_warps=16 if hidden >= 4096 else 4,
+        triton.next_power_of_2(hidden), fp8, num_warps=_warps(hidden, expand),
     )  # fmt: skip
     return out, None if codes is None or unit is None else (codes, unit)
+
+
+def _warps(hidden: int, expand: Tensor | None) -> int:
+    """So many that with loads of 16 bytes each thread has its columns of all ranks: to sum over threads costs more
+    than all the rest."""
+    if expand is None:
+        return 16 if hidden >= 4096 else 4
+    bytes_of_a_row = int(triton.next_power_of_2(hidden)) * expand.element_size()
+    return max(1, min(16, bytes_of_a_row // 512))
 
 
 def join_norm_plain(

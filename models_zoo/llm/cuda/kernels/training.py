@@ -81,3 +81,71 @@ def turn(x: Tensor, cosine: Tensor, sine: Tensor, sign: float) -> Tensor:
         triton.next_power_of_2(heads), size // 2, triton.next_power_of_2(size // 2),
     )  # fmt: skip
     return out
+
+
+@triton.jit
+def _add_norm(
+    x, delta, weight, out, normed, inverse, H, epsilon, ADD: tl.constexpr, BH: tl.constexpr
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BH)
+    inside = column < H
+    scale = tl.load(weight + column, mask=inside, other=0)
+    value = tl.load(x + row * H + column, mask=inside, other=0)
+    if ADD:
+        value += tl.load(delta + row * H + column, mask=inside, other=0).to(tl.float32)
+        tl.store(out + row * H + column, value, mask=inside)
+    unit = tl.rsqrt(tl.sum(value * value, 0) / H + epsilon)
+    tl.store(normed + row * H + column, value * unit * scale, mask=inside)
+    tl.store(inverse + row, unit)
+
+
+def add_norm(
+    x: Tensor, delta: Tensor | None, weight: Tensor, epsilon: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """x float32 [..., H], contiguous, and what is added to it -> their sum, its norm in `dtype`, and float32 [M]
+    that each row was divided by, inverted. Reference: `norm.plain_add_norm`."""
+    hidden = x.shape[-1]
+    rows = x.numel() // hidden
+    out = x if delta is None else torch.empty_like(x)
+    normed = torch.empty(x.shape, dtype=dtype, device=x.device)
+    inverse = torch.empty(rows, dtype=torch.float32, device=x.device)
+    _add_norm[(rows,)](
+        x, None if delta is None else delta.contiguous(), weight, out, normed, inverse, hidden, epsilon,
+        delta is not None, triton.next_power_of_2(hidden), num_warps=8 if hidden > 2048 else 4,
+    )  # fmt: skip
+    return out, normed, inverse
+
+
+@triton.jit
+def _add_norm_slope(
+    x, weight, inverse, to_sum, to_norm, to_x, to_delta, H, ADD: tl.constexpr, BH: tl.constexpr
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BH)
+    inside = column < H
+    scale = tl.load(weight + column, mask=inside, other=0)
+    value = tl.load(x + row * H + column, mask=inside, other=0)
+    direct = tl.load(to_sum + row * H + column, mask=inside, other=0)
+    slope = tl.load(to_norm + row * H + column, mask=inside, other=0).to(tl.float32) * scale
+    unit = tl.load(inverse + row)
+    along = tl.sum(slope * value, 0) * unit * unit / H
+    total = direct + unit * (slope - value * along)
+    tl.store(to_x + row * H + column, total, mask=inside)
+    if ADD:
+        tl.store(to_delta + row * H + column, total, mask=inside)
+
+
+def add_norm_slope(
+    x: Tensor, weight: Tensor, inverse: Tensor, to_sum: Tensor, to_norm: Tensor, delta: torch.dtype | None
+) -> tuple[Tensor, Tensor | None]:
+    """What `add_norm` summed, and the gradients of the sum and of its norm -> those of x, float32, and of what was
+    added to it, in `delta`, its type (None: nothing was)."""
+    hidden = x.shape[-1]
+    to_x = torch.empty_like(x)
+    to_delta = None if delta is None else torch.empty(x.shape, dtype=delta, device=x.device)
+    _add_norm_slope[(x.numel() // hidden,)](
+        x, weight, inverse, to_sum.contiguous(), to_norm.contiguous(), to_x, to_delta, hidden,
+        delta is not None, triton.next_power_of_2(hidden), num_warps=8 if hidden > 2048 else 4,
+    )  # fmt: skip
+    return to_x, to_delta

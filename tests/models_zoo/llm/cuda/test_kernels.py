@@ -29,6 +29,10 @@ def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.bfloat16) -> to
     return torch.randn(shape, generator=torch.Generator("cuda").manual_seed(seed), device="cuda").to(dtype)
 
 
+def stacked(*shape: int, seed: int, dtype: torch.dtype) -> torch.Tensor:
+    return (noise(*shape, seed=seed) * 40).to(dtype)
+
+
 def four_bit(n: int, k: int) -> Q4Matrix:
     random = torch.Generator("cuda").manual_seed(n)
     nibbles = torch.randint(0, 256, (n, k // 2), generator=random, device="cuda", dtype=torch.int32)
@@ -84,11 +88,9 @@ def test_rows(hidden: int) -> None:
     assert torch.equal(rows.embed(tokens, table.codes, table.scale), table.rows_at(tokens.long()))
     residual, partial = noise(5, hidden, dtype=torch.float32), noise(3, 5, hidden, seed=1)
     weight, shrunk = noise(hidden, seed=2, dtype=torch.float32), noise(2, 5, 16, seed=3, dtype=torch.float32)
-    expand, slots = (
-        noise(4, 16, hidden, seed=4),
-        torch.tensor([0, 4, 1, 1, 2], dtype=torch.int32, device="cuda"),
-    )
-    for added in (None, (shrunk, expand, slots)):
+    slots = torch.tensor([0, 4, 1, 1, 2], dtype=torch.int32, device="cuda")
+    expands = [stacked(4, 16, hidden, seed=4, dtype=dtype) for dtype in (torch.bfloat16, torch.int8)]
+    for added in (None, *((shrunk, expand, slots) for expand in expands)):
         left = residual.clone()
         out, codes = rows.join_norm(left, partial, weight, 1e-5, added, torch.float32, fp8=True)
         wanted, normed = rows.join_norm_plain(residual.clone(), partial, weight, 1e-5, added)
@@ -108,40 +110,48 @@ def of_slots(slots: list[int], size: int) -> tuple[torch.Tensor, torch.Tensor]:
     return on.cuda(), torch.cat([torch.from_numpy(tiles), empty], 1).cuda()
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bfloat16])
+@pytest.mark.parametrize("columns", [576, 4096])
 @pytest.mark.parametrize("rank", [16, 32, 64])
-@pytest.mark.parametrize("size", [16, 64])
-def test_lora(rank: int, size: int) -> None:
+@pytest.mark.parametrize("size", [1, 16, 64])
+def test_lora(rank: int, size: int, columns: int, dtype: torch.dtype) -> None:
     slots, tiles = of_slots([0] * 3 + [2] * 20 + [1] + [3] * 70 + [0] * 2, size)
-    x, a, b = noise(96, 576), noise(3, 576, 2 * rank, seed=1), noise(3, rank, 768, seed=2)
-    plain = lora.shrink_plain(x, a, slots)
+    x, scale = noise(96, columns), torch.rand(3, 2 * rank, device="cuda") * 1e-3
+    a, b = (
+        stacked(3, 2 * rank, columns, seed=1, dtype=dtype),
+        stacked(3, rank, 768, seed=2, dtype=dtype),
+    )
+    plain = lora.shrink_plain(x, a, scale, slots)
     mine = slots > 0
-    for splits in (1, 2, 4):
-        shrunk = lora.shrink(x, a, tiles, splits, size)
-        assert error(shrunk.sum(0)[mine], plain[mine]) < 1e-5
+    shrunk = lora.shrink(x, a, scale, slots if size == 1 else tiles, size, rank)
+    assert error(shrunk.sum(0)[mine], plain[mine]) < 1e-5
     product = noise(2, 96, 768, seed=5, dtype=torch.float32)
     added = lora.expand_plain(shrunk, b, slots, [384, 768])
     for delta, total in ((None, product.sum(0)), (finish.Delta(shrunk, b), product.sum(0) + added)):
         y = finish.finish_mlp(product, delta, tiles, size)
         assert error(y, finish.finish_mlp_plain(total)) < NEAR
+    if size == 1:  # of decode steps alone
+        return
     y = noise(96, 768, seed=6)
     wanted = y.float() + lora.expand_plain(shrunk[:, :, :rank], b, slots, [768])
     lora.expand_add(y, shrunk[:, :, :rank].contiguous(), b, tiles, size)
     assert error(y, wanted) < NEAR
 
 
+@pytest.mark.parametrize(("tile", "dtype"), [(1, torch.int8), (16, torch.int8), (16, torch.bfloat16)])
 @pytest.mark.parametrize(("heads", "kv", "size"), [(32, 8, 128), (9, 3, 64), (4, 2, 32), (4, 4, 96)])
-def test_rotation_cache_and_attention(heads: int, kv: int, size: int) -> None:
+def test_rotation_cache_and_attention(heads: int, kv: int, size: int, tile: int, dtype: torch.dtype) -> None:
     config = BaseConfig(heads * size, 64, 2, heads, kv, size, 100, 512, 1e4, 1e-5)
     device = torch.device("cuda")
     cache, plain_cache = (PagedCache(config, 40, 16, device) for _ in range(2))
     rotary, width = rotary_table(config, device), (heads + 2 * kv) * size
     lengths, table = (37, 130, 1), [[3, 9, 4], list(range(20, 29)), [11]]
-    slots, tiles = of_slots([1] * 37 + [0] * 130 + [2], 16)
+    slots, tiles = of_slots([1] * 37 + [0] * 130 + [2], tile)
     product, shrunk = (
         noise(2, 168, width, dtype=torch.float32),
-        noise(1, 168, 48, seed=7, dtype=torch.float32),
+        noise(1, 168, 48, seed=7, dtype=torch.float32) / 40,
     )
-    b = noise(2, 16, width, seed=8)
+    b = stacked(2, 16, width, seed=8, dtype=dtype)
     positions = torch.cat([torch.arange(length) for length in lengths]).int().cuda()
     begin = [0, 3, 12]
     bases = torch.tensor(
@@ -150,7 +160,15 @@ def test_rotation_cache_and_attention(heads: int, kv: int, size: int) -> None:
     tables = torch.tensor([block for one in table for block in one], dtype=torch.int32).cuda()
     shape = (heads, kv, size, 16)
     qkv = finish.finish_qkv(
-        product, finish.Delta(shrunk, b), tiles, (positions, bases, tables), rotary, cache.data, 1, shape, 16
+        product,
+        finish.Delta(shrunk, b),
+        tiles,
+        (positions, bases, tables),
+        rotary,
+        cache.data,
+        1,
+        shape,
+        tile,
     )
     ends = [heads * size, (heads + kv) * size, width]
     whole = product.sum(0) + lora.expand_plain(shrunk, b, slots, ends)

@@ -33,7 +33,16 @@ def test_a_decode_step_is_padded_to_its_bucket() -> None:
         [0, 2, 4, 0],
         [1, 2, 3, 0],
     ]
-    assert section(packed, "tiles").tolist() == [[0, 1, 0, 0], [0, 2, 3, 0], [2, 1, 1, 0]]
+    assert packed.extent.tile == 1  # most runs are of one row
+    assert section(packed, "tiles").tolist() == [[0, 0, 1, 0], [0, 1, 2, 3], [1, 1, 1, 1]]
+
+
+def test_rows_of_few_adapters_are_in_tiles() -> None:
+    packed = pack([Segment([7], start=i, blocks=[i], slot=1 + i // 12) for i in range(24)], 16)
+    assert packed.extent.tile == 16
+    assert section(packed, "tiles").tolist() == [[1, 2], [0, 12], [12, 12]]
+    base = pack([Segment([7], blocks=[i]) for i in range(24)], 16)
+    assert (base.extent.tile, base.extent.tiles, base.extent.lora) == (16, 2, False)
 
 
 def test_chunks_and_whole_texts_have_tiles_of_their_own() -> None:

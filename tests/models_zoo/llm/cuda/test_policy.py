@@ -9,6 +9,9 @@ from models_zoo.llm.cuda.policy import (
     attention_splits,
     choose_form,
     decode_bucket,
+    lora_tile,
+    pool_form,
+    quantizes_first,
     shrink_splits,
     tile_bucket,
 )
@@ -65,8 +68,25 @@ def test_few_sequences_read_their_keys_in_pieces() -> None:
     assert attention_splits(1, 8) == 16
     assert attention_splits(16, 8) == 4
     assert attention_splits(64, 8) == 1
-    assert shrink_splits(4096, 1) > shrink_splits(4096, 64) > shrink_splits(4096, 512) == 1
-    assert shrink_splits(576, 1) == 2
+    assert shrink_splits(4096, 1, 3, 1) > shrink_splits(4096, 64, 3, 1) > shrink_splits(4096, 512, 3, 16) == 1
+    assert shrink_splits(576, 1, 3, 1) == 2
+    assert shrink_splits(4096, 9, 3, 64) == 4
+
+
+def test_adapters_are_in_eight_bits_beside_a_quantized_base() -> None:
+    assert [pool_form("fp8", slots) for slots in (16, 31, 32, 64)] == ["bfloat16"] * 2 + ["int8"] * 2
+    assert pool_form("int4", 1) == "int8"
+    assert pool_form("bfloat16", 64) == "bfloat16"
+    assert not quantizes_first(64)
+    assert quantizes_first(96)
+
+
+def test_few_rows_of_many_adapters_are_tiles_of_their_own() -> None:
+    assert lora_tile(64, 32, decode=True, pieces=False) == 1
+    assert lora_tile(64, 16, decode=True, pieces=False) == lora_tile(256, 64, decode=True, pieces=False) == 16
+    assert lora_tile(64, 16, decode=True, pieces=True) == lora_tile(16, 1, decode=True, pieces=False) == 1
+    assert lora_tile(64, 64, decode=False, pieces=False) == 16
+    assert lora_tile(600, 600, decode=False, pieces=False) == 64
 
 
 @pytest.mark.parametrize("kind", ["int4", "eight"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models_zoo.llm.activation import gate, plain_gate
+from models_zoo.llm.norm import add_norm, plain_add_norm
 from models_zoo.llm.rotary import plain_rotate, rotate
 
 pytestmark = pytest.mark.gpu
@@ -45,3 +46,24 @@ def test_turn(batch: int, tokens: int, heads: int, size: int) -> None:
     expected.transpose(1, 2).backward(slope.float())
     assert near(found, expected)
     assert near(whole.grad, plain.grad)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 64), (2, 5, 576), (3, 7, 4096)])
+@pytest.mark.parametrize("added", [True, False])
+def test_add_norm(shape: tuple[int, ...], added: bool) -> None:
+    x, delta, weight = (
+        noise(*shape).detach().float(),
+        noise(*shape, 1)[..., 0].detach(),
+        noise(shape[-1]).detach(),
+    )
+    slopes = noise(3, *shape).detach()
+    results = []
+    for way, dtype in ((add_norm, torch.bfloat16), (plain_add_norm, torch.float32)):
+        left, right = x.clone().requires_grad_(), delta.to(dtype, copy=True).requires_grad_()
+        sum_, normed = way(left, right if added else None, weight.float(), 1e-5, dtype)
+        assert normed.dtype == dtype
+        (sum_ * slopes[0].float() + normed * slopes[1].float()).sum().backward()
+        results.append((sum_, normed, left.grad, right.grad))
+    for found, expected in zip(*results, strict=True):
+        assert (found is None) == (expected is None)
+        assert found is None or near(found, expected)
