@@ -29,6 +29,7 @@ from rootstock.errors import (
 )
 from rootstock.field_paths import named
 from rootstock.files.api import router as files_router
+from rootstock.files.pieces_api import router as pieces_router
 from rootstock.gateway.api import router as gateway_router
 from rootstock.gateway.usage_api import router as usage_router
 from rootstock.jobs.api import router as jobs_router
@@ -151,6 +152,7 @@ api.add_router("/jobs", jobs_router)
 api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
+api.add_router("/files/uploads", pieces_router)
 api.add_router("/files", files_router)
 api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():

@@ -185,6 +185,7 @@ MASTER_KEY_WRAPPERS = (
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
     "adapter": "adapter",
+    "adapter_upload": "adapter-upload-page",
     "alias": "alias",
     "ehr.patient": "privacy-subject",
     "ehr.resource": "privacy-subject",

@@ -45,6 +45,12 @@ _ERRORS = {
     503: "No worker serves this now, or a service behind is away. Wait for `Retry-After` seconds.",
     504: "The worker did not answer in time.",
 }
+_FURTHER = {  # of the endpoints that name them
+    410: "It was there, and its time is over.",
+    412: "Another version of the protocol is spoken here.",
+    415: "The body is of another type than this endpoint takes.",
+    460: "Other bytes came than the checksum is of.",
+}
 _HEADERS = {
     "RateLimit-Policy": 'How many requests a minute the caller may make, as `"key";q=6000;w=60`.',
     "RateLimit": 'How many are left, and the seconds until all are there again, as `"key";r=5999;t=1`.',
@@ -134,7 +140,9 @@ def _components(document: dict[str, Any]) -> None:
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
     }
-    components["responses"] = {f"Problem{status}": _problem(status, text) for status, text in _ERRORS.items()}
+    components["responses"] = {
+        f"Problem{status}": _problem(status, text) for status, text in (_ERRORS | _FURTHER).items()
+    }
     components["securitySchemes"] = {
         "ApiKey": {
             "type": "http",

@@ -55,6 +55,8 @@ def pages() -> list[Area]:
     ]
     return [
         *verticals,
+        Area("Upload an adapter", "/adapters/upload", "upload", "", "adapters:write", "Adapters"),
+        Area("Uploaded adapters", "/adapters/uploads/", "package", "", "adapters:read", "Adapters"),
         Area("Compare versions", "/adapters/compare/", "git-compare", "", "adapters:read", "Adapters"),
         Area("Adapters offered to you", "/adapters/offered/", "share-2", "", "adapters:read", "Adapters"),
         Area("Data sets", "/adapters/datasets/", "database", "", "adapters:read", "Adapters"),

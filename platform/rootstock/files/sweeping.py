@@ -16,6 +16,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, Unavailable
 from rootstock.files.contents import content_delete
 from rootstock.files.models import FileState, StoredFile
+from rootstock.files.resumable import uploads_forget, uploads_sweep
 from rootstock.files.services import SCAN_KIND, file_refuse, file_remove, scan_queue
 from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact, JobState
 from rootstock.privacy.holds import held_subjects
@@ -33,7 +34,9 @@ _MANY = 500
 
 def files_sweep() -> dict[str, int]:
     """Every few minutes: uploads that broke off, files nobody checks, files past their time."""
+    each_organisation(uploads_forget)
     return {
+        "given_up": uploads_sweep(),
         "abandoned": each_organisation(_abandoned),
         "queued": each_organisation(_unchecked),
         "expired": each_organisation(_expired),

@@ -85,7 +85,8 @@ def _scanned(job: JobHandle, upload: AdapterUpload) -> Outcome:
         row = file_check(organisation=job.organisation.pk, file_id=UUID(file_id))
         if not row.is_clean:
             return _outcome("scan", f"{row.name}: {row.reason}", passed=False)
-    return _outcome("scan", f"{len(upload.files)} files passed the scanners")
+    count = len(upload.files)
+    return _outcome("scan", f"{count} file{'s' if count > 1 else ''} passed the scanners")
 
 
 def _verified(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Iterator[Outcome]:

@@ -60,7 +60,7 @@ def upload_create(
     """Have files checked that were uploaded before, for the purpose "model". They are used up by it."""
     check_name(name)
     with tenant(organisation) as owner:
-        rows = list(StoredFile.objects.filter(pk__in=file_ids, purpose=PURPOSE))
+        rows = list(StoredFile.objects.select_for_update().filter(pk__in=file_ids, purpose=PURPOSE))
         if len(rows) != len(set(file_ids)) or not rows:
             raise NotFound("file_ids: no such file with the purpose model")
         parts = _parts([row.name for row in rows])
@@ -100,14 +100,20 @@ def intake_ended(job: Job) -> None:
 
 
 def _end(upload: AdapterUpload, state: str, checks: list[dict[str, Any]]) -> None:
-    _remove([UUID(one) for one in upload.files.values()], state)
+    _remove([UUID(one) for one in upload.files.values()], state, but_of=upload.pk)
     upload.state, upload.checks, upload.finished_at = state, checks, timezone.now()
     upload.save(update_fields=["state", "checks", "reason", "version", "finished_at"])
 
 
-def _remove(file_ids: Collection[UUID], done: str) -> None:
-    for row in StoredFile.objects.filter(pk__in=file_ids):
-        file_remove(row, done)
+def _remove(file_ids: Collection[UUID], done: str, but_of: UUID | None = None) -> None:
+    """Take files away, except those that another upload is checked by: the same content is the same file."""
+    rows = list(StoredFile.objects.select_for_update().filter(pk__in=file_ids).order_by("pk"))
+    others = AdapterUpload.objects.filter(state=UploadState.CHECKING)
+    others = others.exclude(pk=but_of) if but_of else others
+    wanted = {file_id for files in others.values_list("files", flat=True) for file_id in files.values()}
+    for row in rows:
+        if str(row.pk) not in wanted:
+            file_remove(row, done)
 
 
 def _parts(names: Sequence[str]) -> list[str]:
