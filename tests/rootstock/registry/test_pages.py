@@ -14,8 +14,10 @@ from rootstock.accounts.models import Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.words import object_url
 from rootstock.console.needs import needs_of
+from rootstock.jobs.events import Step
 from rootstock.jobs.models import Job
-from rootstock.jobs.services import job_create
+from rootstock.jobs.ownership import event_append
+from rootstock.jobs.services import job_claim, job_create
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
 from rootstock.registry import aliases, versions
@@ -295,6 +297,21 @@ def test_a_version_tells_what_it_is_and_where_from(world: Any, owner: Client, ma
                  parent.reference, "Not evaluated yet", "no alias", "0.5000"):  # fmt: skip
         assert told in shown
     assert version.reference in text_of(owner, f"/adapters/{parent.pk}/")
+
+
+def test_the_curve_of_its_training_is_drawn(world: Any, owner: Client, make_version: Any) -> None:
+    version = make_version()
+    asked = job_create(organisation=world.organisation, kind="adapters.train", params={})
+    job = job_claim(organisation=world.organisation.pk, job_id=asked.pk)
+    assert job
+    with tenant(world.organisation):
+        for step in range(1, 4):
+            event_append(job, Step(step=step, steps=3, loss=2 / step))
+        version.job = job
+        version.save()
+    shown = text_of(owner, f"/adapters/{version.pk}/")
+    assert "Training loss" in shown
+    assert "0.6667" in shown
 
 
 def test_figures_stand_beside_those_in_production(
