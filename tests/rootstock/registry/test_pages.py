@@ -324,7 +324,7 @@ def test_figures_stand_beside_those_in_production(
     shown = text_of(owner, f"/adapters/{better.pk}/")
     assert f"beside {served.reference}, which serves now" in shown
     assert "similarity 0.750 0.250 0.500 +0.250" in shown
-    assert "exact 1.000 – – –" in shown
+    assert "Exactly right 1.000 – – –" in shown
     compared = owner.get("/adapters/compare/", {"one": better.pk, "other": served.pk}).content.decode()
     assert "+0.250" in compared
     assert "&lt;b&gt;No&lt;/b&gt; idea" in compared
