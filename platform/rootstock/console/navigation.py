@@ -58,6 +58,7 @@ def pages() -> list[Area]:
         Area("Upload an adapter", "/adapters/upload", "upload", "", "adapters:write", "Adapters"),
         Area("Uploaded adapters", "/adapters/uploads/", "package", "", "adapters:read", "Adapters"),
         Area("Compare versions", "/adapters/compare/", "git-compare", "", "adapters:read", "Adapters"),
+        Area("Adapters offered to you", "/adapters/offered/", "share-2", "", "adapters:read", "Adapters"),
         Area("Data sets", "/adapters/datasets/", "database", "", "adapters:read", "Adapters"),
         Area("Bases and shipped adapters", "/adapters/bases/", "database", "", "adapters:read", "Adapters"),
         Area("Promotions", "/deployments/promotions/", "users", "", "adapters:read", "Deployments"),

@@ -11,6 +11,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound
 from rootstock.registry.models import (
+    AdapterGrant,
     AdapterUpload,
     AdapterVersion,
     Alias,
@@ -72,6 +73,30 @@ def children_of(*, organisation: Organisation, version: AdapterVersion) -> list[
     """Versions that were made from this one."""
     with tenant(organisation):
         return list(AdapterVersion.objects.filter(parent=version).order_by("-pk")[:MOST_EVENTS])
+
+
+def grants_of(*, organisation: Organisation, version: AdapterVersion) -> list[AdapterGrant]:
+    """The organisations that may use it now."""
+    with tenant(organisation) as owner:
+        rows = AdapterGrant.objects.filter(version=version, organisation_id=owner, revoked_at=None)
+        return list(rows.select_related("to").order_by("pk")[:MOST_EVENTS])
+
+
+def grant_get(*, organisation: Organisation, grant_id: UUID) -> AdapterGrant:
+    """One that the organisation gave."""
+    with tenant(organisation) as owner:
+        found = AdapterGrant.objects.filter(pk=grant_id, organisation_id=owner).first()
+    if found is None:
+        raise NotFound("no such grant")
+    return found
+
+
+def offers_to(organisation: Organisation) -> list[AdapterGrant]:
+    """What others let the organisation use and it has not taken, the newest first."""
+    with tenant(organisation) as receiver:
+        taken = AdapterVersion.objects.filter(organisation_id=receiver).values("digest")
+        rows = AdapterGrant.objects.filter(to_id=receiver, revoked_at=None).exclude(digest__in=taken)
+        return list(rows.select_related("organisation", "base").order_by("-pk")[:MOST_EVENTS])
 
 
 def upload_of(*, organisation: Organisation, version: AdapterVersion) -> AdapterUpload | None:

@@ -14,12 +14,15 @@ from rootstock.accounts.models import Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.words import object_url
 from rootstock.console.needs import needs_of
+from rootstock.jobs.events import Step
 from rootstock.jobs.models import Job
-from rootstock.jobs.services import job_create
+from rootstock.jobs.ownership import event_append
+from rootstock.jobs.services import job_claim, job_create
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
 from rootstock.registry import aliases, versions
 from rootstock.registry.models import (
+    AdapterGrant,
     AdapterUpload,
     AdapterVersion,
     Alias,
@@ -296,6 +299,21 @@ def test_a_version_tells_what_it_is_and_where_from(world: Any, owner: Client, ma
     assert version.reference in text_of(owner, f"/adapters/{parent.pk}/")
 
 
+def test_the_curve_of_its_training_is_drawn(world: Any, owner: Client, make_version: Any) -> None:
+    version = make_version()
+    asked = job_create(organisation=world.organisation, kind="adapters.train", params={})
+    job = job_claim(organisation=world.organisation.pk, job_id=asked.pk)
+    assert job
+    with tenant(world.organisation):
+        for step in range(1, 4):
+            event_append(job, Step(step=step, steps=3, loss=2 / step))
+        version.job = job
+        version.save()
+    shown = text_of(owner, f"/adapters/{version.pk}/")
+    assert "Training loss" in shown
+    assert "0.6667" in shown
+
+
 def test_figures_stand_beside_those_in_production(
     world: Any, owner: Client, make_version: Any, promote: Any
 ) -> None:
@@ -306,7 +324,7 @@ def test_figures_stand_beside_those_in_production(
     shown = text_of(owner, f"/adapters/{better.pk}/")
     assert f"beside {served.reference}, which serves now" in shown
     assert "similarity 0.750 0.250 0.500 +0.250" in shown
-    assert "exact 1.000 – – –" in shown
+    assert "Exactly right 1.000 – – –" in shown
     compared = owner.get("/adapters/compare/", {"one": better.pk, "other": served.pk}).content.decode()
     assert "+0.250" in compared
     assert "&lt;b&gt;No&lt;/b&gt; idea" in compared
@@ -338,6 +356,30 @@ def test_a_version_is_kept_retired_and_restored(world: Any, owner: Client, make_
     owner.post(f"{path}/restore", {"reason": "it was not"})
     with tenant(world.organisation):
         assert AdapterVersion.objects.get().retired_at is None
+
+
+def test_a_version_is_shared_taken_and_taken_back(world: Any, owner: Client, make_version: Any) -> None:
+    version = make_version("tone")
+    path, other = f"/adapters/{version.pk}/", world.browser(world.stranger)
+    assert (
+        "is no other organisation here"
+        in owner.post(f"{path}give", {"to": "nobody"}, follow=True).content.decode()
+    )
+    assert "Nothing is offered to you" in text_of(other, "/adapters/offered/")
+    owner.post(f"{path}give", {"to": world.other.slug})
+    assert world.other.name in text_of(owner, path)
+    assert version.reference in text_of(other, "/adapters/offered/")
+    with tenant(world.organisation):
+        grant = AdapterGrant.objects.get()
+    world.assert_private(f"{path}give", "adapters:approve", "post")
+    world.assert_private(f"/adapters/grants/{grant.pk}/take-back", "adapters:approve", "post")
+    taken = f"/adapters/offered/{grant.pk}/take"
+    assert owner.post(taken).status_code == 404
+    assert "yours to use" in other.post(taken, follow=True).content.decode()
+    assert "Nothing is offered to you" in text_of(other, "/adapters/offered/")
+    assert f"@{version.digest[:12]}" in text_of(other, "/adapters/", origin="shared")
+    owner.post(f"/adapters/grants/{grant.pk}/take-back")
+    assert "Only your organisation uses it" in text_of(owner, path)
 
 
 def test_its_card_says_what_it_is_for(world: Any, owner: Client, make_version: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rootstock.console import formats
 from rootstock.registry.models import Dataset, Evaluation
-from rootstock.registry.pages.words import plain
+from rootstock.registry.pages.words import FIGURES, in_order, plain
 
 SMALL = 0.0005  # a change that the shown digits do not tell
 
@@ -67,10 +67,14 @@ class Comparison:
         """Every figure that either has."""
         mine, theirs = (found.metrics if found else {} for found in (self.one, self.other))
         base = {**(self.other.baseline if self.other else {}), **(self.one.baseline if self.one else {})}
-        names = [*mine, *(name for name in theirs if name not in mine)]
         return [
-            Measure(name, _number(mine.get(name)), _number(base.get(name)), _number(theirs.get(name)))
-            for name in names
+            Measure(
+                FIGURES.get(name, name),
+                _number(mine.get(name)),
+                _number(base.get(name)),
+                _number(theirs.get(name)),
+            )
+            for name in in_order([*mine, *theirs])
         ]
 
     @property

@@ -154,6 +154,8 @@ def adapters_table(bases: list[tuple[str, str]]) -> Table:
             "Upload one as a PEFT folder, or train one: upload a data set, then POST /api/v1/adapters/train. "
             "It appears here once it has passed its checks.",
             "layers",
+            reverse("adapter-upload"),
+            "Upload an adapter",
         ),
     )  # fmt: skip
 

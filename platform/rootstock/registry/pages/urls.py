@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rootstock.registry.pages import board, comparing, listing, promotions, residency, version
+from rootstock.registry.pages import board, comparing, listing, promotions, residency, sharing, version
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
@@ -16,6 +16,10 @@ urlpatterns = [
     path("adapters/<uuid:version_id>/evaluate", version.evaluate, name="adapter-evaluate"),
     path("adapters/<uuid:version_id>/retire", version.retire, name="adapter-retire"),
     path("adapters/<uuid:version_id>/restore", version.restore, name="adapter-restore"),
+    path("adapters/<uuid:version_id>/give", sharing.give, name="adapter-give"),
+    path("adapters/grants/<uuid:grant_id>/take-back", sharing.take_back, name="grant-take-back"),
+    path("adapters/offered/", sharing.offers, name="offers"),
+    path("adapters/offered/<uuid:grant_id>/take", sharing.take, name="offer-take"),
     path("deployments/", board.board, name="deployments"),
     path("deployments/promotions/", promotions.promotion_list, name="promotions"),
     path("deployments/promotions/<uuid:promotion_id>/", promotions.promotion_page, name="promotion"),

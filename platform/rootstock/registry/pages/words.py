@@ -109,3 +109,21 @@ def plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {plain(one)}" for key, one in value.items())
     return str(value)
+
+
+# Figures in the order in which they are compared, with how they are called.
+FIGURES = {
+    "rouge_l": "ROUGE-L",
+    "macro_f1": "Macro-F1",
+    "entity_f1": "Entity F1",
+    "micro_f1": "Micro-F1",
+    "precision": "Precision",
+    "recall": "Recall",
+    "exact": "Exactly right",
+}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Figures, those to compare versions by first; stored objects have no order of their own."""
+    known = list(FIGURES)
+    return sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
