@@ -325,6 +325,11 @@ def test_figures_stand_beside_those_in_production(
     assert f"beside {served.reference}, which serves now" in shown
     assert "similarity 0.750 0.250 0.500 +0.250" in shown
     assert "Exactly right 1.000 – – –" in shown
+    measured(world, better, rouge_l=0.8123, exact=1)
+    shown = text_of(owner, f"/adapters/{better.pk}/")
+    assert "ROUGE-L 0.812 · Exactly right 1" in shown
+    assert "similarity 0.750" not in shown
+    measured(world, better, similarity=0.75)
     compared = owner.get("/adapters/compare/", {"one": better.pk, "other": served.pk}).content.decode()
     assert "+0.250" in compared
     assert "&lt;b&gt;No&lt;/b&gt; idea" in compared

@@ -23,7 +23,14 @@ from rootstock.registry.pages.forms import CardForm, EvaluateForm, KeepForm, Pro
 from rootstock.registry.pages.history import version_history
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.residency import seats_html, seats_of
-from rootstock.registry.pages.words import Names, keep_words, place_pill, state_pill, task_words
+from rootstock.registry.pages.words import (
+    Names,
+    figures_words,
+    keep_words,
+    place_pill,
+    state_pill,
+    task_words,
+)
 from rootstock.registry.version_selectors import (
     PRODUCTION,
     children_of,
@@ -95,7 +102,8 @@ def _measured(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:
     found = [one for one in comparisons(own, theirs) if one.one]
     test_sets = test_sets_for(organisation=request.organisation, version=version)
     return {
-        "evaluations": own, "comparisons": found, "production": production,
+        "evaluations": [(one, figures_words(one.metrics)) for one in own],
+        "comparisons": found, "production": production,
         "evaluate_form": EvaluateForm(test_sets=test_sets) if test_sets else None,
     }  # fmt: skip
 

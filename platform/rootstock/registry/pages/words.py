@@ -1,6 +1,6 @@
 """How the registry's pages say things: pills, persons, shares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -121,6 +121,14 @@ FIGURES = {
     "recall": "Recall",
     "exact": "Exactly right",
 }
+
+
+def figures_words(metrics: Mapping[str, Any]) -> str:
+    """An evaluation's figures on one line."""
+    told = ((FIGURES.get(name, name), metrics[name]) for name in in_order(metrics))
+    return " · ".join(
+        f"{name} {plain(round(value, 3))}" for name, value in told if isinstance(value, int | float)
+    )
 
 
 def in_order(names: Iterable[str]) -> list[str]:
