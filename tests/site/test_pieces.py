@@ -159,3 +159,17 @@ def test_of_two_pieces_at_once_one_is_taken(api: Any, begin: Any, content: bytes
     assert piece(api, at, half, content[half:]).status_code == 204
     file = api.ask("GET", f"/files/{api.get(at).json()['file_id']}")
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_callers_who_are_waited_for_hold_up_nobody(api: Any, begin: Any, content: bytes) -> None:
+    """More of them than there are connections to the database."""
+    waiting = [Sender(api, begin(MB, "knowledge", f"{number}.txt"), 0, MB) for number in range(60)]
+    for sender in waiting:
+        sender.send(content[:1000])
+    time.sleep(1)
+    before = time.monotonic()
+    for _ in range(10):
+        api.ask("GET", "/files")
+    assert time.monotonic() - before < 5
+    for sender in waiting:
+        sender.close()

@@ -86,8 +86,10 @@ def upload_finish(upload: FileUpload) -> FileUpload:
             uploaded_by=upload.uploaded_by, promised_to=upload.pk,
         )  # fmt: skip
         upload.file, upload.finished_at, upload.offset = stored, timezone.now(), upload.length
-        with tenant(upload.organisation_id):
-            upload.save(update_fields=["file", "finished_at", "offset"])
+        with tenant(upload.organisation_id):  # the row may be gone: whoever cancelled was too late
+            FileUpload.objects.filter(pk=upload.pk).update(
+                file=stored, finished_at=upload.finished_at, offset=upload.length
+            )
         pieces.remove(upload)
     return upload
 
@@ -164,7 +166,10 @@ def _note(upload: FileUpload) -> None:
 
 
 def _finish_quietly(upload: FileUpload) -> None:
+    """What fails with one keeps none of the others waiting; it is tried again until its time is over."""
     try:
         upload_finish(upload)
     except DomainError as error:
         log.warning("files: the upload %s cannot be finished now: %s", upload.pk, error.code)
+    except Exception:
+        log.exception("files: the upload %s cannot be finished now", upload.pk)
