@@ -503,3 +503,21 @@ def test_who_only_reads_is_offered_nothing(
     with as_person(world.owner):
         aliases.alias_roll_back(organisation=world.organisation, alias=NAME, reason="back")
     assert "Roll back" not in text_of(reader, "/deployments/")
+
+
+def test_a_data_set_is_brought_on_its_page(world: Any, owner: Client) -> None:
+    good = b'{"text": "Thank you", "labels": ["thanks"]}\n'
+    form = {"name": "frozen", "task": "classification", "is_test": "on"}
+
+    def post(content: bytes) -> Any:
+        return owner.post(
+            "/adapters/datasets/upload", form | {"file": SimpleUploadedFile("a.jsonl", content)}
+        )
+
+    refused = post(good + b'{"text": "", "labels": []}')
+    assert refused.status_code == 422
+    assert "Line 2.text: String should have at least 1 character" in refused.content.decode()
+    assert post(good).status_code == 302
+    assert "frozen Classification Frozen test set" in text_of(owner, "/adapters/datasets/")
+    for role in world.roles_without("adapters:write"):
+        assert world.browser(world.person(role)).get("/adapters/datasets/upload").status_code == 403

@@ -73,6 +73,23 @@ class EvaluateForm(forms.Form):
         self.fields["dataset_id"].widget = forms.Select(choices=choices)
 
 
+class DatasetForm(forms.Form):
+    """A file of examples."""
+
+    name = forms.CharField(
+        max_length=63, help_text="Small letters, digits and hyphens, such as desk-answers."
+    )
+    task = forms.ChoiceField(
+        choices=[("chat", "Chat"), ("classification", "Classification"), ("tagging", "Tagging")]
+    )
+    is_test = forms.BooleanField(
+        label="A frozen test set",
+        required=False,
+        help_text="Adapters are measured on it, and none is trained on it.",
+    )
+    file = forms.FileField(label="File", help_text="JSON Lines, one example a line.")
+
+
 class CompareForm(forms.Form):
     """Two versions."""
 

@@ -13,15 +13,14 @@ from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import selectors
-from rootstock.console.tables import embedded, of_rows, part_or_none, table_page
+from rootstock.console.tables import embedded, of_rows, part_or_none
 from rootstock.console.tables.state import state_of
 from rootstock.lanes.health import snapshot
-from rootstock.registry.models import AdapterVersion, Dataset
+from rootstock.registry.models import AdapterVersion
 from rootstock.registry.pages.common import READ, rights
 from rootstock.registry.pages.residency import Seats, seats_of
 from rootstock.registry.pages.tables import (
     BASES,
-    DATASETS,
     SHIPPED,
     Listed,
     adapters_table,
@@ -113,13 +112,3 @@ def base_models(request: PageRequest) -> HttpResponse:
         "tab": "bases", "bases": of_rows(request, BASES, bases()), "shipped": of_rows(request, SHIPPED, told),
     }  # fmt: skip
     return render(request, "registry/bases.html", context | rights(request))
-
-
-@require_GET
-@tenant_page(READ)
-def datasets(request: PageRequest) -> HttpResponseBase:
-    """Data sets, the newest first."""
-    found = Dataset.objects.annotate(held=Count("persons"))
-    return table_page(
-        request, DATASETS, found, "registry/datasets.html", {"tab": "datasets", **rights(request)}
-    )

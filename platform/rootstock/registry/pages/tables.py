@@ -186,6 +186,9 @@ DATASETS = Table(
     label="Data sets",
     columns=[
         Column("name", "Data set", css="strong"),
+        Column("task", "Task", value=lambda row: TASKS.get(row.task, row.task)),
+        Column("is_test", "Use", value=lambda row: "Frozen test set" if row.is_test else "Training"),
+        Column("sha256", "Content's hash", value=lambda row: format_html("<code>{}</code>", row.sha256[:12])),
         Column("rows", "Examples", css="num"),
         Column("held", "Persons declared", css="num"),
         Column("content", "Content", value=_content),
@@ -193,7 +196,11 @@ DATASETS = Table(
     ],
     csv=False,
     views=False,
-    empty=Empty("No data sets yet", "Upload one over the API: POST /api/v1/datasets.", "database"),
+    empty=Empty(
+        "No data sets yet",
+        "Upload examples to train on, or a frozen test set to measure adapters by.",
+        "database",
+    ),
 )
 
 

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from rootstock.registry.pages import board, comparing, listing, promotions, residency, sharing, version
+from rootstock.registry.pages import board, comparing, data, listing, promotions, residency, sharing, version
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
     path("adapters/bases/", listing.base_models, name="bases"),
-    path("adapters/datasets/", listing.datasets, name="datasets"),
+    path("adapters/datasets/", data.datasets, name="datasets"),
+    path("adapters/datasets/upload", data.upload, name="dataset-upload"),
     path("adapters/compare/", comparing.compare, name="adapter-compare"),
     path("adapters/<uuid:version_id>/", version.version_page, name="adapter"),
     path("adapters/<uuid:version_id>/propose/", version.propose, name="adapter-propose"),
