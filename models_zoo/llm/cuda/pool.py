@@ -187,24 +187,18 @@ class StackedPool(LoraPool):
             row.copy_(prepared.data, non_blocking=True)  # the same layout
             return
         row.zero_()
-        for key, narrow in prepared.shrink.items():
-            parts, rank = len(PARTS[key[1]]), prepared.rank
-            a = self.shrink[key][slot - 1].view(parts, self.rank, -1)
-            a[:, :rank] = narrow[0].t().reshape(parts, rank, -1).to(row.device)
-            scale = self.scale[key][slot - 1].view(parts, self.rank)
-            scale[:, :rank] = prepared.scale[key].view(parts, rank).to(row.device)
-            self.expand[key][slot - 1, :rank] = prepared.expand[key][0].to(row.device)
+        spread(prepared, self._rows, slot - 1, self.rank)
 
     def _widen(self, rank: int) -> None:
-        """A stack of higher rank, with what was placed."""
-        held = dict(self._placed)
-        self.rank = next(padded for padded in POOL_RANKS if padded >= rank)
-        size = row_bytes(self.config, self.keys, self.rank, self.form)
-        self._stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
-        self._rows = carve(self._stack, self.config, self.keys, self.rank, self.form)
-        for slot, adapter in held.items():
-            self._copy(slot, adapter)
-            self._placed[slot] = self._placed_at(slot)
+        """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
+        wider = next(padded for padded in POOL_RANKS if padded >= rank)
+        size = row_bytes(self.config, self.keys, wider, self.form)
+        stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
+        rows = carve(stack, self.config, self.keys, wider, self.form)
+        for slot, adapter in self._placed.items():
+            spread(adapter, rows, slot - 1, wider)
+        self.rank, self._stack, self._rows = wider, stack, rows
+        self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
     def _placed_at(self, slot: int) -> PreparedLora:
         own = slice(slot - 1, slot)
@@ -222,3 +216,14 @@ def prepared(rank: int, data: Tensor, rows: Rows) -> PreparedLora:
     """The adapter of a single row, data uint8 [bytes]."""
     shrink = {key: a.transpose(1, 2) for key, a in rows.shrink.items()}
     return PreparedLora(rank, data, shrink, rows.expand, None, {key: s[0] for key, s in rows.scale.items()})
+
+
+def spread(prepared: PreparedLora, rows: Rows, index: int, rank: int) -> None:
+    """Copy an adapter into a zeroed row of a stack of the same or a higher rank."""
+    for key, narrow in prepared.shrink.items():
+        parts, own = len(PARTS[key[1]]), prepared.rank
+        a = rows.shrink[key][index].view(parts, rank, -1)
+        a[:, :own] = narrow[0].t().reshape(parts, own, -1).to(a.device)
+        scale = rows.scale[key][index].view(parts, rank)
+        scale[:, :own] = prepared.scale[key].view(parts, own).to(a.device)
+        rows.expand[key][index, :own] = prepared.expand[key][0].to(a.device)

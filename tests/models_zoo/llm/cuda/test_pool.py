@@ -55,6 +55,27 @@ def test_adapters_keep_their_place_when_the_stack_widens(form: PoolForm) -> None
         assert (deltas(stacked, slot, "qkv", 128) - expected).norm() < 0.03 * expected.norm()
 
 
+def test_a_stack_that_cannot_widen_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = StackedPool(CONFIG, CPU, 3)
+    small, large = pool.prepare(weights(16, "q_proj", "v_proj")), pool.prepare(weights(64, "q_proj"))
+    pool.place(1, small)
+    before, said = pool.layout, deltas(pool, 1, "qkv", 128)
+
+    def exhausted(*_: object, **__: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(torch, "zeros", exhausted)
+        with pytest.raises(torch.OutOfMemoryError):
+            pool.place(2, large)
+    assert pool.layout == before
+    pool.place(3, small)
+    pool.place(2, large)
+    for slot in (1, 3):
+        assert torch.equal(deltas(pool, slot, "qkv", 128), said)
+    assert pool.rank == 64
+
+
 def test_codes_are_near_what_they_stand_for() -> None:
     pool, adapter = StackedPool(CONFIG, CPU, 1, "int8"), weights(5, "k_proj", "v_proj", "down_proj")
     coded = pool.prepare(adapter)
