@@ -125,6 +125,7 @@ class Runtime:
             base_folder(),
             device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
             threads=_threads(),
+            form=cast(Any, settings.ENGINE_FORM or None),  # one of its words: settings checked that
             slots=settings.ENGINE_SLOTS,
             sequences=settings.ENGINE_SEQUENCES,
             kv_bytes=settings.ENGINE_KV_BYTES,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
-from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
@@ -69,8 +69,9 @@ class LocalEngine:
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
         token_ms: float = TOKEN_MS,
+        form: Form | None = None,
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
+        decoder = load_decoder(base_folder, device, form, native, sequences)
         self._decoder = decoder
         self._base, self._device, self._slots = decoder.card, device, slots
         self._token_ms = token_ms
