@@ -36,7 +36,7 @@ class PreparedAdapter:
     @property
     def bytes(self) -> int:
         head = () if self.head is None else self.head.parameters()
-        return self.lora.data.nbytes + sum(parameter.nbytes for parameter in head)
+        return self.lora.bytes + sum(parameter.nbytes for parameter in head)
 
 
 @dataclass(slots=True)
