@@ -186,8 +186,20 @@ class StackedPool(LoraPool):
         if prepared.rank == self.rank and len(prepared.data) == len(row):
             row.copy_(prepared.data, non_blocking=True)  # the same layout
             return
+        data = prepared.data.to(
+            row.device, non_blocking=True
+        )  # in one piece: a copy a matrix would wait for each
         row.zero_()
-        spread(prepared, self._rows, slot - 1, self.rank)
+        self._spread(prepared, data, self._rows, slot - 1, self.rank)
+
+    def _spread(self, prepared: PreparedLora, data: Tensor, rows: Rows, index: int, rank: int) -> None:
+        """Copy an adapter, its `data` on the device, into a zeroed row of a stack of its rank or a higher one."""
+        narrow = carve(data[None], self.config, list(prepared.expand), prepared.rank, self.form)
+        for key in narrow.shrink:
+            parts, own = len(PARTS[key[1]]), prepared.rank
+            for wide, part in ((rows.shrink[key], narrow.shrink[key]), (rows.scale[key], narrow.scale[key])):
+                wide[index].view(parts, rank, -1)[:, :own] = part[0].view(parts, own, -1)
+            rows.expand[key][index, :own] = narrow.expand[key][0]
 
     def _widen(self, rank: int) -> None:
         """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
@@ -196,7 +208,7 @@ class StackedPool(LoraPool):
         stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
         rows = carve(stack, self.config, self.keys, wider, self.form)
         for slot, adapter in self._placed.items():
-            spread(adapter, rows, slot - 1, wider)
+            self._spread(adapter, adapter.data, rows, slot - 1, wider)
         self.rank, self._stack, self._rows = wider, stack, rows
         self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
@@ -216,14 +228,3 @@ def prepared(rank: int, data: Tensor, rows: Rows) -> PreparedLora:
     """The adapter of a single row, data uint8 [bytes]."""
     shrink = {key: a.transpose(1, 2) for key, a in rows.shrink.items()}
     return PreparedLora(rank, data, shrink, rows.expand, None, {key: s[0] for key, s in rows.scale.items()})
-
-
-def spread(prepared: PreparedLora, rows: Rows, index: int, rank: int) -> None:
-    """Copy an adapter into a zeroed row of a stack of the same or a higher rank."""
-    for key, narrow in prepared.shrink.items():
-        parts, own = len(PARTS[key[1]]), prepared.rank
-        a = rows.shrink[key][index].view(parts, rank, -1)
-        a[:, :own] = narrow[0].t().reshape(parts, own, -1).to(a.device)
-        scale = rows.scale[key][index].view(parts, rank)
-        scale[:, :own] = prepared.scale[key].view(parts, own).to(a.device)
-        rows.expand[key][index, :own] = prepared.expand[key][0].to(a.device)

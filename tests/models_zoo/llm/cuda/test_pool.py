@@ -1,7 +1,10 @@
 """The stacked pool says the same of an adapter as the pool that keeps each on its own."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.cuda.pool import StackedPool
@@ -76,6 +79,36 @@ def test_a_stack_that_cannot_widen_stays_as_it_was(monkeypatch: pytest.MonkeyPat
     assert pool.rank == 64
 
 
+class FromHost(TorchDispatchMode):
+    """Counts the copies from the host to another device."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in (torch.ops.aten._to_copy, torch.ops.aten.copy_):
+            self.count += args[-1].device.type == "cpu" != result.device.type
+        return result
+
+
+@pytest.mark.parametrize("form", ["int8", "bfloat16"])
+def test_every_adapter_comes_in_one_copy(form: PoolForm) -> None:
+    """Whatever its rank and its linears: the engine's thread waits for none of it."""
+    pool = StackedPool(CONFIG, torch.device("meta"), 3, form)
+    pool.place(1, pool.prepare(weights(64, "q_proj")))
+    for adapter in (
+        weights(16, "q_proj", "down_proj"),
+        weights(64, "o_proj", "up_proj"),
+        weights(8, "q_proj"),
+    ):
+        prepared = pool.prepare(adapter)
+        with FromHost() as copies:
+            pool.place(2, prepared)
+        assert copies.count == 1
+
+
 def test_codes_are_near_what_they_stand_for() -> None:
     pool, adapter = StackedPool(CONFIG, CPU, 1, "int8"), weights(5, "k_proj", "v_proj", "down_proj")
     coded = pool.prepare(adapter)
@@ -112,7 +145,10 @@ def test_what_is_placed_beside_other_work_is_there_once_it_arrived() -> None:
     pool.place(3, prepared[2], beside=True)  # widens the stack under what was placed
     while not pool.arrived(3):
         pass
-    for slot, adapter in ((1, prepared[0]), (2, prepared[1]), (1, prepared[1]), (3, prepared[2])):
+    torch.cuda._sleep(20_000_000)
+    pool.place(2, prepared[0], beside=True)  # of a lower rank than the stack's by now
+    assert pool.settle()
+    for slot, adapter in ((1, prepared[1]), (3, prepared[2]), (2, prepared[0])):
         plain.place(slot, adapter)
     for slot in (1, 2, 3):
         assert torch.equal(pool.adapter(slot).data, plain.adapter(slot).data)
