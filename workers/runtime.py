@@ -133,6 +133,7 @@ class Runtime:
             kv_bytes=settings.ENGINE_KV_BYTES,
             adapter_bytes=settings.ENGINE_ADAPTER_BYTES,
             token_ms=settings.ENGINE_TOKEN_MS,
+            largest_rank=settings.ENGINE_RANK,
         )
         self._engine = engine
         self._offer_base(engine)

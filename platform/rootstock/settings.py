@@ -97,6 +97,7 @@ ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 4)
 ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
 ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
 # How a CUDA worker holds the base; empty: what memory and the answers written at once suggest.
+ENGINE_RANK = integer("ROOTSTOCK_ENGINE_RANK", 64, 1)  # the largest of an adapter that a worker takes
 ENGINE_FORM = choice("ROOTSTOCK_ENGINE_FORM", "", ("", "int4", "fp8", "bfloat16"))
 ENGINE_TOKEN_MS = integer("ROOTSTOCK_ENGINE_TOKEN_MS", 30, 1)
 CHECKPOINT_S = integer("ROOTSTOCK_CHECKPOINT_S", 30, 1)

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.cuda.pool import StackedPool
-from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns, target_shape
+from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns, pinned_bytes, target_shape
 from tests.models_zoo.llm.tiny import CONFIG
 
 CPU = torch.device("cpu")
@@ -130,11 +130,19 @@ def test_a_slot_that_is_not_is_refused() -> None:
         pool.place(3, pool.prepare(weights(8, "q_proj")))
 
 
+def test_pinned_memory_is_counted_as_torch_gives_it() -> None:
+    sizes = {0: 0, 1: 1, 64: 64, 65: 128, 42_000_000: 1 << 26, (1 << 26) + 1: 1 << 27}
+    assert [pinned_bytes(size) for size in sizes] == list(sizes.values())
+    adapter = StackedPool(CONFIG, CPU, 1).prepare(weights(16, "q_proj"))
+    assert adapter.bytes == adapter.data.nbytes  # pageable
+
+
 @pytest.mark.gpu
 def test_what_is_placed_beside_other_work_is_there_once_it_arrived() -> None:
     cuda = torch.device("cuda")
     pool, plain = StackedPool(CONFIG, cuda, slots=3), StackedPool(CONFIG, cuda, slots=3)
     prepared = [pool.prepare(weights(rank, "q_proj", "down_proj")) for rank in (16, 16, 40)]
+    assert all(one.bytes == pinned_bytes(one.data.nbytes) for one in prepared)
     pool.place(1, prepared[0])
     torch.cuda._sleep(20_000_000)  # launched before: it may still read the slots
     pool.place(2, prepared[1], beside=True)
