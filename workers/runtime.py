@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 import psutil
 import redis
@@ -50,7 +51,8 @@ class Runtime:
         self.base: BaseCard | None = None
         self._engine: Engine | None = None
         self._offer: Offer | None = None
-        self._adapters_lock = threading.Lock()
+        self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._loading_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._shipped: set[str] = set()
         self._stopped = threading.Event()
@@ -147,7 +149,9 @@ class Runtime:
             log.warning("the base is not offered to trainers: %s", str(error).partition("\n")[0])
 
     def _ensure_loaded(self, reference: str, folder: Path) -> str:
-        with self._adapters_lock:
+        with self._loading_lock:
+            own = self._loading.setdefault(reference, threading.Lock())
+        with own:  # many who ask for a new one read it once; nobody waits for another one's
             self.engine.load(reference, folder)
         return reference
 
