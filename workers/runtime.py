@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 import psutil
 import redis
@@ -51,7 +52,8 @@ class Runtime:
         self.base: BaseCard | None = None
         self._engine: Engine | None = None
         self._offer: Offer | None = None
-        self._adapters_lock = threading.Lock()
+        self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._loading_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._shipped: set[str] = set()
         self._keeper: Keeper | None = None
@@ -132,11 +134,13 @@ class Runtime:
             base_folder(),
             device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
             threads=_threads(),
+            form=cast(Any, settings.ENGINE_FORM or None),  # one of its words: settings checked that
             slots=settings.ENGINE_SLOTS,
             sequences=settings.ENGINE_SEQUENCES,
             kv_bytes=settings.ENGINE_KV_BYTES,
             adapter_bytes=settings.ENGINE_ADAPTER_BYTES,
             token_ms=settings.ENGINE_TOKEN_MS,
+            largest_rank=settings.ENGINE_RANK,
         )
         self._engine = engine
         self._offer_base(engine)
@@ -152,7 +156,9 @@ class Runtime:
             log.warning("the base is not offered to trainers: %s", str(error).partition("\n")[0])
 
     def _ensure_loaded(self, reference: str, folder: Path) -> str:
-        with self._adapters_lock:
+        with self._loading_lock:
+            own = self._loading.setdefault(reference, threading.Lock())
+        with own:  # many who ask for a new one read it once; nobody waits for another one's
             self.engine.load(reference, folder)
         return reference
 

@@ -70,6 +70,16 @@ class PreparedLora:
     struct: AdapterStruct | None
     scale: Mapping[Key, Tensor] = field(default_factory=dict)
 
+    @property
+    def bytes(self) -> int:
+        """The memory it takes."""
+        return pinned_bytes(self.data.nbytes) if self.data.is_pinned() else self.data.nbytes
+
+
+def pinned_bytes(size: int) -> int:
+    """What `size` bytes of pinned host memory take: torch rounds each allocation up to a power of two."""
+    return 1 << (size - 1).bit_length() if size else 0
+
 
 class LoraPool:
     """Adapters by device slot; slot 0 means none. An empty slot takes no memory, an idle adapter no time.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 
 import torch
+
+if not torch.cuda.is_available() or find_spec("triton") is None:
+    raise SystemExit("this measurement needs a CUDA device and Triton")
 
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.cuda.matrices import BFloat16Matrix, CudaMatrix, EightBitMatrix, Int4Matrix

@@ -1,5 +1,8 @@
 """Settings read from the environment."""
 
+import subprocess
+import sys
+
 import pytest
 
 from rootstock import settings, variables
@@ -16,3 +19,9 @@ def test_the_options_of_the_database_url_are_kept(monkeypatch: pytest.MonkeyPatc
 
 def test_the_application_s_connections_are_pooled() -> None:
     assert settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] == 3
+
+
+def test_a_form_that_no_engine_has_is_refused_by_its_variable() -> None:
+    code = "import os; os.environ['ROOTSTOCK_ENGINE_FORM'] = 'fp4'; import rootstock.settings"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.strip().endswith("ROOTSTOCK_ENGINE_FORM='fp4': expected one of , int4, fp8, bfloat16")

@@ -56,9 +56,10 @@ class Known(Generic[Weights]):
         return bool(self.wanted) and self.weights is None and not self.loading and not self.failure
 
     def over(self, unused_since: float) -> bool:
-        """Whether it can be forgotten: it was removed, or lies unused on disk. It loads again when asked for."""
-        unused = self.weights is None and not (self.pinned or self.loading) and self.used <= unused_since
-        return not self.wanted and (self.leaving or unused)
+        """Whether it can be forgotten: it was removed, or lies unused on disk. It loads again when asked for. One that
+        is being read is not: its bytes are taken until that has ended."""
+        unused = self.weights is None and not self.pinned and self.used <= unused_since
+        return not (self.wanted or self.loading) and (self.leaving or unused)
 
 
 def signature(folder: Path) -> Signature:

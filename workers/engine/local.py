@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
-from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
+from models_zoo.llm.lora import POOL_RANKS
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
@@ -52,8 +53,8 @@ class LocalEngine:
     `threads` bounds the cores of a CPU step; `slots` the adapters on the device at once; `sequences` the replies
     written at once, each of at most `context` tokens with its prompt; `kv_bytes` the memory of all their keys and
     values; `adapter_bytes` the memory of adapters; `waiting` the requests that may wait; `native` false keeps our
-    own kernels out; `token_ms` is the time between tokens that a trainer beside it should leave. Raises
-    `ModelError` for a bad base.
+    own kernels out; `token_ms` is the time between tokens that a trainer beside it should leave;
+    `largest_rank` that of the adapters it takes. Raises `ModelError` for a bad base.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class LocalEngine:
         adapter_bytes: int = 512 * MEGABYTE,
         native: bool = True,
         token_ms: float = TOKEN_MS,
+        form: Form | None = None,
+        largest_rank: int = POOL_RANKS[-1],
     ) -> None:
-        decoder = load_decoder(base_folder, device, native=native, sequences=sequences)
+        decoder = load_decoder(base_folder, device, form, native, sequences)
         self._decoder = decoder
         self._base, self._device, self._slots = decoder.card, device, slots
         self._token_ms, self._adapter_room = token_ms, adapter_bytes
@@ -90,7 +93,7 @@ class LocalEngine:
             waiting=waiting,
         )
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool(slots)),
+            Runner(decoder, cache, decoder.lora_pool(slots), largest_rank),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from workers.engine.residency import Residency
 from workers.engine.runner import PreparedAdapter, Runner
 from workers.engine.scheduling.entry import Step
 from workers.engine.scheduling.scheduler import Scheduler
+from workers.engine.threads import compute_alone
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class EngineLoop:
             self.wake,
             arrived=runner.arrived,
             readers=min(READERS, max(1, len(os.sched_getaffinity(0)) // 2)),
-            reader=partial(torch.set_num_threads, 1),
+            reader=compute_alone,
         )
         self._runner, self._threads = runner, threads
         self._lock = threading.Condition()
@@ -115,7 +115,7 @@ class EngineLoop:
 
     def _run(self) -> None:
         if self._threads is not None:
-            torch.set_num_threads(self._threads)  # OpenMP keeps this per thread
+            torch.set_num_threads(self._threads)  # of this thread, and of those made later
         with torch.inference_mode():
             while self._take_inbox():
                 try:

@@ -283,15 +283,21 @@ class Residency(Generic[Weights]):
     # --- the loader's thread ------------------------------------------------------------------------------
 
     def _load(self, name: str, known: Known[Weights]) -> None:
-        weights, failure = None, ""
+        weights, failure, folder = None, "", known.folder
         try:
-            if adapter_digest(known.folder) == known.digest:
-                weights = self._read(known.folder)
+            if adapter_digest(folder) == known.digest:
+                weights = self._read(folder)
             else:
                 failure = "its files changed on disk since it was loaded"
         except Exception as error:  # whatever it is, those who wait for the adapter must hear of it
             logger.warning("adapter %s cannot be read again: %s", name, error)
             failure = "the worker's log says why"  # the reason names folders of the server
         with self._lock:
+            if self._known.get(name) is not known:
+                return
+            if known.folder != folder:  # registered again meanwhile, from where it can be read
+                failure = ""
             self._known.loaded(name, weights, failure)
+            self._unswept = True
+            self._tidy_at = 0.0 if known.leaving else self._tidy_at
         self._changed()

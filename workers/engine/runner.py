@@ -13,10 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.card import AdapterCard
+from models_zoo.llm.card import AdapterCard, AdapterError
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.heads import Head, PooledHead, class_probabilities
-from models_zoo.llm.lora import LoraPool, PreparedLora
+from models_zoo.llm.lora import POOL_RANKS, LoraPool, PreparedLora
 from models_zoo.llm.paged import PagedCache
 from workers.engine.generation.request import Generation, Reading
 from workers.engine.scheduling.entry import Piece
@@ -36,7 +36,7 @@ class PreparedAdapter:
     @property
     def bytes(self) -> int:
         head = () if self.head is None else self.head.parameters()
-        return self.lora.data.nbytes + sum(parameter.nbytes for parameter in head)
+        return self.lora.bytes + sum(parameter.nbytes for parameter in head)
 
 
 @dataclass(slots=True)
@@ -50,16 +50,24 @@ class Outcome:
 
 
 class Runner:
-    """Owns the device's memory: weights, paged cache, adapter pool, heads."""
+    """Owns the device's memory: weights, paged cache, adapter pool, heads. It takes adapters up to `largest_rank`."""
 
-    def __init__(self, decoder: Decoder, cache: PagedCache, pool: LoraPool) -> None:
+    def __init__(
+        self, decoder: Decoder, cache: PagedCache, pool: LoraPool, largest_rank: int = POOL_RANKS[-1]
+    ) -> None:
         self.decoder, self.cache, self.pool = decoder, cache, pool
+        self._largest_rank = largest_rank
         self._heads: dict[int, PreparedAdapter] = {}
         self._works_itself = decoder.device.type == "cpu"
 
     def read(self, folder: Path) -> PreparedAdapter:
         """Verify the adapter in `folder` and bring it into the device's layout; any thread. Raises `AdapterError`."""
         loaded = load_adapter(folder, self.decoder.card)
+        if loaded.weights.rank > self._largest_rank:
+            raise AdapterError(
+                f"{folder}: r is {loaded.weights.rank}, expected at most {self._largest_rank} on this worker "
+                "(ROOTSTOCK_ENGINE_RANK)"
+            )
         head = None if loaded.head is None else loaded.head.to(self.decoder.device)
         return PreparedAdapter(loaded.card, loaded.weights.rank, self.pool.prepare(loaded.weights), head)
 

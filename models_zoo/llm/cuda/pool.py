@@ -186,25 +186,31 @@ class StackedPool(LoraPool):
         if prepared.rank == self.rank and len(prepared.data) == len(row):
             row.copy_(prepared.data, non_blocking=True)  # the same layout
             return
+        data = prepared.data.to(
+            row.device, non_blocking=True
+        )  # in one piece: a copy a matrix would wait for each
         row.zero_()
-        for key, narrow in prepared.shrink.items():
-            parts, rank = len(PARTS[key[1]]), prepared.rank
-            a = self.shrink[key][slot - 1].view(parts, self.rank, -1)
-            a[:, :rank] = narrow[0].t().reshape(parts, rank, -1).to(row.device)
-            scale = self.scale[key][slot - 1].view(parts, self.rank)
-            scale[:, :rank] = prepared.scale[key].view(parts, rank).to(row.device)
-            self.expand[key][slot - 1, :rank] = prepared.expand[key][0].to(row.device)
+        self._spread(prepared, data, self._rows, slot - 1, self.rank)
+
+    def _spread(self, prepared: PreparedLora, data: Tensor, rows: Rows, index: int, rank: int) -> None:
+        """Copy an adapter, its `data` on the device, into a zeroed row of a stack of its rank or a higher one."""
+        narrow = carve(data[None], self.config, list(prepared.expand), prepared.rank, self.form)
+        for key in narrow.shrink:
+            parts, own = len(PARTS[key[1]]), prepared.rank
+            for wide, part in ((rows.shrink[key], narrow.shrink[key]), (rows.scale[key], narrow.scale[key])):
+                wide[index].view(parts, rank, -1)[:, :own] = part[0].view(parts, own, -1)
+            rows.expand[key][index, :own] = narrow.expand[key][0]
 
     def _widen(self, rank: int) -> None:
-        """A stack of higher rank, with what was placed."""
-        held = dict(self._placed)
-        self.rank = next(padded for padded in POOL_RANKS if padded >= rank)
-        size = row_bytes(self.config, self.keys, self.rank, self.form)
-        self._stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
-        self._rows = carve(self._stack, self.config, self.keys, self.rank, self.form)
-        for slot, adapter in held.items():
-            self._copy(slot, adapter)
-            self._placed[slot] = self._placed_at(slot)
+        """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
+        wider = next(padded for padded in POOL_RANKS if padded >= rank)
+        size = row_bytes(self.config, self.keys, wider, self.form)
+        stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
+        rows = carve(stack, self.config, self.keys, wider, self.form)
+        for slot, adapter in self._placed.items():
+            self._spread(adapter, adapter.data, rows, slot - 1, wider)
+        self.rank, self._stack, self._rows = wider, stack, rows
+        self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
     def _placed_at(self, slot: int) -> PreparedLora:
         own = slice(slot - 1, slot)

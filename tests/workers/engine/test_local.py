@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -285,6 +286,16 @@ def test_adapters_are_checked_and_named(desk: Desk, tmp_path: Path) -> None:
             call()
     with pytest.raises(AdapterError, match=r"adapter_model\.safetensors: file is missing"):
         desk.engine.load("empty", tmp_path)
+
+
+def test_a_rank_above_the_workers_is_refused_by_name(tiny: tuple[TinyBase, dict[str, Path]]) -> None:
+    base, folders = tiny
+    with closing(LocalEngine(base.folder, threads=1, slots=1, sequences=2, largest_rank=8)) as engine:
+        engine.load("one", folders["one"])
+    with closing(LocalEngine(base.folder, threads=1, slots=1, sequences=2, largest_rank=7)) as engine:
+        with pytest.raises(AdapterError, match="one: r is 8, expected at most 7"):
+            engine.load("one", folders["one"])
+        assert engine.adapters() == []
 
 
 def test_unloading_lets_the_last_reply_finish(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """The stacked pool says the same of an adapter as the pool that keeps each on its own."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.cuda.pool import StackedPool
-from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns
+from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns, pinned_bytes
 from tests.models_zoo.llm.tiny import CONFIG
 
 CPU = torch.device("cpu")
@@ -56,6 +59,57 @@ def test_adapters_keep_their_place_when_the_stack_widens(form: PoolForm) -> None
         assert (deltas(stacked, slot, "qkv", 128) - expected).norm() < 0.03 * expected.norm()
 
 
+def test_a_stack_that_cannot_widen_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = StackedPool(CONFIG, CPU, 3)
+    small, large = pool.prepare(weights(16, "q_proj", "v_proj")), pool.prepare(weights(64, "q_proj"))
+    pool.place(1, small)
+    before, said = pool.layout, deltas(pool, 1, "qkv", 128)
+
+    def exhausted(*_: object, **__: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(torch, "zeros", exhausted)
+        with pytest.raises(torch.OutOfMemoryError):
+            pool.place(2, large)
+    assert pool.layout == before
+    pool.place(3, small)
+    pool.place(2, large)
+    for slot in (1, 3):
+        assert torch.equal(deltas(pool, slot, "qkv", 128), said)
+    assert pool.rank == 64
+
+
+class FromHost(TorchDispatchMode):
+    """Counts the copies from the host to another device."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in (torch.ops.aten._to_copy, torch.ops.aten.copy_):
+            self.count += args[-1].device.type == "cpu" != result.device.type
+        return result
+
+
+@pytest.mark.parametrize("form", ["int8", "bfloat16"])
+def test_every_adapter_comes_in_one_copy(form: PoolForm) -> None:
+    """Whatever its rank and its linears: the engine's thread waits for none of it."""
+    pool = StackedPool(CONFIG, torch.device("meta"), 3, form)
+    pool.place(1, pool.prepare(weights(64, "q_proj")))
+    for adapter in (
+        weights(16, "q_proj", "down_proj"),
+        weights(64, "o_proj", "up_proj"),
+        weights(8, "q_proj"),
+    ):
+        prepared = pool.prepare(adapter)
+        with FromHost() as copies:
+            pool.place(2, prepared)
+        assert copies.count == 1
+
+
 def test_codes_are_near_what_they_stand_for() -> None:
     pool, adapter = StackedPool(CONFIG, CPU, 1, "int8"), weights(5, "k_proj", "v_proj", "down_proj")
     coded = pool.prepare(adapter)
@@ -77,11 +131,19 @@ def test_a_slot_that_is_not_is_refused() -> None:
         pool.place(3, pool.prepare(weights(8, "q_proj")))
 
 
+def test_pinned_memory_is_counted_as_torch_gives_it() -> None:
+    sizes = {0: 0, 1: 1, 64: 64, 65: 128, 42_000_000: 1 << 26, (1 << 26) + 1: 1 << 27}
+    assert [pinned_bytes(size) for size in sizes] == list(sizes.values())
+    adapter = StackedPool(CONFIG, CPU, 1).prepare(weights(16, "q_proj"))
+    assert adapter.bytes == adapter.data.nbytes  # pageable
+
+
 @pytest.mark.gpu
 def test_what_is_placed_beside_other_work_is_there_once_it_arrived() -> None:
     cuda = torch.device("cuda")
     pool, plain = StackedPool(CONFIG, cuda, slots=3), StackedPool(CONFIG, cuda, slots=3)
     prepared = [pool.prepare(weights(rank, "q_proj", "down_proj")) for rank in (16, 16, 40)]
+    assert all(one.bytes == pinned_bytes(one.data.nbytes) for one in prepared)
     pool.place(1, prepared[0])
     torch.cuda._sleep(20_000_000)  # launched before: it may still read the slots
     pool.place(2, prepared[1], beside=True)
@@ -92,7 +154,10 @@ def test_what_is_placed_beside_other_work_is_there_once_it_arrived() -> None:
     pool.place(3, prepared[2], beside=True)  # widens the stack under what was placed
     while not pool.arrived(3):
         pass
-    for slot, adapter in ((1, prepared[0]), (2, prepared[1]), (1, prepared[1]), (3, prepared[2])):
+    torch.cuda._sleep(20_000_000)
+    pool.place(2, prepared[0], beside=True)  # of a lower rank than the stack's by now
+    assert pool.settle()
+    for slot, adapter in ((1, prepared[1]), (3, prepared[2]), (2, prepared[0])):
         plain.place(slot, adapter)
     for slot in (1, 2, 3):
         assert torch.equal(pool.adapter(slot).data, plain.adapter(slot).data)

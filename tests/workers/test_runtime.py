@@ -1,0 +1,47 @@
+"""What the runtime asks of its engine, from several threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workers.runtime import Runtime
+
+
+class Loading:
+    """As much of an engine as the runtime needs to load adapters; "new" is read while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.gate, self.reading = threading.Event(), threading.Event()
+        self.at_once, self.most = 0, 0
+
+    def load(self, adapter: str, folder: Path) -> None:
+        if adapter == "new":
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            self.reading.set()
+            assert self.gate.wait(10)
+            self.at_once -= 1
+
+
+@pytest.fixture
+def loading() -> tuple[Any, Loading]:
+    runtime: Any = Runtime("test-loading", ["score"])
+    runtime._engine = Loading()
+    return runtime, runtime._engine
+
+
+def test_a_request_for_one_adapter_does_not_wait_for_another_to_be_read(loading: tuple[Any, Loading]) -> None:
+    runtime, engine = loading
+    with ThreadPoolExecutor(3) as pool:
+        first = [pool.submit(runtime._ensure_loaded, "new", Path()) for _ in range(2)]
+        assert engine.reading.wait(5)
+        try:
+            assert pool.submit(runtime._ensure_loaded, "resident", Path()).result(5) == "resident"
+        finally:
+            engine.gate.set()
+        assert [one.result(5) for one in first] == ["new", "new"]
+    assert engine.most == 1  # the second waited for the first
+    assert not runtime._loading  # nothing is kept of adapters that are there
