@@ -75,6 +75,23 @@ def test_it_ends_with_the_worker_and_goes_on_with_the_next(training: Path, tmp_p
     assert (told[-1]["kind"], told[-1]["step"]) == ("done", 100)
 
 
+def first_loss(training: Path, offers: Path | None) -> float:
+    with Child(training, offers, 60) as child:
+        for event in child.events():
+            if event and event["kind"] == "base":
+                assert event["shared"]
+            if event and event["kind"] == "step":
+                return float(event["loss"])
+    raise AssertionError(child.failure)
+
+
+def test_mapped_weights_are_those_of_its_own_copy(training: Path, tmp_path: Path) -> None:
+    training.write_text(json.dumps(json.loads(training.read_text()) | {"checkpoint": None}))
+    with worker(tmp_path / "run", tmp_path / "base"):
+        mapped = first_loss(training, tmp_path / "run")
+    assert mapped == pytest.approx(first_loss(training, None), rel=1e-3)
+
+
 def test_an_offer_of_another_base_is_not_used(training: Path, tmp_path: Path) -> None:
     make_base(tmp_path / "other", seed=1)
     with worker(tmp_path / "run", tmp_path / "other"), Child(training, tmp_path / "run", 1) as child:

@@ -7,7 +7,12 @@ pytest.importorskip("triton")
 
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.batch import Segment
+from models_zoo.llm.cuda.matrices import BFloat16Matrix
+from models_zoo.llm.cuda.pack import pack
+from models_zoo.llm.cuda.policy import TILE_ROWS, WIDE_FROM_ROWS
+from models_zoo.llm.cuda.pool import StackedPool
 from models_zoo.llm.decoder import Decoder, load_decoder
+from models_zoo.llm.lora import LoraWeights
 from models_zoo.llm.paged import PagedCache
 from tests.models_zoo.llm.tiny import CONFIG, TinyBase, in_transformers, make_adapter
 
@@ -83,19 +88,30 @@ def test_prompts_steps_and_whole_texts_share_a_batch(
     assert relative(parts[2], wanted[3]) > 0.1  # the control: direction matters
 
 
-@torch.inference_mode()
-def test_adapters_of_several_ranks_share_a_step(
-    on_device: tuple[Decoder, float], base: TinyBase, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Each row as on the CPU in float32; a slot that changes its adapter is seen by recorded graphs."""
-    decoder, near = on_device
-    cpu = load_decoder(base.folder, form="bfloat16", native=False)
-    cpu.dtype = torch.float32
+@pytest.fixture(scope="module")
+def cpu(base: TinyBase) -> Decoder:
+    """In float32, on torch's operations."""
+    decoder = load_decoder(base.folder, form="bfloat16", native=False)
+    decoder.dtype = torch.float32
+    return decoder
+
+
+@pytest.fixture(scope="module")
+def weights(base: TinyBase, tmp_path_factory: pytest.TempPathFactory) -> list[LoraWeights]:
+    """Of adapters of ranks 8, 16 and 24."""
     root = tmp_path_factory.mktemp("adapters")
-    weights = [
+    return [
         load_adapter(make_adapter(root / f"a{i}", base, seed=i, rank=rank), base.card).weights
         for i, rank in enumerate((8, 16, 24))
     ]
+
+
+@torch.inference_mode()
+def test_adapters_of_several_ranks_share_a_step(
+    on_device: tuple[Decoder, float], cpu: Decoder, weights: list[LoraWeights]
+) -> None:
+    """Each row as on the CPU in float32; a slot that changes its adapter is seen by recorded graphs."""
+    decoder, near = on_device
     pool, plain = decoder.lora_pool(4), cpu.lora_pool()
     prompt = ids(33, 9)
     for round_, order in enumerate(((0, 1), (1, 2), (2, 0))):
@@ -115,6 +131,50 @@ def test_adapters_of_several_ranks_share_a_step(
             rows = [*range(32 * slot, 32 * slot + 32), 96 + slot]
             assert relative(results[0][rows], results[1][rows].cpu()) < near, (round_, slot)
         assert relative(results[0][96:97], results[1][97:98]) > 0.05  # the control: adapters matter
+
+
+@torch.inference_mode()
+def test_long_runs_of_adapters_are_read_in_wide_tiles(
+    on_device: tuple[Decoder, float], cpu: Decoder, weights: list[LoraWeights]
+) -> None:
+    decoder, near = on_device
+    prompt, results = ids(200, 4), []
+    chunks = [Segment(prompt, blocks=list(range(13 * i, 13 * i + 13)), slot=i) for i in range(3)]
+    assert pack(chunks, 16).extent.rows >= WIDE_FROM_ROWS
+    for one, pool in ((decoder, decoder.lora_pool(2)), (cpu, cpu.lora_pool())):
+        for slot, adapter in enumerate(weights[:2], start=1):
+            pool.place(slot, pool.prepare(adapter))
+        results.append(one.forward(chunks, PagedCache(CONFIG, 39, 16, one.device), pool).split(200))
+    ours, expected = results
+    assert all(relative(got, want) < near for got, want in zip(ours, expected, strict=True))
+    assert relative(ours[0], expected[1]) > 0.05  # the control: adapters matter
+
+
+@torch.inference_mode()
+def test_many_rows_of_few_adapters_decode_in_shared_tiles(
+    on_device: tuple[Decoder, float], cpu: Decoder, weights: list[LoraWeights]
+) -> None:
+    """In a graph, with a pool so large that it is in 8 bits beside fp8 as well."""
+    decoder, near = on_device
+    slots, last, results = (0, 3, 40), ids(60, 6), []
+    rows = [(i, slots[i // 20]) for i in range(60)]
+    chunk = [Segment(ids(5, i), blocks=[i], slot=slot) for i, slot in rows]
+    step = [Segment([last[i]], start=5, blocks=[i], slot=slot) for i, slot in rows]
+    for pieces in (False, True):
+        packed = pack(step, 16, pieces)
+        assert (packed.decode, packed.extent.tile) == (True, TILE_ROWS)
+    for one, pool in ((decoder, decoder.lora_pool(40)), (cpu, cpu.lora_pool())):
+        for slot, adapter in zip(slots[1:], weights, strict=False):
+            pool.place(slot, pool.prepare(adapter))
+        dense = isinstance(one.layers[0].qkv, BFloat16Matrix)
+        assert not isinstance(pool, StackedPool) or pool.form == ("bfloat16" if dense else "int8")
+        cache = PagedCache(CONFIG, 60, 16, one.device)
+        one.forward(chunk, cache, pool)
+        results.append(one.forward(step, cache, pool).split(20))
+    ours, expected = results
+    assert all(relative(got, want) < near for got, want in zip(ours, expected, strict=True))
+    alone = cpu.forward([Segment([*ids(5, 20), last[20]])], None, None)[-1:]
+    assert relative(ours[1][:1], alone) > 0.05  # the control: adapters matter
 
 
 @torch.inference_mode()
