@@ -6,6 +6,7 @@ connection: it ends when the worker does, however that ends, and with the worker
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -136,7 +137,7 @@ def _short(path: Path) -> Iterator[str]:
 def _check_private(folder: Path) -> None:
     found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{folder}: expected a folder of this user alone (mode 0700)")
+        raise PermissionError(errno.EACCES, "expected a folder of this user alone (mode 0700)", str(folder))
 
 
 def _remove_left(folder: Path) -> None:

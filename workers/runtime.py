@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import psutil
 import redis
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from models_zoo.llm.card import BaseCard, ModelError, adapter_reference, read_card
@@ -132,7 +133,7 @@ class Runtime:
         self.base = read_card(base_folder())
         engine = LocalEngine(
             base_folder(),
-            device=os.environ.get("ROOTSTOCK_DEVICE", "cpu"),
+            device=_device(),
             threads=_threads(),
             form=cast(Any, settings.ENGINE_FORM or None),  # one of its words: settings checked that
             slots=settings.ENGINE_SLOTS,
@@ -210,6 +211,18 @@ def run_lane(lane: str, organisation_id: UUID, payloads: Sequence[dict[str, Any]
 
 def _base_state(card: BaseCard) -> dict[str, Any]:
     return {"name": card.name, "fingerprint": card.fingerprint, "bytes": card.bytes}
+
+
+def _device() -> str:
+    """Raises ImproperlyConfigured when there is no such device."""
+    from models_zoo.llm.devices import device_of
+
+    name = os.environ.get("ROOTSTOCK_DEVICE", "cpu")
+    try:
+        device_of(name)
+    except ModelError as error:
+        raise ImproperlyConfigured(f"ROOTSTOCK_DEVICE: {error}") from error
+    return name
 
 
 def _threads() -> int:

@@ -18,7 +18,7 @@ from models_zoo.llm.activation import gate
 from models_zoo.llm.attention import Attention, RaggedAttention
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import BaseCard, BaseConfig, ModelError, read_card
-from models_zoo.llm.devices import has_triton
+from models_zoo.llm.devices import device_of, has_triton
 from models_zoo.llm.format import BaseFile
 from models_zoo.llm.forms import FUSED, fused, head_name
 from models_zoo.llm.linear import DenseMatrix, Matrix
@@ -203,12 +203,12 @@ def load_decoder(
     as "int4", "fp8" or "bfloat16", without `form` as memory and the `sequences` that are to be decoded at once
     suggest. It runs on our own kernels where `native` and the machine allow it; without them a CUDA base is dense
     bfloat16. Raises `ModelError` when the folder's files are missing or damaged, its card does not describe its
-    weights, or the device cannot hold them in the form.
+    weights, or the device is not here or cannot hold them in the form.
     """
+    place = device_of(device)
     card = read_card(folder)
     file = BaseFile(folder, card)
     check_file(card, file)
-    place = torch.device(device)
     if place.type == "cuda" and native and has_triton():
         from models_zoo.llm.cuda.load import cuda_linears
 

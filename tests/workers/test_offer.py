@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -107,6 +108,41 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PermissionError, match="this user alone"):
         list(offers_in(tmp_path))
     assert list(offers_in(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (
+            None,
+            "the folder of workers' offers cannot be used (expected a folder of this user alone (mode 0700))",
+        ),
+        (ValueError("no base64"), "that of the worker cannot be used (no base64)"),
+        (
+            OSError(24, "Too many open files", "/srv/run"),
+            "that of the worker cannot be used (Too many open files)",
+        ),
+    ],
+)
+def test_an_offer_that_cannot_be_taken_means_a_copy_of_its_own(
+    tmp_path: Path, broken: Exception | None, why: str
+) -> None:
+    class Trying(Base):
+        """Its CUDA says `broken`."""
+
+        def _taken(self, *arguments: object) -> NoReturn:
+            assert broken is not None
+            raise broken
+
+    folder, told = tmp_path / "run", list[tuple[bool, str]]()
+    offer = Offer(folder, {})
+    if broken is None:
+        folder.chmod(0o755)
+    base = make_base(tmp_path / "base")
+    decoder = Trying(folder, 0.0, lambda shared, text: told.append((shared, text)))(base.folder, "cpu")
+    assert decoder.card.fingerprint == base.card.fingerprint
+    assert told == [(False, f"Trains on a copy of its own of the base: {why}.")]
+    offer.close()
 
 
 @pytest.mark.parametrize("said", [b"", b"[1]\n", b"{\n"])

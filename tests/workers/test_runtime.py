@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from django.core.exceptions import ImproperlyConfigured
 
-from workers.runtime import Runtime
+from workers.runtime import Runtime, _device
 
 
 class Loading:
@@ -45,3 +47,19 @@ def test_a_request_for_one_adapter_does_not_wait_for_another_to_be_read(loading:
         assert [one.result(5) for one in first] == ["new", "new"]
     assert engine.most == 1  # the second waited for the first
     assert not runtime._loading  # nothing is kept of adapters that are there
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "cuda:x", "gpu", "meta", ""])
+def test_a_device_that_is_not_here_is_refused_by_the_settings_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("cuda") and torch.cuda.is_available():
+        pytest.skip("there is one")
+    monkeypatch.setenv("ROOTSTOCK_DEVICE", name)
+    with pytest.raises(ImproperlyConfigured, match=f"^ROOTSTOCK_DEVICE: device is '{name}'"):
+        _device()
+
+
+def test_a_worker_serves_on_its_processor_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOTSTOCK_DEVICE", raising=False)
+    assert _device() == "cpu"

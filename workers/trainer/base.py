@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BASE_LOST = os.EX_UNAVAILABLE  # exit status of a training whose worker has ended
 LOOK_S = 0.5
+UNUSABLE = (ModelError, RuntimeError, OSError, ValueError)  # an offer that raises these
 LAST_WORDS_S = 2.0  # between an error on memory that has gone and the end of the connection
 
 
@@ -58,12 +59,15 @@ class Base:
         why = f"within {self._wait_s:.0f} s no worker offered one on this device"
         until = time.monotonic() + self._wait_s
         while True:
-            for description, connection in offers_in(self._offers):
-                try:
-                    return self._taken(description, connection, card, device), ""
-                except (ModelError, RuntimeError) as error:
-                    connection.close()
-                    why = f"that of the worker cannot be used ({str(error).splitlines()[0][:200]})"
+            try:
+                for description, connection in offers_in(self._offers):
+                    try:
+                        return self._taken(description, connection, card, device), ""
+                    except UNUSABLE as error:
+                        connection.close()
+                        why = f"that of the worker cannot be used ({_words(error)})"
+            except OSError as error:  # the folder is not as a worker makes it: looking again changes nothing
+                return None, f"the folder of workers' offers cannot be used ({_words(error)})"
             if time.monotonic() > until:
                 return None, why
             time.sleep(LOOK_S)
@@ -81,12 +85,18 @@ class Base:
         lifeline = Lifeline(connection)
         try:
             decoder = attach(description, card, place)
-        except (ModelError, RuntimeError):
+        except UNUSABLE:
             lifeline.release()
             raise
         self._lifeline = lifeline
         self._tell(True, f"Trains on the weights that the worker holds on this device ({shared.words}).")
         return decoder
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, for the job's log: without the paths that errors of files carry."""
+    told = (error.strerror or "") if isinstance(error, OSError) else str(error).partition("\n")[0]
+    return told[:200] or type(error).__name__
 
 
 class Lifeline:

@@ -18,6 +18,7 @@ from models_zoo.llm.card import CONTENT_FILES, AdapterError, adapter_digest
 from rootstock.files.contents import content_delete
 
 PREFIX = "adapters"
+_verified: set[str] = set()
 
 
 def adapter_folder(digest: str) -> Path:
@@ -44,8 +45,9 @@ def adapter_fetch(organisation: UUID, digest: str) -> Path:
     Raises AdapterError when storage does not hold what the digest says.
     """
     target = adapter_folder(digest)
-    if target.is_dir():
+    if _is_whole(target, digest):
         return target
+    shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as scratch:
         folder = Path(scratch) / "adapter"
@@ -57,7 +59,17 @@ def adapter_fetch(organisation: UUID, digest: str) -> Path:
         if adapter_digest(folder) != digest:
             raise AdapterError(f"{digest[:12]}: storage holds other files than its digest says")
         _place(folder, target)
+    _verified.add(digest)
     return target
+
+
+def _is_whole(target: Path, digest: str) -> bool:
+    """Whether the local folder is what its name says; looked at once in a process. The engine sees later changes."""
+    if not target.is_dir():
+        return False
+    if digest not in _verified and adapter_digest(target) == digest:
+        _verified.add(digest)
+    return digest in _verified
 
 
 def adapter_discard(organisation: UUID, digest: str) -> None:

@@ -1,14 +1,16 @@
 """Organisations let each other use their adapters: given, taken, taken back."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models_zoo.llm.card import adapter_digest
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.gateway.served import model_find
-from rootstock.registry import grants
-from rootstock.registry.contents import adapter_fetch
+from rootstock.registry import contents, grants
+from rootstock.registry.contents import adapter_fetch, adapter_folder
 from rootstock.registry.services import adapter_register
 from tests.fixtures.adapters import adapter_in
 from tests.rootstock.registry.conftest import as_person
@@ -58,6 +60,16 @@ def test_it_is_given_once_and_not_on(world: Any, shared: Any) -> None:
     for to in ("nobody", world.organisation.slug):
         with pytest.raises(InvalidInput, match="to: is no other organisation"):
             grants.grant_create(organisation=world.organisation, reference=shared.reference, to=to)
+
+
+def test_a_local_copy_that_is_not_what_its_name_says_is_fetched_again(world: Any, shared: Any) -> None:
+    folder = adapter_folder(shared.digest)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        (folder / name).write_bytes(b"{}")
+    contents._verified.discard(shared.digest)
+    assert adapter_digest(adapter_fetch(world.organisation.pk, shared.digest)) == shared.digest
 
 
 def test_over_rest(world: Any, shared: Any) -> None:
