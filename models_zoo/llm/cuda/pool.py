@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -186,20 +186,30 @@ class StackedPool(LoraPool):
         if prepared.rank == self.rank and len(prepared.data) == len(row):
             row.copy_(prepared.data, non_blocking=True)  # the same layout
             return
-        data = prepared.data.to(
-            row.device, non_blocking=True
-        )  # in one piece: a copy a matrix would wait for each
+        data = prepared.data.to(row.device, non_blocking=True)
         row.zero_()
-        self._spread(prepared, data, self._rows, slot - 1, self.rank)
+        self._spread(prepared, data, row, self.rank)
 
-    def _spread(self, prepared: PreparedLora, data: Tensor, rows: Rows, index: int, rank: int) -> None:
-        """Copy an adapter, its `data` on the device, into a zeroed row of a stack of its rank or a higher one."""
-        narrow = carve(data[None], self.config, list(prepared.expand), prepared.rank, self.form)
-        for key in narrow.shrink:
-            parts, own = len(PARTS[key[1]]), prepared.rank
-            for wide, part in ((rows.shrink[key], narrow.shrink[key]), (rows.scale[key], narrow.scale[key])):
-                wide[index].view(parts, rank, -1)[:, :own] = part[0].view(parts, own, -1)
-            rows.expand[key][index, :own] = narrow.expand[key][0]
+    def _spread(self, prepared: PreparedLora, data: Tensor, row: Tensor, rank: int) -> None:
+        """Copy an adapter, its `data` on the device, into a zeroed row of its rank or a higher one.
+
+        Layers that have the same linears have the same layout: they are copied together.
+        """
+        own, start, c = prepared.rank, 0, self.config
+        wide = carve(row.view(c.layers, -1), c, [(0, name) for name in PARTS], rank, self.form)
+        for layers, names in layer_runs(prepared.expand):
+            keys, count = [(0, name) for name in names], layers.stop - layers.start
+            end = start + count * row_bytes(c, keys, own, self.form)
+            narrow = carve(data[start:end].view(count, -1), c, keys, own, self.form)
+            start = end
+            for key in keys:
+                shape = (count, len(PARTS[key[1]]))
+                for into, part in (
+                    (wide.shrink[key], narrow.shrink[key]),
+                    (wide.scale[key], narrow.scale[key]),
+                ):
+                    into[layers].view(*shape, rank, -1)[:, :, :own] = part.view(*shape, own, -1)
+                wide.expand[key][layers, :own] = narrow.expand[key]
 
     def _widen(self, rank: int) -> None:
         """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
@@ -208,7 +218,7 @@ class StackedPool(LoraPool):
         stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
         rows = carve(stack, self.config, self.keys, wider, self.form)
         for slot, adapter in self._placed.items():
-            self._spread(adapter, adapter.data, rows, slot - 1, wider)
+            self._spread(adapter, adapter.data, stack[slot - 1], wider)
         self.rank, self._stack, self._rows = wider, stack, rows
         self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
@@ -228,3 +238,16 @@ def prepared(rank: int, data: Tensor, rows: Rows) -> PreparedLora:
     """The adapter of a single row, data uint8 [bytes]."""
     shrink = {key: a.transpose(1, 2) for key, a in rows.shrink.items()}
     return PreparedLora(rank, data, shrink, rows.expand, None, {key: s[0] for key, s in rows.scale.items()})
+
+
+def layer_runs(keys: Iterable[Key]) -> list[tuple[slice, list[str]]]:
+    """Runs of consecutive layers in which the same linears are reached, and those linears."""
+    names: dict[int, list[str]] = {}
+    for layer, name in keys:
+        names.setdefault(layer, []).append(name)
+    runs: list[tuple[slice, list[str]]] = []
+    for layer, own in names.items():
+        joins = bool(runs) and (runs[-1][0].stop, runs[-1][1]) == (layer, own)
+        first = runs.pop()[0].start if joins else layer
+        runs.append((slice(first, layer + 1), own))
+    return runs

@@ -7,8 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models_zoo.llm.cuda.policy import PoolForm
-from models_zoo.llm.cuda.pool import StackedPool
-from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns, pinned_bytes, target_shape
+from models_zoo.llm.cuda.pool import StackedPool, layer_runs
+from models_zoo.llm.lora import PARTS, LoraPool, LoraWeights, part_columns, pinned_bytes, target_shape
 from tests.models_zoo.llm.tiny import CONFIG
 
 CPU = torch.device("cpu")
@@ -79,6 +79,32 @@ def test_a_stack_that_cannot_widen_stays_as_it_was(monkeypatch: pytest.MonkeyPat
     assert pool.rank == 64
 
 
+@pytest.mark.parametrize("form", ["int8", "bfloat16"])
+def test_a_narrow_adapter_lies_in_the_first_ranks_of_a_wide_row(form: PoolForm) -> None:
+    """Whatever layers and linears it has, and whatever was there before."""
+    pool, some = StackedPool(CONFIG, CPU, 1, form), weights(16, "q_proj", "v_proj", "o_proj", "down_proj")
+    pool.place(1, pool.prepare(weights(64, "k_proj", "o_proj", "up_proj", "down_proj")))
+    for left_out in ([], [(1, "o_proj")], [(1, target) for _, target in some.matrices]):
+        kept = {key: pair for key, pair in some.matrices.items() if key not in left_out}
+        narrow = pool.prepare(LoraWeights(16, kept))
+        pool.place(1, narrow)
+        for key in pool.keys:
+            parts, placed = len(PARTS[key[1]]), pool.adapter(1)
+            views = [
+                (placed.shrink[key][0].t().view(parts, 64, -1), narrow.shrink, lambda a: a[0].t()),
+                (placed.scale[key].view(parts, 64, -1), narrow.scale, lambda scale: scale),
+                (placed.expand[key], narrow.expand, lambda b: b[0]),
+            ]
+            for wide, source, plain in views:
+                assert not wide[:, 16:].any()
+                own = wide[:, :16]
+                if key in source:
+                    assert torch.equal(own, plain(source[key]).reshape(own.shape))
+                    assert own.any()
+                else:
+                    assert not own.any()
+
+
 class FromHost(TorchDispatchMode):
     """Counts the copies from the host to another device."""
 
@@ -128,6 +154,12 @@ def test_a_slot_that_is_not_is_refused() -> None:
     pool = StackedPool(CONFIG, CPU, slots=2)
     with pytest.raises(ValueError, match="slot is 3, expected 1 to 2"):
         pool.place(3, pool.prepare(weights(8, "q_proj")))
+
+
+def test_layers_of_the_same_linears_are_copied_together() -> None:
+    layers = {0: ["qkv", "down"], 1: ["qkv", "down"], 2: ["down"], 4: ["down"], 5: ["down"]}
+    keys = [(layer, name) for layer, names in layers.items() for name in names]
+    assert layer_runs(keys) == [(slice(0, 2), layers[0]), (slice(2, 3), ["down"]), (slice(4, 6), ["down"])]
 
 
 def test_pinned_memory_is_counted_as_torch_gives_it() -> None:
