@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from models_zoo.llm.card import read_card
+from models_zoo.llm.training.checkpoint import identity_of, load_state, save_state
 from rootstock.jobs.handle import Cancelled
 from rootstock.jobs.reaping import WorkerLost
 from tests.models_zoo.llm.test_training import spec
@@ -32,12 +34,18 @@ def test_a_killed_child_goes_on_where_it_was(tmp_path: Path) -> None:
                 os.kill(child.pid, signal.SIGKILL)
     assert child.lost
     assert not (tmp_path / "adapter").exists()
+    identity = identity_of(wanted, read_card(tmp_path / "base"))
+    state = load_state(tmp_path / "state", identity)
+    assert state is not None
+    assert state.seconds > 0
+    save_state(tmp_path / "state", identity, replace(state, seconds=1000.0))
     with Child(file) as child:
         events = [event for event in child.events() if event]
     assert child.failure is None
     assert (events[0]["kind"], events[1]["kind"]) == ("resumed", "step")
     assert events[1]["step"] == events[0]["step"] + 1 > 4
     assert (events[-1]["kind"], events[-1]["step"]) == ("done", 100)
+    assert events[-1]["seconds"] > 1000  # of both attempts
 
 
 def attempt(root: Path, job: UUID, error: Exception | None = None) -> None:

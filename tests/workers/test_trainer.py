@@ -38,10 +38,11 @@ def after(job: Job, spec: Path, *, kill: bool, kind: type[Child] = Child) -> Job
     return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))
 
 
-def test_a_killed_training_process_is_tried_again(job, tmp_path) -> None:
+def test_a_killed_training_process_is_tried_again(job, tmp_path, caplog) -> None:
     waiting = after(job, tmp_path / "spec.json", kill=True)
     assert (waiting.state, waiting.attempts, waiting.error["code"]) == ("queued", 1, "worker_lost")
     assert "signal 9" in waiting.error["detail"]
+    assert f"the training process of job {job.pk} was lost: signal 9" in caplog.text
 
 
 def test_a_training_whose_worker_has_gone_is_tried_again(job, tmp_path) -> None:

@@ -110,6 +110,14 @@ class Child:
         status = self._process.returncode or 0
         return status < 0 or status == BASE_LOST
 
+    @property
+    def ended(self) -> str:
+        """How it ended, in words that quote nothing of its own."""
+        status = self._process.returncode
+        if status == BASE_LOST:
+            return "the worker whose base the training used has ended"
+        return f"signal {-status}" if status < 0 else f"exit status {status}"
+
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  (a pipe was asked for)
         for line in self._process.stdout:
@@ -119,11 +127,9 @@ class Child:
     def _reason(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        status = self._process.returncode
-        if status == BASE_LOST:
-            return "the worker whose base the training used has ended"
-        ended = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return f"the training process failed ({ended}): {lines[-1][:300] if lines else 'no message'}"
+        if self._process.returncode == BASE_LOST:
+            return self.ended
+        return f"the training process failed ({self.ended}): {lines[-1][:300] if lines else 'no message'}"
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,7 @@
 """One adaptation job: write the child's spec, follow its events, register what it made."""
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
 from workers.trainer.resuming import checkpoint_of
 
+log = logging.getLogger(__name__)
 SCRATCH = ".training-"
 
 
@@ -108,6 +110,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         job.event(kind, told)
     job.check()  # a child that was ended because somebody asked to stop has not failed
     if child.failure and child.lost:
+        log.warning("the training process of job %s was lost: %s", job.id, child.ended)
         raise WorkerLost(child.failure)
     if child.failure or not done:
         raise TrainingFailed(child.failure or "the training process ended without a result")

@@ -43,6 +43,7 @@ class State:
     parameters  LoRA and head, in order; best: those of the best evaluation, if there was one
     moments     AdamW's first and second moment of each parameter
     random      the generator's state, uint8: the device's own, which dropout draws from
+    seconds     that the run took so far, in all its attempts
     """
 
     step: int
@@ -53,6 +54,7 @@ class State:
     best_score: float | None = None
     best_metrics: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def identity_of(spec: TrainSpec, base: BaseCard) -> Identity:
@@ -68,7 +70,9 @@ def save_state(path: Path, identity: Identity, state: State) -> None:
     tensors = {"random": state.random.cpu()}
     for name, values in _lists(state).items():
         tensors |= {f"{name}.{number}": value.detach().cpu() for number, value in enumerate(values)}
-    rest = {name: getattr(state, name) for name in ("step", "best_score", "best_metrics", "thresholds")}
+    rest = {
+        name: getattr(state, name) for name in ("step", "best_score", "best_metrics", "thresholds", "seconds")
+    }
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         save_file(

@@ -70,6 +70,7 @@ def run(
     student.hold(pause)
     task = build_task(student, spec)
     trainer = Trainer(spec, student, task, data)
+    trainer.began = started
     if spec.checkpoint is not None:
         trainer.keep(spec.checkpoint, identity_of(spec, decoder.card))
     yield from trainer.events()
@@ -91,14 +92,18 @@ def run(
         metrics=metrics,
         folder=spec.target,
         digest=adapter_digest(spec.target),
-        seconds=time.perf_counter() - started,
+        seconds=trainer.seconds,
     )
 
 
 class Trainer:
-    """AdamW with warm-up and cosine decay over bucketed batches; keeps the best state seen."""
+    """AdamW with warm-up and cosine decay over bucketed batches; keeps the best state seen.
+
+    began: by `time.perf_counter`, when the run would have begun had it never been cut off.
+    """
 
     def __init__(self, spec: TrainSpec, student: Student, task: TrainingTask, data: DataSets) -> None:
+        self.began = time.perf_counter()
         self.spec, self.student, self.task, self.data = spec, student, task, data
         self.per_epoch = math.ceil(math.ceil(len(data.train) / spec.batch_size) / spec.accumulation)
         planned = max(1, round(spec.epochs * self.per_epoch))
@@ -122,6 +127,11 @@ class Trainer:
     @property
     def epoch(self) -> float:
         return self.step / self.per_epoch
+
+    @property
+    def seconds(self) -> float:
+        """That the run took so far; of attempts that were cut off, as much as led to their checkpoint."""
+        return time.perf_counter() - self.began
 
     def events(self) -> Iterator[TrainEvent]:
         """Train to the end, yielding every step and evaluation."""
@@ -224,10 +234,12 @@ class Trainer:
             best_score=self._best,
             best_metrics=self._best_metrics,
             thresholds=self._best_thresholds,
+            seconds=self.seconds,
         )
 
     def _go_on(self, state: State) -> None:
         self.step = state.step
+        self.began -= state.seconds
         _copy(state.parameters, _parameters(self.student))
         restore_optimizer(self._optimizer, _parameters(self.student), state)
         self._schedule.last_epoch = state.step

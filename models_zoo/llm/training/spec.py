@@ -73,7 +73,7 @@ class TrainEvent:
     resumed     step, steps, epoch: a run that was killed goes on behind this step
     step        step, steps, epoch, loss, learning_rate, tokens_per_second
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
-    done        metrics of the kept state, folder, digest (full SHA-256), seconds
+    done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts)
     """
 
     kind: Literal["resumed", "step", "evaluation", "done"]

@@ -180,9 +180,19 @@ def attempts_of(events: Sequence[JobEvent]) -> list[Attempt]:
     return found[::-1]
 
 
+def _course(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Steps in the order of their numbers: where an attempt goes back, it takes the place of what was lost."""
+    course: list[dict[str, Any]] = []
+    for step in steps:
+        while course and course[-1]["step"] >= step["step"]:
+            course.pop()
+        course.append(step)
+    return course
+
+
 def loss_chart(steps: Sequence[dict[str, Any]]) -> Chart | None:
-    """The curve of the latest attempt's steps; None for jobs that report no loss."""
-    steps = [step for step in steps if step.get("loss") is not None]
+    """The curve of a job's steps, over all its attempts; None for jobs that report no loss."""
+    steps = _course([step for step in steps if step.get("loss") is not None])
     if len(steps) < 2:
         return None
     return Chart(

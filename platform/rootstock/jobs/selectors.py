@@ -66,9 +66,9 @@ def job_story(*, organisation: Organisation | UUID, job_id: UUID, most: int) -> 
         return list(told[:most])[::-1]
 
 
-def job_curve(*, job: Job, after: int, points: int) -> list[dict[str, Any]]:
-    """The training steps behind the sequence `after`: the last of each of `points` equal stretches, in order."""
-    stride = max(1, -(-(job.last_event - after) // points))
+def job_curve(*, job: Job, points: int) -> list[dict[str, Any]]:
+    """The training steps of all attempts: the last of each of `points` equal stretches, in order."""
+    stride = max(1, -(-job.last_event // points))
     with tenant(job.organisation_id), connection.cursor() as cursor:
         cursor.execute(
             """
@@ -79,7 +79,7 @@ def job_curve(*, job: Job, after: int, points: int) -> list[dict[str, Any]]:
                 ORDER BY sequence DESC LIMIT 1
             ) AS step ORDER BY start
             """,
-            {"job": job.pk, "first": after + 1, "last": job.last_event, "stride": stride},
+            {"job": job.pk, "first": 1, "last": job.last_event, "stride": stride},
         )
         return [json.loads(data) for (data,) in cursor]
 

@@ -39,7 +39,6 @@ def _seen_job(request: PageRequest, job_id: UUID) -> Job:
 def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
     row = _seen_job(request, job_id)
     events = selectors.job_story(organisation=request.organisation, job_id=job_id, most=EVENTS)
-    began = max((event.sequence for event in events if event.type == "started"), default=0)
     scopes, attempts = scopes_of(request), attempts_of(events)
     artefacts = selectors.job_artefacts(organisation=request.organisation, job_id=job_id)
     may_start = may_act(scopes, row.kind)
@@ -48,7 +47,7 @@ def _detail(request: PageRequest, job_id: UUID) -> dict[str, Any]:
         "events": event_lines(events),
         "attempts": of_rows(request, ATTEMPTS, attempts) if len(attempts) > 1 or row.error else None,
         "artefacts": of_rows(request, ARTEFACTS, artefacts) if artefacts else None,
-        "chart": loss_chart(selectors.job_curve(job=row, after=began, points=CHART_POINTS)),
+        "chart": loss_chart(selectors.job_curve(job=row, points=CHART_POINTS)),
         "may_cancel": may_start and "jobs:write" in scopes,
         "may_run_again": may_start,
         "may_schedule": may_start and "jobs:write" in scopes and row.kind in schedulable(),

@@ -5,7 +5,7 @@ import pytest
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs import selectors, services
 from rootstock.jobs.models import Job, JobEvent
-from rootstock.jobs.pages import CHART_POINTS
+from rootstock.jobs.pages import CHART_POINTS, loss_chart
 
 STEPS = 6000
 
@@ -44,14 +44,26 @@ def test_a_long_training_is_told_to_its_end(world, training) -> None:
     assert "Training loss" in page
 
 
-def test_the_curve_is_the_latest_attempts_to_its_newest_step(training) -> None:
-    with tenant(training.organisation_id):
-        began = JobEvent.objects.filter(job=training, type="started").latest("sequence").sequence
-    steps = selectors.job_curve(job=training, after=began, points=CHART_POINTS)
-    numbers = [one["step"] for one in steps]
+def curve(job: Job) -> list[tuple[int, float]]:
+    chart = loss_chart(selectors.job_curve(job=job, points=CHART_POINTS))
+    assert chart is not None
+    return [(int(label), loss) for label, loss in zip(chart.labels, chart.series[0].values, strict=True)]
+
+
+def test_the_curve_of_an_attempt_that_began_anew_is_its_own_to_its_newest_step(training) -> None:
+    found = curve(training)
+    numbers = [number for number, _ in found]
     assert CHART_POINTS * 0.9 <= len(numbers) <= CHART_POINTS
-    assert numbers == sorted(numbers)
+    assert numbers == sorted(set(numbers))
     assert (numbers[0] < 20, numbers[-1]) == (True, STEPS)
+    assert found == [(number, round(STEPS / number, 4)) for number in numbers]
+
+
+def test_the_curve_of_an_attempt_that_went_on_is_the_whole_course(world) -> None:
+    job = services.job_create(organisation=world.organisation, kind="adapters.train", params={"n": 3})
+    told(job, [("started", {"attempt": 1}), *(step(n, 9.0) for n in range(1, 46))])
+    told(job, [("started", {"attempt": 2}), *(step(n, 3.0) for n in range(41, 61))])
+    assert curve(job) == [(n, 9.0 if n < 41 else 3.0) for n in range(1, 61)]
 
 
 def test_the_story_holds_the_newest_and_no_step(training) -> None:
