@@ -13,7 +13,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.console.charts import Chart
 from rootstock.console.forms import saved
 from rootstock.jobs.pages import CHART_POINTS, loss_chart
-from rootstock.jobs.selectors import job_curve, job_story
+from rootstock.jobs.selectors import job_curve
 from rootstock.lanes.health import snapshot
 from rootstock.registry import aliases, versions
 from rootstock.registry.evaluation import evaluation_start
@@ -45,7 +45,6 @@ from rootstock.registry.version_selectors import (
     version_get,
 )
 
-MOST_JOB_EVENTS = 200
 MOST_ALIASES = 200
 
 
@@ -112,9 +111,7 @@ def _curve(version: AdapterVersion) -> Chart | None:
     """The loss of the training that made it."""
     if version.job is None:
         return None
-    events = job_story(organisation=version.organisation_id, job_id=version.job.pk, most=MOST_JOB_EVENTS)
-    began = max((event.sequence for event in events if event.type == "started"), default=0)
-    return loss_chart(job_curve(job=version.job, after=began, points=CHART_POINTS))
+    return loss_chart(job_curve(job=version.job, points=CHART_POINTS))
 
 
 @require_POST
