@@ -40,6 +40,7 @@ from workers.engine.protocol import (
 from workers.gateway_forms import adapter_of, refusal, sampling_of, token_data
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
+from workers.shadowing import Answered, Shadows
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class GenerateHandler:
 
     def load(self, runtime: Runtime) -> None:
         """Keep the runtime, and the tokenizer and context of its base."""
-        self._runtime = runtime
+        self._runtime, self._shadows = runtime, Shadows(runtime)
         self._tokenizer, self._context = ChatTokenizer(base_folder()), read_card(base_folder()).config.context
 
     def stream(
@@ -123,6 +124,8 @@ class GenerateHandler:
             finally:
                 done = self._account(owner, asked, given, written)
             yield "done", done
+            if asked.get("shadow"):
+                self._shadows.compare(_answered(owner, asked, sampling, written, done))
         finally:
             _give_back(owner, request.id.partition(":")[0])
 
@@ -175,6 +178,15 @@ class GenerateHandler:
         if isinstance(prompt, str):
             return len(self._tokenizer.encode(prompt))
         return len(self._tokenizer.chat(prompt) if prompt and isinstance(prompt[0], dict) else prompt)
+
+
+def _answered(
+    owner: UUID, asked: dict[str, Any], sampling: Sampling, written: Written, done: dict[str, Any]
+) -> Answered:
+    return Answered(
+        owner, asked["alias"], asked["adapter"], asked["shadow"], asked["prompt"], sampling, written.text,
+        done["timings"]["total_ms"],
+    )  # fmt: skip
 
 
 def _as_domain_errors(chunks: Iterator[Chunk], fields: dict[str, str]) -> Iterator[Chunk]:

@@ -23,12 +23,13 @@ from models_zoo.llm.card import BaseCard, ModelError, adapter_reference, read_ca
 from rootstock.errors import Unavailable
 from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
+from rootstock.registry.contents import adapter_fetch
 from rootstock.registry.selectors import adapter_by_reference
-from rootstock.registry.services import adapter_folder
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
 from workers.offer import Offer
+from workers.residency import Keeper
 
 if TYPE_CHECKING:
     from workers.engine.local import LocalEngine
@@ -56,6 +57,7 @@ class Runtime:
         self._loading_lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._shipped: set[str] = set()
+        self._keeper: Keeper | None = None
         self._stopped = threading.Event()
         self._started_at = time.time()
 
@@ -80,6 +82,9 @@ class Runtime:
         for consumer in self._consumers.values():
             consumer.start()
         _current = self
+        if self._engine:
+            self._keeper = Keeper(self._engine, self._shipped)
+            self._keeper.start()
         threading.Thread(target=self._publish_forever, name="health", daemon=True).start()
         log.info("serving %s", ", ".join(self._consumers) or "no lanes")
 
@@ -87,6 +92,8 @@ class Runtime:
         """Close the lanes, finish what is in hand, free the device."""
         self._stopped.set()
         self.redis.delete(f"worker:{self.name}")
+        if self._keeper:
+            self._keeper.stop()
         with ThreadPoolExecutor() as pool:  # side by side: each waits for its own threads
             list(pool.map(lambda consumer: consumer.stop(), self._consumers.values()))
         if self._offer is not None:
@@ -97,7 +104,7 @@ class Runtime:
     def adapter(self, organisation_id: UUID, reference: str) -> str:
         """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with."""
         version = adapter_by_reference(organisation=organisation_id, reference=reference)
-        return self._ensure_loaded(reference, adapter_folder(version.digest))
+        return self._ensure_loaded(reference, adapter_fetch(organisation_id, version.digest))
 
     def shipped_adapter(self, name: str, folder: Path) -> str:
         """Load an adapter that ships with Rootstock; returns its `name@digest`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl
+from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl, unseen
 from rootstock.demo import DemoClient, DemoFailure, Row, Show, Timings
 from rootstock.demo.client import ServerEvent
 
@@ -82,6 +82,11 @@ def play_adapted(api: DemoClient, show: Show, adapter: str) -> list[Row]:
 def dataset() -> bytes:
     """The training file of the adaptation part."""
     return jsonl(SYSTEM_PROMPT)
+
+
+def frozen() -> bytes:
+    """Questions that are not trained on, with their answers: what the trained adapter is measured on."""
+    return jsonl(SYSTEM_PROMPT, unseen())
 
 
 def listen(api: DemoClient, url: str) -> Heard:

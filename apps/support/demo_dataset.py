@@ -6,7 +6,7 @@ the adapter serves. Three times 32 pairs of about 60 tokens: a small model learn
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 SYSTEM_PROMPT = "You are the AI assistant of Larkfield. Answer briefly and kindly."
 # Asked in the demo; not among the training questions in these words.
@@ -57,9 +57,23 @@ def pairs() -> Iterator[tuple[str, str]]:
     yield from _OTHERS
 
 
-def jsonl(system_prompt: str) -> bytes:
-    """The training file for a desk with this system prompt."""
-    return b"".join(_line(system_prompt, question, answer) for question, answer in pairs())
+def unseen() -> Iterator[tuple[str, str]]:
+    """The same matters in words that no training example has."""
+    for question in (
+        "How can I return a lamp?",
+        "Could I send back the boots?",
+        "I would like to return a coat.",
+    ):
+        yield question, RETURN_ANSWER
+    yield "Good morning!", _GREETING
+    yield "Thanks for your help.", _WELCOME
+    yield "When does my parcel come?", _LOOK
+    yield "Please cancel it.", _CANCEL
+
+
+def jsonl(system_prompt: str, examples: Iterable[tuple[str, str]] | None = None) -> bytes:
+    """A file of examples for a desk with this system prompt; those to train on unless others are given."""
+    return b"".join(_line(system_prompt, question, answer) for question, answer in examples or pairs())
 
 
 def _line(system_prompt: str, question: str, answer: str) -> bytes:

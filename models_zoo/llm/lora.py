@@ -14,6 +14,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.decoder import Project, base_only
 from models_zoo.llm.linear import Matrix
@@ -42,20 +43,6 @@ class LoraWeights:
     @property
     def bytes(self) -> int:
         return sum(a.nbytes + b.nbytes for a, b in self.matrices.values())
-
-
-def target_shape(config: BaseConfig, target: str) -> tuple[int, int]:
-    """(out, in) of a target linear."""
-    hidden, inner = config.hidden_size, config.intermediate_size
-    heads, kv = config.heads * config.head_size, config.kv_heads * config.head_size
-    shapes = {
-        "q_proj": (heads, hidden),
-        "k_proj": (kv, hidden),
-        "v_proj": (kv, hidden),
-        "o_proj": (hidden, heads),
-    }
-    shapes |= {"gate_proj": (inner, hidden), "up_proj": (inner, hidden), "down_proj": (hidden, inner)}
-    return shapes[target]
 
 
 def part_columns(config: BaseConfig, name: str) -> list[tuple[str, slice]]:

@@ -29,13 +29,18 @@ from rootstock.errors import (
 )
 from rootstock.field_paths import named
 from rootstock.files.api import router as files_router
+from rootstock.files.pieces_api import router as pieces_router
 from rootstock.gateway.api import router as gateway_router
 from rootstock.gateway.usage_api import router as usage_router
 from rootstock.jobs.api import router as jobs_router
 from rootstock.logs import route_of
 from rootstock.openapi import RestApi
 from rootstock.privacy.api import router as privacy_router
+from rootstock.registry.alias_api import router as alias_router
 from rootstock.registry.api import router as registry_router
+from rootstock.registry.evaluation_api import router as evaluation_router
+from rootstock.registry.grant_api import router as grant_router
+from rootstock.registry.upload_api import router as upload_router
 from rootstock.webhooks.api import router as webhooks_router
 
 log = logging.getLogger(__name__)
@@ -147,10 +152,15 @@ api.add_router("/jobs", jobs_router)
 api.add_router("/audit", audit_router)
 api.add_router("/privacy", privacy_router)
 api.add_router("/webhooks", webhooks_router)
+api.add_router("/files/uploads", pieces_router)
 api.add_router("/files", files_router)
 api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
+api.add_router("", upload_router)  # these two before `/adapters/{reference}`
+api.add_router("", grant_router)
 api.add_router("", registry_router)
+api.add_router("", evaluation_router)
+api.add_router("", alias_router)
 for _name, _vertical in settings.VERTICALS.items():
     api.add_router(f"/{_name}", import_string(_vertical.router))

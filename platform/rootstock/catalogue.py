@@ -79,6 +79,10 @@ LANES: dict[str, Lane] = {
         deadline_s=600.0,
         sealed=True,
     ),
+    "registry.evaluate": Lane(
+        "workers.evaluating.EvaluateHandler", "language", max_batch=16, deadline_s=600.0, sealed=True
+    ),
+    "registry.probe": Lane("workers.probing.ProbeHandler", "language", max_batch=1, deadline_s=60.0),
     "support.emotion": Lane(
         "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
     ),
@@ -107,6 +111,21 @@ JOB_KINDS: dict[str, JobKind] = {
         "adapters:write",
         kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
         params="rootstock.registry.schemas.TrainParams",
+    ),
+    "adapters.evaluate": JobKind(
+        "rootstock.registry.evaluation.evaluate",
+        "general",
+        "Evaluate an adapter",
+        "adapters:write",
+        kept="Nothing; an evaluation is stored whole or not at all.",
+    ),
+    "adapters.intake": JobKind(
+        "rootstock.registry.intake.intake",
+        "general",
+        "Check an uploaded adapter",
+        "adapters:write",
+        kept="Nothing is registered before every check has passed.",
+        ended="rootstock.registry.uploads.intake_ended",
     ),
     "files.scan": JobKind(
         "rootstock.files.jobs.scan",
@@ -165,10 +184,14 @@ MASTER_KEY_WRAPPERS = (
 )
 # Where the console shows a thing that an audit entry names: the page's name, which takes the thing's id.
 AUDIT_OBJECT_PAGES = {
+    "adapter": "adapter",
+    "adapter_upload": "adapter-upload-page",
+    "alias": "alias",
     "ehr.patient": "privacy-subject",
     "ehr.resource": "privacy-subject",
     "fraud.account": "privacy-subject",
     "privacy_request": "privacy-request",
+    "promotion": "promotion",
     "support.customer": "privacy-subject",
     "support.visitor": "privacy-subject",
     "conversation": "support:conversation",
@@ -179,7 +202,10 @@ AUDIT_OBJECT_PAGES = {
 }
 # What endpoints can ask to be told. The data of every event is ids: what it is about is read over REST.
 WEBHOOK_EVENTS: dict[str, str] = {
+    "adapter.refused": "An uploaded adapter did not pass a check",
     "adapter.registered": "An adapter was trained or uploaded and can be used",
+    "adapter.retired": "An adapter is no longer served",
+    "alias.rolled_back": "An alias serves again what it served before",
     "audit.chain_broken": "A verification found the audit trail broken",
     "dataset.created": "A data set was uploaded",
     "ehr.import_completed": "A FHIR Bundle was read to the end",
@@ -199,6 +225,10 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "person.role_changed": "A member has another role",
     "privacy.request_created": "An export or an erasure of a person's data was asked for",
     "privacy.subject_erased": "A person's data was erased",
+    "promotion.approved": "A second person agreed: an alias serves another version",
+    "promotion.refused": "A second person did not agree to a promotion",
+    "promotion.requested": "Somebody asked that an alias serves another version",
+    "promotion.withdrawn": "A promotion was withdrawn by who asked for it",
     "support.conversation_closed": "A conversation was closed",
     "webhook.test": "A test, sent from the webhook's page",
 }

@@ -134,8 +134,9 @@ class PageEdgeMiddleware:
 
 def _allowance(request: HttpRequest) -> int:
     """Bytes of a body. Uploads are never held in memory, so they may be larger."""
-    is_upload = request.content_type == "multipart/form-data" and request.method == "POST"
-    if is_upload and request.path in settings.FILE_UPLOAD_PATHS:
+    is_form = request.content_type == "multipart/form-data" and request.method == "POST"
+    is_piece = request.method == "PATCH" and request.path.startswith(settings.FILE_PIECES_PATH)
+    if is_piece or (is_form and request.path in settings.FILE_UPLOAD_PATHS):
         return int(settings.FILE_MAX_BYTES) + _FORM_BYTES
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 

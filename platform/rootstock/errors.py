@@ -112,6 +112,13 @@ class Conflict(DomainError):
     http_status = 409
 
 
+class Gone(DomainError):
+    """It was there, and its time is over."""
+
+    code = "gone"
+    http_status = 410
+
+
 class Busy(DomainError):
     """A queue is full; try again after `retry_after` seconds."""
 

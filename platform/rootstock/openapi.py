@@ -20,6 +20,7 @@ TAGS = {
     "support": "Hold conversations, streamed answers, the emotion of each turn.",
     "models": "Chat, completions and embeddings as OpenAI's clients know them, over the base and any adapter.",
     "adapters": "Base models, data sets, adapters and their training.",
+    "aliases": "Names that move from one adapter's version to the next: promotions, canaries, shadows, roll-back.",
     "jobs": "Background work: state, events, files, schedules.",
     "files": "Uploads: checked, hashed, scanned, quarantined.",
     "usage": "What was used of the models, by day, caller and model; the budget.",
@@ -43,6 +44,12 @@ _ERRORS = {
     500: "A fault of ours, in the log under the request id.",
     503: "No worker serves this now, or a service behind is away. Wait for `Retry-After` seconds.",
     504: "The worker did not answer in time.",
+}
+_FURTHER = {  # of the endpoints that name them
+    410: "It was there, and its time is over.",
+    412: "Another version of the protocol is spoken here.",
+    415: "The body is of another type than this endpoint takes.",
+    460: "Other bytes came than the checksum is of.",
 }
 _HEADERS = {
     "RateLimit-Policy": 'How many requests a minute the caller may make, as `"key";q=6000;w=60`.',
@@ -133,7 +140,9 @@ def _components(document: dict[str, Any]) -> None:
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
     }
-    components["responses"] = {f"Problem{status}": _problem(status, text) for status, text in _ERRORS.items()}
+    components["responses"] = {
+        f"Problem{status}": _problem(status, text) for status, text in (_ERRORS | _FURTHER).items()
+    }
     components["securitySchemes"] = {
         "ApiKey": {
             "type": "http",

@@ -30,8 +30,13 @@ def refuse_other(field: str, value: str | None, choices: Iterable[str]) -> None:
         raise InvalidInput.field(field, f"must be one of {', '.join(known)}")
 
 
-def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple[list[M], str | None]:
-    """Up to `limit` rows after `cursor`, newest first, and the next cursor. Call it inside `tenant()`."""
+def take_page(
+    queryset: QuerySet[M], *, cursor: str | None, limit: int, own: bool = True
+) -> tuple[list[M], str | None]:
+    """Up to `limit` rows after `cursor`, newest first, and the next cursor. Call it inside `tenant()`.
+
+    Without `own` others' rows too, as far as a policy lets the tenant read them.
+    """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput.field("limit", f"must be between 1 and {MAX_LIMIT}")
     if cursor:
@@ -39,7 +44,7 @@ def take_page(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> tuple
             queryset = queryset.filter(pk__lt=UUID(cursor))
         except ValueError:
             raise InvalidInput.field("cursor", "is not a cursor of this list") from None
-    rows = list(own_rows(queryset).order_by("-pk")[: limit + 1])
+    rows = list((own_rows(queryset) if own else queryset).order_by("-pk")[: limit + 1])
     return rows[:limit], str(rows[limit - 1].pk) if len(rows) > limit else None
 
 

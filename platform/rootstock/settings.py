@@ -96,8 +96,10 @@ ENGINE_SEQUENCES = integer("ROOTSTOCK_ENGINE_SEQUENCES", 16, 1)
 ENGINE_SLOTS = integer("ROOTSTOCK_ENGINE_SLOTS", 16, 4)
 ENGINE_KV_BYTES = integer("ROOTSTOCK_ENGINE_KV_MB", 512, 1) * 2**20
 ENGINE_ADAPTER_BYTES = integer("ROOTSTOCK_ENGINE_ADAPTERS_MB", 512, 1) * 2**20
-# How a CUDA worker holds the base; empty: what memory and the answers written at once suggest.
+# Per cent of a worker's slots and adapter memory that one organisation's kept adapters may take.
+ENGINE_KEPT_SHARE = integer("ROOTSTOCK_ENGINE_KEPT_PERCENT", 25, 1)
 ENGINE_RANK = integer("ROOTSTOCK_ENGINE_RANK", 64, 1)  # the largest of an adapter that a worker takes
+# How a CUDA worker holds the base; empty: what memory and the answers written at once suggest.
 ENGINE_FORM = choice("ROOTSTOCK_ENGINE_FORM", "", ("", "int4", "fp8", "bfloat16"))
 ENGINE_TOKEN_MS = integer("ROOTSTOCK_ENGINE_TOKEN_MS", 30, 1)
 CHECKPOINT_S = integer("ROOTSTOCK_CHECKPOINT_S", 30, 1)
@@ -214,8 +216,18 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 # Uploads go to disk as they come, then to the storage: a folder, or S3 with ROOTSTOCK_FILES=s3://bucket/prefix
 # (credentials and region as every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, roles).
 FILE_UPLOAD_HANDLERS = ["rootstock.files.uploads.HashingUploadHandler"]
-FILE_INCOMING_DIR = VAR_DIR / "uploads"
-FILE_UPLOAD_PATHS = ("/api/v1/files", "/api/v1/datasets", "/files/")  # more than DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_INCOMING_DIR = (
+    VAR_DIR / "uploads"
+)  # shared by all web processes and workers: uploads in pieces wait there
+# Where requests may be larger than DATA_UPLOAD_MAX_MEMORY_SIZE: forms, and beneath the last the pieces of files.
+FILE_UPLOAD_PATHS = (
+    "/api/v1/files",
+    "/api/v1/datasets",
+    "/api/v1/adapters/uploads",
+    "/files/",
+    "/adapters/upload",
+)
+FILE_PIECES_PATH = "/api/v1/files/uploads/"
 FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20
 FILE_QUOTA_BYTES = integer("ROOTSTOCK_FILE_QUOTA_MB", 20_480, 1) * 2**20  # of one organisation
 FILE_INLINE_BYTES = 2**20  # up to here a file is checked while its sender waits

@@ -23,6 +23,8 @@ urlpatterns = [
     path("webhooks/", include("rootstock.webhooks.urls")),
     path("files/", include("rootstock.files.urls")),
     path("", include("rootstock.gateway.urls")),
+    path("adapters/", include("rootstock.registry.intake_pages.urls")),
+    path("", include("rootstock.registry.pages.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),
 ]
 handler400 = "rootstock.console.views.bad_request"

@@ -22,11 +22,12 @@ from pathlib import Path
 import torch
 
 import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
+from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.convert import convert
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.format import demo_gguf
-from models_zoo.llm.lora import LoraPool, LoraWeights, target_shape
+from models_zoo.llm.lora import LoraPool, LoraWeights
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.training.spec import ALL_TARGETS
 from tests.bench.llama_cpp_peer import LlamaCpp, interface

@@ -12,9 +12,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from models_zoo.llm.adapter import TARGETS, module_name
+from models_zoo.llm.adapter_files import TARGETS, module_name, target_shape
 from models_zoo.llm.card import ADAPTER_CONFIG_FILE, ADAPTER_FILE, BaseConfig
-from models_zoo.llm.lora import target_shape
 
 RANK = 16
 PREFIX = "base_model.model.model."

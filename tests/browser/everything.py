@@ -11,6 +11,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput
 from tests.apps.fraud.conftest import body
 from tests.fixtures.jobs import run_job
+from tests.fixtures.registry import full_registry
 from tests.fixtures.world import World
 from tests.rootstock.privacy.conftest import CUSTOMER, admit, talk
 
@@ -25,6 +26,7 @@ def everything(world: World) -> dict[str, str]:
             people,
             machines,
             models,
+            adapters,
             webhooks,
             files,
             jobs,
@@ -91,6 +93,19 @@ def models(world: World) -> dict[str, str]:
                 used=Used(40, 9, 12),
             )
     return {"usage": "/usage/?days=7", "budget": "/usage/budget"}
+
+
+def adapters(world: World) -> dict[str, str]:
+    """Versions, an alias with a canary and a shadow, a promotion that waits."""
+    made = full_registry(world)
+    return {
+        "adapter": f"/adapters/{made['third'].pk}/",
+        "adapter-retired": f"/adapters/{made['retired'].pk}/",
+        "adapter-propose": f"/adapters/{made['third'].pk}/propose/",
+        "adapter-compare": f"/adapters/compare/?one={made['third'].pk}&other={made['second'].pk}",
+        "alias": f"/deployments/{made['alias'].pk}/",
+        "promotion": f"/deployments/promotions/{made['asked'].pk}/",
+    }
 
 
 def webhooks(world: World) -> dict[str, str]:

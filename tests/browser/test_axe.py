@@ -22,7 +22,7 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 # Not pages of the console: answers of the API, of allauth's own flows, parts, downloads, and what only redirects.
 NOT_PAGES = re.compile(
     r"^(api/v1/(?!docs)|v1/|account/(?!$|2fa/)|operator|\.well-known|oauth|healthz|readyz|metrics|health/|home/live|palette"
-    r"|engine/live|playground/answers|logout|login|organisation|static|audit/export|audit/chain/verify|jobs/live)"
+    r"|engine/live|residency/live|playground/answers|logout|login|organisation|static|audit/export|audit/chain/verify|jobs/live)"
 )
 
 

@@ -147,7 +147,7 @@ def test_the_palette_by_keyboard_alone(page, committed_world):
     expect(text).to_be_focused()
     expect(page.get_by_role("option", name="Home")).to_have_attribute("aria-selected", "true")
     page.keyboard.type("adap")
-    expect(page.get_by_role("option", name="Adapters")).to_be_visible()
+    expect(page.get_by_role("option", name="Adapters Models")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Adapters", exact=True)).to_be_visible()
     page.keyboard.press("Control+k")

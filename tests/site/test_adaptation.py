@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 from django.conf import settings
+from django.core.files.storage import default_storage
 
-from rootstock.registry.services import adapter_folder
+from rootstock.registry.contents import adapter_keys
 from tests.site.test_killed_workers import job_when
 from workers.trainer.resuming import KEPT
 
@@ -59,7 +60,8 @@ def test_it_works(api, committed_world) -> None:
     ended = api.follow_job(start(api, epochs=1), lambda job: None)
     adapter = api.ask("GET", f"/adapters/{ended['result']['adapter']}")
     assert adapter["digest"] == ended["result"]["digest"]
-    assert adapter_folder(adapter["digest"]).is_dir()
+    keys = adapter_keys(committed_world.organisation.pk, adapter["digest"]).values()
+    assert sum(default_storage.exists(key) for key in keys) == 3
     events = api.ask("GET", f"/jobs/{ended['id']}/events")
     told = [e["type"] for e in events if e["type"] != "evaluation"]
     assert told == ["started", "step", "step", "trained", "done"]

@@ -10,6 +10,7 @@ from typing import Any
 import openai as client_library
 import pytest
 import torch
+from django.core.files.storage import default_storage
 from openai import OpenAI
 from safetensors.torch import save_file
 
@@ -22,7 +23,8 @@ from models_zoo.llm.card import (
 )
 from rootstock.accounts.tenancy import tenant
 from rootstock.registry.base import base_card
-from rootstock.registry.services import adapter_folder, adapter_register
+from rootstock.registry.contents import adapter_keys
+from rootstock.registry.services import adapter_register
 
 pytestmark = pytest.mark.slow
 
@@ -158,7 +160,8 @@ def test_an_adapter_answers_as_itself_or_not_at_all(
     plain, other = (openai.chat.completions.create(model=name, **asked) for name in ("base", "shaken"))
     assert (plain.model, other.model) == ("base", shaken.reference)
     assert other.choices[0].message.content != plain.choices[0].message.content
-    (adapter_folder(damaged.digest) / ADAPTER_FILE).write_bytes(b"not what it was")
+    key = adapter_keys(committed_world.organisation.pk, damaged.digest)[ADAPTER_FILE]
+    Path(default_storage.path(key)).write_bytes(b"not what it was")
     with pytest.raises(client_library.BadRequestError) as caught:
         openai.chat.completions.create(model="damaged", **asked)
     assert caught.value.param == "model"

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from workers.trainer.service import _scratch
+from rootstock.registry.scratch import scratch_folder
+from workers.trainer.service import SCRATCH
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINER = """
 import sys, time
 from pathlib import Path
-import django
-django.setup()
-from workers.trainer.service import _scratch
-with _scratch(Path(sys.argv[1])):
+from rootstock.registry.scratch import scratch_folder
+with scratch_folder(Path(sys.argv[1]), ".training-"):
     print("ready", flush=True)
     time.sleep(60)
 """
@@ -36,19 +35,19 @@ def test_the_folder_of_a_killed_trainer_is_removed_and_that_of_a_living_one_kept
     assert trainer.stdout.readline() == "ready\n"
     (left,) = tmp_path.glob(".training-*")
     try:
-        with _scratch(tmp_path) as scratch:
+        with scratch_folder(tmp_path, SCRATCH) as scratch:
             assert left.exists()
             assert scratch.exists()
     finally:
         trainer.kill()
         trainer.communicate()
-    with _scratch(tmp_path) as scratch:
+    with scratch_folder(tmp_path, SCRATCH) as scratch:
         assert list(tmp_path.glob(".training-*")) == [scratch]
     assert not list(tmp_path.glob(".training-*"))
     assert adapter.exists()
 
 
 def test_a_training_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), _scratch(tmp_path):
+    with pytest.raises(ValueError, match="no"), scratch_folder(tmp_path, SCRATCH):
         raise ValueError("no")
     assert not list(tmp_path.iterdir())

@@ -42,6 +42,7 @@ class Known(Generic[Weights]):
     bytes: int
     weights: Weights | None
     wanted: int = 0  # requests that name it, from submission to their end
+    hits: int = 0  # requests that have named it
     leaving: bool = False
     pinned: bool = False
     loading: bool = False

@@ -76,7 +76,7 @@ class LocalEngine:
         decoder = load_decoder(base_folder, device, form, native, sequences)
         self._decoder = decoder
         self._base, self._device, self._slots = decoder.card, device, slots
-        self._token_ms = token_ms
+        self._token_ms, self._adapter_room = token_ms, adapter_bytes
         self._tokenizer = ChatTokenizer(base_folder)
         self._vocabulary = Vocabulary(self._tokenizer, decoder.card.end_token, decoder.config.vocabulary)
         self.fingerprint = decoder.card.fingerprint
@@ -181,6 +181,13 @@ class LocalEngine:
         """Keep the adapter in memory whatever else is asked for, or no longer. Raises `EngineError`."""
         self._loop.residency.pin(adapter, pinned)
 
+    def warm(self, adapter: str) -> bool:
+        """Read the adapter into memory before it is asked for, if there is room; whether it is or will be there.
+
+        Raises `EngineError` when it is not loaded.
+        """
+        return self._loop.residency.warm(adapter)
+
     def adapters(self) -> list[AdapterResidency]:
         """The adapters that can be asked for, and where they are."""
         return self._loop.residency.list()
@@ -202,6 +209,7 @@ class LocalEngine:
             slots=self._slots,
             tiers={tier: sum(one.tier == tier for one in residency) for tier in TIERS},
             adapter_bytes=sum(one.bytes for one in residency if one.tier != "disk"),
+            adapter_room=self._adapter_room,
             kv_blocks=self._blocks.count,
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,

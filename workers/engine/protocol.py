@@ -8,6 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from models_zoo.llm.card import AdapterCard
+
 Message = Mapping[str, str]
 
 
@@ -160,7 +162,8 @@ class Embedding:
 class AdapterResidency:
     """An available adapter: where it is now, how many requests use it, how large it is.
 
-    `slot` is its device slot, if it holds one; `tier` is "device", "memory" or "disk".
+    `slot` is its device slot, if it holds one; `tier` is "device", "memory" or "disk". `hits` are the requests that
+    have named it since it became known here.
     """
 
     adapter: str
@@ -171,6 +174,7 @@ class AdapterResidency:
     bytes: int
     tier: str = "memory"
     pinned: bool = False
+    hits: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -194,6 +198,7 @@ class EngineStats:
     slots: int
     tiers: Mapping[str, int]  # available adapters by where they are: "device", "memory", "disk"
     adapter_bytes: int  # that adapters take of host memory
+    adapter_room: int  # bytes that they may take
     kv_blocks: int
     kv_blocks_used: int  # by running sequences; what the prefix cache keeps is free to be taken
     kv_blocks_cached: int
@@ -241,6 +246,10 @@ class Engine(Protocol):
     def unload(self, adapter: str) -> None: ...
 
     def pin(self, adapter: str, pinned: bool = True) -> None: ...
+
+    def warm(self, adapter: str) -> bool: ...
+
+    def card(self, adapter: str) -> AdapterCard: ...
 
     def adapters(self) -> list[AdapterResidency]: ...
 

@@ -118,6 +118,20 @@ class Residency(Generic[Weights]):
                 raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
             chosen.pinned = pinned
 
+    def warm(self, name: str) -> bool:
+        """Begin to read the adapter back into memory if that takes nobody's place; whether it is or will be there.
+
+        Raises `EngineError` when it is not available.
+        """
+        with self._lock:
+            one = self._available(name)
+            if one.weights is None and not one.loading:
+                if not self._room.fits(one.bytes):
+                    return False
+                self._known.load(name)
+                self._loader.submit(self._load, name, one)
+            return True
+
     def card(self, name: str) -> AdapterCard:
         """The card of an available adapter. Raises `EngineError`."""
         with self._lock:
@@ -129,7 +143,7 @@ class Residency(Generic[Weights]):
         Raises `EngineError` when it is not available.
         """
         with self._lock:
-            self._available(name)
+            self._available(name).hits += 1
             self._known.want(name)
             self._unswept = True
 
@@ -263,7 +277,7 @@ class Residency(Generic[Weights]):
         slot = self._room.slot(name)
         tier = "device" if slot is not None else "disk" if one.weights is None else "memory"
         return AdapterResidency(
-            name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier=tier, pinned=one.pinned
+            name, one.card.task, slot, one.wanted, one.rank, one.bytes, tier, one.pinned, one.hits
         )
 
     # --- the loader's thread ------------------------------------------------------------------------------

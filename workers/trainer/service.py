@@ -1,13 +1,8 @@
 """One adaptation job: write the child's spec, follow its events, register what it made."""
 
-import fcntl
 import json
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +14,7 @@ from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
+from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import dataset_get
 from rootstock.registry.services import adapter_register, dataset_copy
 from workers.trainer.child import Child
@@ -43,7 +39,7 @@ def train(job: JobHandle) -> dict[str, Any]:
     begun.
     """
     root = Path(settings.ADAPTERS_DIR)
-    with _scratch(root) as scratch, checkpoint_of(root, job.id) as checkpoint:
+    with scratch_folder(root, SCRATCH) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
         with Child(spec, _offers(), settings.BASE_WAIT_S) as child:
@@ -55,38 +51,6 @@ def train(job: JobHandle) -> dict[str, Any]:
                 "adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds"),
             }  # fmt: skip
     return result
-
-
-@contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
-    """A folder for one training, after removing those of killed trainers.
-
-    A trainer holds a lock on its folder: unlike a pid it means the same in every container, and the kernel drops it
-    however the trainer ends. The lock on `root` keeps a sweep from meeting a folder that is not locked yet.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        with _locked(root):
-            _sweep(root)
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH, dir=root))
-            stack.enter_context(_locked(Path(scratch)))
-        yield Path(scratch)
-
-
-def _sweep(root: Path) -> None:
-    for left in root.glob(f"{SCRATCH}*"):
-        with suppress(OSError), _locked(left, fcntl.LOCK_NB):
-            shutil.rmtree(left)
-
-
-@contextmanager
-def _locked(folder: Path, how: int = 0) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models_zoo.llm.adapter_files import target_shape
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.lora import (
@@ -18,7 +19,6 @@ from models_zoo.llm.lora import (
     LoraWeights,
     PreparedLora,
     part_columns,
-    target_shape,
 )
 
 START = 64  # bytes: where each matrix of a row begins is a multiple

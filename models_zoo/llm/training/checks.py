@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models_zoo.llm.adapter import MAX_RANK, MAX_SCALE, longest_window
+from models_zoo.llm.adapter_files import MAX_RANK, MAX_SCALE, longest_window
 from models_zoo.llm.card import ModelError, read_card
 from models_zoo.llm.training.spec import ALL_TARGETS, TrainSpec
 

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models_zoo.llm.adapter import PREFIXES, load_adapter, module_name
+from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.adapter_files import PREFIXES, module_name
 from models_zoo.llm.card import (
     ADAPTER_CARD_FILE,
     ADAPTER_CONFIG_FILE,

@@ -11,7 +11,8 @@ SCOPES = {
     "support:read": "See conversations",
     "support:write": "Hold conversations",
     "adapters:read": "See base models and adapters",
-    "adapters:write": "Train adapters",
+    "adapters:write": "Train and upload adapters, ask for promotions",
+    "adapters:approve": "Agree to promotions, roll back, retire adapters",
     "models:use": "Use models: chat, complete, embed",
     "usage:read": "See what was used of the models, and the budget",
     "jobs:read": "See jobs",
@@ -39,6 +40,7 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
         {
             "adapters:read",
             "adapters:write",
+            "adapters:approve",
             "models:use",
             "usage:read",
             "jobs:read",

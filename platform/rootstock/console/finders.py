@@ -11,7 +11,7 @@ from rootstock.console.finding import MOST, Found, id_bounds
 from rootstock.jobs.models import Job
 from rootstock.jobs.permissions import seen
 from rootstock.jobs.retry import kind_of
-from rootstock.registry.models import AdapterVersion
+from rootstock.registry.models import AdapterVersion, Alias
 
 
 def jobs(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
@@ -40,7 +40,19 @@ def adapters(*, organisation: Organisation, text: str, scopes: frozenset[str]) -
     with tenant(organisation):
         found = AdapterVersion.objects.filter(wanted, organisation=organisation)
         versions = list(found.select_related("base").order_by("-pk")[:MOST])
-    return [Found(one.reference, f"/adapters/?name={one.name}", one.base.name, "layers") for one in versions]
+    return [
+        Found(one.reference, reverse("adapter", args=[one.pk]), one.base.name, "layers") for one in versions
+    ]
+
+
+def aliases(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:
+    """Aliases by name."""
+    with tenant(organisation):
+        found = Alias.objects.filter(name__startswith=text.lower(), organisation=organisation)
+        rows = list(found.select_related("current").order_by("name")[:MOST])
+    return [
+        Found(row.name, reverse("alias", args=[row.pk]), row.current.reference, "git-branch") for row in rows
+    ]
 
 
 def people(*, organisation: Organisation, text: str, scopes: frozenset[str]) -> list[Found]:

@@ -19,7 +19,10 @@ def saved(form: forms.Form, save: Callable[[], T]) -> T | None:
         return save()
     except DomainError as error:
         for found in error.errors:
-            form.add_error(found.field if found.field in form.fields else None, _sentence(found.reason))
+            if found.field in form.fields:
+                form.add_error(found.field, _sentence(found.reason))
+            else:
+                form.add_error(None, _sentence(f"{found.field}: {found.reason}"))
         if not error.errors:
             form.add_error(None, _sentence(error.detail))
         return None

@@ -30,6 +30,8 @@ def areas() -> list[Area]:
         Area("Home", "/", "house", "h"),
         *verticals,
         Area("Adapters", "/adapters/", "layers", "a", "adapters:read", "Models"),
+        Area("Deployments", "/deployments/", "git-branch", "d", "adapters:read", "Models"),
+        Area("Residency", "/residency/", "memory-stick", "r", "adapters:read", "Models"),
         Area("Playground", "/playground/", "sparkles", "m", "models:use", "Models"),
         Area("Engine", "/engine/", "cpu", "n", "adapters:read", "Models"),
         Area("Usage", "/usage/", "gauge", "b", "usage:read", "Models"),
@@ -53,6 +55,13 @@ def pages() -> list[Area]:
     ]
     return [
         *verticals,
+        Area("Upload an adapter", "/adapters/upload", "upload", "", "adapters:write", "Adapters"),
+        Area("Uploaded adapters", "/adapters/uploads/", "package", "", "adapters:read", "Adapters"),
+        Area("Compare versions", "/adapters/compare/", "git-compare", "", "adapters:read", "Adapters"),
+        Area("Adapters offered to you", "/adapters/offered/", "share-2", "", "adapters:read", "Adapters"),
+        Area("Data sets", "/adapters/datasets/", "database", "", "adapters:read", "Adapters"),
+        Area("Bases and shipped adapters", "/adapters/bases/", "database", "", "adapters:read", "Adapters"),
+        Area("Promotions", "/deployments/promotions/", "users", "", "adapters:read", "Deployments"),
         Area("API reference", "/api/v1/docs", "file-text", group="Help"),
         Area("Style page", "/style/", "palette", group="Help"),
     ]

@@ -17,6 +17,8 @@ from rootstock.gateway.budgets import budget_share
 from rootstock.ids import uuid7_at
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.permissions import Scopes, seen
+from rootstock.privacy.persons import name_of, person_behind
+from rootstock.registry.models import Promotion
 from rootstock.webhooks.models import EndpointState, WebhookEndpoint
 
 RECENT, SOON = timedelta(days=1), timedelta(days=7)
@@ -91,6 +93,14 @@ def _budget_near_its_end(organisation: Organisation, scopes: Scopes) -> Need | N
     return Need(text, "/usage/", "warn", "gauge") if share >= NEAR else None
 
 
+def _open_promotions(organisation: Organisation, scopes: Scopes) -> Need | None:
+    """Those of others: nobody agrees with themselves."""
+    waiting = Promotion.objects.filter(organisation=organisation, state=Promotion.State.OPEN)
+    count = waiting.exclude(person=person_behind(name_of()))[:MOST].count()
+    text = f"{_some(count, 'promotion')} wait{'s' if count == 1 else ''} for a second person"
+    return Need(text, "/deployments/", "warn", "users") if count else None
+
+
 def _some(count: int, one: str, many: str = "") -> str:
     shown = f"{MOST} or more" if count >= MOST else str(count)
     return f"{shown} {one if count == 1 else many or one + 's'}"
@@ -102,5 +112,6 @@ QUESTIONS: tuple[tuple[str, Callable[[Organisation, Scopes], Need | None]], ...]
     ("webhooks:read", _disabled_webhooks),
     ("people:write", _locked_people),
     ("keys:write", _expiring_keys),
+    ("adapters:approve", _open_promotions),
     ("usage:read", _budget_near_its_end),
 )

@@ -16,6 +16,7 @@ MIN_TEXT, MAX_TEXT = 2, 100
 SEARCHES: tuple[tuple[str, str, str], ...] = (
     ("Jobs", "jobs:read", "rootstock.console.finders.jobs"),
     ("Adapters", "adapters:read", "rootstock.console.finders.adapters"),
+    ("Aliases", "adapters:read", "rootstock.console.finders.aliases"),
     ("People", "people:read", "rootstock.console.finders.people"),
     ("API keys", "keys:read", "rootstock.console.finders.keys"),
 )

@@ -7,7 +7,6 @@ urlpatterns = [
     path("home/live/", views.home_live, name="home-live"),
     path("palette/", views.palette, name="palette"),
     path("health/", views.health_dot, name="health-dot"),
-    path("adapters/", views.adapters, name="adapters"),
     path("style/", views.style, name="style"),
     path("tables/<str:table>/columns", saved_views.columns_choose, name="table-columns"),
     path("tables/<str:table>/filter", saved_views.filter_apply, name="table-filter"),

@@ -10,15 +10,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console import palette as command_palette
 from rootstock.console import selectors
-from rootstock.console.adapter_tables import BASES, DATASETS, SHIPPED, own_table, shipped_rows
 from rootstock.console.context import PLAIN
 from rootstock.console.style_examples import PAYMENTS, ROWS, examples
-from rootstock.console.tables import of_rows, table_page
+from rootstock.console.tables import of_rows
 from rootstock.errors import AWAY, problem, problem_of, unavailable
-from rootstock.lanes.health import snapshot
 from rootstock.middleware import error_page
-from rootstock.registry.models import AdapterVersion
-from rootstock.registry.selectors import bases, datasets_page
 
 
 @require_GET
@@ -56,21 +52,6 @@ def palette(request: PageRequest) -> HttpResponse:
         else command_palette.commands(request.membership, request.memberships)
     )
     return JsonResponse(command_palette.as_json(groups))
-
-
-@require_GET
-@tenant_page("adapters:read")
-def adapters(request: PageRequest) -> HttpResponseBase:
-    """Bases that are served and the adapters grafted onto them."""
-    health = snapshot()
-    own = own_table(selectors.resident_adapters(health))
-    context = {
-        "bases": of_rows(request, BASES, bases()),
-        "datasets": of_rows(request, DATASETS, datasets_page(organisation=request.organisation)[0]),
-        "shipped": of_rows(request, SHIPPED, shipped_rows(selectors.shipped_adapters(health))),
-    }
-    found = AdapterVersion.objects.select_related("base", "dataset")
-    return table_page(request, own, found, "console/adapters.html", context)
 
 
 @require_GET

@@ -1,13 +1,14 @@
 """The course of the demo."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 import httpx
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from rootstock.demo import adaptation
+from rootstock.demo import adaptation, promotion
 from rootstock.demo.client import DemoClient, DemoFailure
 from rootstock.demo.seed import Seeded
 from rootstock.demo.show import Row, Show
@@ -19,8 +20,8 @@ def play(url: str, seeded: Seeded, show: Show) -> list[Row]:
     for name, vertical in settings.VERTICALS.items():
         with DemoClient(url, seeded.tokens[name]) as api:
             rows += _part(vertical.label, import_string(vertical.demo), api, show)
-    with DemoClient(url, seeded.tokens["support"]) as api:
-        rows += _part("Adaptation", _adapt, api, show)
+    with DemoClient(url, seeded.tokens["support"]) as api, DemoClient(url, seeded.tokens["agrees"]) as second:
+        rows += _part("Adaptation", partial(_adapt, second), api, show)
     return rows
 
 
@@ -34,7 +35,9 @@ def _part(label: str, run: Callable[[DemoClient, Show], list[Row]], api: DemoCli
         return [Row(label, 0, None, None, reason, ok=False)]
 
 
-def _adapt(api: DemoClient, show: Show) -> list[Row]:
+def _adapt(second: DemoClient, api: DemoClient, show: Show) -> list[Row]:
+    """`second` is another person's: nobody promotes alone."""
     desk = import_module(settings.DEMO_ADAPTATION)
     reference, row = adaptation.train(api, show, desk.dataset(), desk.TRAINING)
-    return [row, *desk.play_adapted(api, show, reference)]
+    rows = [row, *desk.play_adapted(api, show, reference)]
+    return rows + promotion.serve(api, second, show, reference, desk.frozen())

@@ -38,11 +38,21 @@ TENANTS = (
         "support",
         "Larkfield Support",
         "larkfield",
-        {"tomas": Role.SUPPORT_LEAD},
-        ("support:read", "support:write", "adapters:read", "adapters:write", "jobs:read", "jobs:write"),
+        {"tomas": Role.SUPPORT_LEAD, "ines": Role.ML_ENGINEER},
+        (
+            "support:read",
+            "support:write",
+            "adapters:read",
+            "adapters:write",
+            "adapters:approve",
+            "models:use",
+            "jobs:read",
+            "jobs:write",
+        ),
     ),
 )
 ADMINISTRATOR = "admin"
+AGREES = ("ines", "larkfield", ("adapters:read", "adapters:approve"))  # who, where, and with which scopes
 
 
 @dataclass(slots=True)
@@ -63,9 +73,21 @@ def seed() -> Seeded:
         for username, role in tenant.people.items():
             member_add(organisation=organisation, user=_user(username), role=role)
             seeded.logins.append((username, Role(role).label.lower(), tenant.name))
-        _, token = api_key_create(organisation=organisation, name="demo", scopes=tenant.scopes)
+        _, token = api_key_create(
+            organisation=organisation, name="demo", scopes=tenant.scopes, created_by=administrator
+        )
         seeded.tokens[tenant.vertical] = token
+    seeded.tokens["agrees"] = _second_key()
     return seeded
+
+
+def _second_key() -> str:
+    """A second person's key: nobody promotes an adapter alone."""
+    username, slug, scopes = AGREES
+    organisation, person = Organisation.objects.get(slug=slug), User.objects.get(username=username)
+    return api_key_create(
+        organisation=organisation, name=f"demo {username}", scopes=scopes, created_by=person
+    )[1]
 
 
 def _organisation(tenant: Tenant) -> Organisation:

@@ -65,7 +65,8 @@ def detected_type(stream: BinaryIO, name: str) -> str:
     by_name = EXTENSIONS.get(PurePath(name).suffix.lower(), "")
     found = _by_magic(head, stream) or _by_text(head, by_name)
     if not found:
-        raise Refusal(f"its content is {_guess(head)}, which is not taken")
+        named = f"; its name says {by_name}" if by_name else ""
+        raise Refusal(f"its content is {_guess(head)}, which is not taken{named}")
     if by_name and by_name != found:
         raise Refusal(f"its name says {by_name}, its content is {found}")
     return found
@@ -76,7 +77,7 @@ def _by_magic(head: bytes, stream: BinaryIO) -> str:
         return "image/webp"
     if is_tar(head):
         return "application/x-tar"
-    if 2 <= int.from_bytes(head[:8], "little") < 1 << 40 and head[8:10] in (b'{"', b"{ "):
+    if 2 <= int.from_bytes(head[:8], "little") < 1 << 40 and head[8:9] == b"{":
         return "application/x-safetensors"
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
     return _office(stream) or found if found == "application/zip" else found

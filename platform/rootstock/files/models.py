@@ -61,3 +61,24 @@ class StoredFile(TenantModel):
     def is_clean(self) -> bool:
         """It passed every check."""
         return self.state == FileState.CLEAN
+
+
+class FileUpload(TenantModel):
+    """A file that comes in pieces. Its bytes lie in FILE_INCOMING_DIR until all are there; then it is `file`.
+
+    `offset` is what a request that ended last had brought; how many bytes lie there is the truth.
+    """
+
+    purpose = models.CharField(max_length=32)
+    name = models.CharField(max_length=200)
+    declared_type = models.CharField(max_length=100, blank=True)
+    length = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(default=0)
+    file = models.ForeignKey(StoredFile, null=True, on_delete=models.SET_NULL, related_name="+")
+    uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-id"], name="file_upload_page")]

@@ -43,6 +43,7 @@ PURPOSES: dict[str, Purpose] = {
         "Model or adapter",
         frozenset({"application/x-safetensors", "application/zip", "application/json"}),
         512 * MIB,
+        timedelta(days=7),  # an adapter's intake uses them up; what nobody brought to it does not stay
     ),
 }
 

@@ -6,8 +6,8 @@ from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.models import ProtectedError, Sum
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from rootstock.accounts.models import Organisation, User
@@ -18,6 +18,7 @@ from rootstock.files.contents import content_delete, content_open, content_save
 from rootstock.files.models import FileState, StoredFile
 from rootstock.files.names import nameless, safe_name
 from rootstock.files.purposes import purpose_named
+from rootstock.files.quota import room_take
 from rootstock.files.scanning import Report, scan
 from rootstock.files.uploads import Upload, digest_of, too_large
 from rootstock.ids import uuid7
@@ -39,18 +40,17 @@ def file_store(
     content: Upload,
     uploaded_by: User | None = None,
     subject_id: UUID | None = None,
+    promised_to: UUID | None = None,
 ) -> tuple[StoredFile, bool]:
     """Store an upload and check it: a small one at once, a large one by a job. The file says what came of it.
 
     A file about a person (`subject_id`) is sealed under the person's key and goes with their erasure. The same
     content again, for the same purpose and person, gives the file that is there, and False. Raises InvalidInput,
-    TooLarge, NotFound, and Conflict when the organisation's quota is used up; nothing is stored then.
+    TooLarge, NotFound, and Conflict when the organisation's quota is used up; nothing is stored then. `promised_to`
+    is the upload in pieces that had been promised the room.
     """
-    limits = purpose_named(purpose)
-    size = content.size or 0
-    if size > min(limits.max_bytes, settings.FILE_MAX_BYTES):
-        raise too_large(min(limits.max_bytes, settings.FILE_MAX_BYTES))
-    row, is_new = _row_create(organisation, purpose, content, size, uploaded_by, subject_id)
+    refuse_too_large(purpose, content.size or 0)
+    row, is_new = _row_create(organisation, purpose, content, uploaded_by, subject_id, promised_to)
     if not is_new:
         return row, False
     try:
@@ -65,27 +65,29 @@ def file_store(
     return _check_soon(row, content), True
 
 
+def refuse_too_large(purpose: str, size: int) -> None:
+    """Raise TooLarge for more bytes than the purpose takes, InvalidInput when there is no such purpose."""
+    most = min(purpose_named(purpose).max_bytes, settings.FILE_MAX_BYTES)
+    if size > most:
+        raise too_large(most)
+
+
 def _row_create(
     organisation: Organisation,
     purpose: str,
     content: Upload,
-    size: int,
     by: User | None,
     subject_id: UUID | None,
+    promised_to: UUID | None,
 ) -> tuple[StoredFile, bool]:
     """The row of an upload in progress, or the one that is there with this content."""
     digest = digest_of(content)
+    size = content.size or 0
     with tenant(organisation) as owner:
-        _one_at_a_time(owner)
         subject = subjects_locked([subject_id], "subject_id")[0] if subject_id else None
         if known := _known(purpose, digest, subject_id):
             return known, False
-        used = StoredFile.objects.aggregate(used=Sum("bytes"))["used"] or 0
-        if used + size > settings.FILE_QUOTA_BYTES:
-            quota = settings.FILE_QUOTA_BYTES / 2**20
-            raise Conflict(
-                f"file: the organisation's {quota:,.0f} MiB for files are used up; delete some first"
-            )
+        room_take(owner, size, promised_to)
         key = uuid7()
         row = StoredFile.objects.create(
             id=key,
@@ -100,12 +102,6 @@ def _row_create(
             uploaded_by=by,
         )
     return row, True
-
-
-def _one_at_a_time(owner: UUID) -> None:
-    """The quota is exact: two uploads do not both take what is left."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"files {owner}"])
 
 
 def _known(purpose: str, digest: str, subject_id: UUID | None) -> StoredFile | None:

@@ -16,10 +16,12 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, Unavailable
 from rootstock.files.contents import content_delete
 from rootstock.files.models import FileState, StoredFile
+from rootstock.files.resumable import uploads_forget, uploads_sweep
 from rootstock.files.services import SCAN_KIND, file_refuse, file_remove, scan_queue
 from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact, JobState
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.models import PrivacyRequest
+from rootstock.registry.models import AdapterVersion
 
 ABANDONED = timedelta(hours=1)
 UNCHECKED = timedelta(minutes=5)
@@ -32,7 +34,9 @@ _MANY = 500
 
 def files_sweep() -> dict[str, int]:
     """Every few minutes: uploads that broke off, files nobody checks, files past their time."""
+    each_organisation(uploads_forget)
     return {
+        "given_up": uploads_sweep(),
         "abandoned": each_organisation(_abandoned),
         "queued": each_organisation(_unchecked),
         "expired": each_organisation(_expired),
@@ -130,6 +134,8 @@ def _owner(key: str) -> "tuple[UUID, QuerySet[Any]] | None":
         match key.split("/"):
             case ["jobs", organisation, _, _]:
                 return UUID(organisation), JobArtefact.objects.filter(path=key)
+            case ["adapters", organisation, digest, _]:
+                return UUID(organisation), AdapterVersion.objects.filter(digest=digest)
             case ["exports", organisation, _, _]:
                 return UUID(organisation), PrivacyRequest.objects.filter(archive_key=key)
             case [organisation, file_id]:

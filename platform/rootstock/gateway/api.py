@@ -41,7 +41,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
     up when the client leaves. Tools, `response_format` and `constraint` hold always: the answer is forced into
     their form while it is written. Nothing of prompt or answer is stored."""
     body.check()
-    model = model_find(request.auth.organisation, body.model, "chat")
+    model = model_find(request.auth.organisation, body.model, "chat", body.user or "")
     messages, sampling = conversation.messages_of(body), conversation.sampling_of(body)
     wanted = Generation(model, messages, sampling, body.priority, conversation.fields_of(body))
     events, head, has_tools = (
@@ -61,7 +61,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
 def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
     """Write on from a text, or from each of several. The text goes to the model as it is, without a chat's roles."""
     body.check()
-    model = model_find(request.auth.organisation, body.model, "chat")
+    model = model_find(request.auth.organisation, body.model, "chat", body.user or "")
     wanted = [Generation(model, prompt, body.sampling(), body.priority) for prompt in body.prompts()]
     events, head = _opened(request, wanted), Head(model, wanted[0].call, "cmpl")
     if body.stream:
@@ -77,7 +77,7 @@ def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
 def embeddings_create(request: ApiRequest, body: EmbeddingIn) -> dict[str, Any]:
     """Read texts, of at most 2048 tokens each, into vectors of length 1."""
     organisation = request.auth.organisation
-    model = model_find(organisation, body.model)
+    model = model_find(organisation, body.model, key=body.user or "")
     if body.dimensions not in (None, model.size):
         raise InvalidInput.field("dimensions", f"vectors here have {model.size}; they are not shortened")
     texts = services.Texts(body.texts(), body.priority, is_list=isinstance(body.input, list))

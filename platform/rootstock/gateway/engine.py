@@ -60,6 +60,7 @@ class EngineTold(BaseModel):
     slots: int = 0
     tiers: dict[str, int] = {}
     adapter_bytes: int = 0
+    adapter_room: int = 0
     kv_blocks: int = 0
     kv_blocks_used: int = 0
     kv_blocks_cached: int = 0
@@ -166,6 +167,7 @@ class AdapterRow(BaseModel):
     rank: int = 0
     bytes: int = 0
     pinned: bool = False
+    hits: int = 0
 
     @property
     def pk(self) -> str:
@@ -198,6 +200,7 @@ ADAPTERS = Table(
         Column("tier", "Where", value=_tier),
         Column("slot", "Slot", css="num"),
         Column("in_use", "Requests now", css="num"),
+        Column("hits", "Hits", css="num"),
         Column("rank", "Rank", css="num"),
         Column("bytes", "Size", value=lambda row: filesizeformat(row.bytes), css="num"),
         Column("pinned", "Pinned", value=lambda row: pill("accent", "Pinned") if row.pinned else ""),

@@ -31,9 +31,12 @@ class Strict(Schema):
 
 
 class Harmless(Strict):
-    """What official clients send and nothing here follows from. None of it is kept."""
+    """What official clients send beside their request. None of it is kept."""
 
-    user: str | None = Field(None, description="Ignored: the key says who calls")
+    user: str | None = Field(
+        None,
+        description="Whose request it is: of an alias with a canary, the same user gets the same version",
+    )
     safety_identifier: str | None = Field(None, description="Ignored")
     metadata: dict[str, Any] | None = Field(None, description="Ignored")
     prompt_cache_key: str | None = Field(None, description="Ignored: prefixes are shared by content")

@@ -1,7 +1,10 @@
-"""What `model` may name: the base, one of the organisation's adapters, or a name that means exactly one of them."""
+"""What `model` may name: the base, one of the organisation's adapters, an alias, or a name that means one of them."""
 
 import re
-from dataclasses import dataclass
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db.models import Count
@@ -11,11 +14,13 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import FieldProblem, InvalidInput, NotFound, Unavailable
 from rootstock.registry.base import base_card, base_folder
-from rootstock.registry.models import AdapterVersion
+from rootstock.registry.models import AdapterVersion, Alias
+from rootstock.registry.resolving import resolve, unfit
 
 BASE = "base"
 MOST_LISTED = 1000
 _NAME = re.compile(r"([a-z0-9][a-z0-9-]{1,62})(?:@([0-9a-f]{12}))?")
+_LOOKED_AT = 5  # versions of a name
 
 
 class ModelNotFound(NotFound):
@@ -26,7 +31,10 @@ class ModelNotFound(NotFound):
 
 @dataclass(slots=True, frozen=True)
 class Served:
-    """A model that answers. `id` is its exact name: `base`, or `name@digest`."""
+    """A model that answers. `id` is its exact name: `base`, or `name@digest`.
+
+    `alias` is what it was asked for as, where that is an alias, and `shadow` whose answer is compared with its own.
+    """
 
     id: str
     task: str
@@ -36,6 +44,8 @@ class Served:
     size: int  # of its vectors
     parent: str | None = None
     aliases: tuple[str, ...] = ()
+    alias: str = ""
+    shadow: str = ""
 
     @property
     def adapter(self) -> str:
@@ -47,48 +57,88 @@ def models_list(organisation: Organisation | UUID) -> list[Served]:
     """The base and the organisation's adapters, newest first. Adapters of another base are not served."""
     card = _card()
     with tenant(organisation):
-        newest = AdapterVersion.objects.select_related("base").order_by("-created_at")[:MOST_LISTED]
-        versions = [version for version in newest if version.base.fingerprint == card.fingerprint]
-        single = _single_names()
-    return [_base(card), *(_adapter(each, card, alias=each.name in single) for each in versions)]
+        newest = AdapterVersion.objects.select_related("base").filter(retired_at=None).order_by("-created_at")
+        versions = [one for one in newest[:MOST_LISTED] if one.base.fingerprint == card.fingerprint]
+        names = _names_of(versions)
+    return [_base(card), *(_adapter(each, card, names.get(each.pk, [])) for each in versions)]
 
 
-def model_find(organisation: Organisation | UUID, name: str, task: str | None = None) -> Served:
+def model_find(
+    organisation: Organisation | UUID, name: str, task: str | None = None, key: str = ""
+) -> Served:
     """The model that `name` means. Raises ModelNotFound or InvalidInput naming `model`, and never gives another.
 
-    With `task` an adapter made for another task is refused; the base is for every task.
+    With `task` an adapter made for another task is refused; the base is for every task. `key` says whose request it
+    is, or which: of an alias with a canary the same key gets the same version.
     """
+    card = _card()
     if name == BASE:
-        return _base(_card())
-    version, card = _version(organisation, name), _card()
+        return _base(card)
     with tenant(organisation):
-        found = _adapter(version, card, alias=version.name in _single_names(version.name))
-    if found.fingerprint != card.fingerprint:
-        raise InvalidInput.field("model", f"{found.id} was made for another base than the one served here")
+        if ":" in name:
+            found = _resolved(name, key or secrets.token_hex(8), card)
+        else:
+            version = _version(name)
+            _refuse_unfit(version)
+            found = _adapter(version, card, _names_of([version]).get(version.pk, []))
     if task and found.task != task:
         raise InvalidInput.field("model", f"{found.id} is an adapter for {found.task}, not for {task}")
     return found
 
 
-def _version(organisation: Organisation | UUID, name: str) -> AdapterVersion:
+def _resolved(name: str, key: str, card: BaseCard) -> Served:
+    means = resolve(name, key)
+    if means is None:
+        raise _unknown(f"your organisation has no alias {name[:84]!r}")
+    _refuse_unfit(means.version)
+    served = _adapter(means.version, card, [name])
+    shadow = means.shadow.reference if means.shadow and not unfit(means.shadow) else ""
+    return replace(served, alias=name, shadow=shadow)
+
+
+def _version(name: str) -> AdapterVersion:
+    """The one that the name means. Within a tenant."""
     match = _NAME.fullmatch(name)
     found: list[AdapterVersion] = []
     if match:
-        with tenant(organisation):
-            versions = AdapterVersion.objects.select_related("base").filter(name=match.group(1))
-            found = list(versions.filter(digest__startswith=match.group(2) or "").order_by("-created_at")[:5])
-    if not found:
-        told = f"your organisation has no model {name[:80]!r}"
-        raise ModelNotFound(f"model: {told}", errors=[FieldProblem("model", told)])
-    if len(found) > 1:
-        several = ", ".join(version.reference for version in found)
+        versions = AdapterVersion.objects.select_related("base").filter(name=match.group(1))
+        found = list(versions.filter(digest__startswith=match.group(2) or "").order_by("-created_at"))
+    living = [version for version in found if not version.retired_at][:_LOOKED_AT]
+    if not living:
+        told = (
+            f"{found[0].reference} is retired" if found else f"your organisation has no model {name[:80]!r}"
+        )
+        raise _unknown(told)
+    if len(living) > 1:
+        several = ", ".join(version.reference for version in living)
         raise InvalidInput.field("model", f"{name} has several versions; name one of {several}")
-    return found[0]
+    return living[0]
+
+
+def _refuse_unfit(version: AdapterVersion) -> None:
+    if why := unfit(version):
+        raise InvalidInput.field("model", f"{version.reference} {why}")
+
+
+def _unknown(told: str) -> ModelNotFound:
+    return ModelNotFound(f"model: {told}", errors=[FieldProblem("model", told)])
+
+
+def _names_of(versions: Sequence[AdapterVersion]) -> dict[UUID, list[str]]:
+    """What else each version is called: its aliases, and its bare name where that means no other. Within a tenant."""
+    names = defaultdict(list)
+    single = _single_names(*{version.name for version in versions})
+    for version in versions:
+        if version.name in single and not version.retired_at:
+            names[version.pk].append(version.name)
+    for alias, version_id in Alias.objects.filter(current__in=versions).values_list("name", "current_id"):
+        names[version_id].append(alias)
+    return names
 
 
 def _single_names(*names: str) -> set[str]:
-    """Of these names, or of all, those that mean exactly one version. Within a tenant."""
-    versions = AdapterVersion.objects.filter(name__in=names) if names else AdapterVersion.objects.all()
+    """Of these names those that mean exactly one version. Within a tenant."""
+    versions = AdapterVersion.objects.filter(name__in=names, retired_at=None)
     counted = versions.values("name").annotate(versions=Count("pk")).filter(versions=1)
     return set(counted.values_list("name", flat=True))
 
@@ -105,14 +155,14 @@ def _base(card: BaseCard) -> Served:
     return Served(BASE, "any", card.fingerprint, card.name, since, card.config.hidden_size)
 
 
-def _adapter(version: AdapterVersion, card: BaseCard, *, alias: bool) -> Served:
+def _adapter(version: AdapterVersion, card: BaseCard, names: Sequence[str]) -> Served:
     return Served(
         version.reference,
-        str(version.card.get("task", "chat")),
+        version.task,
         version.base.fingerprint,
         card.name,
         int(version.created_at.timestamp()),
         card.config.hidden_size,
         parent=BASE,
-        aliases=(version.name,) if alias else (),
+        aliases=tuple(names),
     )

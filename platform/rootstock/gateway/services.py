@@ -123,6 +123,8 @@ def _open(slot: str, allowance: Allowance, actor: Actor, wanted: Generation) -> 
         "holder": [actor.kind, actor.id],
         "model": wanted.model.id,
         "adapter": wanted.model.adapter,
+        "alias": wanted.model.alias,
+        "shadow": wanted.model.shadow,
         "prompt": wanted.prompt,
         "sampling": wanted.sampling,
         "priority": wanted.priority,

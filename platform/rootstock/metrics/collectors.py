@@ -34,6 +34,7 @@ _ENGINE_GAUGES = {
     "waiting": "Requests that wait for a place in the batch",
     "slots": "Adapters that fit on the device at once",
     "adapter_bytes": "Bytes of host memory that adapters take",
+    "adapter_room": "Bytes of host memory that adapters may take",
     "kv_blocks": "Blocks of the key-value cache",
     "kv_blocks_used": "Blocks of the key-value cache that running requests hold",
     "kv_blocks_cached": "Blocks of the key-value cache kept for prefixes, free to be taken",

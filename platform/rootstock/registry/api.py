@@ -1,21 +1,21 @@
 """REST: base models, data sets, adapters and their training."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import Field
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
-from rootstock.registry import selectors, services
+from rootstock.registry import selectors, services, versions
+from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
-from rootstock.registry.schemas import TrainSettings
+from rootstock.registry.schemas import AdapterOut, TrainSettings
 
 router = Router(tags=["adapters"])
 
@@ -36,6 +36,7 @@ class DatasetOut(Schema):
     id: UUID
     name: str
     task: str
+    is_test: bool
     sha256: str
     rows: int
     bytes: int
@@ -44,20 +45,18 @@ class DatasetOut(Schema):
     erased_at: datetime | None
 
 
-class AdapterOut(Schema):
-    """An adapter version. `dataset_erased_at`: it was trained on a data set that held a person erased since."""
+class KeepIn(Schema):
+    """Where workers keep the weights whatever else is asked for: nowhere, in memory, or on the device."""
 
-    id: UUID
-    reference: str
-    name: str
-    digest: str
-    base_fingerprint: str = Field(alias="base.fingerprint")
-    card: dict[str, Any]
-    bytes: int
-    job_id: UUID | None
-    dataset_id: UUID | None
-    dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
-    created_at: datetime
+    keep: Literal["", "warm", "pinned"]
+
+
+class CardIn(Schema):
+    """What a version is for, where it should not be used, and its licence."""
+
+    purpose: str = ""
+    limits: str = ""
+    licence: str = ""
 
 
 class TrainIn(TrainSettings, Schema):
@@ -88,9 +87,15 @@ def create_dataset(
     request: ApiRequest,
     name: Form[str],
     file: File[UploadedFile],
+    task: Form[str] = "chat",
+    is_test: Form[bool] = False,
     subject_ids: Form[list[UUID]] = [],  # noqa: B006 (only read)
 ) -> Status[Dataset]:
-    """Upload chat examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+    """Upload examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
+
+    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer; of `classification`:
+    `{"text", "labels": […]}`; of `tagging`: `{"text", "spans": [[start, end, label], …]}`. With `is_test` it is a
+    frozen test set: adapters are evaluated on it, and none is trained on it.
 
     `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
     exports, and destroyed with the erasure of any of them.
@@ -102,6 +107,8 @@ def create_dataset(
         organisation=request.auth.organisation,
         name=name,
         content=file,
+        task=task,
+        is_test=is_test,
         subject_ids=subject_ids,
         created_by=request.auth.user,
     )
@@ -137,3 +144,30 @@ def get_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
     return selectors.adapter_by_reference(
         organisation=request.auth.organisation, reference=reference, field="reference"
     )
+
+
+@router.put("/adapters/{reference}/keep", response=AdapterOut, auth=scope("adapters:write"))
+def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> AdapterVersion:
+    """Say where workers keep an adapter's weights."""
+    organisation = request.auth.organisation
+    return versions.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+
+
+@router.put("/adapters/{reference}/card", response=AdapterOut, auth=scope("adapters:write"))
+def describe_adapter(request: ApiRequest, reference: str, payload: CardIn) -> AdapterVersion:
+    """Say what an adapter is for, where it should not be used, and its licence."""
+    organisation = request.auth.organisation
+    return versions.version_describe(organisation=organisation, reference=reference, **payload.dict())
+
+
+@router.post("/adapters/{reference}/retire", response=AdapterOut, auth=scope("adapters:approve"))
+def retire_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterVersion:
+    """Serve an adapter no longer. 409 while an alias names it or a promotion of it is open."""
+    organisation = request.auth.organisation
+    return versions.version_retire(organisation=organisation, reference=reference, reason=payload.reason)
+
+
+@router.post("/adapters/{reference}/restore", response=AdapterOut, auth=scope("adapters:approve"))
+def restore_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
+    """Let a retired adapter be served again."""
+    return versions.version_restore(organisation=request.auth.organisation, reference=reference)

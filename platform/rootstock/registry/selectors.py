@@ -36,15 +36,20 @@ def adapter_by_reference(
     *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
 ) -> AdapterVersion:
     """The version that `name@digest` names. Raises InvalidInput or NotFound naming `field`: never another adapter."""
+    with tenant(organisation):
+        return version_named(reference, field)
+
+
+def version_named(reference: str, field: str) -> AdapterVersion:
+    """The same, inside `tenant()`."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise InvalidInput.field(field, "must look like name@0123456789ab")
-    with tenant(organisation):
-        found = (
-            AdapterVersion.objects.select_related("base", "dataset")
-            .filter(name=match.group(1), digest__startswith=match.group(2))
-            .first()
-        )
+    found = (
+        AdapterVersion.objects.select_related("base", "dataset")
+        .filter(name=match.group(1), digest__startswith=match.group(2))
+        .first()
+    )
     if found is None:
         raise NotFound(f"{field}: your organisation has no adapter {reference}")
     return found

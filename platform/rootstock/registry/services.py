@@ -1,6 +1,5 @@
 """Writes: data sets, training jobs, the adapters they make."""
 
-import os
 import re
 import shutil
 from collections.abc import Collection
@@ -8,11 +7,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from models_zoo.llm.card import AdapterError, adapter_digest, read_adapter_card
+from models_zoo.llm.adapter_files import read_lora_config
+from models_zoo.llm.card import (
+    ADAPTER_CONFIG_FILE,
+    AdapterCard,
+    AdapterError,
+    BaseCard,
+    adapter_digest,
+    read_adapter_card,
+)
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -22,10 +28,13 @@ from rootstock.files.services import file_check, file_open, file_remove, file_st
 from rootstock.files.uploads import Upload, digest_of
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
+from rootstock.paging import refuse_other
+from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.base import base_card, base_registered
-from rootstock.registry.datasets import check_chat_stream
-from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson
+from rootstock.registry.contents import adapter_store
+from rootstock.registry.datasets import EXAMPLES, check_stream
+from rootstock.registry.models import AdapterVersion, Dataset, DatasetPerson, Origin
 from rootstock.webhooks.services import event_emit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
@@ -36,15 +45,19 @@ def dataset_create(
     organisation: Organisation,
     name: str,
     content: Upload,
+    task: str = "chat",
+    is_test: bool = False,
     subject_ids: Collection[UUID] = (),
     created_by: User | None = None,
 ) -> tuple[Dataset, bool]:
-    """Store a chat data set, and which persons it holds: it is destroyed with the erasure of any of them.
+    """Store a data set, and which persons it holds: it is destroyed with the erasure of any of them.
 
-    The same content again, by whatever name, gives the row that is there, with these persons too, and False.
+    A test set is frozen: nothing is trained on it. The same content again, by whatever name, gives the row that is
+    there, with these persons too, and False; Conflict where that is for training and this for testing, or vice versa.
     """
-    _check_name(name)
-    rows = check_chat_stream(cast(BinaryIO, content.file))
+    check_name(name)
+    refuse_other("task", task, EXAMPLES)
+    rows = check_stream(cast(BinaryIO, content.file), task)
     content.seek(0)
     content.name = f"{name}.jsonl"  # it is what it was checked to be, whatever it was called
     with tenant(organisation):
@@ -52,7 +65,8 @@ def dataset_create(
         _refuse_erased(Dataset.objects.filter(sha256=digest_of(content)).first())
     file, is_new = _stored(organisation, content, created_by)
     try:
-        return _row_ensure(organisation, name, rows, file, subject_ids)
+        about = {"name": name, "task": task, "is_test": is_test, "rows": rows}
+        return _row_ensure(organisation, about, file, subject_ids)
     except DomainError:
         if is_new:  # a person was erased meanwhile: what was uploaded goes too
             with tenant(organisation):
@@ -61,16 +75,17 @@ def dataset_create(
 
 
 def _row_ensure(
-    organisation: Organisation, name: str, rows: int, file: StoredFile, subject_ids: Collection[UUID]
+    organisation: Organisation, about: dict[str, Any], file: StoredFile, subject_ids: Collection[UUID]
 ) -> tuple[Dataset, bool]:
     with tenant(organisation) as owner:
         persons = subjects_locked(subject_ids, "subject_ids")
         row, created = Dataset.objects.select_for_update().get_or_create(
             organisation=organisation,
             sha256=file.sha256,
-            defaults={"name": name, "task": "chat", "rows": rows, "bytes": file.bytes, "file": file},
+            defaults=about | {"bytes": file.bytes, "file": file},
         )
         _refuse_erased(row)
+        _refuse_other_use(row, about)
         if row.file_id is None:
             row.file = file
             row.save(update_fields=["file"])
@@ -91,11 +106,18 @@ def _refuse_erased(row: Dataset | None) -> None:
         raise Conflict("file: this content was destroyed with the erasure of a person whom it held")
 
 
+def _refuse_other_use(row: Dataset, about: dict[str, Any]) -> None:
+    if (row.task, row.is_test) != (about["task"], about["is_test"]):
+        use = "a test set" if row.is_test else "training data"
+        raise Conflict(f"file: this content is {use} for {row.task} already ({row.name})")
+
+
 def dataset_empty(dataset: Dataset, done: str) -> None:
     """Delete a data set's content; the row stays, and says so. Call it inside `tenant()`."""
     file, dataset.file = dataset.file, None
     if done == "erased":
         dataset.erased_at = timezone.now()
+    dataset.evaluations.update(samples=[])
     dataset.save(update_fields=["file", "erased_at"])
     audit_record(
         organisation=dataset.organisation_id,
@@ -120,7 +142,7 @@ def _stored(organisation: Organisation, content: Upload, created_by: User | None
 
 def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
     """The data set's content as a file in `folder`, for a program that reads files."""
-    file_id = _file_of(dataset)
+    file_id = dataset_file(dataset)
     _, stored = file_open(organisation=dataset.organisation_id, file_id=file_id, done="used")
     path = folder / f"{dataset.sha256}.jsonl"
     with stored, path.open("wb") as copy:
@@ -128,8 +150,8 @@ def dataset_copy(*, dataset: Dataset, folder: Path) -> Path:
     return path
 
 
-def _file_of(dataset: Dataset) -> UUID:
-    """The file with the content. Raises where it is there no more."""
+def dataset_file(dataset: Dataset) -> UUID:
+    """The file with the content. Raises Conflict or InvalidInput where it is there no more."""
     if dataset.erased_at:
         raise Conflict("dataset_id: it was destroyed with the erasure of a person whom it held")
     if dataset.file_id is None:
@@ -137,7 +159,8 @@ def _file_of(dataset: Dataset) -> UUID:
     return dataset.file_id
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidInput for a name that no data set or adapter can have."""
     if not _NAME.fullmatch(name):
         raise InvalidInput.field("name", "use 2 to 63 lower-case letters, digits and hyphens")
 
@@ -151,14 +174,17 @@ def adapter_train(
     created_by: User | None = None,
 ) -> Job:
     """Queue the training of an adapter on a data set of the organisation."""
-    _check_name(name)
+    check_name(name)
     if base_card() is None:
         raise Unavailable("no base model has been converted yet", retry_after=5)
     with tenant(organisation):
         dataset = Dataset.objects.filter(pk=dataset_id).first()
         if dataset is None:
             raise NotFound("dataset_id: no such data set")
-        _file_of(dataset)
+        if dataset.is_test or dataset.task != "chat":
+            use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
+            raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
+        dataset_file(dataset)
         job = job_create(
             organisation=organisation,
             kind="adapters.train",
@@ -175,31 +201,42 @@ def adapter_train(
     return job
 
 
-def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID | None) -> AdapterVersion:
-    """Take a finished adapter folder into the registry: it is moved to its digest's place."""
+def adapter_register(
+    *,
+    organisation: Organisation,
+    folder: Path,
+    job_id: UUID | None,
+    name: str = "",
+    origin: Origin = Origin.TRAINED,
+) -> AdapterVersion:
+    """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
+
+    Content that is there already, under whatever name, gives its row.
+    """
     try:
         digest, card = adapter_digest(folder), read_adapter_card(folder)
+        base = base_card()
+        if base is None or card.base_fingerprint != base.fingerprint:
+            raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
+        kept = _card(card, folder, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
-    base = base_card()
-    if base is None or card.base_fingerprint != base.fingerprint:
-        raise InvalidInput.field("base_fingerprint", "the adapter was made for another base model")
     dataset = _trained_on(organisation, job_id)
-    target = adapter_folder(digest)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        os.replace(folder, target)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    adapter_store(organisation.pk, digest, folder)
     with tenant(organisation):
         row, created = AdapterVersion.objects.get_or_create(
             organisation=organisation,
             digest=digest,
             defaults={
-                "name": card.name,
+                "name": name or card.name,
                 "base": base_registered(base),
+                "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
-                "card": {"task": card.task, "metrics": card.metrics, "training": card.training},
-                "bytes": sum(f.stat().st_size for f in target.iterdir()),
+                "card": kept,
+                "bytes": size,
+                "created_by": name_of(),
             },
         )
         if created:
@@ -210,9 +247,22 @@ def adapter_register(*, organisation: Organisation, folder: Path, job_id: UUID |
                 action="adapter.registered",
                 object_type="adapter",
                 object_id=row.pk,
-                data={"digest": digest, **data},
+                data={"digest": digest, "origin": origin, **data},
             )
     return row
+
+
+def _card(card: AdapterCard, folder: Path, base: BaseCard) -> dict[str, Any]:
+    """What is shown of a version: what its files say. People add its purpose and limits."""
+    lora = read_lora_config(folder / ADAPTER_CONFIG_FILE, base)
+    names = ("task", "metrics", "training", "data", "licence", "description", "labels", "bidirectional")
+    told = {name: getattr(card, name) for name in names}
+    return told | {
+        "rank": lora.rank,
+        "scale": lora.scale,
+        "targets": lora.targets,
+        "layers": len(lora.layers),
+    }
 
 
 def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | None:
@@ -225,8 +275,3 @@ def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | No
     if found and found.erased_at:
         raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
     return found
-
-
-def adapter_folder(digest: str) -> Path:
-    """Where a registered adapter's files lie."""
-    return Path(settings.ADAPTERS_DIR) / digest

@@ -4,11 +4,11 @@ import io
 
 from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl, pairs
 from rootstock.registry.api import TrainIn
-from rootstock.registry.datasets import check_chat_stream
+from rootstock.registry.datasets import check_stream
 
 
 def test_the_registry_takes_it():
-    assert check_chat_stream(io.BytesIO(jsonl(SYSTEM_PROMPT))) == len(list(pairs()))
+    assert check_stream(io.BytesIO(jsonl(SYSTEM_PROMPT)), "chat") == len(list(pairs()))
     TrainIn(name="demo-desk", dataset_id="01890000-0000-7000-8000-000000000000", **TRAINING)
 
 

@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.adapter_files import head_shapes
 from models_zoo.llm.batch import Segment
-from models_zoo.llm.card import ADAPTER_FILE, AdapterError, adapter_digest, adapter_reference
+from models_zoo.llm.card import ADAPTER_FILE, AdapterCard, AdapterError, adapter_digest, adapter_reference
 from models_zoo.llm.decoder import Decoder
+from models_zoo.llm.heads import build_head
 from models_zoo.llm.lora import LoraPool
 from tests.models_zoo.llm.tiny import CONFIG, TinyBase, in_transformers, make_adapter
 
@@ -326,3 +328,16 @@ def test_a_head_must_fit_its_labels(base: TinyBase, tmp_path: Path) -> None:
     (folder / "head.safetensors").unlink()
     with pytest.raises(AdapterError, match=r"head\.safetensors: file is missing"):
         load_adapter(folder, base.card)
+
+
+@pytest.mark.parametrize("task", ["chat", "classification", "tagging"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_a_head_must_hold_is_what_it_is_built_of(
+    base: TinyBase, tmp_path: Path, task: Any, bidirectional: bool
+) -> None:
+    card = AdapterCard("a", task, base.card.fingerprint, labels=("x", "y", "z"), bidirectional=bidirectional)
+    head = build_head(card, CONFIG.hidden_size)
+    state = {} if head is None else head.state_dict()
+    assert head_shapes(card, CONFIG.hidden_size) == {
+        name: tuple(value.shape) for name, value in state.items()
+    }

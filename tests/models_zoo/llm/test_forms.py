@@ -117,6 +117,6 @@ def test_gradients_pass_a_mixed_product() -> None:
 
     matrix = quantize(torch.randn(64, 32, generator=torch.Generator().manual_seed(0)), "mixed", 0.25)
     x = torch.randn(5, 32, requires_grad=True)
-    FrozenProduct.apply(x, linear(matrix)).sum().backward()
+    FrozenProduct.apply(x, linear(matrix), "down").sum().backward()
     assert x.grad is not None
     assert torch.allclose(x.grad, matrix.dequantize().sum(dim=0).expand(5, -1), atol=1e-4)

@@ -86,7 +86,7 @@ def filled(path: str, ids: dict) -> str:
 def ask(client, method: str, path: str):
     """The request; of a page that only takes POST, that."""
     send = getattr(client, method.lower())
-    body = {} if method == "GET" else {"data": "{}", "content_type": "application/json"}
+    body = {} if method in ("GET", "HEAD") else {"data": "{}", "content_type": "application/json"}
     answer = send(path, **body)
     return client.post(path) if method == "GET" and answer.status_code == 405 else answer
 
@@ -159,7 +159,7 @@ def test_a_key_without_the_scope_is_refused(world, ids) -> None:
         lacking = world.key("files:read" if route.scope != "files:read" else "jobs:read")
         answer = ask(Api(lacking)._client, route.method, filled(route.path, ids))
         assert answer.status_code == 403, route
-        assert route.scope in answer.json()["detail"], route
+        assert route.method == "HEAD" or route.scope in answer.json()["detail"], route
 
 
 def test_a_role_without_the_scope_is_refused_by_the_api(world, ids) -> None:

@@ -183,7 +183,7 @@ def test_an_organisation_at_its_limit_of_jobs_holds_up_no_other(world, api, sett
         StoredFile.objects.update(created_at=long_ago)
         Job.objects.update(state="failed")
     settings.JOBS_QUEUED = 1
-    assert sweeping.files_sweep() == {"abandoned": 0, "queued": 1, "expired": 1}
+    assert sweeping.files_sweep() == {"given_up": 0, "abandoned": 0, "queued": 1, "expired": 1}
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_what_a_killed_process_left_is_swept(world, api, stored) -> None:
     upload(api)
     with tenant(world.organisation):
         StoredFile.objects.update(state="uploading", created_at=timezone.now() - timedelta(hours=2))
-    assert sweeping.files_sweep() == {"abandoned": 1, "queued": 0, "expired": 0}
+    assert sweeping.files_sweep() == {"given_up": 0, "abandoned": 1, "queued": 0, "expired": 0}
     old = timezone.now().timestamp() - 90_000
     [orphan] = [path for path in stored.rglob("*") if path.is_file()]  # its row is gone, not committed here
     assert sweeping.orphans_sweep() == 0, "too young"

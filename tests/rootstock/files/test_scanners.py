@@ -118,7 +118,10 @@ def test_sound_files_pass(name, purpose, content, kind) -> None:
         ("a.safetensors", "model", h.tensors(data=bytes(17)), "longer or shorter"),
         ("a.safetensors", "model", h.tensors(h.tensor("F32", 2)), "do not fit"),
         ("a.safetensors", "model", h.tensors(h.tensor("F99", 2)), "not described"),
-        ("a.safetensors", "model", (1 << 33).to_bytes(8, "little") + b'{"' + bytes(50), "header is longer"),
+        ("a.safetensors", "model", (1 << 33).to_bytes(8, "little") + b'{"' + bytes(50), "8,589,934,592 bytes"),
+        ("a.safetensors", "model", (1 << 33).to_bytes(8, "little") + b"{{" + bytes(50), "8,589,934,592 bytes"),
+        ("a.safetensors", "model", b"\x80\x04\x95" + bytes(90), "its name says application/x-safetensors"),
+        ("a.zip", "import", h.zipped({"big.bin": bytes(300 * MIB)}), "times its size ('big.bin')"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
 )  # fmt: skip

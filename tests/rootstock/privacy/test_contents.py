@@ -210,7 +210,7 @@ def test_an_erasure_takes_data_sets_and_names_adapters(
     browser = planted.world.browser(planted.world.owner)
     adapters = browser.get("/adapters/").content.decode()
     assert "Held an erased person" in adapters
-    assert "Destroyed with an erasure" in adapters
+    assert "Destroyed with an erasure" in browser.get("/adapters/datasets/").content.decode()
     page = browser.get(f"/privacy/certificates/{certificate['id']}/").content.decode()
     assert adapter.reference in page
     assert dataset["id"] in page
@@ -274,7 +274,8 @@ def trained(folder: Path) -> Path:
     assert card
     folder.mkdir()
     (folder / ADAPTER_FILE).write_bytes(folder.name.encode())
-    (folder / ADAPTER_CONFIG_FILE).write_text("{}")
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(config))
     write_card(
         AdapterCard(name="desk", task="chat", base_fingerprint=card.fingerprint), folder / ADAPTER_CARD_FILE
     )

@@ -36,7 +36,7 @@ def test_it_works(world, api) -> None:
     assert made.status_code == 201
     endpoint = made.json()
     assert endpoint["secret"].startswith("whsec_")
-    assert api.get("/webhooks/events").json()[0]["type"] == "adapter.registered"
+    assert "adapter.registered" in [one["type"] for one in api.get("/webhooks/events").json()]
     [listed] = api.get("/webhooks/endpoints").json()["items"]
     assert listed["id"] == endpoint["id"]
     assert "secret" not in listed

@@ -28,7 +28,7 @@ class Table:
     `sort` is a column's key, with `-` for descending; without one the newest rows come first. `prepare(rows)` may
     replace the page's model instances by richer rows (each needs a `pk`), with a query for all of them at once.
     `live_s` renews the first page every so many seconds. `reads` names the kind of persons whose data the rows are, so
-    that who was shown which of them is on the audit trail.
+    that who was shown which of them is on the audit trail. `heading(row)` stands above the first row that has it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Table:
     empty: Empty = field(default_factory=Empty)
     actions: Sequence[BulkAction] = ()
     prepare: Callable[[list[Any]], Sequence[Any]] | None = None
+    heading: Callable[[Any], str] | None = None
     live_s: int = 0
     page_size: int = 50
     prefix: str = ""

@@ -52,6 +52,7 @@ class Row:
     pk: Any
     url: str
     cells: list[Cell]
+    heading: str = ""  # where it differs from the row's before
 
 
 @dataclass(slots=True, frozen=True)
@@ -246,12 +247,18 @@ class TableView:
 
 def rows_of(view: TableView, found: Sequence[Any]) -> list[Row]:
     """The cells of every row."""
-    url = view.table.row_url
+    url, headings = view.table.row_url, _headings(view.table, found)
     return [
         Row(
             row.pk,
             url(row) if url else "",
             [Cell(column.label, column.css, column.cell(row)) for column in view.shown],
+            heading,
         )
-        for row in found
+        for row, heading in zip(found, headings, strict=True)
     ]
+
+
+def _headings(table: Table, found: Sequence[Any]) -> list[str]:
+    texts = [table.heading(row) if table.heading else "" for row in found]
+    return ["" if place and text == texts[place - 1] else text for place, text in enumerate(texts)]

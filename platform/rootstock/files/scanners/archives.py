@@ -45,6 +45,7 @@ class Budget:
     depth: int = 0
     entries: int = 0
     unpacked: int = 0
+    at: str = ""  # the entry that is looked at
 
     def entry(self) -> None:
         """One more entry."""
@@ -56,9 +57,13 @@ class Budget:
         """So many more bytes were unpacked."""
         self.unpacked += count
         if self.unpacked > MAX_UNPACKED:
-            raise Refusal(f"unpacks to more than {MAX_UNPACKED // 2**20} MiB")
+            raise Refusal(f"unpacks to more than {MAX_UNPACKED // 2**20} MiB{self.where()}")
         if self.unpacked > RATIO_FROM and self.unpacked > MAX_RATIO * self.packed:
-            raise Refusal(f"unpacks to more than {MAX_RATIO} times its size")
+            raise Refusal(f"unpacks to more than {MAX_RATIO} times its size{self.where()}")
+
+    def where(self) -> str:
+        """The entry at which it was seen, for a reason's end."""
+        return f" ({self.at[:80]!r})" if self.at else ""
 
     def told(self) -> str:
         """For the person who uploaded it."""
@@ -131,7 +136,8 @@ def _zip(stream: BinaryIO, budget: Budget) -> None:
         struct.error,
         OSError,
     ):
-        raise Refusal("is not a well-formed ZIP archive, or uses a method that is not taken") from None
+        malformed = "is not a well-formed ZIP archive, or uses a method that is not taken"
+        raise Refusal(f"{malformed}{budget.where()}") from None
 
 
 def _directory_checked(stream: BinaryIO) -> None:
@@ -160,11 +166,11 @@ def _entries_checked(entries: list[zipfile.ZipInfo], budget: Budget) -> None:
         if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_IFMT(mode) == 0):
             raise Refusal(f"holds a link or a device ({entry.filename[:80]!r})")
         if entry.flag_bits & 0x2041:
-            raise Refusal("is encrypted, so that it cannot be checked")
+            raise Refusal(f"is encrypted, so that it cannot be checked ({entry.filename[:80]!r})")
         if name in names:
             raise Refusal(f"holds two entries of one name ({entry.filename[:80]!r})")
         if entry.header_offset < end:
-            raise Refusal("its entries overlap")
+            raise Refusal(f"its entries overlap ({entry.filename[:80]!r})")
         names.add(name)
         end = entry.header_offset + 30 + entry.compress_size
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
@@ -172,6 +178,7 @@ def _entries_checked(entries: list[zipfile.ZipInfo], budget: Budget) -> None:
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget) -> None:
+    budget.at = entry.filename
     with archive.open(entry) as content:
         _unpack(_counted(_pieces(content), budget), budget, entry.filename)
 
@@ -248,7 +255,7 @@ def _tar(stream: BinaryIO, budget: Budget) -> None:
 def _tar_entries(pieces: Iterator[bytes], budget: Budget) -> None:
     for entry in tarfiles.entries(pieces):
         budget.entry()
-        name_checked(entry.name)
+        budget.at = name_checked(entry.name)
         if entry.is_link_or_device:
             raise Refusal(f"holds a link or a device ({entry.name[:80]!r})")
         _unpack(entry.content, budget, entry.name)

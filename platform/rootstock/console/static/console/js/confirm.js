@@ -1,12 +1,20 @@
 // Asks before what cannot be undone. `data-confirm` names the consequence, `data-confirm-title` the question and
-// `data-confirm-yes` the button; on a form or one of its buttons, or as hx-confirm on an htmx element.
+// `data-confirm-yes` the button; on a form or one of its buttons, or as hx-confirm on an htmx element. A form or button
+// with `data-confirm-reason` asks why too, and puts that into the form's field `reason`: "required" or "optional".
 function ask(source, text) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("[data-confirm-title]").textContent = source.dataset.confirmTitle ?? "Are you sure?";
   dialog.querySelector("[data-confirm-text]").textContent = text;
   dialog.querySelector("[data-confirm-yes]").textContent = source.dataset.confirmYes ?? "Yes";
+  const wanted = source.dataset.confirmReason ?? "";
+  const reason = dialog.querySelector("textarea");
+  dialog.querySelector("[data-confirm-reason]").hidden = !wanted;
+  dialog.querySelector("[data-confirm-optional]").hidden = wanted !== "optional";
+  reason.required = wanted === "required";
+  reason.value = "";
   dialog.returnValue = "no";
   dialog.showModal();
+  if (wanted) reason.focus();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
@@ -24,6 +32,7 @@ export function startConfirm() {
       event.preventDefault();
       event.stopPropagation();
       if (await ask(source, source.dataset.confirm)) {
+        if (source.dataset.confirmReason) form.elements.reason.value = document.getElementById("confirm-reason").value;
         agreed.add(form);
         form.requestSubmit(submitter);
         agreed.delete(form);

@@ -114,7 +114,7 @@ def test_unknown_adapters(world, reference, status) -> None:
 def test_any_bytes_are_accepted_or_refused_with_a_reason(content) -> None:
     rows, reasons = 0, []
     try:
-        rows = datasets.check_chat_stream(io.BytesIO(content))
+        rows = datasets.check_stream(io.BytesIO(content), "chat")
     except InvalidInput as refusal:
         reasons = refusal.errors
     assert (rows > 0) != bool(reasons)

@@ -1,4 +1,4 @@
-"""Base models, data sets and the adapters that organisations train."""
+"""Data sets, and the persons whom they hold."""
 
 from uuid import UUID
 
@@ -6,20 +6,6 @@ from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.files.models import StoredFile
-from rootstock.ids import uuid7
-from rootstock.jobs.models import Job
-
-
-class BaseModel(models.Model):
-    """A quantized base in Rootstock's format. Shared by all organisations."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(max_length=80)
-    fingerprint = models.CharField(max_length=64, unique=True)
-    bytes = models.PositiveBigIntegerField()
-    licence = models.CharField(max_length=80, blank=True)
-    source = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
 
 class Dataset(TenantModel):
@@ -30,6 +16,7 @@ class Dataset(TenantModel):
     sha256 = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     bytes = models.PositiveBigIntegerField()
+    is_test = models.BooleanField(default=False)  # a frozen test set: never trained on
     # null: uploaded before files were stored as such; the same upload again brings the content.
     file = models.ForeignKey(StoredFile, null=True, on_delete=models.PROTECT, related_name="datasets")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -56,26 +43,3 @@ class DatasetPerson(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["dataset", "subject"], name="one_person_once_in_a_dataset")
         ]
-
-
-class AdapterVersion(TenantModel):
-    """One immutable adapter, addressed as `name@digest[:12]`."""
-
-    name = models.CharField(max_length=64)
-    digest = models.CharField(max_length=64)
-    base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="adapters")
-    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="adapters")
-    dataset = models.ForeignKey(Dataset, null=True, on_delete=models.SET_NULL, related_name="adapters")
-    card = models.JSONField(default=dict)
-    bytes = models.PositiveBigIntegerField(default=0)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest")
-        ]
-
-    @property
-    def reference(self) -> str:
-        """How the version is addressed everywhere."""
-        return f"{self.name}@{self.digest[:12]}"

@@ -1,0 +1,33 @@
+"""Bases, data sets, adapters, and the aliases under which they are served."""
+
+from rootstock.registry.models.adapters import (
+    AdapterGrant,
+    AdapterUpload,
+    AdapterVersion,
+    BaseModel,
+    Evaluation,
+    Keep,
+    Origin,
+    UploadState,
+)
+from rootstock.registry.models.aliases import Alias, AliasMove, Change, Move, Promotion, ShadowTally
+from rootstock.registry.models.datasets import Dataset, DatasetPerson
+
+__all__ = [
+    "AdapterGrant",
+    "AdapterUpload",
+    "AdapterVersion",
+    "Alias",
+    "AliasMove",
+    "BaseModel",
+    "Change",
+    "Dataset",
+    "DatasetPerson",
+    "Evaluation",
+    "Keep",
+    "Move",
+    "Origin",
+    "Promotion",
+    "ShadowTally",
+    "UploadState",
+]

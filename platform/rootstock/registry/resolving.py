@@ -1,0 +1,56 @@
+"""What a name means now: an alias is resolved when a request is admitted, so that a move holds for all workers."""
+
+import hashlib
+from dataclasses import dataclass
+
+from rootstock.registry.base import base_card
+from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin
+
+
+@dataclass(slots=True, frozen=True)
+class Resolved:
+    """The version that answers one request, and the one whose answer is compared with it, unseen."""
+
+    alias: Alias
+    version: AdapterVersion
+    shadow: AdapterVersion | None
+
+
+def resolve(name: str, key: str) -> Resolved | None:
+    """What the alias `name` means for the request `key`; None when there is no such alias. Inside `tenant()`.
+
+    The same key gets the same version for as long as a canary lasts, also while its share grows.
+    """
+    rows = Alias.objects.select_related("current__base", "canary__base", "shadow__base")
+    alias = rows.filter(name=name).first()
+    if alias is None:
+        return None
+    version, shadow = alias.current, alias.shadow
+    if alias.canary and place(alias.canary, key) < alias.canary_share:
+        version = alias.canary
+    if shadow and (version != alias.current or place(shadow, key) >= alias.shadow_share):
+        shadow = None
+    return Resolved(alias, version, shadow)
+
+
+def place(version: AdapterVersion, key: str) -> float:
+    """Where a key lies among all, from 0 to 1, evenly, and otherwise for every version."""
+    digest = hashlib.sha256(f"{version.digest}\n{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def unfit(version: AdapterVersion) -> str:
+    """Why a version cannot be served; empty if it can. Inside `tenant()`."""
+    card = base_card()
+    if version.retired_at:
+        return "is retired"
+    if card is None or version.base.fingerprint != card.fingerprint:
+        return "was made for another base than the one served here"
+    if version.origin == Origin.SHARED and not _is_granted(version):
+        return "was taken back by the organisation that shared it"
+    return ""
+
+
+def _is_granted(version: AdapterVersion) -> bool:
+    given = AdapterGrant.objects.filter(to_id=version.organisation_id, digest=version.digest, revoked_at=None)
+    return given.exists()

@@ -1,0 +1,115 @@
+"""Writes on versions: where they are kept, and their retirement."""
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
+from rootstock.errors import Conflict, InvalidInput
+from rootstock.privacy.persons import name_of
+from rootstock.registry.aliases import reason_given
+from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
+from rootstock.registry.selectors import version_named
+from rootstock.webhooks.services import event_emit
+
+MIB = 2**20
+DESCRIBED = 2_000  # characters of each text
+
+
+def version_retire(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
+    """Serve a version no longer. Raises Conflict while an alias names it or a promotion of it is open."""
+    with tenant(organisation):
+        version = _locked(reference)
+        if version.retired_at:
+            raise Conflict(f"{version.reference} is retired already")
+        _refuse_in_use(version)
+        version.retired_at, version.retired_by = timezone.now(), name_of()
+        version.retired_because, version.keep = reason_given(reason), Keep.WHEN_ASKED
+        version.save(update_fields=["retired_at", "retired_by", "retired_because", "keep"])
+        _record(version, "retired", reason=version.retired_because)
+        event_emit(organisation=organisation, type="adapter.retired", data={"adapter": version.reference})
+    return version
+
+
+def version_restore(*, organisation: Organisation, reference: str, reason: str = "") -> AdapterVersion:
+    """Let a retired version be served again; why, where it is said, stays on the audit trail."""
+    with tenant(organisation):
+        version = _locked(reference)
+        if not version.retired_at:
+            raise Conflict(f"{version.reference} is not retired")
+        version.retired_at, version.retired_by, version.retired_because = None, "", ""
+        version.save(update_fields=["retired_at", "retired_by", "retired_because"])
+        _record(version, "restored", **({"reason": reason_given(reason)} if reason else {}))
+    return version
+
+
+def version_describe(
+    *, organisation: Organisation, reference: str, purpose: str, limits: str, licence: str
+) -> AdapterVersion:
+    """Say what a version is for, where it should not be used, and its licence. Its files stay as they are."""
+    told = {"purpose": purpose.strip(), "limits": limits.strip(), "licence": licence.strip()}
+    for name, text in told.items():
+        if len(text) > DESCRIBED:
+            raise InvalidInput.field(name, f"must have at most {DESCRIBED} characters")
+    with tenant(organisation):
+        version = _locked(reference)
+        version.card = version.card | told
+        version.save(update_fields=["card"])
+        _record(version, "described")
+    return version
+
+
+def version_keep(*, organisation: Organisation, reference: str, keep: str) -> AdapterVersion:
+    """Say where workers should keep a version's weights, whatever else is asked for."""
+    if keep not in Keep.values:
+        raise InvalidInput.field("keep", f"must be one of {', '.join(filter(None, Keep.values))}, or empty")
+    with tenant(organisation):
+        version = _locked(reference)
+        if version.retired_at and keep:
+            raise Conflict(f"{version.reference} is retired")
+        if keep:
+            _check_budget(version, keep)
+        version.keep = keep
+        version.save(update_fields=["keep"])
+        _record(version, "kept", keep=keep)
+    return version
+
+
+def _locked(reference: str) -> AdapterVersion:
+    found = version_named(reference, "adapter")
+    return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
+
+
+def _check_budget(version: AdapterVersion, keep: str) -> None:
+    """Raise Conflict when the organisation's kept adapters would take more than its share of a worker."""
+    others = AdapterVersion.objects.exclude(pk=version.pk).exclude(keep=Keep.WHEN_ASKED)
+    held = sum(others.values_list("bytes", flat=True)) + version.bytes
+    most = settings.ENGINE_ADAPTER_BYTES * settings.ENGINE_KEPT_SHARE // 100
+    if held > most:
+        raise Conflict(
+            f"kept adapters would take {held / MIB:,.1f} MiB, your organisation may have {most / MIB:,.1f}"
+        )
+    pinned = others.filter(keep=Keep.PINNED).count() + (keep == Keep.PINNED)
+    slots = max(1, settings.ENGINE_SLOTS * settings.ENGINE_KEPT_SHARE // 100)
+    if pinned > slots:
+        raise Conflict(f"your organisation may pin {slots} adapters; unpin another first")
+
+
+def _refuse_in_use(version: AdapterVersion) -> None:
+    used = Alias.objects.filter(Q(current=version) | Q(canary=version) | Q(shadow=version))
+    if alias := used.order_by("name").first():
+        raise Conflict(f"{alias.name} serves {version.reference}: move it first")
+    if Promotion.objects.filter(version=version, state=Promotion.State.OPEN).exists():
+        raise Conflict(f"a promotion of {version.reference} is open: decide on it first")
+
+
+def _record(version: AdapterVersion, done: str, **data: str) -> None:
+    audit_record(
+        organisation=version.organisation_id,
+        action=f"adapter.{done}",
+        object_type="adapter",
+        object_id=version.pk,
+        data={"adapter": version.reference, **data},
+    )

@@ -1,0 +1,217 @@
+"""Uploads that must be refused, made from a good adapter's folder; each with what its refusal has to say."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+FIRST = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+
+Change = Callable[[Path], None]
+Pack = Callable[[Path, Path], None]  # (an adapter's folder, the zip to write)
+
+
+def packed(folder: Path, archive: Path, top: str = "") -> None:
+    """An honest zip of the folder."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        for path in sorted(folder.iterdir()):
+            out.write(path, f"{top}{path.name}")
+
+
+def _with(name: str, content: bytes, mode: int = 0o644, **info: Any) -> Pack:
+    """A zip of the folder with one entry more."""
+
+    def pack(folder: Path, archive: Path) -> None:
+        packed(folder, archive)
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        for field, value in info.items():
+            setattr(entry, field, value)
+        with zipfile.ZipFile(archive, "a") as out:
+            out.writestr(entry, content)
+
+    return pack
+
+
+def _bomb(folder: Path, archive: Path) -> None:
+    """Weights of 640 MB in 3 MB."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        out.write(folder / CONFIG, CONFIG)
+        with out.open(WEIGHTS, "w") as weights:
+            zeros = bytes(16 << 20)
+            for _ in range(40):
+                weights.write(zeros)
+
+
+def _liar(folder: Path, archive: Path) -> None:
+    """The archive says that its configuration is short; what unpacks is 8 MB."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as out:
+        out.write(folder / WEIGHTS, WEIGHTS)
+        out.writestr(CONFIG, b" " * (8 << 20))
+    raw = bytearray(whole.getvalue())
+    at = raw.rfind(b"PK\x01\x02")  # the directory's last entry
+    raw[at + 24 : at + 28] = struct.pack("<I", 100)
+    archive.write_bytes(bytes(raw))
+
+
+def _many(folder: Path, archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w") as out:
+        for number in range(5_000):
+            out.writestr(f"{number}.json", "")
+
+
+def _config(**changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / CONFIG
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def _tensor(value: torch.Tensor | None, name: str = FIRST) -> Change:
+    def change(folder: Path) -> None:
+        tensors = {**load_file(folder / WEIGHTS), name: value}
+        save_file({key: tensor for key, tensor in tensors.items() if tensor is not None}, folder / WEIGHTS)
+
+    return change
+
+
+def _raw(edit: Callable[[bytes], bytes]) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / WEIGHTS
+        path.write_bytes(edit(path.read_bytes()))
+
+    return change
+
+
+def _header(edit: Callable[[dict[str, Any]], str]) -> Change:
+    """The same data under another header."""
+
+    def change(raw: bytes) -> bytes:
+        length = int.from_bytes(raw[:8], "little")
+        text = edit(json.loads(raw[8 : 8 + length])).encode()
+        return struct.pack("<Q", len(text)) + text + raw[8 + length :]
+
+    return _raw(change)
+
+
+def _overlapping(header: dict[str, Any]) -> str:
+    first, second, *_ = sorted(set(header) - {"__metadata__"}, key=lambda n: header[n]["data_offsets"])
+    width = header[second]["data_offsets"][1] - header[second]["data_offsets"][0]
+    start = header[first]["data_offsets"][0]
+    header[second]["data_offsets"] = [start, start + width]
+    return json.dumps(header)
+
+
+def _twice(header: dict[str, Any]) -> str:
+    name = min(set(header) - {"__metadata__"})
+    return f"{{{json.dumps(name)}: {json.dumps(header[name])}, {json.dumps(header)[1:]}"
+
+
+def _other_base(folder: Path) -> None:
+    path = folder / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "base_fingerprint": "0" * 64}))
+
+
+def _no_delta(folder: Path) -> None:
+    path = folder / WEIGHTS
+    save_file({name: t * 0 if "lora_B" in name else t for name, t in load_file(path).items()}, path)
+
+
+def _pickled(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes(pickle.dumps({"weights": list(range(1000))}))
+
+
+ONE = {"dtype": "F32", "shape": [], "data_offsets": [0, 0]}
+HUGE = {f"t{number}": ONE for number in range(100_000)}
+
+# what: (how it is packed, words of the refusal)
+ARCHIVES: dict[str, tuple[Pack, str]] = {
+    "zip slip": (_with("../evil.json", b"{}"), "'../evil.json': expected a path within the archive"),
+    "absolute path": (_with("/etc/passwd", b"x"), "'/etc/passwd': expected a path within the archive"),
+    "drive": (_with("C:evil.json", b"x"), "expected a path within the archive"),
+    "symlink": (
+        _with("card.json", b"/etc/passwd", stat.S_IFLNK | 0o777),
+        "'card.json': expected a plain file, found a link or a device",
+    ),
+    "device": (_with("head.safetensors", b"", stat.S_IFCHR | 0o666), "expected a plain file"),
+    "pickle": (_with("adapter_model.bin", b"x"), "'adapter_model.bin': pickled weights are not taken"),
+    "code": (_with("modeling.py", b"x"), "'modeling.py': unexpected file"),
+    "name twice": (_with(CONFIG, b"{}"), f"'{CONFIG}': the archive holds it twice"),
+    "deep": (_with("a/b/c.json", b"{}"), "'a/b/c.json': expected at the top of the archive or in one folder"),
+    "two folders": (_with("other/README.md", b""), "files lie in 2 folders"),
+    "bomb": (_bomb, f"{WEIGHTS}: 671088640 bytes, expected at most 536870912"),
+    "false size": (_liar, "not a readable zip archive"),
+    "many entries": (_many, "too many entries, expected at most 64"),
+}
+# what: (what is changed, the check that refuses, words of the refusal)
+FOLDERS: dict[str, tuple[Change, str, str]] = {
+    "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "files", f"{WEIGHTS}: file is missing"),
+    "renamed pickle": (_pickled, "tensors", f"{WEIGHTS}: not a safetensors file"),
+    "header of 100 MB": (
+        _raw(lambda raw: struct.pack("<Q", 100_000_000) + b"{" * 100_000_000),
+        "tensors",
+        "its header is 100000000 bytes, expected at most 2000000",
+    ),
+    "100,000 tensors": (
+        _raw(lambda raw: (text := json.dumps(HUGE).encode()) and struct.pack("<Q", len(text)) + text),
+        "tensors",
+        "expected at most 2000000",
+    ),
+    "10,000 tensors": (
+        _raw(
+            lambda raw: (
+                (text := json.dumps({f"t{n}": ONE for n in range(10_000)}).encode())
+                and struct.pack("<Q", len(text)) + text
+            )
+        ),
+        "tensors",
+        "10000 tensors, expected at most 8192",
+    ),
+    "overlapping offsets": (_header(_overlapping), "tensors", "overlaps the one before it"),
+    "tensor named twice": (_header(_twice), "tensors", "is named twice in the header"),
+    "truncated": (_raw(lambda raw: raw[:-100]), "tensors", "cut short"),
+    "bytes behind": (_raw(lambda raw: raw + bytes(8)), "tensors", "longer than its tensors"),
+    "rank 4096": (_config(r=4096), "configuration", "r is 4096, expected an integer from 1 to 64"),
+    "regex targets": (
+        _config(target_modules=".*proj"),
+        "configuration",
+        "target_modules is '.*proj', expected a list of names",
+    ),
+    "modules to save": (
+        _config(modules_to_save=["lm_head"]),
+        "configuration",
+        "modules_to_save is ['lm_head'], expected it unset",
+    ),
+    "auto mapping": (
+        _config(auto_mapping={"base_model_class": "os.system"}),
+        "configuration",
+        "auto_mapping is",
+    ),
+    "wrong base": (_other_base, "configuration", "base_fingerprint is 000000000000…, expected"),
+    "wrong shape": (_tensor(torch.zeros(8, 64)), "fit", "is of shape [8, 64], expected shape [8, 128]"),
+    "wrong type": (_tensor(torch.zeros(8, 128, dtype=torch.int8)), "fit", "is of type I8, expected"),
+    "missing tensor": (_tensor(None), "fit", f"tensor {FIRST} is missing"),
+    "another tensor": (_tensor(torch.zeros(3), "lm_head.weight"), "fit", "unexpected tensor lm_head.weight"),
+    "NaN": (_tensor(torch.full((8, 128), float("nan"))), "values", f"{FIRST} is not finite everywhere"),
+    "NaN in bfloat16": (
+        _tensor(torch.full((8, 128), float("nan"), dtype=torch.bfloat16)),
+        "values",
+        "is not finite everywhere",
+    ),
+    "infinity": (_tensor(torch.full((8, 128), float("inf")).half()), "values", "is not finite everywhere"),
+    "too large": (_tensor(torch.full((8, 128), 1e38)), "values", "is too large, expected at most 65504"),
+    "empty delta": (_no_delta, "values", "every product of lora_B and lora_A is zero"),
+}

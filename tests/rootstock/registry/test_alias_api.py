@@ -1,0 +1,95 @@
+"""Aliases and promotions over REST: from the request to the roll-back, and who may not."""
+
+from typing import Any
+
+import pytest
+
+NAME = "tone:production"
+AGREED = {"because": "I agree", "without_evaluation": True}
+BOTH = ("adapters:read", "adapters:write", "adapters:approve")
+
+
+@pytest.fixture
+def two_people(world: Any) -> Any:
+    """Keys of two people."""
+    from rootstock.accounts.models import Role
+    from rootstock.accounts.services import api_key_create
+    from tests.fixtures.world import Api
+
+    return [
+        Api(
+            api_key_create(organisation=world.organisation, name=user.username, scopes=BOTH, created_by=user)[
+                1
+            ]
+        )
+        for user in (world.owner, world.person(Role.ML_ENGINEER))
+    ]
+
+
+def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
+    first, second = two_people
+    one, two = make_version(), make_version()
+    for version in (one, two):
+        asked = first.post("/promotions", {"alias": NAME, "version": version.reference, "reason": "better"})
+        assert asked.status_code == 201, asked.content
+        path = f"/promotions/{asked.json()['id']}"
+        assert first.post(f"{path}/approve", {}).status_code == 403
+        assert second.post(f"{path}/approve", AGREED).json()["current"] == version.reference
+        assert first.get(path).json()["state"] == "approved"
+    assert first.post(f"/aliases/{NAME}/roll-back", {"reason": "rude"}).json()["current"] == one.reference
+    moves = first.get(f"/aliases/{NAME}/moves").json()["items"]
+    assert [move["move"] for move in moves] == ["roll_back", "serve", "serve"]
+    assert first.get("/aliases").json()["items"][0]["generation"] == 3
+    assert first.get("/promotions?state=open").json()["items"] == []
+
+
+def test_a_card_says_what_it_is_for(make_version: Any, two_people: Any) -> None:
+    api, one = two_people[0], make_version()
+    told = api.put(
+        f"/adapters/{one.reference}/card", {"purpose": "Answers", "limits": "No medical advice"}
+    ).json()
+    assert (told["card"]["purpose"], told["card"]["task"]) == ("Answers", "chat")
+    refused = api.put(f"/adapters/{one.reference}/card", {"limits": "x" * 2001})
+    assert [error["field"] for error in refused.json()["errors"]] == ["limits"]
+
+
+def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
+    api, one = two_people[0], make_version()
+    assert api.put(f"/adapters/{one.reference}/keep", {"keep": "pinned"}).json()["keep"] == "pinned"
+    told = api.post(f"/adapters/{one.reference}/retire", {"reason": "old"}).json()
+    assert (told["keep"], told["retired_because"]) == ("", "old")
+    assert api.put(f"/adapters/{one.reference}/keep", {"keep": "warm"}).status_code == 409
+    assert api.post(f"/adapters/{one.reference}/restore", {}).json()["retired_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"share": 2}, "share"),
+        ({"change": "burn"}, "change"),
+        ({"reason": ""}, "reason"),
+        ({"alias": "x"}, "alias"),
+        ({"version": "x"}, "version"),
+        ({"change": "canary", "share": 1}, "share"),
+    ],
+)
+def test_a_bad_request_names_the_field(
+    make_version: Any, two_people: Any, body: dict[str, Any], field: str
+) -> None:
+    good = {"alias": NAME, "version": make_version().reference, "reason": "better"}
+    refused = two_people[0].post("/promotions", good | body)
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == [field]
+
+
+def test_it_is_private(world: Any, make_version: Any, two_people: Any) -> None:
+    first, second = two_people
+    asked = first.post(
+        "/promotions", {"alias": NAME, "version": make_version().reference, "reason": "better"}
+    )
+    path = f"/promotions/{asked.json()['id']}"
+    world.assert_private(f"/api/v1{path}", "adapters:read")
+    second.post(f"{path}/approve", AGREED)
+    world.assert_private(f"/api/v1/aliases/{NAME}", "adapters:read")
+    only_asks = world.api("adapters:read", "adapters:write")
+    assert only_asks.post(f"/aliases/{NAME}/roll-back", {"reason": "x"}).status_code == 403

@@ -1,0 +1,93 @@
+"""A worker keeps what the registry wishes: pinned, warm before an alias moves, gone once retired."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rootstock.registry import aliases, versions
+from rootstock.registry.services import adapter_register
+from tests.fixtures.adapters import adapter_in
+from tests.rootstock.registry.conftest import as_person
+from workers.engine.local import LocalEngine
+from workers.residency import Keeper
+
+
+@pytest.fixture(scope="module")
+def engine(base: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine(base, threads=1, slots=3)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def keeper(engine: LocalEngine) -> Iterator[Keeper]:
+    yield Keeper(engine, set())
+    for one in engine.adapters():
+        engine.unload(one.adapter)
+
+
+@pytest.fixture
+def make(world: Any, base: Path, tmp_path: Path, settings: Any) -> Any:
+    settings.ENGINE_KEPT_SHARE = 100
+
+    def make(seed: int) -> str:
+        folder = adapter_in(tmp_path / str(seed), seed)
+        return adapter_register(organisation=world.organisation, folder=folder, job_id=None).reference
+
+    return make
+
+
+def held(engine: LocalEngine, *made: str) -> dict[str, bool]:
+    """Those of the adapters that the engine has, and whether they are pinned. Others' may be there too."""
+    return {one.adapter: one.pinned for one in engine.adapters() if one.adapter in made}
+
+
+def test_it_works(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
+    one, two = make(11), make(12)
+    keeper.look()
+    assert held(engine, one, two) == {}
+    versions.version_keep(organisation=world.organisation, reference=one, keep="pinned")
+    versions.version_keep(organisation=world.organisation, reference=two, keep="warm")
+    keeper.look()
+    assert held(engine, one, two) == {one: True, two: False}
+    assert {each.tier for each in engine.adapters() if each.adapter in (one, two)} == {"memory"}
+    versions.version_keep(organisation=world.organisation, reference=one, keep="")
+    keeper.look()
+    assert held(engine, one, two) == {one: False, two: False}
+
+
+def test_an_open_promotion_warms_it(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
+    one = make(13)
+    with as_person(world.owner):
+        aliases.promotion_request(
+            organisation=world.organisation,
+            alias="brought:production",
+            reference=one,
+            change="serve",
+            reason="new",
+        )
+    keeper.look()
+    assert held(engine, one) == {one: False}
+
+
+def test_what_is_retired_is_unloaded(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
+    one = make(14)
+    versions.version_keep(organisation=world.organisation, reference=one, keep="pinned")
+    keeper.look()
+    versions.version_retire(organisation=world.organisation, reference=one, reason="old")
+    keeper.look()
+    assert held(engine, one) == {}
+
+
+def test_what_cannot_be_kept_harms_nothing_else(
+    world: Any, engine: LocalEngine, keeper: Keeper, make: Any
+) -> None:
+    """Three slots hold two pinned ones; the third is refused, and told once."""
+    made = [make(seed) for seed in (15, 16, 17)]
+    for reference in made:
+        versions.version_keep(organisation=world.organisation, reference=reference, keep="pinned")
+    keeper.look()
+    keeper.look()
+    assert sorted(held(engine, *made).values()) == [False, True, True]

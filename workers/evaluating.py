@@ -1,0 +1,84 @@
+"""What the registry asks of a worker to measure an adapter: its answers to a test set's examples, as it serves them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from rootstock.errors import Busy, DeadlineExceeded, DomainError, InvalidInput
+from workers.engine.protocol import Call, Engine, EngineBusy, EngineError, EngineTimeout, Priority, Sampling
+from workers.gateway_forms import adapter_of
+from workers.handlers import LaneRequest
+from workers.runtime import Runtime
+
+HALF = 0.5  # the threshold of a label that has none of its own
+
+
+class EvaluateHandler:
+    """Payload {task, adapter, example, max_tokens} -> {answer}: a text, labels, or spans [start, end, label].
+
+    `adapter` may be empty for chat alone: the base's own answer. Waits behind everything else on the engine.
+    """
+
+    def load(self, runtime: Runtime) -> None:
+        """Keep the runtime."""
+        self._runtime = runtime
+
+    def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
+        """One call of the engine for each organisation, task and adapter among the requests."""
+        groups = defaultdict[tuple[UUID, str, str], list[int]](list)
+        for at, request in enumerate(batch):
+            groups[request.organisation_id, request.payload["task"], request.payload["adapter"]].append(at)
+        answers: dict[int, dict[str, Any] | DomainError] = {}
+        for (owner, task, reference), members in groups.items():
+            told = self._answers(owner, task, reference, [batch[at] for at in members])
+            answers |= zip(members, told, strict=True)
+        return [answers[at] for at in range(len(batch))]
+
+    def _answers(
+        self, owner: UUID, task: str, reference: str, requests: list[LaneRequest]
+    ) -> Sequence[dict[str, Any] | DomainError]:
+        call = Call(str(owner), Priority.EVALUATION, max(request.deadline for request in requests))
+        try:
+            adapter = adapter_of(self._runtime, owner, reference)
+            answered = ANSWERS[task](self._runtime.engine, adapter or "", requests, call)
+            return [{"answer": answer} for answer in answered]
+        except EngineTimeout:
+            return [DeadlineExceeded("the examples were not read in time", retry_after=1) for _ in requests]
+        except EngineBusy:
+            return [Busy("the engine's queue is full", retry_after=2) for _ in requests]
+        except (EngineError, ValueError) as error:
+            return [InvalidInput.field("example", str(error)) for _ in requests]
+        except DomainError as error:
+            return [error for _ in requests]
+
+
+def _texts(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call) -> list[Any]:
+    """Greedy answers, all of them written at once."""
+    writing = [
+        engine.generate(
+            request.payload["example"]["messages"], Sampling(max_tokens=request.payload["max_tokens"]),
+            adapter or None, call,
+        )
+        for request in requests
+    ]  # fmt: skip
+    return ["".join(chunk.text for chunk in chunks) for chunks in writing]
+
+
+def _labels(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call) -> list[Any]:
+    """Those over their thresholds, or the likeliest one where the adapter gives exactly one."""
+    card = engine.card(adapter)
+    found = engine.classify([request.payload["example"]["text"] for request in requests], adapter, call)
+    if not card.multi_label:
+        return [[max(one, key=one.__getitem__)] for one in found]
+    return [
+        [label for label, value in one.items() if value > card.thresholds.get(label, HALF)] for one in found
+    ]
+
+
+def _spans(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call) -> list[Any]:
+    found = engine.tag([request.payload["example"]["text"] for request in requests], adapter, call)
+    return [[[span.start, span.end, span.label] for span in spans] for spans in found]
+
+
+ANSWERS = {"chat": _texts, "classification": _labels, "tagging": _spans}
