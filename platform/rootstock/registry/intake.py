@@ -41,15 +41,23 @@ def intake(job: JobHandle) -> dict[str, Any]:
     with tenant(job.organisation):
         upload = upload_checking(UUID(job.params["upload"]))
     with scratch_folder(Path(settings.ADAPTERS_DIR), SCRATCH) as scratch:
-        checks = list[Outcome]()
-        for outcome in _checks(job, upload, scratch):
-            checks.append(outcome)
-            with job.fenced():
-                AdapterUpload.objects.filter(pk=upload.pk).update(checks=checks)
-            job.progress(len(checks), len(CHECKS), f"{outcome['check']}: {outcome['text']}")
-            if not outcome["passed"]:
-                return _refused(job, upload, checks)
-        return _taken(job, upload, checks, scratch / "adapter")
+        checks = _made(job, upload, scratch)
+        if checks[-1]["passed"]:
+            return _taken(job, upload, checks, scratch / "adapter")
+    return _refused(job, upload, checks)  # once nothing of it is left
+
+
+def _made(job: JobHandle, upload: AdapterUpload, scratch: Path) -> list[Outcome]:
+    """What the checks said, as far as the first that refuses; told as they come."""
+    checks = list[Outcome]()
+    for outcome in _checks(job, upload, scratch):
+        checks.append(outcome)
+        with job.fenced():
+            AdapterUpload.objects.filter(pk=upload.pk).update(checks=checks)
+        job.progress(len(checks), len(CHECKS), f"{outcome['check']}: {outcome['text']}")
+        if not outcome["passed"]:
+            break
+    return checks
 
 
 def _checks(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Iterator[Outcome]:

@@ -89,10 +89,13 @@ export function zoned(section, take) {
   section.querySelector("[data-upload-drop]").hidden = false;
   section.querySelector("[data-upload-choose]").classList.add("btn");
   input.classList.add("visually-hidden");
-  input.addEventListener("change", () => {
-    take([...input.files]);
+  const chosen = () => {
+    const files = [...input.files];
     input.value = "";
-  });
+    if (files.length) take(files);
+  };
+  input.addEventListener("change", chosen);
+  chosen(); // what was chosen before this module had come
   for (const name of ["dragenter", "dragover"]) {
     zone.addEventListener(name, (event) => {
       event.preventDefault();
