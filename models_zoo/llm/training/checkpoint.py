@@ -155,6 +155,8 @@ def moments_of(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -
     found: list[tuple[Tensor, Tensor]] = []
     for parameter in parameters:
         own: dict[str, Any] = optimizer.state.get(parameter, {})
-        zero = torch.zeros_like(parameter)
-        found.append((own.get("exp_avg", zero), own.get("exp_avg_sq", zero)))
+        first, second = (
+            own[name] if own else torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")
+        )
+        found.append((first, second))
     return found

@@ -73,10 +73,11 @@ class TrainEvent:
     resumed     step, steps, epoch: a run that was killed goes on behind this step
     step        step, steps, epoch, loss, learning_rate, tokens_per_second
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
+    log         text: something for whoever follows the run
     done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts)
     """
 
-    kind: Literal["resumed", "step", "evaluation", "done"]
+    kind: Literal["resumed", "step", "evaluation", "log", "done"]
     step: int
     steps: int
     epoch: float = 0.0
@@ -88,6 +89,7 @@ class TrainEvent:
     folder: Path | None = None
     digest: str | None = None
     seconds: float | None = None
+    text: str | None = None
 
 
 def read_spec(path: Path) -> TrainSpec:
