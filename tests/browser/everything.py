@@ -114,8 +114,13 @@ def trainings(world: World) -> dict[str, str]:
     from tests.fixtures.trainings import dataset_row, training_row
 
     dataset = dataset_row(world)
-    one, other = (training_row(world, dataset, rank=rank, speed=speed) for rank, speed in ((8, 1.0), (4, 0.4)))
-    return {"training": f"/adaptation/{one.pk}/", "compared": f"/adaptation/compare/?run={one.pk}&run={other.pk}"}
+    one, other = (
+        training_row(world, dataset, rank=rank, speed=speed) for rank, speed in ((8, 1.0), (4, 0.4))
+    )
+    return {
+        "training": f"/adaptation/{one.pk}/",
+        "compared": f"/adaptation/compare/?run={one.pk}&run={other.pk}",
+    }
 
 
 def webhooks(world: World) -> dict[str, str]:
