@@ -131,7 +131,7 @@ def test_it_begins_from_what_the_base_was_made_from(base: TinyBase, tmp_path: Pa
     [
         (
             {"memory": 1_000_000},
-            r"full fine-tuning of tiny needs .* MB of memory on cpu \(0\.5 million parameters",
+            r"full fine-tuning of tiny needs .* MB of memory on cpu, 1\.0 MB are free: 0\.\d million",
         ),
         ({"memory": 1_000_000, "recipe": "distil"}, "distillation of tiny needs"),
         ({"evaluation": None}, "evaluation is missing"),
