@@ -37,9 +37,10 @@ from models_zoo.llm.training.checkpoint import (
 from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.data import Example, batches, encode_examples, labels_in, read_rows
 from models_zoo.llm.training.pause import NEVER, Pause
+from models_zoo.llm.training.roles import Task, Trainee
 from models_zoo.llm.training.save import save_adapter
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec, spec_record
-from models_zoo.llm.training.tasks import Student, TrainingTask, build_task
+from models_zoo.llm.training.tasks import Student, build_task
 
 LOWEST_RATE = 0.02  # of the learning rate, where the cosine ends
 
@@ -102,14 +103,14 @@ class Trainer:
     began: by `time.perf_counter`, when the run would have begun had it never been cut off.
     """
 
-    def __init__(self, spec: TrainSpec, student: Student, task: TrainingTask, data: DataSets) -> None:
+    def __init__(self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets) -> None:
         self.began = time.perf_counter()
         self.spec, self.student, self.task, self.data = spec, student, task, data
         self.per_epoch = math.ceil(math.ceil(len(data.train) / spec.batch_size) / spec.accumulation)
         planned = max(1, round(spec.epochs * self.per_epoch))
         self.steps = planned if spec.max_steps is None else min(planned, spec.max_steps)
         self.step = 0
-        self._optimizer = _optimizer(spec, student)
+        self._optimizer = torch.optim.AdamW(student.groups(spec), weight_decay=spec.weight_decay, fused=True)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._rate)
         self._best: float | None = None
         self._best_metrics: dict[str, float] = {}
@@ -123,6 +124,11 @@ class Trainer:
         state = load_state(path, identity)
         if state is not None:
             self._go_on(state)
+
+    def save(self) -> None:
+        """Write the run's state, if it is to be kept."""
+        if self._checkpoint is not None:
+            save_state(*self._checkpoint, self._state())
 
     @property
     def epoch(self) -> float:
@@ -143,8 +149,8 @@ class Trainer:
             yield self._train(micro_batches)
             if self._evaluation_is_due():
                 yield self._evaluate()
-            if self._checkpoint is not None and time.monotonic() - written >= self.spec.checkpoint_s:
-                save_state(*self._checkpoint, self._state())
+            if time.monotonic() - written >= self.spec.checkpoint_s:
+                self.save()
                 written = time.monotonic()
 
     def final_metrics(self) -> dict[str, float]:
@@ -193,7 +199,7 @@ class Trainer:
         )
 
     def _update(self) -> None:
-        torch.nn.utils.clip_grad_norm_(_parameters(self.student), self.spec.clip)
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.spec.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
@@ -208,7 +214,7 @@ class Trainer:
         best = self._best is None or metrics["score"] >= self._best  # of equals the longest trained
         if best:
             self._best, self._best_metrics = metrics["score"], metrics
-            self._best_state = [parameter.detach().clone() for parameter in _parameters(self.student)]
+            self._best_state = [parameter.detach().clone() for parameter in self.student.parameters()]
             self._best_thresholds = dict(self.task.thresholds)
         return TrainEvent("evaluation", self.step, self.steps, self.epoch, metrics=metrics, best=best)
 
@@ -220,11 +226,11 @@ class Trainer:
         return metrics
 
     def _restore(self) -> None:
-        _copy(self._best_state, _parameters(self.student))
+        _copy(self._best_state, self.student.parameters())
         self.task.thresholds = self._best_thresholds
 
     def _state(self) -> State:
-        parameters = _parameters(self.student)
+        parameters = self.student.parameters()
         return State(
             step=self.step,
             parameters=list(parameters),
@@ -240,8 +246,8 @@ class Trainer:
     def _go_on(self, state: State) -> None:
         self.step = state.step
         self.began -= state.seconds
-        _copy(state.parameters, _parameters(self.student))
-        restore_optimizer(self._optimizer, _parameters(self.student), state)
+        _copy(state.parameters, self.student.parameters())
+        restore_optimizer(self._optimizer, self.student.parameters(), state)
         self._schedule.last_epoch = state.step
         for group, rate in zip(self._optimizer.param_groups, self._schedule.base_lrs, strict=True):
             group["lr"] = rate * self._rate(state.step)
@@ -256,22 +262,10 @@ class Trainer:
         return warm * max(LOWEST_RATE, cosine)
 
 
-def _parameters(student: Student) -> list[torch.nn.Parameter]:
-    head = [] if student.head is None else list(student.head.parameters())
-    return [*student.lora.parameters(), *head]
-
-
 def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
     with torch.no_grad():
         for old, new in zip(target, source, strict=True):
             old.copy_(new)
-
-
-def _optimizer(spec: TrainSpec, student: Student) -> torch.optim.AdamW:
-    groups = [{"params": list(student.lora.parameters()), "lr": spec.learning_rate}]
-    if student.head is not None:
-        groups.append({"params": list(student.head.parameters()), "lr": spec.head_learning_rate})
-    return torch.optim.AdamW(groups, weight_decay=spec.weight_decay, fused=True)
 
 
 def _read_data(spec: TrainSpec, tokenizer: ChatTokenizer) -> tuple[tuple[str, ...], DataSets]:

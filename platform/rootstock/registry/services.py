@@ -1,4 +1,4 @@
-"""Writes: training jobs, the adapters they make."""
+"""Writes: the adapters that trainings make."""
 
 from pathlib import Path
 from typing import Any
@@ -13,55 +13,16 @@ from models_zoo.llm.card import (
     adapter_digest,
     read_adapter_card,
 )
-from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import Conflict, InvalidInput, NotFound, Unavailable
+from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job
-from rootstock.jobs.services import job_create
 from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.contents import adapter_store
-from rootstock.registry.datasets.services import dataset_file
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
-from rootstock.registry.names import check_name
 from rootstock.webhooks.services import event_emit
-
-
-def adapter_train(
-    *,
-    organisation: Organisation,
-    name: str,
-    dataset_id: UUID,
-    settings_: dict[str, Any],
-    created_by: User | None = None,
-) -> Job:
-    """Queue the training of an adapter on a data set of the organisation."""
-    check_name(name)
-    if base_card() is None:
-        raise Unavailable("no base model has been converted yet", retry_after=5)
-    with tenant(organisation):
-        dataset = Dataset.objects.filter(pk=dataset_id).first()
-        if dataset is None:
-            raise NotFound("dataset_id: no such data set")
-        if dataset.is_test or dataset.task != "chat":
-            use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
-            raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
-        dataset_file(dataset)
-        job = job_create(
-            organisation=organisation,
-            kind="adapters.train",
-            params={"name": name, "dataset": str(dataset.pk), "settings": settings_},
-            created_by=created_by,
-        )
-        audit_record(
-            organisation=organisation,
-            action="adapter.training_started",
-            object_type="job",
-            object_id=job.pk,
-            data={"adapter": name, "dataset": dataset.pk, "settings": settings_},
-        )
-    return job
 
 
 def adapter_register(
