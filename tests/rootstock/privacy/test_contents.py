@@ -24,8 +24,8 @@ from rootstock.jobs.models import Job
 from rootstock.privacy.models import SubjectKey
 from rootstock.privacy.retention import retention_enforce
 from rootstock.privacy.streams import PIECE
-from rootstock.registry import services
 from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.datasets import services
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.services import adapter_register
 from tests.fixtures.jobs import run_job
