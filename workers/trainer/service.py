@@ -14,9 +14,10 @@ from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
+from rootstock.registry.datasets.services import dataset_copy
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import dataset_get
-from rootstock.registry.services import adapter_register, dataset_copy
+from rootstock.registry.services import adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
 from workers.trainer.resuming import checkpoint_of

@@ -42,7 +42,6 @@ class BaseOut(Schema):
     lineage: list[LineageOut]
 
 
-@router.get("/models", response=list[BaseOut], auth=scope("adapters:read"), deprecated=True)
 @router.get("/bases", response=list[BaseOut], auth=scope("adapters:read"))
 def list_bases(request: ApiRequest) -> list[BaseModel]:
     """Bases that were served here, and those that your organisation trained, newest first."""
@@ -53,3 +52,9 @@ def list_bases(request: ApiRequest) -> list[BaseModel]:
 def get_base(request: ApiRequest, base_id: UUID) -> BaseModel:
     """One of them."""
     return trained_bases.base_get(organisation=request.auth.organisation, base_id=base_id)
+
+
+@router.get("/models", response=list[BaseOut], auth=scope("adapters:read"))
+def list_models(request: ApiRequest) -> list[BaseModel]:
+    """`/bases` under its first name."""
+    return trained_bases.bases(organisation=request.auth.organisation)
