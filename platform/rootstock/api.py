@@ -12,6 +12,7 @@ from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.adaptation.api import router as adaptation_router
+from rootstock.adaptation.base_api import router as base_training_router
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.conventions import establish
@@ -161,6 +162,7 @@ for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
 api.add_router("", upload_router)  # these three before `/adapters/{reference}`
 api.add_router("", adaptation_router)
+api.add_router("", base_training_router)
 api.add_router("", grant_router)
 api.add_router("", registry_router)
 api.add_router("", base_router)

@@ -12,7 +12,7 @@ from rootstock.jobs.models import Job
 from rootstock.jobs.running import JobHandle
 from tests.fixtures.jobs import run_job
 from workers.trainer.child import Child
-from workers.trainer.service import _follow
+from workers.trainer.service import follow
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def after(job: Job, spec: Path, *, kill: bool, kind: type[Child] = Child) -> Job
         with kind(spec) as child:
             if kill:
                 os.kill(child._process.pid, signal.SIGKILL)
-            return _follow(handle, child)
+            return follow(handle, child)
 
     run_job(job.organisation_id, job.pk, function)
     return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))

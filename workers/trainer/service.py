@@ -27,7 +27,7 @@ SCRATCH = ".training-"
 
 
 class TrainingFailed(DomainError):
-    """The training process ended without an adapter."""
+    """The training process ended without a result."""
 
     code = "training_failed"
 
@@ -45,7 +45,7 @@ def train(job: JobHandle) -> dict[str, Any]:
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
         with Child(spec, _offers(), settings.BASE_WAIT_S) as child:
             job.stop_with(child.end)
-            done = _follow(job, child)
+            done = follow(job, child)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
             result |= {
@@ -66,19 +66,20 @@ def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
         "task": "chat",
         "train": str(data),
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
-        "device": _device(),
+        "device": device(),
         "data_note": {"dataset": dataset.name, "sha256": dataset.sha256, "rows": dataset.rows},
         **job.params["settings"],
     }
 
 
-def _device() -> str:
+def device() -> str:
+    """What trainings run on here."""
     return os.environ.get("ROOTSTOCK_DEVICE", "cpu")
 
 
 def _offers() -> Path | None:
     """Where workers offer their base; on a CPU all map the same file, and need no offer."""
-    return settings.RUN_DIR if _device().startswith("cuda") else None
+    return settings.RUN_DIR if device().startswith("cuda") else None
 
 
 def _loads() -> list[Load] | None:
@@ -86,7 +87,8 @@ def _loads() -> list[Load] | None:
     return loads_of([worker.engine for worker in health.workers]) if health.reachable else None
 
 
-def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
+def follow(job: JobHandle, child: Child) -> dict[str, Any]:
+    """Tell the job what the child tells, until it has ended; what it made. Raises WorkerLost or TrainingFailed."""
     done: dict[str, Any] = {}
     pace = Pacer(_loads, child.allow)
     for event in child.events():
@@ -95,7 +97,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if event is None:
             continue
         kind = event.pop("kind")
-        if kind == "base":
+        if kind in ("base", "log"):
             job.log(event["text"])
             continue
         told = {k: v for k, v in event.items() if k != "folder" and v not in (None, {}, False)}

@@ -35,7 +35,13 @@ class Lineage:
 
 
 def trained_base_register(
-    *, organisation: Organisation, name: str, target: Path, files: dict[str, str], bytes_: int, lineage: Lineage
+    *,
+    organisation: Organisation,
+    name: str,
+    target: Path,
+    files: dict[str, str],
+    bytes_: int,
+    lineage: Lineage,
 ) -> TrainedBase:
     """Take a base whose files are stored into the registry. The same content again gives the row that is there.
 
@@ -106,6 +112,12 @@ def trained_base_named(*, organisation: Organisation | UUID, reference: str) -> 
     if found is None:
         raise NotFound(f"base: your organisation has trained no base {reference}")
     return found
+
+
+def lineage_with(*, organisation: Organisation | UUID, fingerprint: str) -> TrainedBase | None:
+    """The organisation's training that made exactly this base."""
+    with tenant(organisation):
+        return TrainedBase.objects.select_related("base").filter(base__fingerprint=fingerprint).first()
 
 
 def trained_base_of_any(reference: str) -> TrainedBase | None:

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from rootstock.registry.pages import bases, board, comparing, data, listing, promotions, residency, sharing, version
+from rootstock.registry.pages import (
+    bases,
+    board,
+    comparing,
+    data,
+    listing,
+    promotions,
+    residency,
+    sharing,
+    version,
+)
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
