@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from rootstock.adaptation.results import results_keep
 from rootstock.errors import DomainError
 from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
@@ -45,6 +46,7 @@ def train(job: JobHandle) -> dict[str, Any]:
         with Child(spec, _offers(), settings.BASE_WAIT_S) as child:
             job.stop_with(child.end)
             done = _follow(job, child)
+        results_keep(job)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
             result |= {

@@ -14,6 +14,7 @@ from rootstock.registry.models import Dataset
 from rootstock.registry.services import check_name, dataset_file
 
 KIND = "adapters.train"
+RESULTS = "metrics.csv"  # the file of a training's figures
 
 
 def adapter_train(
