@@ -5,14 +5,10 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from rootstock.gateway.schemas import Strict
+
 Auto = Literal["auto"]
 Word = Annotated[str, Field(max_length=512)]
-
-
-class Strict(Schema):
-    """Unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Hyperparameters(Strict):
@@ -138,7 +134,7 @@ class FineTuningJob(Schema):
     method: dict[str, Any]
     seed: int
     trained_tokens: int | None
-    integrations: list[str] = []
+    integrations: list[dict[str, Any]] = []
     metadata: dict[str, str] | None
 
 
