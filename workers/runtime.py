@@ -24,7 +24,7 @@ from rootstock.errors import Unavailable
 from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
 from rootstock.registry.contents import adapter_fetch
-from rootstock.registry.selectors import adapter_by_reference
+from rootstock.registry.resolving import version_to_serve
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
@@ -102,8 +102,11 @@ class Runtime:
             self._engine.close()
 
     def adapter(self, organisation_id: UUID, reference: str) -> str:
-        """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with."""
-        version = adapter_by_reference(organisation=organisation_id, reference=reference)
+        """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with.
+
+        Raises InvalidInput or NotFound for one that is retired, taken back, of another base, or not there.
+        """
+        version = version_to_serve(organisation=organisation_id, reference=reference)
         return self._ensure_loaded(reference, adapter_fetch(organisation_id, version.digest))
 
     def shipped_adapter(self, name: str, folder: Path) -> str:

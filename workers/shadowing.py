@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import Error as DatabaseError
 
 from models_zoo.llm.scores import answer_scores
-from rootstock.errors import DomainError
+from rootstock.errors import AWAY, DomainError
 from rootstock.lanes.streams import release_connection
 from rootstock.registry.shadows import Compared, shadow_tally
 from workers.engine.protocol import Call, EngineError, Priority, Sampling
@@ -61,7 +61,7 @@ class Shadows:
                 organisation=answered.owner, alias=answered.alias, versions=(answered.version, answered.shadow),
                 compared=self._compared(answered),
             )  # fmt: skip
-        except DatabaseError as error:
+        except (DatabaseError, *AWAY) as error:
             log.warning("a shadow's comparison was not kept: %s", type(error).__name__)
         finally:
             release_connection()

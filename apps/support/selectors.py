@@ -14,7 +14,7 @@ from rootstock.paging import take_page
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.indexes import normal_form
 from rootstock.privacy.subjects import subject_find
-from rootstock.registry.selectors import adapter_by_reference
+from rootstock.registry.resolving import version_to_serve
 
 # More turns than this never fit the token budget anyway.
 CONTEXT_TURNS = 60
@@ -147,8 +147,8 @@ def last_number(conversation: Conversation) -> int:
 def adapter_reference(organisation: Organisation | UUID, reference: str) -> str:
     """The adapter that answers, as `name@digest`; empty stays empty and means the base model.
 
-    Raises InvalidInput or NotFound naming `adapter`: an unknown one never falls back to the base.
+    Raises InvalidInput or NotFound naming `adapter`: an unknown or retired one never falls back to the base.
     """
     if not reference:
         return ""
-    return adapter_by_reference(organisation=organisation, reference=reference).reference
+    return version_to_serve(organisation=organisation, reference=reference).reference

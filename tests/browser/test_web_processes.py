@@ -17,13 +17,16 @@ def _total(web_url: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in counts)
 
 
+def _command(process: psutil.Process) -> str:
+    """Empty for one that has just ended."""
+    return " ".join(process.as_dict(["cmdline"])["cmdline"] or [])
+
+
 def test_whichever_process_is_asked_tells_of_all(web_url):
     port = web_url.rsplit(":", 1)[1]
-    [web] = [p for p in psutil.Process().children() if port in p.cmdline()]
-    assert (
-        len([p for p in web.children() if "resource_tracker" not in " ".join(p.cmdline())])
-        == stack.web_processes()
-    )
+    [web] = [process for process in psutil.Process().children() if port in _command(process)]
+    answering = [process for process in web.children() if "resource_tracker" not in _command(process)]
+    assert len(answering) == stack.web_processes()
     before = _total(web_url)
     for _ in range(20):  # each on a connection of its own, so that both processes answer some
         assert httpx.get(f"{web_url}/api/v1/jobs").status_code == 401

@@ -9,6 +9,10 @@ import pytest
 import torch
 from django.core.exceptions import ImproperlyConfigured
 
+from rootstock.errors import InvalidInput
+from rootstock.registry.services import adapter_register
+from rootstock.registry.versions import version_retire
+from tests.fixtures.adapters import adapter_in
 from workers.runtime import Runtime, _device
 
 
@@ -47,6 +51,16 @@ def test_a_request_for_one_adapter_does_not_wait_for_another_to_be_read(loading:
         assert [one.result(5) for one in first] == ["new", "new"]
     assert engine.most == 1  # the second waited for the first
     assert not runtime._loading  # nothing is kept of adapters that are there
+
+
+def test_what_is_retired_is_not_read_for_a_request(
+    world: Any, base: Path, tmp_path: Path, loading: tuple[Any, Loading]
+) -> None:
+    made = adapter_register(organisation=world.organisation, folder=adapter_in(tmp_path / "a"), job_id=None)
+    assert loading[0].adapter(world.organisation.pk, made.reference) == made.reference
+    version_retire(organisation=world.organisation, reference=made.reference, reason="old")
+    with pytest.raises(InvalidInput, match=r"^adapter: .* is retired$"):
+        loading[0].adapter(world.organisation.pk, made.reference)
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1", "cuda:x", "gpu", "meta", ""])

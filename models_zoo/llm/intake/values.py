@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,43 +17,26 @@ from models_zoo.llm.tensor_header import ITEM_BYTES, TensorEntry
 PIECE = 1 << 20  # values at once: 4 MB as float32
 
 
-@dataclass(slots=True, frozen=True)
-class Extent:
-    """What is known of a tensor's values: the largest absolute one, NaN or infinity if any is."""
-
-    largest: float
-
-    @property
-    def is_finite(self) -> bool:
-        """No value is NaN or infinite."""
-        return math.isfinite(self.largest)
-
-
 def check_values(folder: Path, plan: AdapterPlan) -> str:
     """Look at every value of the adapter in `folder`; returns what was found, in a few words.
 
     Raises `AdapterError` naming the tensor that is not finite or too large, or when every product is zero.
     """
     path = folder / ADAPTER_FILE
-    extents = _extents(path, plan)
-    _check_sizes(path, plan, extents)
-    if not any(extents[a].largest and extents[b].largest for a, b in _pairs(plan)):
+    largest = {name: _largest_of(path, name, entry) for name, entry in plan.lora.items()}
+    _check_sizes(path, plan, largest)
+    if not any(largest[a] and largest[b] for a, b in _pairs(plan)):
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
-    if plan.head:
-        for name, entry in plan.head.items():
-            _extent_of(folder / HEAD_FILE, name, entry)
+    for name, entry in plan.head.items():
+        _largest_of(folder / HEAD_FILE, name, entry)
     values = sum(math.prod(entry.shape) for entry in (*plan.lora.values(), *plan.head.values()))
     return f"{values:,} values, all finite"
 
 
-def _extents(path: Path, plan: AdapterPlan) -> dict[str, Extent]:
-    return {name: _extent_of(path, name, entry) for name, entry in plan.lora.items()}
-
-
-def _check_sizes(path: Path, plan: AdapterPlan, extents: dict[str, Extent]) -> None:
+def _check_sizes(path: Path, plan: AdapterPlan, largest: Mapping[str, float]) -> None:
     for pair in _pairs(plan):
         for name, scale in zip(pair, (1.0, plan.config.scale), strict=True):
-            small = extents[name].largest * scale <= LARGEST
+            small = largest[name] * scale <= LARGEST
             times = " times lora_alpha / r" if scale != 1.0 else ""
             require(path, f"{name}{times}", "too large", small, f"at most {LARGEST:g} everywhere")
 
@@ -66,12 +48,11 @@ def _pairs(plan: AdapterPlan) -> Iterator[tuple[str, str]]:
             yield f"{name}.lora_A.weight", f"{name}.lora_B.weight"
 
 
-def _extent_of(path: Path, name: str, entry: TensorEntry) -> Extent:
+def _largest_of(path: Path, name: str, entry: TensorEntry) -> float:
     with path.open("rb") as file:
         largest = max((_largest(piece) for piece in _pieces(file, path, entry)), default=0.0)
-    extent = Extent(largest)
-    require(path, name, "not finite everywhere", extent.is_finite, "no NaN or infinity")
-    return extent
+    require(path, name, "not finite everywhere", math.isfinite(largest), "no NaN or infinity")
+    return largest
 
 
 def _largest(values: NDArray[np.float32]) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models_zoo.llm.card import AdapterCard
 from models_zoo.llm.decoder import Decoder
@@ -52,6 +53,19 @@ class Student:
         if self.head is not None:
             self.head.train(mode)
 
+    def parameters(self) -> list[nn.Parameter]:
+        """Of LoRA and head, in order."""
+        return [parameter for group in self._parts() for parameter in group]
+
+    def groups(self, spec: TrainSpec) -> list[dict[str, Any]]:
+        """For the optimizer: LoRA and head, each with its learning rate."""
+        rates = (spec.learning_rate, spec.head_learning_rate)
+        return [{"params": part, "lr": rate} for part, rate in zip(self._parts(), rates, strict=False)]
+
+    def _parts(self) -> list[list[nn.Parameter]]:
+        head = [] if self.head is None else [list(self.head.parameters())]
+        return [list(self.lora.parameters()), *head]
+
     def hidden(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
         """Hidden states float32 [B, T, H] of the examples, right-padded, and bool [B, T], False at
         padding, where they say nothing."""
@@ -80,27 +94,40 @@ class ChatTask:
 
     def _loss(self, examples: Sequence[Example], smoothing: float) -> tuple[Tensor, int]:
         hidden, _ = self.student.hidden(examples)
-        rows = [
-            (row, column, target)
-            for row, example in enumerate(examples)
-            for column, target in enumerate(example.targets)
-            if target != NO_TARGET
-        ]
-        row, column, target = torch.tensor(rows, device=hidden.device).unbind(dim=1)
+        row, column, target = answer_places(examples, hidden.device)
         picked, head = hidden[row, column], self.student.decoder.head
         loss: Tensor = AnswerLoss.apply(  # type: ignore[no-untyped-call]
             picked, target, head, smoothing, self.student.pause
         )
-        return loss, len(rows)
+        return loss, len(target)
 
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Mean loss and perplexity of the answers' tokens."""
-        total, count = 0.0, 0
-        for indices in batches(examples, self.spec.batch_size):
-            loss, tokens = self._loss([examples[index] for index in indices], 0.0)
-            total, count = total + float(loss) * tokens, count + tokens
-        mean = total / count
-        return {"score": -mean, "loss": mean, "perplexity": float(torch.tensor(mean).exp())}
+        return answer_metrics(lambda few: self._loss(few, 0.0), examples, self.spec.batch_size)
+
+
+def answer_places(examples: Sequence[Example], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, column and next token of every position that has a target, int64 [targets] each."""
+    places = [
+        (row, column, target)
+        for row, example in enumerate(examples)
+        for column, target in enumerate(example.targets)
+        if target != NO_TARGET
+    ]
+    row, column, target = torch.tensor(places, device=device).unbind(dim=1)
+    return row, column, target
+
+
+def answer_metrics(
+    loss: Callable[[list[Example]], tuple[Tensor, int]], examples: Sequence[Example], size: int
+) -> dict[str, float]:
+    """Mean loss in nats and perplexity of the answers' tokens; `loss` gives a batch's mean and its tokens."""
+    total, count = 0.0, 0
+    for indices in batches(examples, size):
+        mean, tokens = loss([examples[index] for index in indices])
+        total, count = total + float(mean) * tokens, count + tokens
+    mean_loss = total / count
+    return {"score": -mean_loss, "loss": mean_loss, "perplexity": float(torch.tensor(mean_loss).exp())}
 
 
 class ClassificationTask:

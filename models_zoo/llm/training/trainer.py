@@ -25,9 +25,9 @@ from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.inputs import DataSets
 from models_zoo.llm.training.memory import memory_used
 from models_zoo.llm.training.order import Step, steps_in_epoch, steps_of
+from models_zoo.llm.training.roles import Task, Trainee
 from models_zoo.llm.training.schedules import rate_at
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec
-from models_zoo.llm.training.tasks import Student, TrainingTask
 
 
 class Trainer:
@@ -37,7 +37,7 @@ class Trainer:
     have begun had it never been cut off. Raises `ModelError` when no step is left for the adapter.
     """
 
-    def __init__(self, spec: TrainSpec, student: Student, task: TrainingTask, data: DataSets) -> None:
+    def __init__(self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets) -> None:
         self.began = time.perf_counter()
         self.spec, self.student, self.task, self.data = spec, student, task, data
         self.per_epoch = steps_in_epoch(spec, data)
@@ -51,7 +51,8 @@ class Trainer:
             )
         self.step = 0
         self.stopped_early = False
-        self._optimizer = _optimizer(spec, student)
+        self._optimizer = torch.optim.AdamW(student.groups(spec), weight_decay=spec.weight_decay, fused=True)
+        self._full_rates = [group["lr"] for group in self._optimizer.param_groups]
         self._best: float | None = None
         self._best_metrics: dict[str, float] = {}
         self._best_state: list[Tensor] = []
@@ -66,6 +67,11 @@ class Trainer:
         state = load_state(path, identity)
         if state is not None:
             self._go_on(state)
+
+    def save(self) -> None:
+        """Write the run's state, if it is to be kept."""
+        if self._checkpoint is not None:
+            save_state(*self._checkpoint, self._state())
 
     @property
     def epoch(self) -> float:
@@ -90,8 +96,8 @@ class Trainer:
                 if self.spec.patience is not None and self._waited >= self.spec.patience:
                     self.stopped_early = self.step < self.steps
                     return
-            if self._checkpoint is not None and time.monotonic() - written >= self.spec.checkpoint_s:
-                save_state(*self._checkpoint, self._state())
+            if time.monotonic() - written >= self.spec.checkpoint_s:
+                self.save()
                 written = time.monotonic()
 
     def final_metrics(self) -> dict[str, float]:
@@ -112,7 +118,7 @@ class Trainer:
             loss = self.task.loss(batch) / len(step)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
-        torch.nn.utils.clip_grad_norm_(_parameters(self.student), self.spec.clip)
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.spec.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
@@ -136,10 +142,13 @@ class Trainer:
         first = self.step < self.head_steps
         start, steps = (0, self.head_steps) if first else (self.head_steps, self.steps - self.head_steps)
         factor = rate_at(self.spec, self.step - start, steps)
-        self.student.lora.requires_grad_(not first)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["full_rate"] * factor
-        return float(self._optimizer.param_groups[-1 if first else 0]["lr"])
+        groups = self._optimizer.param_groups
+        for group, full in zip(groups, self._full_rates, strict=True):
+            group["lr"] = full * factor
+        if self.head_steps:
+            for parameter in groups[0]["params"]:
+                parameter.requires_grad_(not first)
+        return float(groups[-1 if first else 0]["lr"])
 
     def _eta(self) -> float:
         """Seconds to the last step, as this attempt's steps and evaluations went so far."""
@@ -159,7 +168,7 @@ class Trainer:
             self._waited = 0 if before is None or score > before else self._waited + 1
         if best:
             self._best, self._best_metrics = score, metrics
-            self._best_state = [parameter.detach().clone() for parameter in _parameters(self.student)]
+            self._best_state = [parameter.detach().clone() for parameter in self.student.parameters()]
             self._best_thresholds = dict(self.task.thresholds)
         return TrainEvent("evaluation", self.step, self.steps, self.epoch, metrics=metrics, best=best)
 
@@ -171,11 +180,11 @@ class Trainer:
         return metrics
 
     def _restore(self) -> None:
-        _copy(self._best_state, _parameters(self.student))
+        _copy(self._best_state, self.student.parameters())
         self.task.thresholds = self._best_thresholds
 
     def _state(self) -> State:
-        parameters = _parameters(self.student)
+        parameters = self.student.parameters()
         moments, updates = moments_of(self._optimizer, parameters)
         return State(
             step=self.step,
@@ -194,28 +203,15 @@ class Trainer:
     def _go_on(self, state: State) -> None:
         self.step = state.step
         self.began -= state.seconds
-        _copy(state.parameters, _parameters(self.student))
-        restore_optimizer(self._optimizer, _parameters(self.student), state)
+        _copy(state.parameters, self.student.parameters())
+        restore_optimizer(self._optimizer, self.student.parameters(), state)
         set_random_state(self.student.device, state.random)
         self._best, self._best_metrics = state.best_score, state.best_metrics
         self._best_state = [tensor.to(self.student.device) for tensor in state.best]
         self._best_thresholds, self._waited = state.thresholds, state.waited
 
 
-def _parameters(student: Student) -> list[torch.nn.Parameter]:
-    head = [] if student.head is None else list(student.head.parameters())
-    return [*student.lora.parameters(), *head]
-
-
 def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
     with torch.no_grad():
         for old, new in zip(target, source, strict=True):
             old.copy_(new)
-
-
-def _optimizer(spec: TrainSpec, student: Student) -> torch.optim.AdamW:
-    """full_rate: of a group, what the schedule makes less of."""
-    groups = [{"params": list(student.lora.parameters()), "full_rate": spec.learning_rate}]
-    if student.head is not None:
-        groups.append({"params": list(student.head.parameters()), "full_rate": spec.head_learning_rate})
-    return torch.optim.AdamW(groups, weight_decay=spec.weight_decay, fused=True)

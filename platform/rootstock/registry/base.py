@@ -1,10 +1,11 @@
 """The base model that this installation serves."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 
-from models_zoo.llm.card import BaseCard, ModelError, read_card
+from models_zoo.llm.card import BASE_CARD_FILE, BaseCard, ModelError, read_card
 from rootstock.registry.models import BaseModel
 
 
@@ -14,11 +15,18 @@ def base_folder() -> Path:
 
 
 def base_card() -> BaseCard | None:
-    """The served base's card, or None before it has been converted."""
+    """The served base's card, or None before it has been converted. Read again only when its file has changed."""
+    folder = base_folder()
     try:
-        return read_card(base_folder())
-    except ModelError:
+        written = (folder / BASE_CARD_FILE).stat()
+        return _card_as_of(folder, written.st_mtime_ns, written.st_ino)
+    except (OSError, ModelError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _card_as_of(folder: Path, written_ns: int, inode: int) -> BaseCard:
+    return read_card(folder)
 
 
 def base_fingerprint() -> str | None:

@@ -2,9 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from uuid import UUID
 
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.errors import InvalidInput
 from rootstock.registry.base import base_card
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin
+from rootstock.registry.selectors import version_named
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,6 +42,17 @@ def place(version: AdapterVersion, key: str) -> float:
     """Where a key lies among all, from 0 to 1, evenly, and otherwise for every version."""
     digest = hashlib.sha256(f"{version.digest}\n{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def version_to_serve(
+    *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
+) -> AdapterVersion:
+    """The version that `name@digest` names, which can be served. Raises InvalidInput or NotFound naming `field`."""
+    with tenant(organisation):
+        version = version_named(reference, field)
+        if why := unfit(version):
+            raise InvalidInput.field(field, f"{reference} {why}")
+    return version
 
 
 def unfit(version: AdapterVersion) -> str:

@@ -27,9 +27,10 @@ def wishes(fingerprint: str) -> list[Wish]:
         serving = {version for row in named for version in row if version}
         serving |= set(Promotion.objects.filter(state=Promotion.State.OPEN).values_list("version", flat=True))
         rows = AdapterVersion.objects.filter(base__fingerprint=fingerprint, retired_at=None)
-        wanted = rows.filter(~Q(keep=Keep.WHEN_ASKED) | Q(pk__in=serving)).order_by("-pk")
+        wanted = rows.filter(Q(keep__in=(Keep.WARM, Keep.PINNED)) | Q(pk__in=serving)).order_by("-pk")
         found = [
-            Wish(row.organisation_id, row.digest, row.reference, row.keep == Keep.PINNED) for row in wanted
+            Wish(row.organisation_id, row.digest, row.reference, row.keep == Keep.PINNED)
+            for row in wanted.only("organisation_id", "digest", "name", "keep")
         ]
     return sorted(found, key=lambda wish: not wish.pinned)
 
@@ -38,6 +39,7 @@ def retired(references: Collection[str]) -> set[str]:
     """Those of the references that no organisation serves any more, and some has retired."""
     names = {reference.partition("@")[0] for reference in references}
     with every_tenant("residency"):
-        rows = list(AdapterVersion.objects.filter(name__in=names))
+        named = AdapterVersion.objects.filter(name__in=names)
+        rows = list(named.only("name", "digest", "retired_at"))
     living = {row.reference for row in rows if not row.retired_at}
     return {row.reference for row in rows if row.retired_at} & set(references) - living

@@ -7,7 +7,10 @@ from apps.support.models import TEXT_LIMIT, Turn
 from rootstock.accounts.tenancy import tenant
 from rootstock.ids import uuid7
 from rootstock.lanes import wire
+from rootstock.registry.services import adapter_register
+from rootstock.registry.versions import version_retire
 from tests.apps.support.helpers import events, text, wait_until
+from tests.fixtures.adapters import adapter_in
 from workers.engine.protocol import EngineBusy, EngineTimeout
 
 
@@ -128,6 +131,15 @@ def test_an_unknown_adapter_never_falls_back(api, conversation, engine):
     assert malformed.json()["errors"][0]["field"] == "adapter"
     assert engine.asked == []
     assert len(api.get(conversation).json()["turns"]) == 1
+
+
+def test_a_retired_adapter_answers_no_more(desk, base, tmp_path, api, conversation, engine):
+    made = adapter_register(organisation=desk.organisation, folder=adapter_in(tmp_path / "a"), job_id=None)
+    version_retire(organisation=desk.organisation, reference=made.reference, reason="it was rude")
+    answer = post(api, conversation, "Hello", adapter=made.reference)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "adapter", "reason": f"{made.reference} is retired"}]
+    assert engine.asked == []
 
 
 def test_without_a_worker_it_is_503_and_nothing_is_stored(lanes, committed_world):

@@ -85,9 +85,9 @@ class ScriptedRuntime:
 
     def adapter(self, organisation_id: Any, reference: str) -> str:
         """The reference, if the organisation has it."""
-        from rootstock.registry.selectors import adapter_by_reference
+        from rootstock.registry.resolving import version_to_serve
 
-        return adapter_by_reference(organisation=organisation_id, reference=reference).reference
+        return version_to_serve(organisation=organisation_id, reference=reference).reference
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.gateway.served import model_find
 from rootstock.registry import contents, grants
 from rootstock.registry.contents import adapter_fetch, adapter_folder
+from rootstock.registry.resolving import version_to_serve
 from rootstock.registry.services import adapter_register
 from tests.fixtures.adapters import adapter_in
 from tests.rootstock.registry.conftest import as_person
@@ -38,6 +39,8 @@ def test_it_works(world: Any, shared: Any) -> None:
     grants.grant_revoke(organisation=world.organisation, grant_id=shared.pk)
     with pytest.raises(InvalidInput, match="was taken back by the organisation that shared it"):
         model_find(world.other, shared.reference)
+    with pytest.raises(InvalidInput, match=r"^adapter: .* was taken back"):
+        version_to_serve(organisation=world.other, reference=shared.reference)
     assert model_find(world.organisation, shared.reference)
 
 

@@ -60,7 +60,11 @@ class AdapterVersion(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest")
         ]
-        indexes = [models.Index(fields=["organisation", "name", "-id"], name="adapter_by_name")]
+        indexes = [
+            models.Index(fields=["organisation", "name", "-id"], name="adapter_by_name"),
+            models.Index(fields=["keep"], condition=~models.Q(keep=""), name="adapter_kept"),
+            models.Index(fields=["name"], name="adapter_of_any"),  # workers look in every organisation
+        ]
 
     @property
     def reference(self) -> str:

@@ -121,8 +121,8 @@ class Deployment:
         ends += " Its comparison ends." if self.alias.shadow else ""
         to = self.back_to.reference if self.back_to else ""
         return (
-            f"Every request from now on gets {to} instead of {self.alias.current.reference}, on all workers within "
-            f"two seconds.{ends} No second person is needed."
+            f"Every request from now on gets {to} instead of {self.alias.current.reference}, on all workers.{ends} "
+            "No second person is needed."
         )
 
     @property
