@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
+from rootstock.adaptation.api import router as adaptation_router
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.conventions import establish
@@ -157,7 +158,8 @@ api.add_router("/files", files_router)
 api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
-api.add_router("", upload_router)  # these two before `/adapters/{reference}`
+api.add_router("", upload_router)  # these three before `/adapters/{reference}`
+api.add_router("", adaptation_router)
 api.add_router("", grant_router)
 api.add_router("", registry_router)
 api.add_router("", evaluation_router)

@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "rootstock.files",
     "rootstock.idempotency",
     "rootstock.registry",
+    "rootstock.adaptation",
     "rootstock.jobs",
     "rootstock.gateway",
     "rootstock.console",

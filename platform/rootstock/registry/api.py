@@ -1,4 +1,4 @@
-"""REST: base models, data sets, adapters and their training."""
+"""REST: base models, data sets, adapters."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,13 +9,11 @@ from ninja.files import UploadedFile
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
-from rootstock.jobs.models import Job
-from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, services, versions
 from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
-from rootstock.registry.schemas import AdapterOut, TrainSettings
+from rootstock.registry.schemas import AdapterOut
 
 router = Router(tags=["adapters"])
 
@@ -57,13 +55,6 @@ class CardIn(Schema):
     purpose: str = ""
     limits: str = ""
     licence: str = ""
-
-
-class TrainIn(TrainSettings, Schema):
-    """What to train. The defaults suit a few dozen short examples."""
-
-    name: str
-    dataset_id: UUID
 
 
 @router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))
@@ -122,20 +113,6 @@ def list_adapters(request: ApiRequest, cursor: str | None = None, limit: int = 5
         organisation=request.auth.organisation, cursor=cursor, limit=limit
     )
     return page_of(rows, following, AdapterOut.from_orm)
-
-
-@router.post("/adapters/train", response={202: JobOut}, auth=scope("adapters:write"))
-def train_adapter(request: ApiRequest, body: TrainIn) -> Status[Job]:
-    """Start a training job; follow it at /api/v1/jobs/{id}. Its result names the adapter."""
-    chosen = body.dict(exclude={"name", "dataset_id"})
-    job = services.adapter_train(
-        organisation=request.auth.organisation,
-        name=body.name,
-        dataset_id=body.dataset_id,
-        settings_=chosen,
-        created_by=request.auth.user,
-    )
-    return Status(202, job)
 
 
 @router.get("/adapters/{reference}", response=AdapterOut, auth=scope("adapters:read"))

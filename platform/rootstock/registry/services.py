@@ -1,4 +1,4 @@
-"""Writes: data sets, training jobs, the adapters they make."""
+"""Writes: data sets, and the adapters that trainings make."""
 
 import re
 import shutil
@@ -22,12 +22,11 @@ from models_zoo.llm.card import (
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import Conflict, DomainError, InvalidInput, NotFound, Unavailable
+from rootstock.errors import Conflict, DomainError, InvalidInput
 from rootstock.files.models import StoredFile
 from rootstock.files.services import file_check, file_open, file_remove, file_store
 from rootstock.files.uploads import Upload, digest_of
 from rootstock.jobs.models import Job
-from rootstock.jobs.services import job_create
 from rootstock.paging import refuse_other
 from rootstock.privacy.persons import name_of
 from rootstock.privacy.subjects import subjects_locked
@@ -165,42 +164,6 @@ def check_name(name: str) -> None:
     """Raise InvalidInput for a name that no data set or adapter can have."""
     if not _NAME.fullmatch(name):
         raise InvalidInput.field("name", "use 2 to 63 lower-case letters, digits and hyphens")
-
-
-def adapter_train(
-    *,
-    organisation: Organisation,
-    name: str,
-    dataset_id: UUID,
-    settings_: dict[str, Any],
-    created_by: User | None = None,
-) -> Job:
-    """Queue the training of an adapter on a data set of the organisation."""
-    check_name(name)
-    if base_card() is None:
-        raise Unavailable("no base model has been converted yet", retry_after=5)
-    with tenant(organisation):
-        dataset = Dataset.objects.filter(pk=dataset_id).first()
-        if dataset is None:
-            raise NotFound("dataset_id: no such data set")
-        if dataset.is_test or dataset.task != "chat":
-            use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
-            raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
-        dataset_file(dataset)
-        job = job_create(
-            organisation=organisation,
-            kind="adapters.train",
-            params={"name": name, "dataset": str(dataset.pk), "settings": settings_},
-            created_by=created_by,
-        )
-        audit_record(
-            organisation=organisation,
-            action="adapter.training_started",
-            object_type="job",
-            object_id=job.pk,
-            data={"adapter": name, "dataset": dataset.pk, "settings": settings_},
-        )
-    return job
 
 
 def adapter_register(

@@ -77,32 +77,6 @@ def test_too_large_a_file_is_refused(world, monkeypatch) -> None:
     assert "larger than" in upload(world, LINE).json()["detail"]
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "field"),
-    [
-        ({"rank": 0}, 422, "rank"),
-        ({"rank": 65}, 422, "rank"),
-        ({"learning_rate": -1}, 422, "learning_rate"),
-        ({"epochs": 1e9}, 422, "epochs"),
-        ({"name": "Bad Name"}, 422, "name"),
-        ({"dataset_id": "x"}, 422, "dataset_id"),
-        ({"base": "/etc"}, 422, "base"),
-    ],
-)
-def test_bad_training_requests_name_the_field(world, base, change, status, field) -> None:
-    dataset = upload(world, LINE).json()["id"]
-    body = {"name": "desk", "dataset_id": dataset} | change
-    answer = world.api("adapters:write").post("/adapters/train", body)
-    assert answer.status_code == status
-    assert answer.json()["errors"][0]["field"] == field
-
-
-def test_another_organisations_data_set_is_not_found(world, base) -> None:
-    dataset = upload(world, LINE).json()["id"]
-    api = world.api("adapters:write", organisation=world.other)
-    assert api.post("/adapters/train", {"name": "desk", "dataset_id": dataset}).status_code == 404
-
-
 @pytest.mark.parametrize(("reference", "status"), [("x", 422), ("desk@zz", 422), ("desk@0123456789ab", 404)])
 def test_unknown_adapters(world, reference, status) -> None:
     answer = world.api("adapters:read").get(f"/adapters/{reference}")

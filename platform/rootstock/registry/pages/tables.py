@@ -151,7 +151,7 @@ def adapters_table(bases: list[tuple[str, str]]) -> Table:
         heading=_heading,
         empty=Empty(
             "No adapters yet",
-            "Upload one as a PEFT folder, or train one: upload a data set, then POST /api/v1/adapters/train. "
+            "Upload one as a PEFT folder, or train one under Adaptation. "
             "It appears here once it has passed its checks.",
             "layers",
             reverse("adapter-upload"),

@@ -1,0 +1,65 @@
+"""Forms of trainings."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django import forms
+from pydantic import ValidationError
+
+from rootstock.adaptation.fields import form_fields
+from rootstock.adaptation.presets import PRESETS
+from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
+from rootstock.registry.models import Dataset
+
+
+class TrainForm(forms.Form):
+    """What to train, on which data, and how."""
+
+    name = forms.CharField(
+        max_length=63,
+        label="Name of the adapter",
+        help_text="Small letters, digits and hyphens, such as support-tone. A new version of a name that is there.",
+    )
+    dataset_id = forms.ChoiceField(label="Data set")
+
+    def __init__(self, *args: Any, datasets: Sequence[Dataset], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= dict(form_fields())
+        choices = [("", "Choose"), *((str(one.pk), _dataset(one)) for one in datasets)]
+        self.fields["dataset_id"] = forms.ChoiceField(label="Data set", choices=choices)
+        self.settings = TrainSettings()
+
+    def clean(self) -> dict[str, Any]:
+        """The settings as a whole, with what does not go together beside its field."""
+        given: dict[str, Any] = super().clean() or {}
+        chosen = {name: given[name] for name in TrainSettings.model_fields if name in given}
+        try:
+            self.settings = TrainSettings.model_validate(chosen)
+        except ValidationError as error:
+            for found in error.errors(include_input=False, include_url=False):
+                name = str(found["loc"][0]) if found["loc"] else None
+                self.add_error(name if name in self.fields else None, found["msg"])
+        return given
+
+    @property
+    def what(self) -> list[forms.BoundField]:
+        """The fields that stand before the settings."""
+        return [self[name] for name in self.fields if name not in TrainSettings.model_fields]
+
+    @property
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """The settings' fields by group; a group with an error is open."""
+        for key, (title, told) in GROUPS.items():
+            fields = [self[name] for name in TrainSettings.model_fields if group_of(name) == key]
+            wrong = any(field.errors for field in fields)
+            yield {"key": key, "title": title, "told": told, "fields": fields, "open": wrong}
+
+
+def filled(given: Any, preset: str) -> dict[str, Any]:
+    """What a form shows once a preset was chosen: what was chosen before it, and the preset's settings."""
+    kept = {name: given.get(name, "") for name in given if name not in TrainSettings.model_fields}
+    return kept | TrainSettings(**PRESETS[preset].settings).model_dump()
+
+
+def _dataset(one: Dataset) -> str:
+    return f"{one.name}, {one.rows:,} examples ({one.task})"

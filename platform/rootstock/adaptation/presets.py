@@ -1,0 +1,33 @@
+"""Settings that go together, to begin from: a literal table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True, frozen=True)
+class Preset:
+    """A named choice of settings; what it does not name is the default."""
+
+    label: str
+    told: str
+    settings: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "balanced": Preset("Balanced", "The defaults: a few dozen to a few hundred short examples.", {}),
+    "quick": Preset(
+        "Quick look",
+        "One pass over the last layers alone: whether the data teach anything at all.",
+        {"epochs": 1.0, "last_layers": 2, "rank": 4, "alpha": 8.0},
+    ),
+    "thorough": Preset(
+        "Thorough",
+        "A larger adapter, a smaller learning rate, more passes: a thousand examples or more.",
+        {"epochs": 4.0, "rank": 16, "alpha": 32.0, "learning_rate": 4e-4, "batch_size": 16},
+    ),
+    "small": Preset(
+        "Little memory",
+        "Batches of one, layers computed again on the way back.",
+        {"batch_size": 1, "accumulation": 8, "recompute": True},
+    ),
+}
