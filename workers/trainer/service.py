@@ -15,10 +15,11 @@ from rootstock.jobs.running import Cancelled, JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
 from rootstock.registry.contents import adapter_fetch
+from rootstock.registry.datasets.services import dataset_copy
 from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import adapter_by_reference, dataset_get
-from rootstock.registry.services import DATA_ROLES, adapter_register, dataset_copy
+from rootstock.registry.services import DATA_ROLES, adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
 from workers.trainer.resuming import checkpoint_of

@@ -12,8 +12,8 @@ from rootstock.files.contents import content_open
 from rootstock.privacy.holdings import Content, Expiring, Holdings, Kind
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
+from rootstock.registry.datasets.services import dataset_empty
 from rootstock.registry.models import AdapterVersion, Dataset
-from rootstock.registry.services import dataset_empty
 
 
 def _datasets(key: SubjectKey) -> "QuerySet[Dataset]":
