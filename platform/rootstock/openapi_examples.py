@@ -63,6 +63,7 @@ _NAMES: dict[str, Any] = {
     "organization_id": "01930b5e-7c1a-7d3e-9f00-4a5b6c7d8e9f",
     "status_details": "holds a script",
     "param": "training_file",
+    "filename": "answers.jsonl",
     "cron": "0 3 * * *",
     "timezone": "Europe/Berlin",
     # what identifies

@@ -10,8 +10,9 @@ from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card
+from rootstock.registry.datasets.services import dataset_file
 from rootstock.registry.models import Dataset
-from rootstock.registry.services import check_name, dataset_file
+from rootstock.registry.names import check_name
 
 KIND = "adapters.train"
 RESULTS = "metrics.csv"  # the file of a training's figures

@@ -10,8 +10,9 @@ from ninja.files import UploadedFile
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
 from rootstock.paging import Page, page_of
-from rootstock.registry import selectors, services, versions
+from rootstock.registry import selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
 from rootstock.registry.schemas import AdapterOut
 
@@ -84,17 +85,19 @@ def create_dataset(
 ) -> Status[Dataset]:
     """Upload examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
 
-    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer; of `classification`:
-    `{"text", "labels": […]}`; of `tagging`: `{"text", "spans": [[start, end, label], …]}`. With `is_test` it is a
+    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer, or an instruction,
+    `{"instruction", "input", "output"}` or `{"prompt", "completion"}`; of `classification`: `{"text", "labels": […]}`;
+    of `tagging`: `{"text", "spans": [[start, end, label], …]}`; of `preference`:
+    `{"messages": […], "chosen", "rejected"}`. With `is_test` it is a
     frozen test set: adapters are evaluated on it, and none is trained on it.
 
     `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
     exports, and destroyed with the erasure of any of them.
 
-    201 with the new data set. 200 when the same bytes had been uploaded before, under whatever name: the answer
+    201 with the new data set. 200 when the same examples had been uploaded before, under whatever name: the answer
     is the data set that is there, with the name it has.
     """
-    row, created = services.dataset_create(
+    row, created = dataset_create(
         organisation=request.auth.organisation,
         name=name,
         content=file,

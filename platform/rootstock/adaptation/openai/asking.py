@@ -20,8 +20,9 @@ from rootstock.files.services import file_open
 from rootstock.gateway.served import model_find
 from rootstock.jobs.models import Job
 from rootstock.registry.base import base_card
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import Dataset
-from rootstock.registry.services import check_name, dataset_create
+from rootstock.registry.names import check_name
 
 T = TypeVar("T")
 UNNAMED = "fine-tuned"
