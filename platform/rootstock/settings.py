@@ -35,6 +35,7 @@ from rootstock.engine_settings import (  # noqa: F401  (settings as well)
     ENGINE_SEQUENCES,
     ENGINE_SLOTS,
     ENGINE_TOKEN_MS,
+    TRAIN_BYTES,
 )
 from rootstock.log_setup import logging_setup
 from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)
@@ -225,6 +226,7 @@ FILE_UPLOAD_PATHS = (
     "/api/v1/adapters/uploads",
     "/files/",
     "/adapters/upload",
+    "/v1/files",
 )
 FILE_PIECES_PATH = "/api/v1/files/uploads/"
 FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20

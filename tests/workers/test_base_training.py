@@ -89,7 +89,9 @@ def test_it_works_and_a_kill_is_gone_on_from(
     assert load_decoder(base_fetch(row)).config.layers == 2
     with pytest.raises(InvalidInput, match="another base"):
         adapter_register(
-            organisation=committed_world.organisation, folder=make_adapter(tmp_path / "old", tiny), job_id=None
+            organisation=committed_world.organisation,
+            folder=make_adapter(tmp_path / "old", tiny),
+            job_id=None,
         )
 
 
@@ -111,11 +113,11 @@ def test_one_goes_on_from_what_the_last_was_quantized_from(
 
 
 def test_too_little_memory_is_told_with_the_figure(
-    committed_world: Any, tiny: TinyBase, monkeypatch: Any
+    committed_world: Any, tiny: TinyBase, settings: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
-    job = started(committed_world, batch_size=256, max_tokens=512, recompute=False, accumulation=64)
-    monkeypatch.setenv("ROOTSTOCK_TRAIN_MEMORY_MB", "100")
+    job = started(committed_world)
+    settings.TRAIN_BYTES = 5_000_000
     run_job(job.organisation_id, job.pk)
     assert (now(job).state, now(job).error["code"]) == ("failed", "training_failed")
-    assert "of memory on cpu, 100.0 MB are free" in now(job).error["detail"]
+    assert "of memory on cpu, 5.0 MB are free" in now(job).error["detail"]

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from models_zoo.llm.card import ModelError, read_card
+from rootstock.adaptation.results import results_keep
 from rootstock.jobs.running import JobHandle
 from rootstock.registry.base import base_folder, base_row
 from rootstock.registry.base_contents import base_discard, base_fetch, base_store, unquantized_fetch
@@ -25,7 +26,7 @@ from rootstock.registry.trained_bases import (
 )
 from workers.trainer.base_child import BaseChild
 from workers.trainer.resuming import checkpoint_of
-from workers.trainer.service import SCRATCH, TrainingFailed, device, follow
+from workers.trainer.service import SCRATCH, TrainingFailed, device, trained
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,9 +49,8 @@ def train(job: JobHandle) -> dict[str, Any]:
         sets = {use: _dataset(job, use) for use in ("dataset", "evaluation")}
         spec = _spec(job, scratch, origin, sets) | {"checkpoint": str(checkpoint)}
         (scratch / "spec.json").write_text(json.dumps(spec))
-        with BaseChild(scratch / "spec.json") as child:
-            job.stop_with(child.end)
-            done = follow(job, child)
+        done = trained(job, BaseChild(scratch / "spec.json"))
+        results_keep(job)
         return _registered(job, scratch, origin, sets, done)
 
 
@@ -81,6 +81,7 @@ def _dataset(job: JobHandle, use: str) -> Dataset:
 def _spec(job: JobHandle, scratch: Path, origin: Origin, sets: dict[str, Dataset]) -> dict[str, Any]:
     name = job.params["name"]
     return {
+        **job.params["settings"],
         "base": str(origin.folder),
         "source": str(origin.source) if origin.source else None,
         "target": str(scratch / "made" / name),
@@ -92,7 +93,7 @@ def _spec(job: JobHandle, scratch: Path, origin: Origin, sets: dict[str, Dataset
         "checkpoint_s": settings.CHECKPOINT_S,
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
         "device": device(),
-        **job.params["settings"],
+        "memory": settings.TRAIN_BYTES or None,
     }
 
 

@@ -27,10 +27,12 @@ class BaseTrainSettings(BaseModel):
     max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256
     learning_rate: Annotated[float, Field(gt=0, le=0.01)] = 2e-5
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    schedule: Literal["cosine", "linear", "constant", "exponential"] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.06
     clip: Annotated[float, Field(gt=0, le=100)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     evaluate_every: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    patience: Annotated[int | None, Field(ge=1, le=1000)] = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     student_layers: Annotated[int | None, Field(ge=1, le=1024)] = None
     feature_epochs: Annotated[float, Field(gt=0, le=50)] = 1.0

@@ -45,6 +45,7 @@ def prepare(say: Callable[[str], object]) -> None:
         if not step.is_done():
             say(step.says)
             step.do()
+    connections["default"].close()
 
 
 def _reach_valkey() -> None:
@@ -151,8 +152,6 @@ def _fetch() -> None:
         base_fetch(found)
     except ModelError as error:
         raise Refusal(f"ROOTSTOCK_BASE_MODEL: {error}") from None
-    finally:
-        connections["default"].close()
 
 
 def _convert() -> None:

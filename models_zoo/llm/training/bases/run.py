@@ -29,9 +29,10 @@ from models_zoo.llm.training.bases.stages import Stage, stage_events
 from models_zoo.llm.training.bases.whole import AnswerTask, WholeModel
 from models_zoo.llm.training.checkpoint import identity_of
 from models_zoo.llm.training.checks import check_spec
-from models_zoo.llm.training.loop import DataSets, Trainer, _read_data
+from models_zoo.llm.training.inputs import DataSets, read_data
 from models_zoo.llm.training.pause import Pause
 from models_zoo.llm.training.spec import TrainEvent
+from models_zoo.llm.training.trainer import Trainer
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,14 +53,14 @@ def run(spec: BaseSpec, pause: Pause) -> Iterator[TrainEvent]:
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
     torch.manual_seed(spec.seed)
-    _, data = _read_data(spec, ChatTokenizer(spec.base))
+    _, data = read_data(spec, ChatTokenizer(spec.base))
     learning = _learning(spec, card, data, pause)
     ended = yield from stage_events(learning.stages, started)
     dtype = torch.float16 if spec.precision == "float16" else torch.float32
     save_unquantized(learning.student.reader.model, spec.base, card, spec.unquantized, dtype)
     del learning  # room for what is measured
     new = convert(spec.unquantized, spec.target, spec.form)
-    metrics = side_by_side(spec.base, spec.target, spec.device, ended.metrics["loss"], data.evaluation or [])
+    metrics = side_by_side(spec.base, spec.target, spec.device, ended.metrics["loss"], data.evaluation)
     yield replace(ended, metrics=metrics, folder=spec.target, digest=new.fingerprint)
 
 

@@ -11,7 +11,6 @@ from models_zoo.llm.training.spec import TrainSpec
 
 Recipe = Literal["full", "distil"]
 STAGES = ("features", "attention", "logits")
-OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "last_layers")  # fields without effect on a base
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,6 +47,8 @@ def check_base_spec(spec: BaseSpec, card: BaseCard) -> None:
     """Raises `ModelError` naming the field."""
     if spec.task != "chat":
         raise ModelError(f"spec: task is {spec.task!r}, expected 'chat': bases learn whole conversations")
+    if spec.packing or spec.start_from is not None or spec.method != "lora":
+        raise ModelError("spec: packing, start_from and method are for adapters")
     if spec.evaluation is None:
         raise ModelError("spec: evaluation is missing: the new base is measured beside the old one on it")
     if spec.target.exists() or spec.unquantized.exists():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models_zoo.llm.training.checkpoint import Identity
-from models_zoo.llm.training.loop import Trainer
 from models_zoo.llm.training.spec import TrainEvent
+from models_zoo.llm.training.trainer import Trainer
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,9 +46,15 @@ def stage_events(stages: Sequence[Stage], began: float) -> Generator[TrainEvent,
                 steps=sum(lengths),
                 best=event.best and stage is stages[-1],
             )
-        metrics, began, epoch = trainer.final_metrics(), trainer.began, trainer.epoch
+        metrics, began = trainer.final_metrics(), trainer.began
     return TrainEvent(
-        "done", sum(lengths), sum(lengths), epoch, metrics=metrics, seconds=time.perf_counter() - began
+        "done",
+        sum(lengths[:-1]) + trainer.step,
+        sum(lengths),
+        trainer.epoch,
+        metrics=metrics,
+        seconds=trainer.seconds,
+        stopped_early=trainer.stopped_early,
     )
 
 
