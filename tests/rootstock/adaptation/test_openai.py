@@ -58,9 +58,11 @@ def test_it_works(openai, upload, committed_world) -> None:
     assert (file.status, file.purpose, file.bytes) == ("processed", "fine-tune", len(LINE))
     assert openai.files.content(file.id).read() == LINE
     hyperparameters: Any = {"n_epochs": 2, "batch_size": "auto", "learning_rate_multiplier": 0.5}
+    measured = upload(LINE.replace(b"Hi", b"Ho"), "held back.jsonl")
     job = openai.fine_tuning.jobs.create(
         model="base",
         training_file=file.id,
+        validation_file=measured.id,
         suffix="Support Tone",
         seed=7,
         metadata={"ticket": "42"},
@@ -68,6 +70,7 @@ def test_it_works(openai, upload, committed_world) -> None:
     )
     assert (job.status, job.model, job.training_file, job.seed) == ("queued", "base", file.id, 7)
     assert (job.fine_tuned_model, job.metadata, job.result_files) == (None, {"ticket": "42"}, [])
+    assert job.validation_file == measured.id
     params = stored(committed_world, job).params
     assert params["name"] == "support-tone"
     chosen = {name: params["settings"][name] for name in ("epochs", "batch_size", "learning_rate", "seed")}
@@ -137,6 +140,8 @@ def test_a_deleted_file_is_gone_and_its_data_set_stays(openai, upload, committed
     [
         ({"model": "nothing"}, "model"),
         ({"training_file": "file-none"}, "training_file"),
+        ({"model": "tone@0123456789ab"}, "model"),
+        ({"validation_file": "same"}, "validation_file"),
         ({"suffix": "!"}, "suffix"),
         ({"method": {"type": "reinforcement"}}, "method.type"),
         ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs"),
@@ -146,6 +151,8 @@ def test_a_deleted_file_is_gone_and_its_data_set_stays(openai, upload, committed
 )
 def test_what_is_wrong_is_named(openai, upload, change, param) -> None:
     given = {"model": "base", "training_file": upload().id} | change
+    if given.get("validation_file") == "same":
+        given["validation_file"] = given["training_file"]
     with pytest.raises(client_library.APIStatusError) as caught:
         openai.fine_tuning.jobs.create(**given)
     assert caught.value.status_code in (400, 404)

@@ -13,6 +13,7 @@ from rootstock.adaptation.models import FineTuning
 from rootstock.adaptation.openai.files import upload_named
 from rootstock.adaptation.openai.schemas import FineTuningIn, Hyperparameters
 from rootstock.adaptation.services import adapter_train
+from rootstock.adaptation.sources import Sources
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput
 from rootstock.files.models import StoredFile
@@ -26,24 +27,34 @@ from rootstock.registry.names import check_name
 
 T = TypeVar("T")
 UNNAMED = "fine-tuned"
+FIELDS = {
+    "name": "suffix", "dataset_id": "training_file", "evaluation_id": "validation_file", "start_from": "model",
+}  # fmt: skip
 
 
 def fine_tuning_create(*, organisation: Organisation, body: FineTuningIn, created_by: User | None) -> Job:
     """Make the data sets that are named, and start. Raises what refuses it, naming OpenAI's field."""
-    _check_model(organisation, body.model)
-    settings = settings_of(body)
+    start_from, settings = _parent(organisation, body.model), settings_of(body)
     name = _name(body.suffix, "suffix") if body.suffix else ""
     training = upload_named(organisation, body.training_file, "training_file")
+    validation = (
+        upload_named(organisation, body.validation_file, "validation_file") if body.validation_file else None
+    )
     dataset = _dataset(organisation, training, "training_file", created_by)
-    given: dict[str, Any] = {"name": name or dataset.name, "dataset_id": dataset.pk, "settings": settings}
+    measured = _dataset(organisation, validation, "validation_file", created_by) if validation else None
+    sources = Sources(dataset.pk, measured.pk if measured else None, start_from=start_from)
     with tenant(organisation) as owner:
         job = _naming(
-            {"name": "suffix", "dataset_id": "training_file"},
-            lambda: adapter_train(organisation=organisation, created_by=created_by, **given),
-        )
+            lambda: adapter_train(
+                organisation=organisation, name=name or dataset.name, sources=sources, settings=settings,
+                created_by=created_by,
+            ),
+            FIELDS,
+        )  # fmt: skip
         FineTuning.objects.create(
             organisation_id=owner, job=job, training_file=training.pk,
-            asked=body.dict(include={"model", "method", "hyperparameters", "metadata"}, exclude_none=True),
+            validation_file=validation.pk if validation else None,
+            asked=body.dict(include={"model", "metadata"}, exclude_none=True),
         )  # fmt: skip
     return job
 
@@ -64,13 +75,10 @@ def _given(value: Any) -> Any:
     return None if value == "auto" else value
 
 
-def _check_model(organisation: Organisation, name: str) -> None:
-    """The base, by its own name too. Raises InvalidInput or NotFound naming `model`."""
+def _parent(organisation: Organisation, name: str) -> str:
+    """The version to go on from; empty for the base, by its own name too. Raises naming `model`."""
     card = base_card()
-    if card is not None and name == card.name:
-        return
-    if model_find(organisation, name).parent is not None:
-        raise InvalidInput.field("model", "is an adapter; a training begins from the base")
+    return "" if card is not None and name == card.name else model_find(organisation, name).adapter
 
 
 def _name(text: str, field: str) -> str:
@@ -93,14 +101,14 @@ def _dataset(organisation: Organisation, file: StoredFile, field: str, by: User 
     with stored:
         content = UploadedFile(file=cast(Any, stored), name=f"{name}.jsonl", size=file.bytes)
         dataset, _ = _naming(
-            {},
             lambda: dataset_create(organisation=organisation, name=name, content=content, created_by=by),
+            {"file": field},
             field,
         )
     return dataset
 
 
-def _naming(names: dict[str, str], service: Callable[[], T], otherwise: str = "") -> T:
+def _naming(service: Callable[[], T], names: dict[str, str], otherwise: str = "") -> T:
     """Run a service; what it refuses is told under OpenAI's names of the fields."""
     try:
         return service()
@@ -116,5 +124,4 @@ def _naming(names: dict[str, str], service: Callable[[], T], otherwise: str = ""
 
 
 def _reason(problem: FieldProblem, names: dict[str, str]) -> str:
-    shown = "" if problem.field in (*names, "file") else f"{problem.field}: "
-    return f"{shown}{problem.reason}"
+    return problem.reason if problem.field in names else f"{problem.field}: {problem.reason}"

@@ -53,7 +53,7 @@ class FineTuningIn(Strict):
         },
     )
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
-        description="`base`, or the base's name"
+        description="`base`, or an adapter to go on from: `name@digest`, its name, an alias"
     )
     training_file: Annotated[str, Field(min_length=1, max_length=80)]
     validation_file: Annotated[str, Field(min_length=1, max_length=80)] | None = None

@@ -54,7 +54,7 @@ def _job(job: Job, asked: FineTuning | None, dataset: Dataset | None, results: U
         "created_at": _moment(job.created_at),
         "finished_at": _moment(job.finished_at) if job.finished_at else None,
         "estimated_finish": _moment(timezone.now() + timedelta(seconds=job.eta_s)) if job.eta_s else None,
-        "model": words.get("model", BASE),
+        "model": words.get("model") or job.params.get("start_from") or BASE,
         "fine_tuned_model": (job.result or {}).get("adapter"),
         "organization_id": str(job.organisation_id),
         "status": job.state,
