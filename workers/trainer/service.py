@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from rootstock.adaptation.results import results_keep
 from rootstock.errors import DomainError
 from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import Cancelled, JobHandle
@@ -47,6 +48,7 @@ def train(job: JobHandle) -> dict[str, Any]:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
         done = _trained(job, Child(spec, _offers(), settings.BASE_WAIT_S))
+        results_keep(job)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
             result |= {
