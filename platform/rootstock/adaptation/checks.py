@@ -2,15 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from math import sqrt
+from typing import cast
 
 from models_zoo.llm.adapter_files import MAX_SCALE, longest_window
-from models_zoo.llm.card import BaseCard
+from models_zoo.llm.card import BaseCard, Task
 from rootstock.adaptation.sources import ROLES, Loaded
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import FieldProblem, InvalidInput
 
+PAIRS = "preference"
 HEADS = ("classification", "tagging")
+FOR = {
+    "answers_only": ("chat",), "sample_prompts": ("chat", PAIRS), "packing": ("chat", "tagging"),
+    "multi_label": ("classification",),
+}  # fmt: skip
 Problems = Iterator[FieldProblem]
+
+
+def adapter_task(task: str) -> Task:
+    """What an adapter that learns from such data is for."""
+    return "chat" if task == PAIRS else cast(Task, task)
 
 
 def check_together(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> None:
@@ -37,11 +48,12 @@ def _data(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
 
 
 def _method(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
-    task = loaded.dataset.task
-    if task == "preference":
-        yield FieldProblem("dataset_id", "pairs of answers are not learned from by this method")
-    if settings.method == "two_stage" and task not in HEADS:
-        yield FieldProblem("method", f"two stages need data with labels, not {task}")
+    task, method = loaded.dataset.task, settings.method
+    if (method == "dpo") != (task == PAIRS):
+        told = "learns from pairs of answers" if method == "dpo" else "does not learn from pairs of answers"
+        yield FieldProblem("method", f"{method} {told}: {loaded.dataset.name} is for {task}")
+    elif method == "two_stage" and task not in HEADS:
+        yield FieldProblem("method", f"two_stage needs data with labels, not {task}")
 
 
 def _evaluation(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
@@ -53,21 +65,23 @@ def _evaluation(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Prob
 
 
 def _texts(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
+    """Settings that mean nothing for the task at hand."""
     task = loaded.dataset.task
-    if task in HEADS and not settings.answers_only:
-        yield FieldProblem("answers_only", f"is for chats, not for {task}")
-    if task == "classification" and settings.packing:
-        yield FieldProblem("packing", "is not for classification: a class is one whole row's")
-    if task != "classification" and settings.multi_label:
-        yield FieldProblem("multi_label", f"is for classification, not for {task}")
-    longest = longest_window(task if task in HEADS else "chat", base)  # type: ignore[arg-type]
+    given = {
+        "answers_only": not settings.answers_only, "sample_prompts": bool(settings.sample_prompts),
+        "packing": settings.packing, "multi_label": settings.multi_label,
+    }  # fmt: skip
+    for name, is_given in given.items():
+        if is_given and task not in FOR[name]:
+            yield FieldProblem(name, f"is for {' and '.join(FOR[name])}, not for {task}")
+    longest = longest_window(adapter_task(task), base)
     if settings.max_tokens > longest:
         yield FieldProblem("max_tokens", f"is more than the {longest:,} that can be read in one piece")
 
 
 def _shape(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
     parent = loaded.parent
-    wanted = "chat" if loaded.dataset.task == "preference" else loaded.dataset.task
+    wanted = adapter_task(loaded.dataset.task)
     if parent and parent.task != wanted:
         yield FieldProblem(
             "start_from", f"{parent.reference} is for {parent.task}, the data set for {wanted}"

@@ -48,6 +48,6 @@ def adapter_train(
             action="adapter.training_started",
             object_type="job",
             object_id=job.pk,
-            data={"adapter": name, **told},
+            data={"adapter": name, **told, "settings": settings.recorded()},
         )
     return job

@@ -45,12 +45,12 @@ class TrainSettings(BaseModel):
     ] = 256
 
     method: Annotated[
-        Literal["lora", "two_stage"],
+        Literal["lora", "two_stage", "dpo"],
         _about(
             "method",
             "Method",
-            "Two stages: the head alone first, then all; for data with labels.",
-            words={"lora": "LoRA", "two_stage": "Two-stage LoRA"},
+            "Two stages: the head alone first, for data with labels. DPO: for pairs of a better and a worse answer.",
+            words={"lora": "LoRA", "two_stage": "Two-stage LoRA", "dpo": "DPO"},
         ),
     ] = "lora"
     rank: Annotated[int, Field(ge=1, le=64), _about("method", "Rank", "The adapter's size: 4 to 64.")] = 8
@@ -85,6 +85,11 @@ class TrainSettings(BaseModel):
         Field(gt=0, le=50),
         _about("method", "Epochs of the head alone", "The first of two stages."),
     ] = 1.0
+    beta: Annotated[
+        float,
+        Field(gt=0, le=10),
+        _about("method", "Beta", "Of DPO: how dear it is to differ from the start; less learns more."),
+    ] = 0.1
 
     schedule: Annotated[
         Literal["cosine", "linear", "constant", "exponential"],
@@ -141,6 +146,15 @@ class TrainSettings(BaseModel):
             "Of every batch, against forgetting what was learned before.",
         ),
     ] = 0.2
+    sample_prompts: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...],
+        Field(max_length=4),
+        _about(
+            "data",
+            "Questions to ask on the way",
+            "Up to four, a line each: what the adapter answers at each checkpoint is shown. Of chats.",
+        ),
+    ] = ()
     label_smoothing: Annotated[
         float,
         Field(ge=0, le=0.5),
@@ -174,6 +188,11 @@ class TrainSettings(BaseModel):
         Field(ge=0, le=2**31 - 1),
         _about("advanced", "Seed", "The same seed, data and settings train the same adapter."),
     ] = 0
+
+    def recorded(self) -> dict[str, Any]:
+        """For the audit trail, which keeps no text of a person: of questions, how many there are."""
+        told = self.model_dump(mode="json")
+        return told | {"sample_prompts": len(self.sample_prompts)}
 
 
 def group_of(name: str) -> Group:

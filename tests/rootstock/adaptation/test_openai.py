@@ -80,6 +80,25 @@ def test_it_works(openai, upload, committed_world) -> None:
         openai.fine_tuning.jobs.cancel(job.id)
 
 
+def test_pairs_are_learned_from_by_dpo(openai, upload, committed_world) -> None:
+    said = lambda text: [{"role": "assistant", "content": text}]  # noqa: E731
+    asked = {"messages": [{"role": "user", "content": "Where is it?"}]}
+    pair = {"input": asked, "preferred_output": said("Here."), "non_preferred_output": said("Who knows?")}
+    method: Any = {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2, "n_epochs": 1}}}
+    file = upload(json.dumps(pair).encode(), "pairs.jsonl")
+    job = openai.fine_tuning.jobs.create(model="base", training_file=file.id, method=method)
+    assert (job.method.type, job.method.dpo.hyperparameters.beta) == ("dpo", 0.2)
+    params = stored(committed_world, job).params
+    chosen = [params["settings"][name] for name in ("method", "beta", "epochs", "batch_size")]
+    assert chosen == ["dpo", 0.2, 1.0, 4]
+    with tenant(committed_world.organisation):
+        assert Dataset.objects.get().task == "preference"
+    with pytest.raises(client_library.BadRequestError) as caught:
+        openai.fine_tuning.jobs.create(model="base", training_file=upload().id, method=method)
+    assert caught.value.param == "training_file"
+    openai.fine_tuning.jobs.cancel(job.id)
+
+
 def test_what_a_job_made_is_told(openai, upload, committed_world) -> None:
     job = openai.fine_tuning.jobs.create(model="base", training_file=upload().id)
     assert openai.fine_tuning.jobs.checkpoints.list(job.id).data == []

@@ -12,6 +12,7 @@ from tests.fixtures.registry import version_row
 from tests.fixtures.trainings import dataset_row, training_row
 
 START = "/adapters/train"
+PAIR = {"messages": [{"role": "user", "content": "Late"}], "chosen": "I am sorry.", "rejected": "So what."}
 
 
 @pytest.fixture
@@ -70,11 +71,13 @@ def test_a_frozen_test_set_is_not_trained_on(world, base) -> None:
 def sets(world, dataset):
     """Data sets of each task by name."""
     text = json.dumps({"text": "Late again", "labels": ["anger"]}).encode()
+    pair = json.dumps(PAIR).encode()
     return {
         "chat": dataset,
         "other": dataset_row(world, "other"),
         "frozen": dataset_row(world, "frozen", is_test=True),
         "labels": dataset_row(world, "labels", line=text, task="classification"),
+        "pairs": dataset_row(world, "pairs", line=pair, task="preference"),
     }
 
 
@@ -86,6 +89,10 @@ def sets(world, dataset):
         ({"evaluation": "labels"}, {}, "evaluation_id"),
         ({"mix": "other", "replay": "other"}, {}, "replay_id"),
         ({}, {"method": "two_stage"}, "method"),
+        ({}, {"method": "dpo"}, "method"),
+        ({"dataset": "pairs"}, {}, "method"),
+        ({"dataset": "pairs"}, {"method": "dpo", "packing": True}, "packing"),
+        ({"dataset": "labels"}, {"sample_prompts": ["Late?"]}, "sample_prompts"),
         ({}, {"patience": 2}, "patience"),
         ({}, {"evaluate_every": 2}, "evaluate_every"),
         ({}, {"last_layers": 99}, "last_layers"),
@@ -102,6 +109,14 @@ def test_what_does_not_go_together_is_named(world, base, sets, data, settings, f
     answer = world.api("adapters:write").post(START, {"name": "desk", **ids, **settings})
     assert answer.status_code in (404, 422)
     assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+
+
+def test_questions_are_not_on_the_audit_trail(world, base, dataset) -> None:
+    body = {"name": "desk", "dataset_id": str(dataset.pk), "sample_prompts": ["Where is Ada?"]}
+    assert world.api("adapters:write").post(START, body).status_code == 202
+    with tenant(world.organisation):
+        entry = AuditEntry.objects.get(action="adapter.training_started")
+    assert entry.data["settings"]["sample_prompts"] == 1
 
 
 def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None:

@@ -9,9 +9,12 @@ from django.core.files.uploadedfile import UploadedFile
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.checks import PAIRS
 from rootstock.adaptation.models import FineTuning
 from rootstock.adaptation.openai.files import upload_named
+from rootstock.adaptation.openai.pairs import pairs_read
 from rootstock.adaptation.openai.schemas import FineTuningIn, Hyperparameters
+from rootstock.adaptation.presets import PRESETS
 from rootstock.adaptation.services import adapter_train
 from rootstock.adaptation.sources import Sources
 from rootstock.adaptation.train_settings import TrainSettings
@@ -29,6 +32,7 @@ T = TypeVar("T")
 UNNAMED = "fine-tuned"
 FIELDS = {
     "name": "suffix", "dataset_id": "training_file", "evaluation_id": "validation_file", "start_from": "model",
+    "method": "method.type",
 }  # fmt: skip
 
 
@@ -40,8 +44,9 @@ def fine_tuning_create(*, organisation: Organisation, body: FineTuningIn, create
     validation = (
         upload_named(organisation, body.validation_file, "validation_file") if body.validation_file else None
     )
-    dataset = _dataset(organisation, training, "training_file", created_by)
-    measured = _dataset(organisation, validation, "validation_file", created_by) if validation else None
+    given: dict[str, Any] = {"task": PAIRS if is_dpo(body) else "chat", "created_by": created_by}
+    dataset = _dataset(organisation, training, "training_file", **given)
+    measured = _dataset(organisation, validation, "validation_file", **given) if validation else None
     sources = Sources(dataset.pk, measured.pk if measured else None, start_from=start_from)
     with tenant(organisation) as owner:
         job = _naming(
@@ -60,15 +65,33 @@ def fine_tuning_create(*, organisation: Organisation, body: FineTuningIn, create
 
 
 def settings_of(body: FineTuningIn) -> TrainSettings:
-    """The settings; what is `auto` is the default."""
-    method = body.method.supervised if body.method else None
-    chosen = (method.hyperparameters if method else body.hyperparameters) or Hyperparameters()
-    rate = _given(chosen.learning_rate_multiplier)
+    """The settings; what is `auto` is the default, of the preset for pairs where there are pairs."""
+    chosen = _hyperparameters(body)
+    usual = defaults_of(is_dpo(body))
+    rate, beta = _given(chosen.learning_rate_multiplier), _given(getattr(chosen, "beta", None))
     found = {
         "epochs": _given(chosen.n_epochs), "batch_size": _given(chosen.batch_size), "seed": body.seed,
-        "learning_rate": rate * TrainSettings().learning_rate if rate is not None else None,
+        "learning_rate": rate * usual.learning_rate if rate is not None else None, "beta": beta,
     }  # fmt: skip
-    return TrainSettings(**{name: value for name, value in found.items() if value is not None})
+    return TrainSettings.model_validate(
+        usual.model_dump() | {name: value for name, value in found.items() if value is not None}
+    )
+
+
+def is_dpo(body: FineTuningIn) -> bool:
+    """Whether it learns from pairs."""
+    return body.method is not None and body.method.type == "dpo"
+
+
+def defaults_of(dpo: bool) -> TrainSettings:
+    """What is meant by `auto`."""
+    return TrainSettings(**PRESETS["pairs" if dpo else "balanced"].settings)
+
+
+def _hyperparameters(body: FineTuningIn) -> Hyperparameters:
+    method = body.method
+    told = (method.dpo if method.type == "dpo" else method.supervised) if method else None
+    return (told.hyperparameters if told else body.hyperparameters) or Hyperparameters()
 
 
 def _given(value: Any) -> Any:
@@ -91,7 +114,7 @@ def _name(text: str, field: str) -> str:
     return name
 
 
-def _dataset(organisation: Organisation, file: StoredFile, field: str, by: User | None) -> Dataset:
+def _dataset(organisation: Organisation, file: StoredFile, field: str, **given: Any) -> Dataset:
     """The file's examples as a data set, or the one that is there. Raises InvalidInput with the lines."""
     try:
         name = _name(PurePath(file.name).stem, field)
@@ -99,9 +122,9 @@ def _dataset(organisation: Organisation, file: StoredFile, field: str, by: User 
         name = UNNAMED
     _, stored = file_open(organisation=organisation, file_id=file.pk, done="used")
     with stored:
-        content = UploadedFile(file=cast(Any, stored), name=f"{name}.jsonl", size=file.bytes)
+        content = pairs_read(stored) if given["task"] == PAIRS else UploadedFile(cast(Any, stored))
         dataset, _ = _naming(
-            lambda: dataset_create(organisation=organisation, name=name, content=content, created_by=by),
+            lambda: dataset_create(organisation=organisation, name=name, content=content, **given),
             {"file": field},
             field,
         )

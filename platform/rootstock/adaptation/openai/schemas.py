@@ -29,11 +29,24 @@ class Supervised(Strict):
     hyperparameters: Hyperparameters = Hyperparameters()
 
 
+class PairHyperparameters(Hyperparameters):
+    """How to learn from pairs."""
+
+    beta: Auto | Annotated[float, Field(gt=0, le=2)] | None = "auto"
+
+
+class Pairs(Strict):
+    """Learning from a preferred and another answer."""
+
+    hyperparameters: PairHyperparameters = PairHyperparameters()
+
+
 class Method(Strict):
     """What is learned from."""
 
-    type: Literal["supervised"]
+    type: Literal["supervised", "dpo"]
     supervised: Supervised | None = None
+    dpo: Pairs | None = None
 
 
 class FineTuningIn(Strict):
