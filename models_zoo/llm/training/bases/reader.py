@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.pause import NEVER, Pause
-from models_zoo.llm.training.tasks import answer_places
+from models_zoo.llm.training.student import answer_places
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
