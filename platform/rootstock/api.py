@@ -11,6 +11,9 @@ from django.utils.module_loading import import_string
 from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
+from rootstock.adaptation.api import router as adaptation_router
+from rootstock.adaptation.openai.files import router as openai_files_router
+from rootstock.adaptation.openai.jobs import router as fine_tuning_router
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.conventions import establish
@@ -146,6 +149,8 @@ for _kind, _handler in api._exception_handlers.items():
     openai.add_exception_handler(_kind, _handler)
 establish(openai)
 openai.add_router("", gateway_router)
+openai.add_router("", openai_files_router)
+openai.add_router("", fine_tuning_router)
 api.beside = (openai,)
 establish(api)
 api.add_router("/jobs", jobs_router)
@@ -157,7 +162,8 @@ api.add_router("/files", files_router)
 api.add_router("/usage", usage_router)
 for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
-api.add_router("", upload_router)  # these two before `/adapters/{reference}`
+api.add_router("", upload_router)  # these three before `/adapters/{reference}`
+api.add_router("", adaptation_router)
 api.add_router("", grant_router)
 api.add_router("", registry_router)
 api.add_router("", evaluation_router)

@@ -31,6 +31,7 @@ class JobKind:
     kept: str = ""  # what of an attempt stays when it ends early, for the reader
     priority: int = 1  # see rootstock.jobs.models.Priority
     max_attempts: int = 5
+    page: str = ""  # name of the page that shows one, where it has a page of its own
     params: str = ""  # dotted path of the pydantic model of its parameters; with one it can be scheduled
     ended: str = ""  # dotted path of function(Job), called in the transaction in which one ends
     evidence: bool = False  # kept for good: it is part of what the organisation has to prove
@@ -110,7 +111,8 @@ JOB_KINDS: dict[str, JobKind] = {
         "Train an adapter",
         "adapters:write",
         kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
-        params="rootstock.registry.schemas.TrainParams",
+        page="training",
+        params="rootstock.adaptation.schemas.TrainParams",
     ),
     "adapters.evaluate": JobKind(
         "rootstock.registry.evaluation.evaluate",

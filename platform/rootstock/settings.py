@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "rootstock.files",
     "rootstock.idempotency",
     "rootstock.registry",
+    "rootstock.adaptation",
     "rootstock.jobs",
     "rootstock.gateway",
     "rootstock.console",
@@ -223,6 +224,7 @@ FILE_UPLOAD_PATHS = (
     "/api/v1/adapters/uploads",
     "/files/",
     "/adapters/upload",
+    "/v1/files",
 )
 FILE_PIECES_PATH = "/api/v1/files/uploads/"
 FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20

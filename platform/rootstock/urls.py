@@ -23,6 +23,7 @@ urlpatterns = [
     path("webhooks/", include("rootstock.webhooks.urls")),
     path("files/", include("rootstock.files.urls")),
     path("", include("rootstock.gateway.urls")),
+    path("adaptation/", include("rootstock.adaptation.urls")),
     path("adapters/", include("rootstock.registry.intake_pages.urls")),
     path("", include("rootstock.registry.pages.urls")),
     *(path(f"{name}/", include(vertical.urls)) for name, vertical in settings.VERTICALS.items()),

@@ -27,6 +27,7 @@ def everything(world: World) -> dict[str, str]:
             machines,
             models,
             adapters,
+            trainings,
             webhooks,
             files,
             jobs,
@@ -105,6 +106,20 @@ def adapters(world: World) -> dict[str, str]:
         "adapter-compare": f"/adapters/compare/?one={made['third'].pk}&other={made['second'].pk}",
         "alias": f"/deployments/{made['alias'].pk}/",
         "promotion": f"/deployments/promotions/{made['asked'].pk}/",
+    }
+
+
+def trainings(world: World) -> dict[str, str]:
+    """Two that have ended, on one data set."""
+    from tests.fixtures.trainings import dataset_row, training_row
+
+    dataset = dataset_row(world)
+    one, other = (
+        training_row(world, dataset, rank=rank, speed=speed) for rank, speed in ((8, 1.0), (4, 0.4))
+    )
+    return {
+        "training": f"/adaptation/{one.pk}/",
+        "compared": f"/adaptation/compare/?run={one.pk}&run={other.pk}",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,26 @@ class Example:
               classification: the indices of the text's labels
               tagging: the tag of each unit, whose token is at `positions`
     document  number of the text, which long texts in several windows share
+    lengths   of the examples that are packed in this row, in tokens; empty: it is one
+    rejected  the answer that was not preferred, where this is the one that was
     """
 
     ids: list[int]
     targets: list[int]
     positions: list[int]
     document: int
+    lengths: tuple[int, ...] = ()
+    rejected: Example | None = None
+
+    @property
+    def tokens(self) -> int:
+        """That are computed for it."""
+        return len(self.ids) + (self.rejected.tokens if self.rejected else 0)
+
+    @property
+    def documents(self) -> int:
+        """How many examples it is."""
+        return len(self.lengths) or 1
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -74,7 +88,8 @@ def encode_examples(
     tokenizer: ChatTokenizer,
 ) -> list[Example]:
     """Examples of the spec's task from the rows of `path`. Raises `ModelError` naming the line and field."""
-    encode = {"chat": _chat, "classification": _classification, "tagging": _tagging}[spec.task]
+    chat = _preference if spec.method == "dpo" else _chat
+    encode = {"chat": chat, "classification": _classification, "tagging": _tagging}[spec.task]
     examples: list[Example] = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -96,6 +111,9 @@ def _chat(
     # a reply that begins with white space would melt into the template's own and never be learned
     messages = [{**message, "content": message["content"].strip()} for message in row["messages"]]
     ids = tokenizer.chat(messages, reply=False)
+    if not spec.answers_only:
+        ids = ids[: spec.max_tokens]
+        return [Example(ids, [*ids[1:], NO_TARGET], [], number)] if len(ids) > 1 else []
     targets = [NO_TARGET] * len(ids)
     for index, message in enumerate(messages):
         if message["role"] == "assistant":
@@ -106,6 +124,21 @@ def _chat(
         raise ValueError("messages has no assistant turn after another")
     ids, targets = ids[: spec.max_tokens], targets[: spec.max_tokens]
     return [] if start_of_answer(targets) is None else [Example(ids, targets, [], number)]
+
+
+def _preference(
+    row: dict[str, Any], number: int, spec: TrainSpec, labels: tuple[str, ...], tokenizer: ChatTokenizer
+) -> list[Example]:
+    asked = [{**message, "content": message["content"].strip()} for message in row["messages"]]
+    start = len(tokenizer.chat(asked))
+    both = []
+    for answer in (row["chosen"], row["rejected"]):
+        ids = tokenizer.chat([*asked, {"role": "assistant", "content": answer.strip()}], reply=False)
+        targets = [NO_TARGET] * (start - 1) + ids[start:] + [NO_TARGET]
+        both.append(Example(ids[: spec.max_tokens], targets[: spec.max_tokens], [], number))
+    chosen, rejected = both
+    within = all(start_of_answer(one.targets) is not None for one in both)
+    return [replace(chosen, rejected=rejected)] if within else []
 
 
 def start_of_answer(targets: Sequence[int]) -> int | None:

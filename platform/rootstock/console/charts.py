@@ -10,11 +10,15 @@ Kind = Literal["line", "area", "bar", "stacked"]
 
 @dataclass(slots=True, frozen=True)
 class Series:
-    """One named run of values; None leaves a gap. `tone` is accent, ok, warn, error, info, high or violet."""
+    """One named run of values; None leaves a gap. `tone` is accent, ok, warn, error, info, high or violet.
+
+    `sparse` joins the values over their gaps: what is measured now and then beside what is measured all the time.
+    """
 
     name: str
     values: Sequence[float | None]
     tone: str = ""
+    sparse: bool = False
 
 
 @dataclass(slots=True, frozen=True)

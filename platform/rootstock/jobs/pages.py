@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
+
 from rootstock.console.charts import Chart, Series
 from rootstock.jobs.models import Job, JobEvent, JobState, Priority
 from rootstock.jobs.retry import advice, kind_of
@@ -40,6 +42,12 @@ class JobPage:
     def label(self) -> str:
         """What kind of job it is, in words."""
         return kind_of(self.job.kind).label
+
+    @property
+    def page(self) -> str:
+        """Where its kind is shown in its own way."""
+        name = kind_of(self.job.kind).page
+        return reverse(name, args=[self.job.pk]) if name else ""
 
     @property
     def priority_label(self) -> str:
@@ -180,7 +188,7 @@ def attempts_of(events: Sequence[JobEvent]) -> list[Attempt]:
     return found[::-1]
 
 
-def _course(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def course(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Steps in the order of their numbers: where an attempt goes back, it takes the place of what was lost."""
     course: list[dict[str, Any]] = []
     for step in steps:
@@ -192,7 +200,7 @@ def _course(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def loss_chart(steps: Sequence[dict[str, Any]]) -> Chart | None:
     """The curve of a job's steps, over all its attempts; None for jobs that report no loss."""
-    steps = _course([step for step in steps if step.get("loss") is not None])
+    steps = course([step for step in steps if step.get("loss") is not None])
     if len(steps) < 2:
         return None
     return Chart(

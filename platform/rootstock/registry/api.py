@@ -1,4 +1,4 @@
-"""REST: base models, data sets, adapters and their training."""
+"""REST: base models, data sets, adapters."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,13 +9,12 @@ from ninja.files import UploadedFile
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.idempotency.marks import claims_first
-from rootstock.jobs.models import Job
-from rootstock.jobs.schemas import JobOut
 from rootstock.paging import Page, page_of
-from rootstock.registry import selectors, services, versions
+from rootstock.registry import selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
-from rootstock.registry.schemas import AdapterOut, TrainSettings
+from rootstock.registry.schemas import AdapterOut
 
 router = Router(tags=["adapters"])
 
@@ -59,13 +58,6 @@ class CardIn(Schema):
     licence: str = ""
 
 
-class TrainIn(TrainSettings, Schema):
-    """What to train. The defaults suit a few dozen short examples."""
-
-    name: str
-    dataset_id: UUID
-
-
 @router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))
 def list_models(request: ApiRequest) -> list[BaseModel]:
     """Base models served here."""
@@ -93,17 +85,19 @@ def create_dataset(
 ) -> Status[Dataset]:
     """Upload examples as JSON Lines (multipart). Every line is checked; one bad line refuses the whole file.
 
-    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer; of `classification`:
-    `{"text", "labels": […]}`; of `tagging`: `{"text", "spans": [[start, end, label], …]}`. With `is_test` it is a
+    Of `chat`: `{"messages": [{"role", "content"}, …]}` that ends with the answer, or an instruction,
+    `{"instruction", "input", "output"}` or `{"prompt", "completion"}`; of `classification`: `{"text", "labels": […]}`;
+    of `tagging`: `{"text", "spans": [[start, end, label], …]}`; of `preference`:
+    `{"messages": […], "chosen", "rejected"}`. With `is_test` it is a
     frozen test set: adapters are evaluated on it, and none is trained on it.
 
     `subject_ids` are the persons whom the examples hold (Privacy finds them): the data set is named in their
     exports, and destroyed with the erasure of any of them.
 
-    201 with the new data set. 200 when the same bytes had been uploaded before, under whatever name: the answer
+    201 with the new data set. 200 when the same examples had been uploaded before, under whatever name: the answer
     is the data set that is there, with the name it has.
     """
-    row, created = services.dataset_create(
+    row, created = dataset_create(
         organisation=request.auth.organisation,
         name=name,
         content=file,
@@ -122,20 +116,6 @@ def list_adapters(request: ApiRequest, cursor: str | None = None, limit: int = 5
         organisation=request.auth.organisation, cursor=cursor, limit=limit
     )
     return page_of(rows, following, AdapterOut.from_orm)
-
-
-@router.post("/adapters/train", response={202: JobOut}, auth=scope("adapters:write"))
-def train_adapter(request: ApiRequest, body: TrainIn) -> Status[Job]:
-    """Start a training job; follow it at /api/v1/jobs/{id}. Its result names the adapter."""
-    chosen = body.dict(exclude={"name", "dataset_id"})
-    job = services.adapter_train(
-        organisation=request.auth.organisation,
-        name=body.name,
-        dataset_id=body.dataset_id,
-        settings_=chosen,
-        created_by=request.auth.user,
-    )
-    return Status(202, job)
 
 
 @router.get("/adapters/{reference}", response=AdapterOut, auth=scope("adapters:read"))

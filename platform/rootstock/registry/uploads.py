@@ -19,7 +19,7 @@ from rootstock.files.uploads import Upload
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.models import AdapterUpload, AdapterVersion, UploadState
-from rootstock.registry.services import check_name
+from rootstock.registry.names import check_name
 from rootstock.webhooks.services import event_emit
 
 KIND = "adapters.intake"

@@ -21,6 +21,7 @@ from rootstock.jobs.services import job_claim, job_create
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
 from rootstock.registry import aliases, versions
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import (
     AdapterGrant,
     AdapterUpload,
@@ -31,7 +32,6 @@ from rootstock.registry.models import (
     Promotion,
     ShadowTally,
 )
-from rootstock.registry.services import dataset_create
 from tests.rootstock.registry.conftest import as_person
 
 NAME = "tone:production"

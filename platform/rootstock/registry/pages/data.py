@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
-from rootstock.registry import services
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import Dataset
 from rootstock.registry.pages.common import ASK, READ, rights
 from rootstock.registry.pages.forms import DatasetForm
@@ -32,7 +32,7 @@ def upload(request: PageRequest) -> HttpResponse:
     form = DatasetForm(request.POST or None, request.FILES or None)
     made = saved(
         form,
-        lambda: services.dataset_create(
+        lambda: dataset_create(
             organisation=request.organisation,
             name=form.cleaned_data["name"],
             content=form.cleaned_data["file"],

@@ -80,7 +80,12 @@ class DatasetForm(forms.Form):
         max_length=63, help_text="Small letters, digits and hyphens, such as desk-answers."
     )
     task = forms.ChoiceField(
-        choices=[("chat", "Chat"), ("classification", "Classification"), ("tagging", "Tagging")]
+        choices=[
+            ("chat", "Chat or instructions"),
+            ("classification", "Classification"),
+            ("tagging", "Tagging"),
+            ("preference", "Preference pairs"),
+        ]
     )
     is_test = forms.BooleanField(
         label="A frozen test set",

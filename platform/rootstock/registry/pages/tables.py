@@ -17,6 +17,7 @@ from rootstock.console.templatetags.console import pill
 from rootstock.registry.models import AdapterVersion, Alias, BaseModel, Change, Dataset, Origin, Promotion
 from rootstock.registry.pages.residency import Seat, seats_html
 from rootstock.registry.pages.words import (
+    DATA_TASKS,
     TASKS,
     keep_words,
     places_html,
@@ -151,7 +152,7 @@ def adapters_table(bases: list[tuple[str, str]]) -> Table:
         heading=_heading,
         empty=Empty(
             "No adapters yet",
-            "Upload one as a PEFT folder, or train one: upload a data set, then POST /api/v1/adapters/train. "
+            "Upload one as a PEFT folder, or train one under Adaptation. "
             "It appears here once it has passed its checks.",
             "layers",
             reverse("adapter-upload"),
@@ -186,7 +187,7 @@ DATASETS = Table(
     label="Data sets",
     columns=[
         Column("name", "Data set", css="strong"),
-        Column("task", "Task", value=lambda row: TASKS.get(row.task, row.task)),
+        Column("task", "Task", value=lambda row: DATA_TASKS.get(row.task, row.task)),
         Column("is_test", "Use", value=lambda row: "Frozen test set" if row.is_test else "Training"),
         Column("sha256", "Content's hash", value=lambda row: format_html("<code>{}</code>", row.sha256[:12])),
         Column("rows", "Examples", css="num"),

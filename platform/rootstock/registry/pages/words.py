@@ -15,6 +15,7 @@ from rootstock.registry.models import AdapterVersion, Change, Keep, Promotion
 from rootstock.registry.version_selectors import Place
 
 TASKS = {"chat": "Chat", "classification": "Classification", "tagging": "Tagging"}
+DATA_TASKS = TASKS | {"preference": "Preference pairs"}  # an adapter that learned from pairs answers in chats
 STATES = {
     Promotion.State.OPEN: ("warn", "hourglass"),
     Promotion.State.APPROVED: ("ok", ""),

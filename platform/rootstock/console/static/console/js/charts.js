@@ -30,9 +30,9 @@ function seriesOption(series, index, kind, colours) {
     lineStyle: { width: 1.75, color: colour, type: index % 3 === 1 ? "dashed" : index % 3 === 2 ? "dotted" : "solid" },
     areaStyle: kind === "area" ? { color: colour, opacity: 0.12 } : undefined,
     barMaxWidth: 28,
-    showSymbol: series.values.length <= 12, // few points: show that they are measurements
+    showSymbol: series.values.filter((value) => value != null).length <= 12, // few points: show that they are measurements
     symbolSize: 5,
-    connectNulls: false,
+    connectNulls: series.sparse,
   };
 }
 

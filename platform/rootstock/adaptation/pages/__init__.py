@@ -1,0 +1,1 @@
+"""Pages: trainings, one of them live, several compared, and a new one."""

@@ -1,0 +1,53 @@
+"""Starting trainings."""
+
+from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.checks import check_together
+from rootstock.adaptation.sources import Sources, load, shaped
+from rootstock.adaptation.train_settings import TrainSettings
+from rootstock.audit.services import audit_record
+from rootstock.errors import Unavailable
+from rootstock.jobs.models import Job
+from rootstock.jobs.services import job_create
+from rootstock.registry.base import base_card
+from rootstock.registry.names import check_name
+
+KIND = "adapters.train"
+RESULTS = "metrics.csv"  # the file of a training's figures
+
+
+def adapter_train(
+    *,
+    organisation: Organisation,
+    name: str,
+    sources: Sources,
+    settings: TrainSettings,
+    created_by: User | None = None,
+) -> Job:
+    """Queue the training of an adapter on data sets of the organisation. Raises what refuses it, field by field.
+
+    A training that goes on from a version has that version's shape, whatever the settings say of it.
+    """
+    check_name(name)
+    base = base_card()
+    if base is None:
+        raise Unavailable("no base model has been converted yet", retry_after=5)
+    with tenant(organisation):
+        loaded = load(sources)
+        settings = shaped(settings, loaded.parent)
+        check_together(settings, loaded, base)
+        told = {**sources.named(), "settings": settings.model_dump(mode="json")}
+        job = job_create(
+            organisation=organisation,
+            kind=KIND,
+            params={"name": name, **told},
+            created_by=created_by,
+        )
+        audit_record(
+            organisation=organisation,
+            action="adapter.training_started",
+            object_type="job",
+            object_id=job.pk,
+            data={"adapter": name, **told, "settings": settings.recorded()},
+        )
+    return job

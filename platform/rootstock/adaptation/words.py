@@ -1,0 +1,115 @@
+"""A training's figures and settings in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+
+from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
+from rootstock.console import formats
+from rootstock.jobs.models import Job
+from rootstock.registry.pages.words import FIGURES
+
+Told = Sequence[dict[str, Any]]
+
+
+@dataclass(slots=True, frozen=True)
+class Tile:
+    """One figure of the page's head."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def latest_tiles(job: Job, step: dict[str, Any], evaluations: Told) -> list[Tile]:
+    """Where it stands: only what has been told."""
+    found = [Tile("Step", f"{job.done:,}", f"of {job.total:,}" if job.total else "")]
+    if step.get("loss") is not None:
+        found.append(Tile("Loss", f"{step['loss']:.3f}", f"epoch {step.get('epoch', 0.0):.1f}"))
+    best = next((one for one in reversed(evaluations) if one.get("best")), None)
+    if best:
+        name, value = _leading(best["metrics"])
+        found.append(Tile(f"Best: {name}", f"{value:.3f}", f"at step {best.get('step', 0):,}"))
+    if step.get("learning_rate") is not None:
+        found.append(Tile("Learning rate", f"{step['learning_rate']:.2e}"))
+    if step.get("tokens_per_second") is not None:
+        found.append(Tile("Speed", f"{step['tokens_per_second']:,.0f}", "tokens/s"))
+    if step.get("memory_bytes") is not None:
+        found.append(Tile("Memory", filesizeformat(step["memory_bytes"]), "of the training process"))
+    if job.eta_s is not None:
+        found.append(Tile("Left", f"about {formats.span(job.eta_s)}"))
+    return found
+
+
+def _leading(metrics: dict[str, float]) -> tuple[str, float]:
+    """The figure by which states are ranked, under the name that people know."""
+    score = metrics.get("score")
+    for name, value in metrics.items():
+        if name != "score" and score is not None and abs(abs(value) - abs(score)) < 1e-9:
+            return figure_title(name).lower(), value
+    return "score", score or 0.0
+
+
+def evaluations_told(evaluations: Told) -> dict[str, Any]:
+    """The evaluations as a table: its heads and rows, the newest first."""
+    rows = [one for one in evaluations if one.get("step") is not None]
+    names = list(dict.fromkeys(name for one in rows for name in one["metrics"] if name != "score"))
+    return {
+        "heads": [figure_title(name) for name in names],
+        "rows": [
+            (one["step"], [figure_words(one["metrics"].get(name)) for name in names], one.get("best", False))
+            for one in reversed(rows)
+        ],
+    }
+
+
+def samples_told(job: Job, samples: Told) -> dict[str, Any]:
+    """What was answered on the way: the questions, and for each checkpoint the answers, the newest first."""
+    asked = job.params.get("settings", {}).get("sample_prompts", [])
+    answers: dict[int, dict[int, str]] = {}
+    for one in samples:
+        answers.setdefault(one["step"], {})[one["prompt"]] = one["text"]
+    return {
+        "heads": asked,
+        "rows": [
+            (step, [answers[step].get(number, "") for number in range(1, len(asked) + 1)])
+            for step in sorted(answers, reverse=True)
+        ],
+    }
+
+
+def figure_title(name: str) -> str:
+    """A figure's name for people."""
+    return FIGURES.get(name, name.replace("_", " ").capitalize())
+
+
+def figure_words(value: float | None) -> str:
+    """A figure, to four digits."""
+    return formats.NONE if value is None else f"{value:,.4g}"
+
+
+def settings_told(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """A run's settings by group, in words."""
+    known = TrainSettings.model_fields
+    found: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in GROUPS.values()}
+    for name, value in settings.items():
+        title = GROUPS[group_of(name)][0] if name in known else GROUPS["advanced"][0]
+        found[title].append((setting_title(name), setting_words(value)))
+    return [(title, pairs) for title, pairs in found.items() if pairs]
+
+
+def setting_title(name: str) -> str:
+    """A setting's name on the form."""
+    known = TrainSettings.model_fields.get(name)
+    return (known.title if known else None) or name
+
+
+def setting_words(value: Any) -> str:
+    """A setting's value."""
+    if value is None or value == "":
+        return formats.NONE
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
