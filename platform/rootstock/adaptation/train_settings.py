@@ -24,10 +24,17 @@ def _about(group: Group, title: str, told: str = "", **more: Any) -> Any:
     return Field(title=title, description=told, json_schema_extra={"group": group, **more})
 
 
+def _without_layout(schema: dict[str, Any]) -> None:
+    """What is for forms alone is no part of the API's description."""
+    for told in schema["properties"].values():
+        told.pop("group", None)
+        told.pop("words", None)
+
+
 class TrainSettings(BaseModel):
     """How to train. The defaults suit a few dozen short examples."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra=_without_layout)
 
     epochs: Annotated[
         float, Field(gt=0, le=50), _about("basic", "Epochs", "How often every example is seen.")
@@ -135,7 +142,12 @@ class TrainSettings(BaseModel):
     mix_schedule: Annotated[
         tuple[Share, ...],
         Field(min_length=2, max_length=2),
-        _about("data", "Share of the second data set", "At the first and at the last step, a line each."),
+        _about(
+            "data",
+            "Share of the second data set",
+            "At the first and at the last step, a line each.",
+            examples=[[0.0, 1.0]],
+        ),
     ] = (0.0, 1.0)
     replay_share: Annotated[
         float,
@@ -153,6 +165,7 @@ class TrainSettings(BaseModel):
             "data",
             "Questions to ask on the way",
             "Up to four, a line each: what the adapter answers at each checkpoint is shown. Of chats.",
+            examples=[["Where is my parcel?"]],
         ),
     ] = ()
     label_smoothing: Annotated[
