@@ -130,7 +130,9 @@ def verified_card(folder: Path, base: BaseCard) -> AdapterCard:
         )
     if (card.task == "chat") == bool(card.labels):
         expected = "none for chat" if card.task == "chat" else "at least one"
-        raise AdapterError(f"{folder / ADAPTER_CARD_FILE}: labels is {shown(list(card.labels))}, expected {expected}")
+        raise AdapterError(
+            f"{folder / ADAPTER_CARD_FILE}: labels is {shown(list(card.labels))}, expected {expected}"
+        )
     if card.max_tokens < 1 or not 0 <= card.overlap_tokens < card.max_tokens:
         raise AdapterError(
             f"{folder / ADAPTER_CARD_FILE}: overlap_tokens is {shown(card.overlap_tokens)}, "
@@ -252,7 +254,9 @@ def require(path: Path, field: str, value: Any, condition: bool, expected: str) 
     """Raise `AdapterError` unless `condition`: the field of the file, what it is, and what was expected."""
     if not condition:
         plain = isinstance(value, str) and value.startswith(("of ", "not ", "too "))
-        raise AdapterError(f"{path}: {named(field)} is {value if plain else shown(value)}, expected {expected}")
+        raise AdapterError(
+            f"{path}: {named(field)} is {value if plain else shown(value)}, expected {expected}"
+        )
 
 
 def _is_int(value: Any) -> bool:

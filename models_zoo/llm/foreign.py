@@ -17,7 +17,9 @@ SHOWN = 80  # characters of a refused value that a message repeats
 NAMED = 160  # characters of a name, a tensor's for instance, that a message repeats as it is
 LONGEST = 500  # characters of a message
 # Controls, halves of surrogate pairs, and what turns the reading direction or is not seen at all.
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 # What PostgreSQL stores in no text and no JSON.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

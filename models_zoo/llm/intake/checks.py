@@ -19,7 +19,7 @@ from models_zoo.llm.card import (
     ModelError,
     write_card,
 )
-from models_zoo.llm.foreign import bounded, read_storable, refuse_long
+from models_zoo.llm.foreign import bounded, read_storable, refuse_long, shown
 from models_zoo.llm.intake.archive import ARCHIVE, KEPT, NEEDED, is_wanted, unpack_adapter
 from models_zoo.llm.intake.values import check_values
 from models_zoo.llm.tensor_header import read_header
@@ -81,6 +81,8 @@ def _copy(sources: Mapping[str, Path], folder: Path) -> None:
     folder.mkdir()
     wanted = {name: path for name, path in sources.items() if is_wanted(PurePosixPath(name))}
     for name, path in wanted.items():
+        if name not in KEPT:
+            raise AdapterError(f"{shown(name)}: expected a plain name")
         size = path.stat().st_size
         if size > KEPT[name]:
             raise AdapterError(f"{name}: {size} bytes, expected at most {KEPT[name]}")

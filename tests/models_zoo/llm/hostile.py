@@ -225,11 +225,23 @@ FOLDERS: dict[str, tuple[Change, str, str]] = {
         "configuration",
         "use_rslora is 1, expected true or false",
     ),
-    "NUL in a field": (_config(**{"ev\0il": 1}), "configuration", "'ev\\x00il' holds a NUL character or half"),
+    "NUL in a field": (
+        _config(**{"ev\0il": 1}),
+        "configuration",
+        "'ev\\x00il' holds a NUL character or half",
+    ),
     "NUL in a card": (_card(description="a\0"), "configuration", "description holds a NUL character or half"),
-    "surrogate in a card": (_card(data={"x": ["\ud800"]}), "configuration", "data.x holds a NUL character or half"),
+    "surrogate in a card": (
+        _card(data={"x": ["\ud800"]}),
+        "configuration",
+        "data.x holds a NUL character or half",
+    ),
     "NaN in a card": (_card(data={"x": float("nan")}), "configuration", "data.x is nan, expected a finite"),
-    "infinity in a card": (_card(training={"x": [1e999]}), "configuration", "training.x is inf, expected a finite"),
+    "infinity in a card": (
+        _card(training={"x": [1e999]}),
+        "configuration",
+        "training.x is inf, expected a finite",
+    ),
     "long description": (
         _card(description="D" * 100_000),
         "configuration",
