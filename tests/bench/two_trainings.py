@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -99,7 +100,7 @@ WAYS = {"in_turn": (2, False), "at_once": (1, True), "at_once_two_threads": (2, 
 def joint_step(base: Path, folder: Path, steps: int) -> float:
     """The median of the pairs' own ratios."""
     runs = {
-        batch: train_lora(spec_in(base, folder / f"batch{batch}", 2 * steps, 2, batch))
+        batch: train_lora(spec_in(base, folder / f"batch{batch}", 2 * steps + 2, 2, batch))
         for batch in (BATCH, 2 * BATCH)
     }
     found = []
@@ -119,14 +120,11 @@ def measure(base: Path, rounds: int, steps: int) -> dict[str, float]:
     """All figures."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for number in range(rounds):
-            rows.append(
-                {
-                    way: timed(base, Path(scratch) / f"{number}-{way}", steps, *how)
-                    for way, how in WAYS.items()
-                }
-            )
         joint = joint_step(base, Path(scratch), steps)
+        for number in range(rounds):
+            inside = Path(scratch) / str(number)
+            rows.append({way: timed(base, inside / way, steps, *how) for way, how in WAYS.items()})
+            sys.stderr.write(f"{joint:.3f} {json.dumps(rows[-1])}\n")
     names = ("wall", "steps", "cpu")
     figures = {f"in_turn_{name}_s": statistics.median(row["in_turn"][name] for row in rows) for name in names}
     for way in list(WAYS)[1:]:
