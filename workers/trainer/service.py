@@ -14,7 +14,7 @@ from rootstock.jobs.reaping import WorkerLost
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
-from rootstock.registry.datasets.services import dataset_copy
+from rootstock.registry.datasets.contents import dataset_copy
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import dataset_get
 from rootstock.registry.services import adapter_register

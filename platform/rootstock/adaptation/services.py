@@ -10,7 +10,7 @@ from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card
-from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.models import Dataset
 from rootstock.registry.names import check_name
 
