@@ -42,6 +42,20 @@ class BidirectionalAttention:
         return _batched(q, k, v, mask=self._mask, causal=False)
 
 
+class DocumentAttention:
+    """Each position sees its own document in a row of several: all of it, or causally itself and what came before.
+
+    documents: int64 [B, T], -1 at padding, which sees only padding.
+    """
+
+    def __init__(self, documents: Tensor, bidirectional: bool) -> None:
+        same = documents[:, :, None] == documents[:, None, :]
+        self._mask = (same if bidirectional else same.tril())[:, None]
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return _batched(q, k, v, mask=self._mask, causal=False)
+
+
 class RaggedAttention:
     """Each segment of a batch laid end to end, q [1, rows, heads, D], attends within its own sequence: to
     itself, and to what the cache holds before it."""

@@ -12,6 +12,8 @@ from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.adaptation.api import router as adaptation_router
+from rootstock.adaptation.openai.files import router as openai_files_router
+from rootstock.adaptation.openai.jobs import router as fine_tuning_router
 from rootstock.audit.api import router as audit_router
 from rootstock.console.reference import ReferencePage
 from rootstock.conventions import establish
@@ -147,6 +149,8 @@ for _kind, _handler in api._exception_handlers.items():
     openai.add_exception_handler(_kind, _handler)
 establish(openai)
 openai.add_router("", gateway_router)
+openai.add_router("", openai_files_router)
+openai.add_router("", fine_tuning_router)
 api.beside = (openai,)
 establish(api)
 api.add_router("/jobs", jobs_router)

@@ -224,6 +224,7 @@ FILE_UPLOAD_PATHS = (
     "/api/v1/adapters/uploads",
     "/files/",
     "/adapters/upload",
+    "/v1/files",
 )
 FILE_PIECES_PATH = "/api/v1/files/uploads/"
 FILE_MAX_BYTES = integer("ROOTSTOCK_FILE_MAX_MB", 512, 1) * 2**20

@@ -43,9 +43,10 @@ def ours(model: str, recompute: bool, cuda: bool) -> Step:
     from models_zoo.llm.card import AdapterCard
     from models_zoo.llm.decoder import load_decoder
     from models_zoo.llm.training.data import Example
-    from models_zoo.llm.training.loop import DataSets, Trainer
+    from models_zoo.llm.training.inputs import DataSets
     from models_zoo.llm.training.spec import TrainSpec
     from models_zoo.llm.training.tasks import Student, build_task
+    from models_zoo.llm.training.trainer import Trainer
 
     nowhere = Path()
     spec = TrainSpec(
@@ -69,7 +70,7 @@ def ours(model: str, recompute: bool, cuda: bool) -> Step:
     student = Student(decoder, spec, card)
     rows = token_rows(decoder.config.vocabulary, cuda)
     examples = [Example(row[:-1], row[1:], [], number) for number, row in enumerate(rows)]
-    trainer = Trainer(spec, student, build_task(student, spec), DataSets(examples, None, None))
+    trainer = Trainer(spec, student, build_task(student, spec), DataSets(examples))
 
     def step() -> float:
         return trainer._train([examples]).loss or 0.0

@@ -1,8 +1,11 @@
 """How a training's own process ends, and what becomes of the job."""
 
 import os
+import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ from rootstock.jobs.models import Job
 from rootstock.jobs.running import JobHandle
 from tests.fixtures.jobs import run_job
 from workers.trainer.child import Child
-from workers.trainer.service import _follow
+from workers.trainer.service import _follow, _trained
 
 
 @pytest.fixture
@@ -59,3 +62,31 @@ def test_a_training_that_cannot_work_is_not(job, tmp_path) -> None:
     ended = after(job, tmp_path / "no-such-spec.json", kill=False)
     assert (ended.state, ended.error["code"]) == ("failed", "training_failed")
     assert "exit status 1" in ended.error["detail"]
+
+
+class Endless(Child):
+    """Works until somebody ends it, which somebody does once it has begun."""
+
+    module = "tests.workers.endless"
+
+    def __init__(self, spec: Path, job: Job) -> None:
+        super().__init__(spec)
+        self.job = job
+
+    def events(self) -> Iterator[dict[str, Any] | None]:
+        for event in super().events():
+            if event:
+                services.job_cancel(organisation=self.job.organisation, job_id=self.job.pk)
+            yield event
+
+
+def test_a_cancelled_job_says_when_the_memory_was_free(job, tmp_path) -> None:
+    child = Endless(tmp_path / "spec.json", job)
+    run_job(job.organisation_id, job.pk, lambda handle: _trained(handle, child))
+    assert not Path(f"/proc/{child.pid}").exists()
+    told = list(selectors.job_events(organisation=job.organisation_id, job_id=job.pk))
+    assert (told[-1].type, told[-1].data["state"]) == ("done", "cancelled")
+    assert re.fullmatch(
+        r"The training process is gone, and its memory free, \d\.\d\d s after it was asked to end\.",
+        told[-2].data["text"],
+    )

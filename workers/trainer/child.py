@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -40,6 +41,8 @@ class Child:
 
     def __init__(self, spec: Path, offers: Path | None = None, wait_s: float = 0.0) -> None:
         self.failure: str | None = None
+        self.ending_s = 0.0  # from when it was first asked to end until nothing of it was left
+        self._asked_at: float | None = None
         self._spec = spec
         self._base = [] if offers is None else ["--offers", str(offers), "--wait", str(wait_s)]
 
@@ -78,12 +81,15 @@ class Child:
 
     def end(self) -> None:
         """Ask it to end, then insist. May be called from any thread, and again."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
         with suppress(ProcessLookupError):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGTERM)
                 self._wait(_GRACE_S)
             os.killpg(self._process.pid, signal.SIGKILL)  # what it started may have outlived it
         self._process.wait()
+        self.ending_s = self.ending_s or time.monotonic() - self._asked_at
 
     def _wait(self, seconds: float) -> None:
         with suppress(subprocess.TimeoutExpired):

@@ -9,21 +9,25 @@ from uuid import UUID
 
 from django.conf import settings
 
+from rootstock.adaptation.results import results_keep
 from rootstock.errors import DomainError
 from rootstock.jobs.reaping import WorkerLost
-from rootstock.jobs.running import JobHandle
+from rootstock.jobs.running import Cancelled, JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
+from rootstock.registry.contents import adapter_fetch
 from rootstock.registry.datasets.contents import dataset_copy
+from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
-from rootstock.registry.selectors import dataset_get
-from rootstock.registry.services import adapter_register
+from rootstock.registry.selectors import adapter_by_reference, dataset_get
+from rootstock.registry.services import DATA_ROLES, adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
 from workers.trainer.resuming import checkpoint_of
 
 log = logging.getLogger(__name__)
 SCRATCH = ".training-"
+PREFERENCE = "preference"  # of a data set: pairs of answers, from which a chat adapter learns
 
 
 class TrainingFailed(DomainError):
@@ -43,9 +47,8 @@ def train(job: JobHandle) -> dict[str, Any]:
     with scratch_folder(root, SCRATCH) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
-        with Child(spec, _offers(), settings.BASE_WAIT_S) as child:
-            job.stop_with(child.end)
-            done = _follow(job, child)
+        done = _trained(job, Child(spec, _offers(), settings.BASE_WAIT_S))
+        results_keep(job)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
             result |= {
@@ -54,22 +57,53 @@ def train(job: JobHandle) -> dict[str, Any]:
     return result
 
 
+def _trained(job: JobHandle, child: Child) -> dict[str, Any]:
+    """Run the child to its end. When the job is cancelled, say how long that took: the system has all of the child's
+    memory back once it is gone."""
+    try:
+        with child:
+            job.stop_with(child.end)
+            return _follow(job, child)
+    except Cancelled:
+        job.log(
+            f"The training process is gone, and its memory free, {child.ending_s:.2f} s after it was asked to end."
+        )
+        raise
+
+
 def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
-    dataset = dataset_get(organisation=job.organisation, dataset_id=UUID(job.params["dataset"]))
-    data = dataset_copy(dataset=dataset, folder=folder.parent)
+    """The child's. What the job's settings say of places and devices counts for nothing."""
+    used = {role: _dataset(job, role) for role in DATA_ROLES if job.params.get(role)}
+    files = {role: str(dataset_copy(dataset=dataset, folder=folder.parent)) for role, dataset in used.items()}
+    main = used["dataset"]
     return {
+        **job.params["settings"],
         "base": str(base_folder()),
         "target": str(folder),
         "checkpoint": str(checkpoint),
         "checkpoint_s": settings.CHECKPOINT_S,
         "name": job.params["name"],
-        "task": "chat",
-        "train": str(data),
+        "task": "chat" if main.task == PREFERENCE else main.task,
+        "train": files.pop("dataset"),
+        **files,
+        "start_from": _parent(job),
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
         "device": _device(),
-        "data_note": {"dataset": dataset.name, "sha256": dataset.sha256, "rows": dataset.rows},
-        **job.params["settings"],
+        "data_note": {"dataset": main.name, "sha256": main.sha256, "rows": main.rows},
     }
+
+
+def _dataset(job: JobHandle, role: str) -> Dataset:
+    return dataset_get(organisation=job.organisation, dataset_id=UUID(job.params[role]))
+
+
+def _parent(job: JobHandle) -> str | None:
+    """The folder of the version to go on from."""
+    reference = job.params.get("start_from")
+    if not reference:
+        return None
+    version = adapter_by_reference(organisation=job.organisation, reference=reference, field="start_from")
+    return str(adapter_fetch(job.organisation.pk, version.digest))
 
 
 def _device() -> str:
@@ -86,6 +120,10 @@ def _loads() -> list[Load] | None:
     return loads_of([worker.engine for worker in health.workers]) if health.reachable else None
 
 
+def _is_unsaid(value: object) -> bool:
+    return value is None or value is False or value == {}
+
+
 def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
     done: dict[str, Any] = {}
     pace = Pacer(_loads, child.allow)
@@ -98,7 +136,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if kind == "base":
             job.log(event["text"])
             continue
-        told = {k: v for k, v in event.items() if k != "folder" and v not in (None, {}, False)}
+        told = {k: v for k, v in event.items() if k != "folder" and not _is_unsaid(v)}
         if kind == "resumed":
             job.log(
                 f"Goes on behind step {event['step']} of {event['steps']}, where an earlier attempt was cut off."

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models_zoo.llm.card import BaseCard, ModelError, file_sha256
-from models_zoo.llm.training.spec import TrainSpec, spec_record
+from models_zoo.llm.card import BaseCard, ModelError, adapter_digest, file_sha256
+from models_zoo.llm.training.spec import DATA, TrainSpec, spec_record
 
 ELSEWHERE = (
     "target",
@@ -42,25 +42,34 @@ class State:
 
     parameters  LoRA and head, in order; best: those of the best evaluation, if there was one
     moments     AdamW's first and second moment of each parameter
+    updates     how often each parameter was updated
     random      the generator's state, uint8: the device's own, which dropout draws from
+    waited      evaluations in a row that were no better
     seconds     that the run took so far, in all its attempts
     """
 
     step: int
     parameters: list[Tensor]
     moments: list[tuple[Tensor, Tensor]]
+    updates: list[int]
     random: Tensor
     best: list[Tensor] = field(default_factory=list)
     best_score: float | None = None
     best_metrics: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
+    waited: int = 0
     seconds: float = 0.0
+
+
+REST = ("step", "updates", "best_score", "best_metrics", "thresholds", "waited", "seconds")
 
 
 def identity_of(spec: TrainSpec, base: BaseCard) -> Identity:
     """Of the run that `spec` describes."""
     record = {key: value for key, value in spec_record(spec).items() if key not in ELSEWHERE}
-    files = [file_sha256(path) for path in (spec.train, spec.evaluation, spec.test) if path is not None]
+    files = [file_sha256(path) for name in DATA if (path := getattr(spec, name)) is not None]
+    if spec.start_from is not None:
+        files.append(adapter_digest(spec.start_from))
     text = json.dumps(record, sort_keys=True, default=str)
     return Identity(_digest(text), base.fingerprint, _digest(" ".join(files)))
 
@@ -70,9 +79,7 @@ def save_state(path: Path, identity: Identity, state: State) -> None:
     tensors = {"random": state.random.cpu()}
     for name, values in _lists(state).items():
         tensors |= {f"{name}.{number}": value.detach().cpu() for number, value in enumerate(values)}
-    rest = {
-        name: getattr(state, name) for name in ("step", "best_score", "best_metrics", "thresholds", "seconds")
-    }
+    rest = {name: getattr(state, name) for name in REST}
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         save_file(
@@ -141,20 +148,27 @@ def _digest(text: str) -> str:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], state: State) -> None:
-    """Give the optimizer its moments back."""
-    for parameter, (first, second) in zip(parameters, state.moments, strict=True):
-        optimizer.state[parameter] = {
-            "step": torch.tensor(float(state.step), device=parameter.device),
-            "exp_avg": first.to(parameter.device, copy=True),
-            "exp_avg_sq": second.to(parameter.device, copy=True),
-        }
+    """Give the optimizer its moments back, of the parameters that it has updated."""
+    for parameter, updates, (first, second) in zip(parameters, state.updates, state.moments, strict=True):
+        if updates:
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(updates), device=parameter.device),
+                "exp_avg": first.to(parameter.device, copy=True),
+                "exp_avg_sq": second.to(parameter.device, copy=True),
+            }
 
 
-def moments_of(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """AdamW's moments of each parameter, zero before the first step."""
+def moments_of(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]
+) -> tuple[list[tuple[Tensor, Tensor]], list[int]]:
+    """AdamW's moments of each parameter, zero before its first update, and how many it has had."""
     found: list[tuple[Tensor, Tensor]] = []
+    updates: list[int] = []
     for parameter in parameters:
         own: dict[str, Any] = optimizer.state.get(parameter, {})
-        zero = torch.zeros_like(parameter)
-        found.append((own.get("exp_avg", zero), own.get("exp_avg_sq", zero)))
-    return found
+        first, second = (
+            own[name] if own else torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")
+        )
+        found.append((first, second))
+        updates.append(int(own.get("step", 0)))
+    return found, updates

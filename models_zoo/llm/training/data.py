@@ -26,12 +26,19 @@ class Example:
               classification: the indices of the text's labels
               tagging: the tag of each unit, whose token is at `positions`
     document  number of the text, which long texts in several windows share
+    lengths   of the examples that are packed in this row, in tokens; empty: it is one
     """
 
     ids: list[int]
     targets: list[int]
     positions: list[int]
     document: int
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def documents(self) -> int:
+        """How many examples it is."""
+        return len(self.lengths) or 1
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -96,6 +103,9 @@ def _chat(
     # a reply that begins with white space would melt into the template's own and never be learned
     messages = [{**message, "content": message["content"].strip()} for message in row["messages"]]
     ids = tokenizer.chat(messages, reply=False)
+    if not spec.answers_only:
+        ids = ids[: spec.max_tokens]
+        return [Example(ids, [*ids[1:], NO_TARGET], [], number)] if len(ids) > 1 else []
     targets = [NO_TARGET] * len(ids)
     for index, message in enumerate(messages):
         if message["role"] == "assistant":

@@ -18,6 +18,17 @@ from models_zoo.llm.training.pause import NEVER, Pause, rows_of_a_piece
 from models_zoo.llm.training.spec import TrainSpec
 
 
+def scale_of(spec: TrainSpec) -> float:
+    """What the product of B and A is multiplied with."""
+    return spec.alpha / (math.sqrt(spec.rank) if spec.rs_lora else spec.rank)
+
+
+def layers_of(config: BaseConfig, spec: TrainSpec) -> tuple[int, ...]:
+    """The numbers of the layers that are adapted."""
+    first = 0 if spec.last_layers is None else max(0, config.layers - spec.last_layers)
+    return tuple(range(first, config.layers))
+
+
 class LoraParameters(nn.Module):
     """Trainable A and B of every adapted linear, float32, applied in the decoder's compute type.
 
@@ -28,10 +39,9 @@ class LoraParameters(nn.Module):
     def __init__(self, config: BaseConfig, spec: TrainSpec, device: torch.device) -> None:
         super().__init__()
         self.rank = spec.rank
-        self.scale = spec.alpha / spec.rank
+        self.scale = scale_of(spec)
         self.dropout = spec.dropout
-        first = 0 if spec.last_layers is None else max(0, config.layers - spec.last_layers)
-        self.layers = tuple(range(first, config.layers))
+        self.layers = layers_of(config, spec)
         self.targets = {name: tuple(t for t in parts if t in spec.targets) for name, parts in PARTS.items()}
         self.rows = {
             name: tuple(rows for target, rows in part_columns(config, name) if target in self.targets[name])

@@ -76,7 +76,7 @@ def _peft_config(spec: TrainSpec, base: BaseCard, lora: LoraParameters) -> dict[
         "layers_to_transform": None if every_layer else list(lora.layers),
         "bias": "none",
         "fan_in_fan_out": False,
-        "use_rslora": False,
+        "use_rslora": spec.rs_lora,
         "modules_to_save": None,
         "init_lora_weights": True,
         "inference_mode": True,

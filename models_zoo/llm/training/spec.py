@@ -10,12 +10,17 @@ from typing import Any, Literal
 
 from models_zoo.llm.card import ModelError, Task, record_from
 
+Schedule = Literal["cosine", "linear", "constant", "exponential"]
+Method = Literal["lora", "two_stage"]
 ALL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(slots=True, frozen=True)
 class TrainSpec:
     """One LoRA training run on a resident base. Everything here is recorded in the adapter's card.
+
+    method "lora": the adapter and, where the task has one, its head, together; "two_stage": the head alone for
+    `head_epochs`, then all.
 
     Data are JSON Lines files, one example a line, UTF-8:
       chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}
@@ -30,30 +35,45 @@ class TrainSpec:
     train: Path
     evaluation: Path | None = None  # decides which state is kept, and the thresholds
     test: Path | None = None  # measured once, at the end, with what evaluation decided
+    mix: Path | None = None  # a second data set, blended in by `mix_schedule`
+    mix_schedule: tuple[float, ...] = (
+        0.0,
+        1.0,
+    )  # its share of the new examples at the first and the last step
+    replay: Path | None = None  # examples of what was learned before, against forgetting
+    replay_share: float = 0.2  # of every batch
     labels: tuple[str, ...] = ()  # empty: taken from the training data, sorted
     multi_label: bool = False
     bidirectional: bool | None = None  # None: False for chat, True for the two head tasks
     max_tokens: int = 256  # examples are cut (chat: whole conversation; others: text)
     overlap_tokens: int = 64  # of the windows over longer texts, at evaluation and serving
+    answers_only: bool = True  # chat: learn the assistant's turns; False: every token of every turn
+    packing: bool = False  # several examples in a row of `max_tokens`, none of which sees another
 
+    method: Method = "lora"
+    start_from: Path | None = None  # folder of an adapter of the same shape, to go on from
     rank: int = 16
     alpha: float = 32.0
+    rs_lora: bool = False  # the scale is alpha / sqrt(rank), not alpha / rank (Kalajdzievski, 2023)
     dropout: float = 0.05
     targets: tuple[str, ...] = ALL_TARGETS
     last_layers: int | None = None  # adapt only the last N layers; None: all
 
-    epochs: float = 3.0
+    epochs: float = 3.0  # over `train` and `mix`; an epoch's replayed examples come on top
+    head_epochs: float = 1.0  # of the head alone, before them
     max_steps: int | None = None  # stops earlier; the schedule is made for what will really run
     batch_size: int = 32
     accumulation: int = 1
     learning_rate: float = 4e-4
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
+    schedule: Schedule = "cosine"  # of the learning rates, of each stage
     warmup: float = 0.06  # fraction of the steps
     clip: float = 1.0
     label_smoothing: float = 0.0
     seed: int = 0
     evaluate_every: int | None = None  # steps; None: at the end of every epoch. The best state is kept.
+    patience: int | None = None  # evaluations in a row that are no better, after which the run ends
 
     recompute: bool | None = None  # layers again for the gradient, which saves memory; None: what needs be
     checkpoint: Path | None = None  # file to write the run's state to, and to go on from when it is there
@@ -66,14 +86,19 @@ class TrainSpec:
     data_note: dict[str, Any] = field(default_factory=dict)  # of the data: name, source, licence
 
 
+PATHS = ("base", "target", "checkpoint", "start_from", "train", "mix", "replay", "evaluation", "test")
+DATA = PATHS[-5:]
+
+
 @dataclass(slots=True, frozen=True)
 class TrainEvent:
     """Something that happened. `kind` says which of the fields are meaningful.
 
     resumed     step, steps, epoch: a run that was killed goes on behind this step
-    step        step, steps, epoch, loss, learning_rate, tokens_per_second
+    step        step, steps, epoch, loss, learning_rate, tokens_per_second, memory_bytes (of the process; on CUDA
+                the most that was allocated on the device), eta_s
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
-    done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts)
+    done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts), stopped_early
     """
 
     kind: Literal["resumed", "step", "evaluation", "done"]
@@ -83,11 +108,14 @@ class TrainEvent:
     loss: float | None = None
     learning_rate: float | None = None
     tokens_per_second: float | None = None
+    memory_bytes: int | None = None
+    eta_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     best: bool = False
     folder: Path | None = None
     digest: str | None = None
     seconds: float | None = None
+    stopped_early: bool = False
 
 
 def read_spec(path: Path) -> TrainSpec:
@@ -100,7 +128,7 @@ def read_spec(path: Path) -> TrainSpec:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    for name in ("base", "target", "train", "evaluation", "test", "checkpoint"):
+    for name in PATHS:
         if isinstance(values.get(name), str):
             values[name] = str(path.parent / values[name])
     return record_from(TrainSpec, values, where=str(path))

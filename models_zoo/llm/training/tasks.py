@@ -70,7 +70,8 @@ class Student:
         """Hidden states float32 [B, T, H] of the examples, right-padded, and bool [B, T], False at
         padding, where they say nothing."""
         rows = [example.ids for example in examples]
-        layout = lay_out(rows, self.decoder.card.pad_token, self.device)
+        packed = [example.lengths for example in examples]
+        layout = lay_out(rows, self.decoder.card.pad_token, self.device, packed)
         attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
         short = self.device.type == "cuda" and self._wish.begin()
         if self.device.type == "cuda":

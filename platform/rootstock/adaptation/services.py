@@ -15,6 +15,7 @@ from rootstock.registry.models import Dataset
 from rootstock.registry.names import check_name
 
 KIND = "adapters.train"
+RESULTS = "metrics.csv"  # the file of a training's figures
 
 
 def adapter_train(

@@ -30,6 +30,7 @@ PURPOSES: dict[str, Purpose] = {
         "Attachment", _IMAGES | _OFFICE | {"application/pdf", "text/plain", "text/csv"}, 25 * MIB
     ),
     "dataset": Purpose("Training data", frozenset({"application/jsonl"}), 16 * MIB),
+    "fine-tune": Purpose("Fine-tuning data", frozenset({"application/jsonl"}), 16 * MIB),
     "import": Purpose(
         "Data to import",
         _TABLES | {"application/zip", "application/gzip", "application/x-tar"},

@@ -52,6 +52,8 @@ class Step(Event):
     loss: Number | None = None
     learning_rate: Number | None = None
     tokens_per_second: Number | None = None
+    memory_bytes: int | None = None
+    eta_s: Number | None = None
 
 
 class Evaluation(Event):
@@ -76,6 +78,7 @@ class Trained(Event):
     digest: Text = ""
     seconds: Number | None = None
     best: bool = False
+    stopped_early: bool = False
 
 
 class Artefact(Event):

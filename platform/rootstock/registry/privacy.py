@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from rootstock.files.contents import content_open
 from rootstock.privacy.holdings import Content, Expiring, Holdings, Kind
@@ -37,7 +37,19 @@ def _contents(key: SubjectKey) -> Iterator[Content]:
 
 
 def _adapters(key: SubjectKey) -> Iterator[str]:
-    for row in AdapterVersion.objects.filter(dataset__persons__subject=key).order_by("pk"):
+    """Those that learned from a data set with the person, blended or replayed ones too, and what was trained on from
+    there."""
+    held = Dataset.objects.filter(persons__subject=key)
+    hashes = list(held.values_list("sha256", flat=True))
+    learned = (
+        Q(dataset__in=held) | Q(card__data__mix__sha256__in=hashes) | Q(card__data__replay__sha256__in=hashes)
+    )
+    found: dict[UUID, AdapterVersion] = {}
+    rows = AdapterVersion.objects.filter(learned)
+    while new := {row.pk: row for row in rows if row.pk not in found}:
+        found |= new
+        rows = AdapterVersion.objects.filter(parent__in=new)
+    for _, row in sorted(found.items()):
         yield row.reference
 
 

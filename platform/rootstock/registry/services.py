@@ -22,7 +22,10 @@ from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.contents import adapter_store
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
+from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
+
+DATA_ROLES = ("dataset", "evaluation", "mix", "replay")  # of a training's data sets, in its job's parameters
 
 
 def adapter_register(
@@ -45,7 +48,7 @@ def adapter_register(
         kept = _card(card, folder, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
-    dataset = _trained_on(organisation, job_id)
+    dataset, parent = _made_from(organisation, job_id)
     size = sum(f.stat().st_size for f in folder.iterdir())
     adapter_store(organisation.pk, digest, folder)
     with tenant(organisation):
@@ -58,6 +61,7 @@ def adapter_register(
                 "origin": origin,
                 "job_id": job_id,
                 "dataset": dataset,
+                "parent": parent,
                 "card": kept,
                 "bytes": size,
                 "created_by": name_of(),
@@ -89,13 +93,18 @@ def _card(card: AdapterCard, folder: Path, base: BaseCard) -> dict[str, Any]:
     }
 
 
-def _trained_on(organisation: Organisation, job_id: UUID | None) -> Dataset | None:
-    """The data set of a training. Raises Conflict when it was destroyed meanwhile: its adapter is not taken."""
+def _made_from(
+    organisation: Organisation, job_id: UUID | None
+) -> tuple[Dataset | None, AdapterVersion | None]:
+    """The data set of a training, and the version that it went on from. Raises Conflict when a data set that it used
+    was destroyed meanwhile: its adapter is not taken."""
     if job_id is None:
-        return None
+        return None, None
     with tenant(organisation):
-        named = Job.objects.filter(pk=job_id).values_list("params__dataset", flat=True).first()
-        found = Dataset.objects.filter(pk=named).first() if named else None
-    if found and found.erased_at:
-        raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
-    return found
+        params = Job.objects.filter(pk=job_id).values_list("params", flat=True).first() or {}
+        named = {role: params[role] for role in DATA_ROLES if params.get(role)}
+        found = {str(row.pk): row for row in Dataset.objects.filter(pk__in=named.values())}
+        if any(row.erased_at for row in found.values()):
+            raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
+        parent = version_named(params["start_from"], "start_from") if params.get("start_from") else None
+    return found.get(named.get("dataset", "")), parent

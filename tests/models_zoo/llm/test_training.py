@@ -17,7 +17,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training import TrainSpec, read_spec, train_lora
 from models_zoo.llm.training.data import batches, encode_examples
 from models_zoo.llm.training.functions import AnswerLoss
-from models_zoo.llm.training.loop import _start_card
+from models_zoo.llm.training.inputs import start_card
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores
 from models_zoo.llm.training.tasks import Student, build_task
 from tests.models_zoo.llm.tiny import TinyBase, in_transformers
@@ -104,12 +104,11 @@ def test_several_labels_get_thresholds(base: TinyBase, tmp_path: Path) -> None:
     assert done.metrics["test_macro_f1"] == pytest.approx(done.metrics["macro_f1"])
 
 
-def test_dense_bfloat16_trains_too(base: TinyBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dense_bfloat16_trains_too(base: TinyBase, tmp_path: Path) -> None:
     """The form used on CUDA, on the processor."""
     dense = lambda folder, device: load_decoder(folder, device, form="bfloat16")  # noqa: E731
-    monkeypatch.setattr("models_zoo.llm.training.loop.load_decoder", dense)
     for task in ("chat", "tagging"):
-        events = list(train_lora(spec(base, tmp_path, task, epochs=3)))
+        events = list(train_lora(spec(base, tmp_path, task, epochs=3), load=dense))
         losses = [event.loss for event in events if event.kind == "step"]
         assert losses[-1] < losses[0]  # type: ignore[operator]
 
@@ -128,7 +127,7 @@ def test_gradients_equal_those_of_the_float32_model(base: TinyBase, tmp_path: Pa
     tokenizer = ChatTokenizer(base.folder)
     examples = encode_examples(wanted.train, CHAT, wanted, (), tokenizer)[:4]
     decoder = load_decoder(base.folder)
-    student = Student(decoder, wanted, _start_card(wanted, base.card, ()))
+    student = Student(decoder, wanted, start_card(wanted, base.card, ()))
     config = LoraConfig(r=4, lora_alpha=8, target_modules=list(wanted.targets), task_type="CAUSAL_LM")
     oracle = get_peft_model(in_transformers(base), config)
     parameters = dict(oracle.named_parameters())

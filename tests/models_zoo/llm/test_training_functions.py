@@ -16,7 +16,7 @@ from models_zoo.llm.training import pause as pause_module
 from models_zoo.llm.training.blocks import Blocks, Keeping, bytes_per_token, what_fits
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
-from models_zoo.llm.training.loop import _start_card
+from models_zoo.llm.training.inputs import start_card
 from models_zoo.llm.training.packing import lay_out
 from models_zoo.llm.training.tasks import Student
 from tests.models_zoo.llm.tiny import TinyBase
@@ -29,7 +29,7 @@ def student(decoder: Decoder, base: TinyBase, bidirectional: bool = False, **cha
     spec = TrainSpec(base.folder, base.folder, "x", task, base.folder, labels=("A",) * bidirectional)
     spec = replace(spec, rank=4, dropout=0.0, **changes)  # type: ignore[arg-type]
     torch.manual_seed(1)
-    made = Student(decoder, spec, _start_card(spec, base.card, spec.labels))
+    made = Student(decoder, spec, start_card(spec, base.card, spec.labels))
     with torch.no_grad():
         for parameter in made.lora.b.values():
             parameter.normal_(std=0.05)

@@ -29,6 +29,11 @@ def asked_of(task: str, row: Row) -> str:
     return "\n".join(turn["content"] for turn in turns if turn["role"] != "system")
 
 
+def asked_fingerprint(task: str, row: Row) -> bytes:
+    """Of what an example asks."""
+    return fingerprint(asked_of(task, row))
+
+
 @dataclass(slots=True)
 class TestSet:
     """A frozen test set, as far as leakage needs it: what its examples ask, by their lines."""
@@ -69,7 +74,7 @@ class Look:
     def report(
         self, rows: Iterable[Row], about: Mapping[str, str] | None, told: Callable[[int], None] | None = None
     ) -> Report:
-        """Look at every example. about: name and fingerprint of the tokenizer's base. told: hears each line's number."""
+        """Look at every example. about: the tokenizer's base, by name and fingerprint. told: hears each line's number."""
         began, line = time.monotonic(), 0
         for line, row in enumerate(rows, start=1):
             self._line(line, row)

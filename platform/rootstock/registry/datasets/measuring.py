@@ -43,7 +43,7 @@ def size_of(task: str, row: Row, tokenizer: ChatTokenizer) -> Size:
 
 def _size(task: str, row: Row, tokenizer: ChatTokenizer) -> Size:
     try:
-        [found, *_] = encode_examples(Path("example"), [row], _spec(task), _labels(row), tokenizer)
+        found, *_ = encode_examples(Path("example"), [row], _spec(task), _labels(row), tokenizer)
     except (ModelError, ValueError) as error:
         return Size(
             problem=str(error).rpartition("example 1: ")[2][:120]

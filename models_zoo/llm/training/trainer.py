@@ -1,0 +1,217 @@
+"""The steps of a run: AdamW (Loshchilov and Hutter, 2019), evaluations, the best state, and going on after a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models_zoo.llm.card import ModelError
+from models_zoo.llm.training.checkpoint import (
+    Identity,
+    State,
+    load_state,
+    moments_of,
+    random_state,
+    restore_optimizer,
+    save_state,
+    set_random_state,
+)
+from models_zoo.llm.training.data import Example
+from models_zoo.llm.training.inputs import DataSets
+from models_zoo.llm.training.memory import memory_used
+from models_zoo.llm.training.order import Step, steps_in_epoch, steps_of
+from models_zoo.llm.training.roles import Task, Trainee
+from models_zoo.llm.training.schedules import rate_at
+from models_zoo.llm.training.spec import TrainEvent, TrainSpec
+
+
+class Trainer:
+    """Trains to the end and keeps the best state seen.
+
+    head_steps: of the first stage, which leaves the adapter as it is. began: by `time.perf_counter`, when the run would
+    have begun had it never been cut off. Raises `ModelError` when no step is left for the adapter.
+    """
+
+    def __init__(self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets) -> None:
+        self.began = time.perf_counter()
+        self.spec, self.student, self.task, self.data = spec, student, task, data
+        self.per_epoch = steps_in_epoch(spec, data)
+        two = spec.method == "two_stage"
+        self.head_steps = max(1, round(spec.head_epochs * self.per_epoch)) if two else 0
+        planned = self.head_steps + max(1, round(spec.epochs * self.per_epoch))
+        self.steps = planned if spec.max_steps is None else min(planned, spec.max_steps)
+        if self.steps <= self.head_steps:
+            raise ModelError(
+                f"spec: max_steps is {self.steps}, expected more than the {self.head_steps} of the head's stage"
+            )
+        self.step = 0
+        self.stopped_early = False
+        self._optimizer = torch.optim.AdamW(student.groups(spec), weight_decay=spec.weight_decay, fused=True)
+        self._full_rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._best: float | None = None
+        self._best_metrics: dict[str, float] = {}
+        self._best_state: list[Tensor] = []
+        self._best_thresholds: dict[str, float] = {}
+        self._waited = 0
+        self._checkpoint: tuple[Path, Identity] | None = None
+        self._attempt = self.began, 0  # when this one began, and behind which step
+
+    def keep(self, path: Path, identity: Identity) -> None:
+        """Write the run's state to `path` now and then; go on from it when it is there. Raises `ModelError`."""
+        self._checkpoint = path, identity
+        state = load_state(path, identity)
+        if state is not None:
+            self._go_on(state)
+
+    def save(self) -> None:
+        """Write the run's state, if it is to be kept."""
+        if self._checkpoint is not None:
+            save_state(*self._checkpoint, self._state())
+
+    @property
+    def epoch(self) -> float:
+        return self.step / self.per_epoch
+
+    @property
+    def seconds(self) -> float:
+        """That the run took so far; of attempts that were cut off, as much as led to their checkpoint."""
+        return time.perf_counter() - self.began
+
+    def events(self) -> Iterator[TrainEvent]:
+        """Train to the end, yielding every step and evaluation."""
+        self.student.train(True)
+        if self.step:
+            yield TrainEvent("resumed", self.step, self.steps, self.epoch)
+        self._attempt = time.perf_counter(), self.step
+        written = time.monotonic()
+        for step in islice(steps_of(self.spec, self.data, self.steps), self.step, self.steps):
+            yield self._train(step)
+            if self.data.evaluation and self._is_mark():
+                yield self._evaluate()
+                if self.spec.patience is not None and self._waited >= self.spec.patience:
+                    self.stopped_early = self.step < self.steps
+                    return
+            if time.monotonic() - written >= self.spec.checkpoint_s:
+                self.save()
+                written = time.monotonic()
+
+    def final_metrics(self) -> dict[str, float]:
+        """Go back to the best state; its metrics, and the test set's under names beginning with `test_`."""
+        if self._best is not None:
+            self._restore()
+        metrics = {key: value for key, value in self._best_metrics.items() if key != "score"}
+        if self.data.test:
+            tested = self._measure(self.data.test, choose=False)
+            metrics |= {f"test_{key}": value for key, value in tested.items() if key != "score"}
+        return metrics
+
+    def _train(self, step: Step) -> TrainEvent:
+        started = time.perf_counter()
+        rate = self._begin_step()
+        losses: list[Tensor] = []
+        for batch in step:
+            loss = self.task.loss(batch) / len(step)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.spec.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        # waits for the device: not before all its work is given to it
+        total = float(torch.stack(losses).sum())
+        tokens = sum(len(example.ids) for batch in step for example in batch)
+        return TrainEvent(
+            kind="step",
+            step=self.step,
+            steps=self.steps,
+            epoch=self.epoch,
+            loss=total,
+            learning_rate=rate,
+            tokens_per_second=tokens / (time.perf_counter() - started),
+            memory_bytes=memory_used(self.student.device),
+            eta_s=self._eta(),
+        )
+
+    def _begin_step(self) -> float:
+        """Set the learning rates, and what learns; the rate of what learns first."""
+        first = self.step < self.head_steps
+        start, steps = (0, self.head_steps) if first else (self.head_steps, self.steps - self.head_steps)
+        factor = rate_at(self.spec, self.step - start, steps)
+        groups = self._optimizer.param_groups
+        for group, full in zip(groups, self._full_rates, strict=True):
+            group["lr"] = full * factor
+        if self.head_steps:
+            for parameter in groups[0]["params"]:
+                parameter.requires_grad_(not first)
+        return float(groups[-1 if first else 0]["lr"])
+
+    def _eta(self) -> float:
+        """Seconds to the last step, as this attempt's steps and evaluations went so far."""
+        began, first = self._attempt
+        return (time.perf_counter() - began) / (self.step - first) * (self.steps - self.step)
+
+    def _is_mark(self) -> bool:
+        """After this step the state is looked at."""
+        return self.step % (self.spec.evaluate_every or self.per_epoch) == 0 or self.step == self.steps
+
+    def _evaluate(self) -> TrainEvent:
+        metrics = self._measure(self.data.evaluation, choose=True)
+        score, before = metrics["score"], self._best
+        whole = self.step > self.head_steps  # until then there is nothing of the adapter to keep
+        best = whole and (before is None or score >= before)  # of equals the longest trained
+        if whole:
+            self._waited = 0 if before is None or score > before else self._waited + 1
+        if best:
+            self._best, self._best_metrics = score, metrics
+            self._best_state = [parameter.detach().clone() for parameter in self.student.parameters()]
+            self._best_thresholds = dict(self.task.thresholds)
+        return TrainEvent("evaluation", self.step, self.steps, self.epoch, metrics=metrics, best=best)
+
+    def _measure(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
+        self.student.train(False)
+        with torch.no_grad():
+            metrics = self.task.evaluate(examples, choose)
+        self.student.train(True)
+        return metrics
+
+    def _restore(self) -> None:
+        _copy(self._best_state, self.student.parameters())
+        self.task.thresholds = self._best_thresholds
+
+    def _state(self) -> State:
+        parameters = self.student.parameters()
+        moments, updates = moments_of(self._optimizer, parameters)
+        return State(
+            step=self.step,
+            parameters=list(parameters),
+            moments=moments,
+            updates=updates,
+            random=random_state(self.student.device),
+            best=self._best_state,
+            best_score=self._best,
+            best_metrics=self._best_metrics,
+            thresholds=self._best_thresholds,
+            waited=self._waited,
+            seconds=self.seconds,
+        )
+
+    def _go_on(self, state: State) -> None:
+        self.step = state.step
+        self.began -= state.seconds
+        _copy(state.parameters, self.student.parameters())
+        restore_optimizer(self._optimizer, self.student.parameters(), state)
+        set_random_state(self.student.device, state.random)
+        self._best, self._best_metrics = state.best_score, state.best_metrics
+        self._best_state = [tensor.to(self.student.device) for tensor in state.best]
+        self._best_thresholds, self._waited = state.thresholds, state.waited
+
+
+def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for old, new in zip(target, source, strict=True):
+            old.copy_(new)
