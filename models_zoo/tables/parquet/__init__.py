@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from models_zoo.tables.common import Refused, Table, names_checked
@@ -26,6 +27,20 @@ def read_parquet(stream: BinaryIO, columns: Sequence[str] | None) -> Table:
 
     Raises `Refused`, while rows are read too.
     """
+    with _damage():
+        return _table(stream, columns)
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """A damaged header may say anything, of any type."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError):
+        raise Refused("is damaged, or no Parquet file") from None
+
+
+def _table(stream: BinaryIO, columns: Sequence[str] | None) -> Table:
     footer = _footer(stream)
     elements, groups = footer.get(_SCHEMA), footer.get(_GROUPS)
     if not isinstance(elements, list) or not isinstance(groups, list):
@@ -66,8 +81,9 @@ def _rows(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     budget, number = Budget(), 0
     for group in groups:
-        chunks, count = group.get(_COLUMNS) or [], group.get(_ROWS, 0)
-        made = [list(_column(stream, chunks, node, count, name, budget)) for name, node in nodes.items()]
+        with _damage():
+            chunks, count = group.get(_COLUMNS) or [], group.get(_ROWS, 0)
+            made = [list(_column(stream, chunks, node, count, name, budget)) for name, node in nodes.items()]
         for cells in zip(*made, strict=True):
             number += 1
             yield f"row {number}", dict(zip(nodes, cells, strict=True))

@@ -1,26 +1,16 @@
-"""How the files beside this were made: `python make_parquet.py` with pyarrow 26, which Rootstock itself does not need."""
+"""How the Parquet files beside this were made: `python -m tests.models_zoo.tables.make_parquet` with pyarrow 26.
+
+Rootstock itself does without pyarrow.
+"""
 
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.models_zoo.tables.expected import FLAT, TURNS
+
 HERE = Path(__file__).parent
-ROWS = 300
-TURNS = [
-    None
-    if n % 7 == 3
-    else [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n % 5}" * (n % 4)}]
-    for n in range(ROWS)
-]
-FLAT = {
-    "text": [None if n % 11 == 5 else f"text {n} äöü" for n in range(ROWS)],
-    "label": [("joy", "anger", "fear")[n % 3] for n in range(ROWS)],
-    "number": [n * 1_000_003 for n in range(ROWS)],
-    "share": [n / 8 for n in range(ROWS)],
-    "flag": [None if n % 5 == 1 else n % 2 == 0 for n in range(ROWS)],
-    "tags": [["B-X"] * (n % 3) for n in range(ROWS)],
-}
 KINDS = {
     "snappy_v1": {"compression": "snappy"},
     "gzip_v2": {"compression": "gzip", "data_page_version": "2.0"},
@@ -34,14 +24,20 @@ KINDS = {
 }
 
 
+def write(name: str, table: pa.Table, **options: object) -> None:
+    pq.write_table(table, HERE / f"{name}.parquet", store_schema=False, **options)
+
+
 def main() -> None:
     nested = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
     table = pa.table(FLAT | {"messages": pa.array(TURNS, nested)})
     for name, options in KINDS.items():
-        pq.write_table(table, HERE / f"{name}.parquet", store_schema=False, **options)
+        write(name, table, **options)
     odd = pa.table({"day": pa.array([0, 1], pa.date32()), "text": ["a", "b"]})
-    pq.write_table(odd, HERE / "dates_zstd.parquet", compression="zstd", store_schema=False)
-    pq.write_table(odd, HERE / "dates.parquet", store_schema=False)
+    write("dates_zstd", odd, compression="zstd")
+    write("dates", odd)
+    bomb = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 100_000])
+    write("bomb", pa.table({"text": bomb}), compression="gzip")
 
 
 if __name__ == "__main__":

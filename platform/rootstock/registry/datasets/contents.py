@@ -13,6 +13,8 @@ from rootstock.files.services import file_open
 from rootstock.registry.datasets.reading import examples_of, json_lines
 from rootstock.registry.models import Dataset
 
+MOST = 100  # examples of a page
+
 
 def dataset_file(dataset: Dataset) -> UUID:
     """The file with the content. Raises Conflict or InvalidInput where it is there no more."""
@@ -44,6 +46,10 @@ def dataset_examples(dataset: Dataset) -> Iterator[dict[str, Any]]:
 
 def dataset_page(*, dataset: Dataset, first: int, count: int) -> list[tuple[int, dict[str, Any]]]:
     """Some examples with their lines, beginning at line `first`; recorded as shown."""
+    if first < 1:
+        raise InvalidInput.field("first", "must be 1 or more")
+    if not 1 <= count <= MOST:
+        raise InvalidInput.field("limit", f"must be 1 to {MOST}")
     with dataset_open(dataset, "shown") as stored:
         lines = enumerate((text for _, text in json_lines(stored)), start=1)
         return [(line, json.loads(text)) for line, text in islice(lines, first - 1, first - 1 + count)]

@@ -3,7 +3,7 @@
 from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.registry.datasets.contents import dataset_examples
 from rootstock.registry.datasets.looking import TestSet, asked_fingerprint
-from rootstock.registry.datasets.report import Problem, Report
+from rootstock.registry.datasets.report import Finding, Report
 from rootstock.registry.datasets.reporting import report_of
 from rootstock.registry.models import Dataset
 
@@ -22,8 +22,8 @@ def refuse_unfit(*, dataset: Dataset, max_tokens: int, evaluation: Dataset | Non
     if evaluation and (lines := _leaks(dataset, report, evaluation)):
         named = ", ".join(f"{line:,}" for line in lines[:NAMED]) + (", …" if len(lines) > NAMED else "")
         reasons.append(
-            f"{len(lines):,} of its examples ask what {evaluation.name} asks (lines {named}): drop them, or evaluate on "
-            "another set"
+            f"{len(lines):,} of its examples ask what {evaluation.name} asks (lines {named}): drop them, or evaluate "
+            "on another set"
         )
     if reasons:
         raise InvalidInput(
@@ -32,7 +32,7 @@ def refuse_unfit(*, dataset: Dataset, max_tokens: int, evaluation: Dataset | Non
         )
 
 
-def warnings_of(dataset: Dataset) -> list[Problem]:
+def warnings_of(dataset: Dataset) -> list[Finding]:
     """What its report found that nobody has to confirm."""
     report = report_of(dataset)
     return [one for one in report.problems if one.severity == "warning"] if report else []

@@ -13,7 +13,7 @@ from models_zoo.texts.personal import kinds_in
 from models_zoo.texts.repetition import evenness
 from rootstock.registry.datasets.examples import texts_of
 from rootstock.registry.datasets.measuring import Size, median, size_of
-from rootstock.registry.datasets.report import Bar, Kind, Label, Problem, Report, Tokens, bar_of
+from rootstock.registry.datasets.report import Bar, Kind, Label, Finding, Report, Tokens, bar_of
 
 NEAR = 0.8  # of their pieces are the same
 MAX_TOKENS, LEAST_EVENNESS = 256, 0.5
@@ -62,7 +62,7 @@ class Look:
     tests: list[TestSet]
     max_tokens: int = MAX_TOKENS
     least_evenness: float = LEAST_EVENNESS
-    _found: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     _bars: dict[tuple[int, int], Bar] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
     _unlabelled: int = 0
@@ -74,7 +74,7 @@ class Look:
     def report(
         self, rows: Iterable[Row], about: Mapping[str, str] | None, told: Callable[[int], None] | None = None
     ) -> Report:
-        """Look at every example. about: the tokenizer's base, by name and fingerprint. told: hears each line's number."""
+        """Look at every example. about: the tokenizer's base, by name and fingerprint. told: hears each line."""
         began, line = time.monotonic(), 0
         for line, row in enumerate(rows, start=1):
             self._line(line, row)
@@ -129,7 +129,7 @@ class Look:
             elif near := test.index.most_like(normal(text), NEAR):
                 self._leak("near_leak", test).add(line, *near)
 
-    def _leak(self, kind: Kind, test: TestSet) -> Problem:
+    def _leak(self, kind: Kind, test: TestSet) -> Finding:
         found = self._problem(kind, str(test.id))
         found.detail, found.dataset, found.dataset_name = "", test.id, test.name
         found.severity = "blocking" if kind == "leak" else "warning"
@@ -169,5 +169,5 @@ class Look:
             median=median(self._lengths),
         )
 
-    def _problem(self, kind: Kind, detail: str = "") -> Problem:
-        return self._found.setdefault((kind, detail), Problem(kind=kind, detail=detail))
+    def _problem(self, kind: Kind, detail: str = "") -> Finding:
+        return self._found.setdefault((kind, detail), Finding(kind=kind, detail=detail))

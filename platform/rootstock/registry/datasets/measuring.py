@@ -34,10 +34,11 @@ def tokenizer_of(folder: Path, fingerprint: str) -> ChatTokenizer:
 def size_of(task: str, row: Row, tokenizer: ChatTokenizer) -> Size:
     """What training on an example reads: of a preference pair both answers, each behind what was asked."""
     if task == "preference":
-        pair = [_size("chat", _answered(row, row[name]), tokenizer) for name in ("chosen", "rejected")]
-        wrong = next((one for one in pair if one.problem), None)
-        return wrong or Size(*(sum(getattr(one, name) for one in pair) for name in ("tokens", "learned")),
-                             first=max(one.first for one in pair))  # fmt: skip
+        one, other = (_size("chat", _answered(row, row[name]), tokenizer) for name in ("chosen", "rejected"))
+        if problem := one.problem or other.problem:
+            return Size(problem=problem)
+        first = max(one.first, other.first)
+        return Size(one.tokens + other.tokens, one.learned + other.learned, first)
     return _size(task, row, tokenizer)
 
 

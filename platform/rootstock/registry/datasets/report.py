@@ -22,7 +22,7 @@ class FoundLine(BaseModel):
     value: float | None = None
 
 
-class Problem(BaseModel):
+class Finding(BaseModel):
     """One kind of problem. detail: which kind of personal data, or why lines cannot be learned from.
 
     count: of all lines that have it; lines: the first thousand. dataset: the test set that they are in as well.
@@ -84,7 +84,7 @@ class Report(BaseModel):
     lengths: list[Bar] = []
     labels: list[Label] = []
     unlabelled: int = 0
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     tests: list[UUID] = []
     seconds: float = 0.0
 
@@ -100,7 +100,7 @@ class Report(BaseModel):
         )
 
     @property
-    def blocking(self) -> list[Problem]:
+    def blocking(self) -> list[Finding]:
         """What training with some test set is refused for."""
         return [one for one in self.problems if one.severity == "blocking"]
 
