@@ -4,11 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import NodeId
 
 ROOT = Path(__file__).resolve().parents[1]
-# Two processes share the suite (pytest-xdist); each has services of its own.
+# Two processes share the suite (pytest-xdist); each has services of its own. The converted base is theirs together.
 VAR = ROOT / "var" / f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 os.environ["ROOTSTOCK_VAR"] = str(VAR)
+MODELS = ROOT / "var" / "test-models"
+MODELS.mkdir(parents=True, exist_ok=True)
+VAR.mkdir(exist_ok=True)
+if not (VAR / "models").is_dir():
+    (VAR / "models").symlink_to(MODELS)
 os.environ["PYTHONPATH"] = f"{ROOT / 'platform'}{os.pathsep}{ROOT}"  # of the processes that tests start
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rootstock.settings")
 os.environ.setdefault("ROOTSTOCK_DATA", str(ROOT.parent / "shared" / "data"))
@@ -43,6 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from tests.fixtures.processes import uses_site
 
     with_site = [item for item in items if uses_site(item)]
-    for item in with_site:
-        item.add_marker(pytest.mark.xdist_group("site"))
+    for (
+        item
+    ) in with_site:  # what the mark xdist_group does, which pytest-xdist 3.8 cannot with pytest 9.2's ids
+        item._id = NodeId.parse(f"{item.nodeid}@site")
     items.sort(key=lambda item: (not uses_site(item), item.get_closest_marker("everybody") is None))

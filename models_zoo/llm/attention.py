@@ -56,6 +56,20 @@ class DocumentAttention:
         return _batched(q, k, v, mask=self._mask, causal=False)
 
 
+class GrowingAttention:
+    """One sequence, B = 1, that is read first and then grows a position at a time: it remembers keys and values."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if layer in self._seen:
+            before = self._seen[layer]
+            k, v = torch.cat([before[0], k], dim=1), torch.cat([before[1], v], dim=1)
+        self._seen[layer] = k, v
+        return _batched(q, k, v, mask=None, causal=q.shape[1] > 1)
+
+
 class RaggedAttention:
     """Each segment of a batch laid end to end, q [1, rows, heads, D], attends within its own sequence: to
     itself, and to what the cache holds before it."""

@@ -45,7 +45,8 @@ def ours(model: str, recompute: bool, cuda: bool) -> Step:
     from models_zoo.llm.training.data import Example
     from models_zoo.llm.training.inputs import DataSets
     from models_zoo.llm.training.spec import TrainSpec
-    from models_zoo.llm.training.tasks import Student, build_task
+    from models_zoo.llm.training.student import Student
+    from models_zoo.llm.training.tasks import build_task
     from models_zoo.llm.training.trainer import Trainer
 
     nowhere = Path()

@@ -78,7 +78,7 @@ def test_cancel_ends_the_training_process(site, api) -> None:
 
 
 def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
-    job = start(api, epochs=12)
+    job = start(api, epochs=6)
     checkpoint = Path(settings.ADAPTERS_DIR) / f"{KEPT}{job}" / "state.safetensors"
     job_when(api, job, lambda j: checkpoint.exists())
     child = child_of(site, "trainer")
@@ -95,7 +95,7 @@ def test_killing_the_trainer_does_not_lose_the_job(site, api) -> None:
 
 def test_killing_the_worker_does_not_disturb_a_training_on_cpu(site, api) -> None:
     """They map the same file: what goes with the worker is no memory of the training's."""
-    job = start(api, epochs=4)
+    job = start(api, epochs=3)
     job_when(api, job, lambda j: j["done"] > 0)
     os.kill(site.supervisor.pid("language"), signal.SIGKILL)
     ended = job_when(api, job, lambda j: j["state"] in ("succeeded", "failed"), timeout_s=120)

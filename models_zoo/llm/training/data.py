@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Example:
               tagging: the tag of each unit, whose token is at `positions`
     document  number of the text, which long texts in several windows share
     lengths   of the examples that are packed in this row, in tokens; empty: it is one
+    rejected  the answer that was not preferred, where this is the one that was
     """
 
     ids: list[int]
@@ -34,6 +35,12 @@ class Example:
     positions: list[int]
     document: int
     lengths: tuple[int, ...] = ()
+    rejected: Example | None = None
+
+    @property
+    def tokens(self) -> int:
+        """That are computed for it."""
+        return len(self.ids) + (self.rejected.tokens if self.rejected else 0)
 
     @property
     def documents(self) -> int:
@@ -81,7 +88,8 @@ def encode_examples(
     tokenizer: ChatTokenizer,
 ) -> list[Example]:
     """Examples of the spec's task from the rows of `path`. Raises `ModelError` naming the line and field."""
-    encode = {"chat": _chat, "classification": _classification, "tagging": _tagging}[spec.task]
+    chat = _preference if spec.method == "dpo" else _chat
+    encode = {"chat": chat, "classification": _classification, "tagging": _tagging}[spec.task]
     examples: list[Example] = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -116,6 +124,21 @@ def _chat(
         raise ValueError("messages has no assistant turn after another")
     ids, targets = ids[: spec.max_tokens], targets[: spec.max_tokens]
     return [] if start_of_answer(targets) is None else [Example(ids, targets, [], number)]
+
+
+def _preference(
+    row: dict[str, Any], number: int, spec: TrainSpec, labels: tuple[str, ...], tokenizer: ChatTokenizer
+) -> list[Example]:
+    asked = [{**message, "content": message["content"].strip()} for message in row["messages"]]
+    start = len(tokenizer.chat(asked))
+    both = []
+    for answer in (row["chosen"], row["rejected"]):
+        ids = tokenizer.chat([*asked, {"role": "assistant", "content": answer.strip()}], reply=False)
+        targets = [NO_TARGET] * (start - 1) + ids[start:] + [NO_TARGET]
+        both.append(Example(ids[: spec.max_tokens], targets[: spec.max_tokens], [], number))
+    chosen, rejected = both
+    within = all(start_of_answer(one.targets) is not None for one in both)
+    return [replace(chosen, rejected=rejected)] if within else []
 
 
 def start_of_answer(targets: Sequence[int]) -> int | None:

@@ -139,7 +139,7 @@ class AnswerLoss(torch.autograd.Function):
             pause()
             rows = slice(start, start + ANSWER_ROWS)
             logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
-            total += _cross_entropy(logits, targets[rows], smoothing)
+            total += _cross_entropy(logits, targets[rows], smoothing).sum()
             pause()
             gradient[rows] = (logits.to(weight.dtype) @ weight).div_(len(hidden))
         ctx.save_for_backward(gradient)
@@ -151,15 +151,42 @@ class AnswerLoss(torch.autograd.Function):
         return saved * gradient, None, None, None, None
 
 
+class AnswerLogProbs(torch.autograd.Function):
+    """Log-probability [M] of each of targets [M] after hidden [M, H], by the frozen head, a few rows at a time.
+
+    Like `AnswerLoss` it makes each row's gradient in the forward pass and keeps [M, H].
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Matrix, pause: Pause = NEVER) -> Tensor:
+        weight = head.dense()
+        gradient = torch.empty_like(hidden)
+        found = hidden.new_empty(len(hidden), dtype=torch.float32)
+        for start in range(0, len(hidden), ANSWER_ROWS):
+            pause()
+            rows = slice(start, start + ANSWER_ROWS)
+            logits = (hidden[rows].to(weight.dtype) @ weight.t()).float()
+            found[rows] = -_cross_entropy(logits, targets[rows], 0.0)
+            pause()
+            gradient[rows] = -(logits.to(weight.dtype) @ weight)
+        ctx.save_for_backward(gradient)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (saved,) = ctx.saved_tensors
+        return saved * gradient[:, None], None, None, None
+
+
 def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Summed loss of logits float32 [m, V], which become their own gradient."""
+    """Each row's loss [m] of logits float32 [m, V], which become its gradient."""
     count, wanted = logits.shape[1], targets[:, None]
-    loss = -(1.0 - smoothing) * logits.gather(1, wanted).sum()
+    loss = -(1.0 - smoothing) * logits.gather(1, wanted)[:, 0]
     if smoothing:
-        loss -= smoothing / count * logits.sum()
+        loss -= smoothing / count * logits.sum(dim=1)
     largest = logits.amax(dim=-1, keepdim=True)
     mass = logits.sub_(largest).exp_().sum(dim=-1, keepdim=True)
-    loss += (largest + mass.log()).sum()
+    loss += (largest + mass.log())[:, 0]
     logits.div_(mass)
     if smoothing:
         logits.sub_(smoothing / count)

@@ -23,6 +23,11 @@ class DataSets:
     evaluation: list[Example] = field(default_factory=list)
     test: list[Example] = field(default_factory=list)
 
+    @property
+    def all(self) -> list[Example]:
+        """Of every file."""
+        return [*self.train, *self.mix, *self.replay, *self.evaluation, *self.test]
+
 
 def read_data(
     spec: TrainSpec, tokenizer: ChatTokenizer, known: tuple[str, ...] = ()

@@ -17,10 +17,13 @@ from models_zoo.llm.training.checkpoint import identity_of
 from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.inputs import data_record, read_data, start_card
 from models_zoo.llm.training.pause import NEVER, Pause
+from models_zoo.llm.training.preference import PreferenceTask
+from models_zoo.llm.training.sampling import Sampler
 from models_zoo.llm.training.save import save_adapter
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec, spec_record
 from models_zoo.llm.training.starting import check_card, parent_of, take_over
-from models_zoo.llm.training.tasks import Student, build_task
+from models_zoo.llm.training.student import Student
+from models_zoo.llm.training.tasks import build_task
 from models_zoo.llm.training.trainer import Trainer
 
 
@@ -44,7 +47,10 @@ def run(
         take_over(parent, student.lora, student.head)
     student.hold(pause)
     task = build_task(student, spec)
-    trainer = Trainer(spec, student, task, data)
+    sampler = Sampler(student, tokenizer, spec.sample_prompts)
+    if isinstance(task, PreferenceTask):
+        task.begin(data.all)
+    trainer = Trainer(spec, student, task, data, sampler)
     trainer.began = started
     if spec.checkpoint is not None:
         trainer.keep(spec.checkpoint, identity_of(spec, decoder.card))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from models_zoo.llm.card import ModelError, Task, record_from
 
 Schedule = Literal["cosine", "linear", "constant", "exponential"]
-Method = Literal["lora", "two_stage"]
+Method = Literal["lora", "two_stage", "dpo"]
 ALL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -20,12 +20,14 @@ class TrainSpec:
     """One LoRA training run on a resident base. Everything here is recorded in the adapter's card.
 
     method "lora": the adapter and, where the task has one, its head, together; "two_stage": the head alone for
-    `head_epochs`, then all.
+    `head_epochs`, then all; "dpo": a chat adapter from pairs of answers, of which one was preferred (Rafailov et al.,
+    2023), against the model as it is before the first step, which without `start_from` is the base alone.
 
     Data are JSON Lines files, one example a line, UTF-8:
       chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}
       classification  {"text": "...", "labels": ["joy", ...]}      (exactly one label unless `multi_label`)
       tagging         {"text": "...", "spans": [[start, end, "LABEL"], ...]}      (characters, no overlap)
+      chat by dpo     {"messages": [..., {"role": "user", ...}], "chosen": "...", "rejected": "..."}
     """
 
     base: Path  # folder of the converted base
@@ -52,6 +54,7 @@ class TrainSpec:
 
     method: Method = "lora"
     start_from: Path | None = None  # folder of an adapter of the same shape, to go on from
+    beta: float = 0.1  # dpo: how dear it is to differ from the start
     rank: int = 16
     alpha: float = 32.0
     rs_lora: bool = False  # the scale is alpha / sqrt(rank), not alpha / rank (Kalajdzievski, 2023)
@@ -70,9 +73,12 @@ class TrainSpec:
     schedule: Schedule = "cosine"  # of the learning rates, of each stage
     warmup: float = 0.06  # fraction of the steps
     clip: float = 1.0
-    label_smoothing: float = 0.0
+    label_smoothing: float = (
+        0.0  # dpo: the share of pairs whose preference is taken to be wrong (Mitchell, 2023)
+    )
     seed: int = 0
     evaluate_every: int | None = None  # steps; None: at the end of every epoch. The best state is kept.
+    sample_prompts: tuple[str, ...] = ()  # chat: questions that the state so far answers then, greedily
     patience: int | None = None  # evaluations in a row that are no better, after which the run ends
 
     recompute: bool | None = None  # layers again for the gradient, which saves memory; None: what needs be
@@ -98,10 +104,11 @@ class TrainEvent:
     step        step, steps, epoch, loss, learning_rate, tokens_per_second, memory_bytes (of the process; on CUDA
                 the most that was allocated on the device), eta_s
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
+    sample      step, steps, epoch, prompt (the number in `sample_prompts`, from 1), text
     done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts), stopped_early
     """
 
-    kind: Literal["resumed", "step", "evaluation", "done"]
+    kind: Literal["resumed", "step", "evaluation", "sample", "done"]
     step: int
     steps: int
     epoch: float = 0.0
@@ -112,6 +119,8 @@ class TrainEvent:
     eta_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     best: bool = False
+    prompt: int | None = None
+    text: str | None = None
     folder: Path | None = None
     digest: str | None = None
     seconds: float | None = None
@@ -135,5 +144,7 @@ def read_spec(path: Path) -> TrainSpec:
 
 
 def spec_record(spec: TrainSpec) -> dict[str, Any]:
-    """The spec as JSON values for the card; of paths only the last part, which names no machine's layout."""
-    return {key: value.name if isinstance(value, Path) else value for key, value in asdict(spec).items()}
+    """The spec as JSON values for the card; of paths only the last part, which names no machine's layout. Questions
+    that are asked on the way are no part of what is learned, and may name persons."""
+    told = {key: value for key, value in asdict(spec).items() if key != "sample_prompts"}
+    return {key: value.name if isinstance(value, Path) else value for key, value in told.items()}

@@ -3,83 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from models_zoo.llm.card import AdapterCard
-from models_zoo.llm.decoder import Decoder
-from models_zoo.llm.heads import PooledHead, TokenHead, build_head
-from models_zoo.llm.training.blocks import Blocks
-from models_zoo.llm.training.data import NO_TARGET, Example, batches
+from models_zoo.llm.heads import PooledHead, TokenHead
+from models_zoo.llm.training.data import Example, batches
 from models_zoo.llm.training.functions import AnswerLoss
-from models_zoo.llm.training.graft import LoraParameters
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores, label_scores, multi_label_scores
-from models_zoo.llm.training.packing import lay_out
-from models_zoo.llm.training.pause import NEVER, Pause
+from models_zoo.llm.training.preference import PreferenceTask
 from models_zoo.llm.training.spec import TrainSpec
+from models_zoo.llm.training.student import Student, answer_places
 
 EVALUATION_BATCH = 4  # times the training batch
-
-
-class Student:
-    """The frozen decoder with what is being trained on it."""
-
-    def __init__(self, decoder: Decoder, spec: TrainSpec, card: AdapterCard) -> None:
-        self.decoder = decoder
-        self.card = card
-        self.device = decoder.device
-        self.lora = LoraParameters(decoder.config, spec, decoder.device)
-        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
-        self._wish: Pause = NEVER
-        self.pause: Pause = NEVER  # of this pass
-        head = build_head(card, decoder.config.hidden_size)
-        self.head = None if head is None else head.to(decoder.device)
-
-    def hold(self, pause: Pause) -> None:
-        """Be held up by `pause` between two pieces of work.
-
-        On CUDA a pass is held up or not as a whole, so that what is computed again is computed in the same pieces. One
-        that began while nobody needed the device ends at once: its pieces, whole layers, would take longer than a
-        decode step, and one every now and then is what a 99th percentile shows.
-        """
-        self._wish = self.pause = self.blocks.pause = self.lora.pause = pause
-
-    def train(self, mode: bool) -> None:
-        """Dropout on or off."""
-        self.lora.train(mode)
-        if self.head is not None:
-            self.head.train(mode)
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Of LoRA and head, in order."""
-        return [parameter for group in self._parts() for parameter in group]
-
-    def groups(self, spec: TrainSpec) -> list[dict[str, Any]]:
-        """For the optimizer: LoRA and head, each with its learning rate."""
-        rates = (spec.learning_rate, spec.head_learning_rate)
-        return [{"params": part, "lr": rate} for part, rate in zip(self._parts(), rates, strict=False)]
-
-    def _parts(self) -> list[list[nn.Parameter]]:
-        head = [] if self.head is None else [list(self.head.parameters())]
-        return [list(self.lora.parameters()), *head]
-
-    def hidden(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
-        """Hidden states float32 [B, T, H] of the examples, right-padded, and bool [B, T], False at
-        padding, where they say nothing."""
-        rows = [example.ids for example in examples]
-        packed = [example.lengths for example in examples]
-        layout = lay_out(rows, self.decoder.card.pad_token, self.device, packed)
-        attend = layout.attention(self.card.bidirectional, self.decoder.dtype)
-        short = self.device.type == "cuda" and self._wish.begin()
-        if self.device.type == "cuda":
-            self.pause = self.blocks.pause = self._wish if short else NEVER
-        self.lora.begin(self.decoder.dtype, short)
-        run = self.blocks.start(layout.tokens.numel())
-        hidden = self.decoder.hidden(layout.tokens, layout.positions, attend, self.lora.project, run)
-        return layout.padded(hidden), layout.keep
 
 
 class ChatTask:
@@ -104,18 +41,6 @@ class ChatTask:
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Mean loss and perplexity of the answers' tokens."""
         return answer_metrics(lambda few: self._loss(few, 0.0), examples, self.spec.batch_size)
-
-
-def answer_places(examples: Sequence[Example], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Row, column and next token of every position that has a target, int64 [targets] each."""
-    places = [
-        (row, column, target)
-        for row, example in enumerate(examples)
-        for column, target in enumerate(example.targets)
-        if target != NO_TARGET
-    ]
-    row, column, target = torch.tensor(places, device=device).unbind(dim=1)
-    return row, column, target
 
 
 def answer_metrics(
@@ -212,7 +137,7 @@ class TaggingTask:
         return logits
 
 
-TrainingTask = ChatTask | ClassificationTask | TaggingTask
+TrainingTask = ChatTask | PreferenceTask | ClassificationTask | TaggingTask
 
 
 def build_task(student: Student, spec: TrainSpec) -> TrainingTask:
@@ -221,4 +146,4 @@ def build_task(student: Student, spec: TrainSpec) -> TrainingTask:
         return ClassificationTask(student, spec, student.head)
     if isinstance(student.head, TokenHead):
         return TaggingTask(student, spec, student.head)
-    return ChatTask(student, spec)
+    return PreferenceTask(student, spec) if spec.method == "dpo" else ChatTask(student, spec)

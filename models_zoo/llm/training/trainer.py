@@ -26,6 +26,7 @@ from models_zoo.llm.training.inputs import DataSets
 from models_zoo.llm.training.memory import memory_used
 from models_zoo.llm.training.order import Step, steps_in_epoch, steps_of
 from models_zoo.llm.training.roles import Task, Trainee
+from models_zoo.llm.training.sampling import Sampler
 from models_zoo.llm.training.schedules import rate_at
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec
 
@@ -37,9 +38,12 @@ class Trainer:
     have begun had it never been cut off. Raises `ModelError` when no step is left for the adapter.
     """
 
-    def __init__(self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets) -> None:
+    def __init__(
+        self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets, sampler: Sampler | None = None
+    ) -> None:
         self.began = time.perf_counter()
         self.spec, self.student, self.task, self.data = spec, student, task, data
+        self._sampler = sampler
         self.per_epoch = steps_in_epoch(spec, data)
         two = spec.method == "two_stage"
         self.head_steps = max(1, round(spec.head_epochs * self.per_epoch)) if two else 0
@@ -91,8 +95,10 @@ class Trainer:
         written = time.monotonic()
         for step in islice(steps_of(self.spec, self.data, self.steps), self.step, self.steps):
             yield self._train(step)
-            if self.data.evaluation and self._is_mark():
-                yield self._evaluate()
+            if self._is_mark():
+                if self.data.evaluation:
+                    yield self._evaluate()
+                yield from self._samples()
                 if self.spec.patience is not None and self._waited >= self.spec.patience:
                     self.stopped_early = self.step < self.steps
                     return
@@ -124,7 +130,7 @@ class Trainer:
         self.step += 1
         # waits for the device: not before all its work is given to it
         total = float(torch.stack(losses).sum())
-        tokens = sum(len(example.ids) for batch in step for example in batch)
+        tokens = sum(example.tokens for batch in step for example in batch)
         return TrainEvent(
             kind="step",
             step=self.step,
@@ -171,6 +177,10 @@ class Trainer:
             self._best_state = [parameter.detach().clone() for parameter in self.student.parameters()]
             self._best_thresholds = dict(self.task.thresholds)
         return TrainEvent("evaluation", self.step, self.steps, self.epoch, metrics=metrics, best=best)
+
+    def _samples(self) -> Iterator[TrainEvent]:
+        for number, text in enumerate(self._sampler.answers() if self._sampler else [], start=1):
+            yield TrainEvent("sample", self.step, self.steps, self.epoch, prompt=number, text=text)
 
     def _measure(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         self.student.train(False)

@@ -17,7 +17,7 @@ def train_adapter(request: ApiRequest, body: TrainIn) -> Status[Job]:
     job = services.adapter_train(
         organisation=request.auth.organisation,
         name=body.name,
-        dataset_id=body.dataset_id,
+        sources=body.sources(),
         settings=body.settings(),
         created_by=request.auth.user,
     )

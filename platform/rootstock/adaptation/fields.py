@@ -18,7 +18,7 @@ class LinesField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         """What the text area shows."""
-        return value if isinstance(value, str) else "\n".join(value or ())
+        return value if isinstance(value, str) else "\n".join(map(str, value or ()))
 
     def clean(self, value: Any) -> Any:
         """The lines that say something."""
@@ -52,7 +52,7 @@ def _field(info: FieldInfo) -> forms.Field:
 
 
 def _of_several(kind: Any, given: dict[str, Any]) -> forms.Field:
-    """A choice of some, or free lines of text."""
+    """A choice of some, or one a line."""
     if get_origin(kind) is not Literal:
         return LinesField(**given)
     choices = [(one, one) for one in get_args(kind)]

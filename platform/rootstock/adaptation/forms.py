@@ -8,8 +8,16 @@ from pydantic import ValidationError
 
 from rootstock.adaptation.fields import form_fields
 from rootstock.adaptation.presets import PRESETS
+from rootstock.adaptation.sources import Sources
 from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
-from rootstock.registry.models import Dataset
+from rootstock.registry.models import AdapterVersion, Dataset
+
+DATA = {
+    "dataset_id": ("Data set", "What it learns.", ""),
+    "evaluation_id": ("Evaluation set", "Decides which state is kept; it is not trained on.", "None"),
+    "mix_id": ("Second data set", "Blended in over the training, as the data settings say.", "None"),
+    "replay_id": ("Replayed data set", "Of what was learned before, against forgetting.", "None"),
+}
 
 
 class TrainForm(forms.Form):
@@ -20,14 +28,32 @@ class TrainForm(forms.Form):
         label="Name of the adapter",
         help_text="Small letters, digits and hyphens, such as support-tone. A new version of a name that is there.",
     )
-    dataset_id = forms.ChoiceField(label="Data set")
 
-    def __init__(self, *args: Any, datasets: Sequence[Dataset], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, datasets: Sequence[Dataset], versions: Sequence[AdapterVersion], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        choices = [(str(one.pk), _dataset(one)) for one in datasets]
+        for name, (label, told, none) in DATA.items():
+            self.fields[name] = forms.ChoiceField(
+                label=label, help_text=told, required=not none, choices=[("", none or "Choose"), *choices]
+            )
+        self.fields["start_from"] = forms.ChoiceField(
+            label="Goes on from",
+            help_text="A version whose rank, strength and layers are taken over.",
+            required=False,
+            choices=[
+                ("", "The base alone"),
+                *((one.reference, f"{one.reference} ({one.task})") for one in versions),
+            ],
+        )
         self.fields |= dict(form_fields())
-        choices = [("", "Choose"), *((str(one.pk), _dataset(one)) for one in datasets)]
-        self.fields["dataset_id"] = forms.ChoiceField(label="Data set", choices=choices)
         self.settings = TrainSettings()
+
+    @property
+    def sources(self) -> Sources:
+        """What to learn from."""
+        return Sources.of_fields(self.cleaned_data)
 
     def clean(self) -> dict[str, Any]:
         """The settings as a whole, with what does not go together beside its field."""
@@ -43,8 +69,18 @@ class TrainForm(forms.Form):
 
     @property
     def what(self) -> list[forms.BoundField]:
-        """The fields that stand before the settings."""
-        return [self[name] for name in self.fields if name not in TrainSettings.model_fields]
+        """What is to be said of every training."""
+        return [self[name] for name in ("name", "dataset_id", "evaluation_id")]
+
+    @property
+    def further(self) -> list[forms.BoundField]:
+        """What it may learn from beside."""
+        return [self[name] for name in ("start_from", "mix_id", "replay_id")]
+
+    @property
+    def further_open(self) -> bool:
+        """Something is chosen there, or wrong."""
+        return any(field.errors or field.value() for field in self.further)
 
     @property
     def groups(self) -> Iterator[dict[str, Any]]:

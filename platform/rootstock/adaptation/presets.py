@@ -25,6 +25,16 @@ PRESETS: dict[str, Preset] = {
         "A larger adapter, a smaller learning rate, more passes: a thousand examples or more.",
         {"epochs": 4.0, "rank": 16, "alpha": 32.0, "learning_rate": 4e-4, "batch_size": 16},
     ),
+    "pairs": Preset(
+        "From pairs (DPO)",
+        "A better and a worse answer to each question: a small learning rate, batches of four pairs.",
+        {"method": "dpo", "learning_rate": 2e-4, "epochs": 2.0, "batch_size": 4, "rank": 16, "alpha": 32.0},
+    ),
+    "labels": Preset(
+        "Labels in two stages",
+        "The head of a classification or tagging first, then all.",
+        {"method": "two_stage", "learning_rate": 4e-4, "batch_size": 16, "rank": 16, "alpha": 32.0},
+    ),
     "small": Preset(
         "Little memory",
         "Batches of one, layers computed again on the way back.",

@@ -11,9 +11,10 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.services import KIND
 from rootstock.errors import NotFound
 from rootstock.jobs.models import Job, JobEvent
+from rootstock.registry.base import base_card
 from rootstock.registry.models import AdapterVersion, Dataset
 
-MOST_DATASETS = 500
+MOST_DATASETS, MOST_VERSIONS = 500, 200
 
 
 def trainings() -> "QuerySet[Job]":
@@ -70,6 +71,16 @@ def datasets_to_train_on(*, organisation: Organisation | UUID) -> list[Dataset]:
     with tenant(organisation):
         found = Dataset.objects.filter(is_test=False, erased_at=None).exclude(file=None)
         return list(found.order_by("-pk")[:MOST_DATASETS])
+
+
+def versions_to_go_on_from(*, organisation: Organisation | UUID) -> list[AdapterVersion]:
+    """Versions of the served base, the newest first."""
+    card = base_card()
+    if card is None:
+        return []
+    with tenant(organisation):
+        found = AdapterVersion.objects.filter(retired_at=None, base__fingerprint=card.fingerprint)
+        return list(found.exclude(card__rank=None).order_by("-pk")[:MOST_VERSIONS])
 
 
 def newest_trainings(*, organisation: Organisation | UUID, most: int) -> list[Job]:

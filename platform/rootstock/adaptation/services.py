@@ -1,17 +1,16 @@
 """Starting trainings."""
 
-from uuid import UUID
-
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.checks import check_together
+from rootstock.adaptation.sources import Loaded, Sources, load, shaped
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.audit.services import audit_record
-from rootstock.errors import InvalidInput, NotFound, Unavailable
+from rootstock.errors import Unavailable
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card
-from rootstock.registry.datasets.contents import dataset_file
-from rootstock.registry.models import Dataset
+from rootstock.registry.datasets.fitness import refuse_unfit
 from rootstock.registry.names import check_name
 
 KIND = "adapters.train"
@@ -22,21 +21,28 @@ def adapter_train(
     *,
     organisation: Organisation,
     name: str,
-    dataset_id: UUID,
+    sources: Sources,
     settings: TrainSettings,
     created_by: User | None = None,
 ) -> Job:
-    """Queue the training of an adapter on a data set of the organisation."""
+    """Queue the training of an adapter on data sets of the organisation. Raises what refuses it, field by field.
+
+    A training that goes on from a version has that version's shape, whatever the settings say of it.
+    """
     check_name(name)
-    if base_card() is None:
+    base = base_card()
+    if base is None:
         raise Unavailable("no base model has been converted yet", retry_after=5)
     with tenant(organisation):
-        dataset = _dataset(dataset_id)
-        told = settings.model_dump(mode="json")
+        loaded = load(sources)
+        settings = shaped(settings, loaded.parent)
+        check_together(settings, loaded, base)
+        _check_contents(loaded, settings)
+        told = {**sources.named(), "settings": settings.model_dump(mode="json")}
         job = job_create(
             organisation=organisation,
             kind=KIND,
-            params={"name": name, "dataset": str(dataset.pk), "settings": told},
+            params={"name": name, **told},
             created_by=created_by,
         )
         audit_record(
@@ -44,17 +50,16 @@ def adapter_train(
             action="adapter.training_started",
             object_type="job",
             object_id=job.pk,
-            data={"adapter": name, "dataset": dataset.pk, "settings": told},
+            data={"adapter": name, **told, "settings": settings.recorded()},
         )
     return job
 
 
-def _dataset(dataset_id: UUID) -> Dataset:
-    dataset = Dataset.objects.filter(pk=dataset_id).first()
-    if dataset is None:
-        raise NotFound("dataset_id: no such data set")
-    if dataset.is_test or dataset.task != "chat":
-        use = "a frozen test set" if dataset.is_test else f"for {dataset.task}"
-        raise InvalidInput.field("dataset_id", f"{dataset.name} is {use}: it is not trained on here")
-    dataset_file(dataset)
-    return dataset
+def _check_contents(loaded: Loaded, settings: TrainSettings) -> None:
+    """Raise InvalidInput for data of which nothing is left, or which gives away what is evaluated on."""
+    evaluation = loaded.datasets.get("evaluation")
+    for role, row in loaded.datasets.items():
+        if row is not evaluation:
+            refuse_unfit(
+                dataset=row, max_tokens=settings.max_tokens, evaluation=evaluation, field=f"{role}_id"
+            )

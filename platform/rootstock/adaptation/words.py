@@ -65,6 +65,21 @@ def evaluations_told(evaluations: Told) -> dict[str, Any]:
     }
 
 
+def samples_told(job: Job, samples: Told) -> dict[str, Any]:
+    """What was answered on the way: the questions, and for each checkpoint the answers, the newest first."""
+    asked = job.params.get("settings", {}).get("sample_prompts", [])
+    answers: dict[int, dict[int, str]] = {}
+    for one in samples:
+        answers.setdefault(one["step"], {})[one["prompt"]] = one["text"]
+    return {
+        "heads": asked,
+        "rows": [
+            (step, [answers[step].get(number, "") for number in range(1, len(asked) + 1)])
+            for step in sorted(answers, reverse=True)
+        ],
+    }
+
+
 def figure_title(name: str) -> str:
     """A figure's name for people."""
     return FIGURES.get(name, name.replace("_", " ").capitalize())

@@ -67,6 +67,17 @@ class Evaluation(Event):
     best: bool = False
 
 
+class Sample(Event):
+    """What a model answers so far to one of the questions that are asked of it on the way, by its number."""
+
+    type = "sample"
+    step: int
+    steps: int
+    epoch: Number = 0.0
+    prompt: int
+    text: Annotated[str, Field(max_length=2_000)]
+
+
 class Trained(Event):
     """A training has ended and this is what it made."""
 
@@ -137,7 +148,7 @@ class Progress(Event):
 STORED: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
-        Started, Log, Warning, Step, Evaluation, Trained, Artefact, AttemptFailed, RetryScheduled,
+        Started, Log, Warning, Step, Evaluation, Sample, Trained, Artefact, AttemptFailed, RetryScheduled,
         CancelRequested, Done,
     )
 }  # fmt: skip

@@ -19,7 +19,8 @@ from models_zoo.llm.training.data import batches, encode_examples
 from models_zoo.llm.training.functions import AnswerLoss
 from models_zoo.llm.training.inputs import start_card
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores
-from models_zoo.llm.training.tasks import Student, build_task
+from models_zoo.llm.training.student import Student
+from models_zoo.llm.training.tasks import build_task
 from tests.models_zoo.llm.tiny import TinyBase, in_transformers
 
 CHAT = [

@@ -18,7 +18,7 @@ from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
 from models_zoo.llm.training.inputs import start_card
 from models_zoo.llm.training.packing import lay_out
-from models_zoo.llm.training.tasks import Student
+from models_zoo.llm.training.student import Student
 from tests.models_zoo.llm.tiny import TinyBase
 
 EXAMPLES = [Example(list(range(10, 10 + length)), [], [], length) for length in (5, 23, 11)]

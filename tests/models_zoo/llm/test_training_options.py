@@ -18,9 +18,11 @@ from models_zoo.llm.training.inputs import DataSets, read_data, start_card
 from models_zoo.llm.training.order import mix_share, steps_in_epoch, steps_of
 from models_zoo.llm.training.rows import pack
 from models_zoo.llm.training.schedules import LOWEST_RATE, rate_at
-from models_zoo.llm.training.tasks import Student, build_task
+from models_zoo.llm.training.student import Student
+from models_zoo.llm.training.tasks import build_task
 from models_zoo.llm.training.trainer import Trainer
 from tests.models_zoo.llm.test_training import CHAT, CLASSES, TAGS, spec, write
+from tests.models_zoo.llm.test_training_preference import PAIRS
 from tests.models_zoo.llm.tiny import TinyBase, in_transformers
 
 
@@ -220,13 +222,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "blend": {"task": "classification", "mix": CLASSES[:6], "replay": CLASSES[9:14], "replay_share": 0.3},
     "start_from": {"task": "classification", "start_from": True, "schedule": "constant"},
     "patience": {"task": "chat", "patience": 3, "learning_rate": 5e-2},
+    "dpo": {
+        "task": "chat",
+        "method": "dpo",
+        "train": PAIRS,
+        "evaluation": PAIRS[:3],
+        "sample_prompts": ("hi",),
+    },
 }
 
 
 def with_option(base: TinyBase, folder: Path, name: str) -> TrainSpec:
     """A short run with one of the options, whose files are in `folder`."""
     given = dict(OPTIONS[name])
-    for data in ("mix", "replay"):
+    for data in ("mix", "replay", "train", "evaluation"):
         if data in given:
             given[data] = write(folder / f"{data}.jsonl", given[data])
     if given.pop("start_from", False):

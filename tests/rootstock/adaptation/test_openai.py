@@ -58,9 +58,11 @@ def test_it_works(openai, upload, committed_world) -> None:
     assert (file.status, file.purpose, file.bytes) == ("processed", "fine-tune", len(LINE))
     assert openai.files.content(file.id).read() == LINE
     hyperparameters: Any = {"n_epochs": 2, "batch_size": "auto", "learning_rate_multiplier": 0.5}
+    measured = upload(LINE.replace(b"Hi", b"Ho"), "held back.jsonl")
     job = openai.fine_tuning.jobs.create(
         model="base",
         training_file=file.id,
+        validation_file=measured.id,
         suffix="Support Tone",
         seed=7,
         metadata={"ticket": "42"},
@@ -68,6 +70,7 @@ def test_it_works(openai, upload, committed_world) -> None:
     )
     assert (job.status, job.model, job.training_file, job.seed) == ("queued", "base", file.id, 7)
     assert (job.fine_tuned_model, job.metadata, job.result_files) == (None, {"ticket": "42"}, [])
+    assert job.validation_file == measured.id
     params = stored(committed_world, job).params
     assert params["name"] == "support-tone"
     chosen = {name: params["settings"][name] for name in ("epochs", "batch_size", "learning_rate", "seed")}
@@ -75,6 +78,25 @@ def test_it_works(openai, upload, committed_world) -> None:
     assert openai.fine_tuning.jobs.cancel(job.id).status == "cancelled"
     with pytest.raises(client_library.ConflictError):
         openai.fine_tuning.jobs.cancel(job.id)
+
+
+def test_pairs_are_learned_from_by_dpo(openai, upload, committed_world) -> None:
+    said = lambda text: [{"role": "assistant", "content": text}]  # noqa: E731
+    asked = {"messages": [{"role": "user", "content": "Where is it?"}]}
+    pair = {"input": asked, "preferred_output": said("Here."), "non_preferred_output": said("Who knows?")}
+    method: Any = {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2, "n_epochs": 1}}}
+    file = upload(json.dumps(pair).encode(), "pairs.jsonl")
+    job = openai.fine_tuning.jobs.create(model="base", training_file=file.id, method=method)
+    assert (job.method.type, job.method.dpo.hyperparameters.beta) == ("dpo", 0.2)
+    params = stored(committed_world, job).params
+    chosen = [params["settings"][name] for name in ("method", "beta", "epochs", "batch_size")]
+    assert chosen == ["dpo", 0.2, 1.0, 4]
+    with tenant(committed_world.organisation):
+        assert Dataset.objects.get().task == "preference"
+    with pytest.raises(client_library.BadRequestError) as caught:
+        openai.fine_tuning.jobs.create(model="base", training_file=upload().id, method=method)
+    assert caught.value.param == "training_file"
+    openai.fine_tuning.jobs.cancel(job.id)
 
 
 def test_what_a_job_made_is_told(openai, upload, committed_world) -> None:
@@ -137,6 +159,8 @@ def test_a_deleted_file_is_gone_and_its_data_set_stays(openai, upload, committed
     [
         ({"model": "nothing"}, "model"),
         ({"training_file": "file-none"}, "training_file"),
+        ({"model": "tone@0123456789ab"}, "model"),
+        ({"validation_file": "same"}, "validation_file"),
         ({"suffix": "!"}, "suffix"),
         ({"method": {"type": "reinforcement"}}, "method.type"),
         ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs"),
@@ -146,6 +170,8 @@ def test_a_deleted_file_is_gone_and_its_data_set_stays(openai, upload, committed
 )
 def test_what_is_wrong_is_named(openai, upload, change, param) -> None:
     given = {"model": "base", "training_file": upload().id} | change
+    if given.get("validation_file") == "same":
+        given["validation_file"] = given["training_file"]
     with pytest.raises(client_library.APIStatusError) as caught:
         openai.fine_tuning.jobs.create(**given)
     assert caught.value.status_code in (400, 404)

@@ -16,7 +16,7 @@ def dataset(world):
 
 @pytest.fixture
 def run(world, dataset):
-    return training_row(world, dataset)
+    return training_row(world, dataset, sample_prompts=("Where is my parcel?",))
 
 
 @pytest.fixture
@@ -34,7 +34,8 @@ def test_it_works(world, run, get) -> None:
     assert (len(trained.values), sum(value is not None for value in measured.values)) == (STEPS, STEPS // 10)
     assert measured.sparse
     text = page.content.decode()
-    for told in ("desk-answers", "Best so far", "Learning rate", "Succeeded"):
+    assert page.context["samples"]["rows"][0] == (STEPS, [f"It left our depot, {STEPS} hours ago."])
+    for told in ("desk-answers", "Where is my parcel?", "Best so far", "Learning rate", "Succeeded"):
         assert told in text
     world.assert_private(f"/adaptation/{run.pk}/", "adapters:read")
 
@@ -69,7 +70,8 @@ def test_a_job_of_another_kind_is_no_training(world, get) -> None:
 
 
 def test_the_list_is_filtered_and_leads_to_comparing(world, dataset, run) -> None:
-    other = training_row(world, dataset_row(world, "other-answers"), name="tone")
+    other = dataset_row(world, "other-answers")
+    other = training_row(world, other, name="tone", sample_prompts=("Where is my parcel?",))
     browser = world.browser(world.owner)
 
     def listed(query: str) -> list:
@@ -88,7 +90,7 @@ def test_the_list_is_filtered_and_leads_to_comparing(world, dataset, run) -> Non
 
 
 def test_settings_that_differ_are_told(world, dataset, run, get) -> None:
-    other = training_row(world, dataset, rank=4, speed=0.5)
+    other = training_row(world, dataset, rank=4, speed=0.5, sample_prompts=("Where is my parcel?",))
     page = get(f"compare/?run={run.pk}&run={other.pk}")
     assert page.context["differences"] == [("Rank", ["8", "4"])]
     figures = dict(page.context["figures"])

@@ -1,14 +1,18 @@
 """Starting a training over REST and on its page: what is taken, what is refused and why."""
 
+import json
+
 import pytest
 
 from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.audit.models import AuditEntry
 from rootstock.jobs.models import Job
+from tests.fixtures.registry import version_row
 from tests.fixtures.trainings import dataset_row, training_row
 
 START = "/adapters/train"
+PAIR = {"messages": [{"role": "user", "content": "Late"}], "chosen": "I am sorry.", "rejected": "So what."}
 
 
 @pytest.fixture
@@ -28,7 +32,8 @@ def test_it_works(world, base, dataset) -> None:
     job = started(world)
     assert str(job.pk) == answer.json()["id"]
     settings = TrainSettings(rank=4, last_layers=2, targets=("q_proj",)).model_dump(mode="json")
-    assert job.params == {"name": "desk", "dataset": str(dataset.pk), "settings": settings}
+    none = {"evaluation": None, "mix": None, "replay": None, "start_from": ""}
+    assert job.params == {"name": "desk", "dataset": str(dataset.pk), "settings": settings, **none}
     with tenant(world.organisation):
         entry = AuditEntry.objects.get(action="adapter.training_started")
     assert (entry.object_id, entry.data["adapter"]) == (str(job.pk), "desk")
@@ -60,6 +65,74 @@ def test_a_frozen_test_set_is_not_trained_on(world, base) -> None:
     answer = world.api("adapters:write").post(START, {"name": "desk", "dataset_id": str(frozen.pk)})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "dataset_id"
+
+
+@pytest.fixture
+def sets(world, dataset):
+    """Data sets of each task by name."""
+    text = json.dumps({"text": "Late again", "labels": ["anger"]}).encode()
+    pair = json.dumps(PAIR).encode()
+    return {
+        "chat": dataset,
+        "other": dataset_row(world, "other"),
+        "frozen": dataset_row(world, "frozen", is_test=True),
+        "labels": dataset_row(world, "labels", line=text, task="classification"),
+        "pairs": dataset_row(world, "pairs", line=pair, task="preference"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "field"),
+    [
+        ({"evaluation": "chat"}, {}, "evaluation_id"),
+        ({"evaluation": "frozen"}, {}, "evaluation_id"),
+        ({"evaluation": "labels"}, {}, "evaluation_id"),
+        ({"mix": "other", "replay": "other"}, {}, "replay_id"),
+        ({}, {"method": "two_stage"}, "method"),
+        ({}, {"method": "dpo"}, "method"),
+        ({"dataset": "pairs"}, {}, "method"),
+        ({"dataset": "pairs"}, {"method": "dpo", "packing": True}, "packing"),
+        ({"dataset": "labels"}, {"sample_prompts": ["Late?"]}, "sample_prompts"),
+        ({}, {"patience": 2}, "patience"),
+        ({}, {"evaluate_every": 2}, "evaluate_every"),
+        ({}, {"last_layers": 99}, "last_layers"),
+        ({}, {"multi_label": True}, "multi_label"),
+        ({"dataset": "labels"}, {"packing": True}, "packing"),
+        ({"dataset": "labels"}, {"answers_only": False}, "answers_only"),
+        ({}, {"mix_schedule": [0.5]}, "mix_schedule"),
+        ({}, {"start_from": "desk"}, "start_from"),
+        ({}, {"start_from": "desk@0123456789ab"}, "start_from"),
+    ],
+)
+def test_what_does_not_go_together_is_named(world, base, sets, data, settings, field) -> None:
+    ids = {f"{role}_id": str(sets[name].pk) for role, name in ({"dataset": "chat"} | data).items()}
+    answer = world.api("adapters:write").post(START, {"name": "desk", **ids, **settings})
+    assert answer.status_code in (404, 422)
+    assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+
+
+def test_questions_are_not_on_the_audit_trail(world, base, dataset) -> None:
+    body = {"name": "desk", "dataset_id": str(dataset.pk), "sample_prompts": ["Where is Ada?"]}
+    assert world.api("adapters:write").post(START, body).status_code == 202
+    with tenant(world.organisation):
+        entry = AuditEntry.objects.get(action="adapter.training_started")
+    assert entry.data["settings"]["sample_prompts"] == 1
+
+
+def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None:
+    card = {"task": "chat", "rank": 4, "scale": 3.0, "targets": ["q_proj"], "layers": 2}
+    trained = card | {"training": {"last_layers": 2, "multi_label": False}}
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=trained)
+    body = {"name": "desk", "dataset_id": str(sets["chat"].pk), "start_from": version.reference, "rank": 32}
+    assert world.api("adapters:write").post(START, body).status_code == 202
+    params = started(world).params
+    assert params["start_from"] == version.reference
+    shape = {name: params["settings"][name] for name in ("rank", "alpha", "targets", "last_layers")}
+    assert shape == {"rank": 4, "alpha": 12.0, "targets": ["q_proj"], "last_layers": 2}
+    body["dataset_id"] = str(sets["labels"].pk)
+    answer = world.api("adapters:write").post(START, body)
+    assert answer.json()["errors"][0]["field"] == "start_from"
 
 
 def test_another_organisations_data_set_is_not_found(world, base, dataset) -> None:

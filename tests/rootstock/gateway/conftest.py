@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from django.conf import settings
 from openai import OpenAI
 
 from models_zoo.llm.card import read_card
+from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.lanes import wire
 from workers.engine.protocol import Call, Chunk, Embedding, EngineError, Sampling, Timing, TokenLogprob, Usage
 from workers.lanes import Consumer
@@ -77,6 +79,9 @@ class ScriptedEngine:
         return [Embedding([0.6, -0.8] if len(text) % 2 else [1.0, 0.0], len(text.split())) for text in texts]
 
 
+TOKENIZERS = cache(ChatTokenizer)  # read once for all tests
+
+
 @dataclass
 class ScriptedRuntime:
     """The part of the worker's runtime that the handlers use; adapters are looked up in the real registry."""
@@ -102,6 +107,8 @@ def served(services, committed_world, engine, monkeypatch) -> Iterator[Any]:
     from workers.gateway_embed import EmbedHandler
 
     monkeypatch.setattr("workers.lanes._POLL_S", 0.05)  # consumers that stop at once
+    for module in ("gateway", "gateway_embed"):
+        monkeypatch.setattr(f"workers.{module}.ChatTokenizer", TOKENIZERS)
     handlers = {"gateway.generate": GenerateHandler(), "gateway.embed": EmbedHandler()}
     consumers = []
     for name, handler in handlers.items():

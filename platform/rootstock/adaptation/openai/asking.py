@@ -9,10 +9,14 @@ from django.core.files.uploadedfile import UploadedFile
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.checks import PAIRS
 from rootstock.adaptation.models import FineTuning
 from rootstock.adaptation.openai.files import upload_named
+from rootstock.adaptation.openai.pairs import pairs_read
 from rootstock.adaptation.openai.schemas import FineTuningIn, Hyperparameters
+from rootstock.adaptation.presets import PRESETS
 from rootstock.adaptation.services import adapter_train
+from rootstock.adaptation.sources import Sources
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput
 from rootstock.files.models import StoredFile
@@ -26,51 +30,78 @@ from rootstock.registry.names import check_name
 
 T = TypeVar("T")
 UNNAMED = "fine-tuned"
+FIELDS = {
+    "name": "suffix", "dataset_id": "training_file", "evaluation_id": "validation_file", "start_from": "model",
+    "method": "method.type",
+}  # fmt: skip
 
 
 def fine_tuning_create(*, organisation: Organisation, body: FineTuningIn, created_by: User | None) -> Job:
     """Make the data sets that are named, and start. Raises what refuses it, naming OpenAI's field."""
-    _check_model(organisation, body.model)
-    settings = settings_of(body)
+    start_from, settings = _parent(organisation, body.model), settings_of(body)
     name = _name(body.suffix, "suffix") if body.suffix else ""
     training = upload_named(organisation, body.training_file, "training_file")
-    dataset = _dataset(organisation, training, "training_file", created_by)
-    given: dict[str, Any] = {"name": name or dataset.name, "dataset_id": dataset.pk, "settings": settings}
+    validation = (
+        upload_named(organisation, body.validation_file, "validation_file") if body.validation_file else None
+    )
+    given: dict[str, Any] = {"task": PAIRS if is_dpo(body) else "chat", "created_by": created_by}
+    dataset = _dataset(organisation, training, "training_file", **given)
+    measured = _dataset(organisation, validation, "validation_file", **given) if validation else None
+    sources = Sources(dataset.pk, measured.pk if measured else None, start_from=start_from)
     with tenant(organisation) as owner:
         job = _naming(
-            {"name": "suffix", "dataset_id": "training_file"},
-            lambda: adapter_train(organisation=organisation, created_by=created_by, **given),
-        )
+            lambda: adapter_train(
+                organisation=organisation, name=name or dataset.name, sources=sources, settings=settings,
+                created_by=created_by,
+            ),
+            FIELDS,
+        )  # fmt: skip
         FineTuning.objects.create(
             organisation_id=owner, job=job, training_file=training.pk,
-            asked=body.dict(include={"model", "method", "hyperparameters", "metadata"}, exclude_none=True),
+            validation_file=validation.pk if validation else None,
+            asked=body.dict(include={"model", "metadata"}, exclude_none=True),
         )  # fmt: skip
     return job
 
 
 def settings_of(body: FineTuningIn) -> TrainSettings:
-    """The settings; what is `auto` is the default."""
-    method = body.method.supervised if body.method else None
-    chosen = (method.hyperparameters if method else body.hyperparameters) or Hyperparameters()
-    rate = _given(chosen.learning_rate_multiplier)
+    """The settings; what is `auto` is the default, of the preset for pairs where there are pairs."""
+    chosen = _hyperparameters(body)
+    usual = defaults_of(is_dpo(body))
+    rate, beta = _given(chosen.learning_rate_multiplier), _given(getattr(chosen, "beta", None))
     found = {
         "epochs": _given(chosen.n_epochs), "batch_size": _given(chosen.batch_size), "seed": body.seed,
-        "learning_rate": rate * TrainSettings().learning_rate if rate is not None else None,
+        "learning_rate": rate * usual.learning_rate if rate is not None else None, "beta": beta,
     }  # fmt: skip
-    return TrainSettings(**{name: value for name, value in found.items() if value is not None})
+    return TrainSettings.model_validate(
+        usual.model_dump() | {name: value for name, value in found.items() if value is not None}
+    )
+
+
+def is_dpo(body: FineTuningIn) -> bool:
+    """Whether it learns from pairs."""
+    return body.method is not None and body.method.type == "dpo"
+
+
+def defaults_of(dpo: bool) -> TrainSettings:
+    """What is meant by `auto`."""
+    return TrainSettings(**PRESETS["pairs" if dpo else "balanced"].settings)
+
+
+def _hyperparameters(body: FineTuningIn) -> Hyperparameters:
+    method = body.method
+    told = (method.dpo if method.type == "dpo" else method.supervised) if method else None
+    return (told.hyperparameters if told else body.hyperparameters) or Hyperparameters()
 
 
 def _given(value: Any) -> Any:
     return None if value == "auto" else value
 
 
-def _check_model(organisation: Organisation, name: str) -> None:
-    """The base, by its own name too. Raises InvalidInput or NotFound naming `model`."""
+def _parent(organisation: Organisation, name: str) -> str:
+    """The version to go on from; empty for the base, by its own name too. Raises naming `model`."""
     card = base_card()
-    if card is not None and name == card.name:
-        return
-    if model_find(organisation, name).parent is not None:
-        raise InvalidInput.field("model", "is an adapter; a training begins from the base")
+    return "" if card is not None and name == card.name else model_find(organisation, name).adapter
 
 
 def _name(text: str, field: str) -> str:
@@ -83,7 +114,7 @@ def _name(text: str, field: str) -> str:
     return name
 
 
-def _dataset(organisation: Organisation, file: StoredFile, field: str, by: User | None) -> Dataset:
+def _dataset(organisation: Organisation, file: StoredFile, field: str, **given: Any) -> Dataset:
     """The file's examples as a data set, or the one that is there. Raises InvalidInput with the lines."""
     try:
         name = _name(PurePath(file.name).stem, field)
@@ -91,16 +122,16 @@ def _dataset(organisation: Organisation, file: StoredFile, field: str, by: User 
         name = UNNAMED
     _, stored = file_open(organisation=organisation, file_id=file.pk, done="used")
     with stored:
-        content = UploadedFile(file=cast(Any, stored), name=f"{name}.jsonl", size=file.bytes)
+        content = pairs_read(stored) if given["task"] == PAIRS else UploadedFile(cast(Any, stored))
         dataset, _ = _naming(
-            {},
-            lambda: dataset_create(organisation=organisation, name=name, content=content, created_by=by),
+            lambda: dataset_create(organisation=organisation, name=name, content=content, **given),
+            {"file": field},
             field,
         )
     return dataset
 
 
-def _naming(names: dict[str, str], service: Callable[[], T], otherwise: str = "") -> T:
+def _naming(service: Callable[[], T], names: dict[str, str], otherwise: str = "") -> T:
     """Run a service; what it refuses is told under OpenAI's names of the fields."""
     try:
         return service()
@@ -116,5 +147,4 @@ def _naming(names: dict[str, str], service: Callable[[], T], otherwise: str = ""
 
 
 def _reason(problem: FieldProblem, names: dict[str, str]) -> str:
-    shown = "" if problem.field in (*names, "file") else f"{problem.field}: "
-    return f"{shown}{problem.reason}"
+    return problem.reason if problem.field in names else f"{problem.field}: {problem.reason}"

@@ -29,11 +29,24 @@ class Supervised(Strict):
     hyperparameters: Hyperparameters = Hyperparameters()
 
 
+class PairHyperparameters(Hyperparameters):
+    """How to learn from pairs."""
+
+    beta: Auto | Annotated[float, Field(gt=0, le=2)] | None = "auto"
+
+
+class Pairs(Strict):
+    """Learning from a preferred and another answer."""
+
+    hyperparameters: PairHyperparameters = PairHyperparameters()
+
+
 class Method(Strict):
     """What is learned from."""
 
-    type: Literal["supervised"]
+    type: Literal["supervised", "dpo"]
     supervised: Supervised | None = None
+    dpo: Pairs | None = None
 
 
 class FineTuningIn(Strict):
@@ -53,7 +66,7 @@ class FineTuningIn(Strict):
         },
     )
     model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
-        description="`base`, or the base's name"
+        description="`base`, or an adapter to go on from: `name@digest`, its name, an alias"
     )
     training_file: Annotated[str, Field(min_length=1, max_length=80)]
     validation_file: Annotated[str, Field(min_length=1, max_length=80)] | None = None

@@ -12,6 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation import selectors
 from rootstock.adaptation.models import FineTuning
 from rootstock.adaptation.openai import ids
+from rootstock.adaptation.openai.asking import defaults_of
 from rootstock.adaptation.services import RESULTS
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.jobs.models import Job, JobArtefact, JobEvent
@@ -49,12 +50,13 @@ def _job(job: Job, asked: FineTuning | None, dataset: Dataset | None, results: U
     settings = TrainSettings.model_validate(job.params.get("settings", {}))
     words = asked.asked if asked else {}
     hyperparameters = _hyperparameters(settings)
+    method = "dpo" if settings.method == "dpo" else "supervised"
     return {
         "id": ids.told(ids.JOB, job.pk),
         "created_at": _moment(job.created_at),
         "finished_at": _moment(job.finished_at) if job.finished_at else None,
         "estimated_finish": _moment(timezone.now() + timedelta(seconds=job.eta_s)) if job.eta_s else None,
-        "model": words.get("model", BASE),
+        "model": words.get("model") or job.params.get("start_from") or BASE,
         "fine_tuned_model": (job.result or {}).get("adapter"),
         "organization_id": str(job.organisation_id),
         "status": job.state,
@@ -63,7 +65,7 @@ def _job(job: Job, asked: FineTuning | None, dataset: Dataset | None, results: U
         "validation_file": _file(asked.validation_file) or None if asked else None,
         "result_files": [ids.told(ids.FILE, results)] if results else [],
         "hyperparameters": hyperparameters,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "method": {"type": method, method: {"hyperparameters": hyperparameters}},
         "seed": settings.seed,
         "trained_tokens": None,
         "metadata": words.get("metadata"),
@@ -72,11 +74,12 @@ def _job(job: Job, asked: FineTuning | None, dataset: Dataset | None, results: U
 
 def _hyperparameters(settings: TrainSettings) -> dict[str, Any]:
     """As they were taken; what was `auto` by its value."""
-    epochs = settings.epochs
+    epochs, is_dpo = settings.epochs, settings.method == "dpo"
     return {
         "n_epochs": int(epochs) if epochs.is_integer() else epochs,
         "batch_size": settings.batch_size,
-        "learning_rate_multiplier": round(settings.learning_rate / TrainSettings().learning_rate, 6),
+        "learning_rate_multiplier": round(settings.learning_rate / defaults_of(is_dpo).learning_rate, 6),
+        **({"beta": settings.beta} if is_dpo else {}),
     }
 
 
@@ -136,6 +139,8 @@ def _message(event: JobEvent, figures: dict[str, float]) -> str:
         return f"The job has {'been ' if data['state'] == 'cancelled' else ''}{data['state']}"
     if event.type == "attempt_failed":
         return f"Attempt {data['attempt']} failed: {data['detail']}"
+    if event.type == "sample":
+        return f"Step {data['step']}/{data['steps']}: answer to question {data['prompt']}: {data['text']}"
     words = {"started": "The job has started", "trained": "The adapter is trained"}
     return words.get(event.type, event.type.replace("_", " ").capitalize())
 

@@ -13,6 +13,7 @@ from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.adaptation import selectors, services
 from rootstock.adaptation.forms import TrainForm, filled
 from rootstock.adaptation.presets import PRESETS
+from rootstock.adaptation.sources import ROLES
 from rootstock.adaptation.tables import trainings_table
 from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
@@ -34,18 +35,21 @@ def trainings(request: PageRequest) -> HttpResponseBase:
 @tenant_page(ASK)
 def start(request: PageRequest) -> HttpResponse:
     """Choose data and settings, and start. A preset fills the settings in; `?from=` takes those of an earlier run."""
-    datasets = selectors.datasets_to_train_on(organisation=request.organisation)
+    offered: dict[str, Any] = {
+        "datasets": selectors.datasets_to_train_on(organisation=request.organisation),
+        "versions": selectors.versions_to_go_on_from(organisation=request.organisation),
+    }
     preset = request.POST.get("preset", "")
     if preset in PRESETS:
-        form = TrainForm(initial=filled(request.POST.dict(), preset), datasets=datasets)
+        form = TrainForm(initial=filled(request.POST.dict(), preset), **offered)
         return _form(request, form, preset)
-    form = TrainForm(request.POST or None, initial=_initial(request), datasets=datasets)
+    form = TrainForm(request.POST or None, initial=_initial(request), **offered)
     job = saved(
         form,
         lambda: services.adapter_train(
             organisation=request.organisation,
             name=form.cleaned_data["name"],
-            dataset_id=form.cleaned_data["dataset_id"],
+            sources=form.sources,
             settings=form.settings,
             created_by=request.user,
         ),
@@ -70,4 +74,5 @@ def _initial(request: PageRequest) -> dict[str, Any]:
         params = selectors.training_get(organisation=request.organisation, job_id=UUID(given)).params
     except ValueError:
         raise NotFound("no such training") from None
-    return {"name": params["name"], "dataset_id": params["dataset"], **params["settings"]}
+    data = {f"{role}_id": params.get(role) for role in ROLES}
+    return {"name": params["name"], **data, "start_from": params.get("start_from"), **params["settings"]}

@@ -11,7 +11,7 @@ from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.views.common import scopes_of
 from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import training_charts
-from rootstock.adaptation.words import evaluations_told, latest_tiles, settings_told
+from rootstock.adaptation.words import evaluations_told, latest_tiles, samples_told, settings_told
 from rootstock.jobs.models import Job
 from rootstock.jobs.pages import CHART_POINTS, JobPage, attempts_of, event_lines
 from rootstock.jobs.selectors import job_curve, job_story
@@ -38,7 +38,8 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
         "tiles": latest_tiles(job, selectors.latest_step(job=job), evaluations),
         "charts": training_charts(job_curve(job=job, points=CHART_POINTS), evaluations),
         "evaluations": evaluations_told(evaluations),
-        "events": event_lines([one for one in story if one.type != "evaluation"]),
+        "samples": samples_told(job, [event.data for event in story if event.type == "sample"]),
+        "events": event_lines([one for one in story if one.type not in ("evaluation", "sample")]),
         "attempts": attempts_of(story),
         "version": version,
         "may_talk": version and version.task == CHAT and not version.retired_at and "models:use" in scopes,

@@ -10,8 +10,10 @@ from rootstock.registry.models import Dataset
 NAMED = 10  # lines in a message
 
 
-def refuse_unfit(*, dataset: Dataset, max_tokens: int, evaluation: Dataset | None = None) -> None:
-    """Raise InvalidInput naming `dataset_id` where nothing could be learned from the data set when its examples are cut
+def refuse_unfit(
+    *, dataset: Dataset, max_tokens: int, evaluation: Dataset | None = None, field: str = "dataset_id"
+) -> None:
+    """Raise InvalidInput naming `field` where nothing could be learned from the data set when its examples are cut
     behind `max_tokens`, or where it gives away what `evaluation` asks."""
     report = report_of(dataset)
     reasons = []

@@ -13,7 +13,7 @@ from models_zoo.texts.personal import kinds_in
 from models_zoo.texts.repetition import evenness
 from rootstock.registry.datasets.examples import texts_of
 from rootstock.registry.datasets.measuring import Size, median, size_of
-from rootstock.registry.datasets.report import Bar, Kind, Label, Finding, Report, Tokens, bar_of
+from rootstock.registry.datasets.report import Bar, Finding, Kind, Label, Report, Tokens, bar_of
 
 NEAR = 0.8  # of their pieces are the same
 MAX_TOKENS, LEAST_EVENNESS = 256, 0.5
