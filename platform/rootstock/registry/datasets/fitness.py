@@ -29,8 +29,7 @@ def refuse_unfit(
         )
     if reasons:
         raise InvalidInput(
-            f"dataset_id: {'; '.join(reasons)}",
-            errors=[FieldProblem("dataset_id", reason) for reason in reasons],
+            f"{field}: {'; '.join(reasons)}", errors=[FieldProblem(field, reason) for reason in reasons]
         )
 
 

@@ -2,13 +2,29 @@
 
 from django.urls import path
 
-from rootstock.registry.pages import board, comparing, data, listing, promotions, residency, sharing, version
+from rootstock.registry.pages import (
+    board,
+    comparing,
+    data,
+    dataset,
+    listing,
+    promotions,
+    residency,
+    sharing,
+    version,
+)
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
     path("adapters/bases/", listing.base_models, name="bases"),
     path("adapters/datasets/", data.datasets, name="datasets"),
     path("adapters/datasets/upload", data.upload, name="dataset-upload"),
+    path("adapters/datasets/preview", data.preview, name="dataset-preview"),
+    path("adapters/datasets/<uuid:dataset_id>/", dataset.dataset, name="dataset"),
+    path("adapters/datasets/<uuid:dataset_id>/examples/", dataset.examples, name="dataset-examples"),
+    path("adapters/datasets/<uuid:dataset_id>/content", dataset.content, name="dataset-content"),
+    path("adapters/datasets/<uuid:dataset_id>/look", dataset.look, name="dataset-look"),
+    path("adapters/datasets/<uuid:dataset_id>/drop", dataset.drop, name="dataset-drop"),
     path("adapters/compare/", comparing.compare, name="adapter-compare"),
     path("adapters/<uuid:version_id>/", version.version_page, name="adapter"),
     path("adapters/<uuid:version_id>/propose/", version.propose, name="adapter-propose"),
