@@ -1,7 +1,6 @@
 """REST: base models and adapters."""
 
 from typing import Any, Literal
-from uuid import UUID
 
 from ninja import Router, Schema
 
@@ -9,20 +8,10 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
-from rootstock.registry.models import AdapterVersion, BaseModel
+from rootstock.registry.models import AdapterVersion
 from rootstock.registry.schemas import AdapterOut
 
 router = Router(tags=["adapters"])
-
-
-class BaseModelOut(Schema):
-    """A base model."""
-
-    id: UUID
-    name: str
-    fingerprint: str
-    bytes: int
-    licence: str
 
 
 class KeepIn(Schema):
@@ -37,12 +26,6 @@ class CardIn(Schema):
     purpose: str = ""
     limits: str = ""
     licence: str = ""
-
-
-@router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))
-def list_models(request: ApiRequest) -> list[BaseModel]:
-    """Base models served here."""
-    return selectors.bases()
 
 
 @router.get("/adapters", response=Page[AdapterOut], auth=scope("adapters:read"))

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from rootstock.registry.pages import (
+    bases,
     board,
     comparing,
     data,
@@ -16,7 +17,8 @@ from rootstock.registry.pages import (
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
-    path("adapters/bases/", listing.base_models, name="bases"),
+    path("adapters/bases/", bases.base_models, name="bases"),
+    path("adapters/bases/<uuid:base_id>/", bases.base_page, name="base"),
     path("adapters/datasets/", data.datasets, name="datasets"),
     path("adapters/datasets/upload", data.upload, name="dataset-upload"),
     path("adapters/datasets/preview", data.preview, name="dataset-preview"),

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('jobs', '0008_schedule_made_at'),
-        ('registry', '0006_kept_adapters'),
+        ('registry', '0007_trained_bases'),
     ]
 
     operations = [
