@@ -99,6 +99,11 @@ class Report(BaseModel):
             bar.tokens if bar.most <= most else min(bar.tokens, bar.rows * most) for bar in self.lengths
         )
 
+    def longest_within(self, max_tokens: int) -> int:
+        """The most tokens of a row when each is cut behind so many."""
+        longest = self.tokens.longest if self.tokens else max_tokens * self.sequences
+        return min(longest, max_tokens * self.sequences)
+
     @property
     def blocking(self) -> list[Finding]:
         """What training with some test set is refused for."""
