@@ -20,6 +20,7 @@ TAGS = {
     "support": "Hold conversations, streamed answers, the emotion of each turn.",
     "models": "Chat, completions and embeddings as OpenAI's clients know them, over the base and any adapter.",
     "adapters": "Base models, adapters and their training.",
+    "bases": "Base models that are served here, and those that were trained or distilled here.",
     "datasets": "Examples to train on and to measure by: uploads, reports, versions, contents.",
     "fine-tuning": "Files and fine-tuning jobs as OpenAI's clients know them; the same trainings.",
     "aliases": "Names that move from one adapter's version to the next: promotions, canaries, shadows, roll-back.",

@@ -68,7 +68,7 @@ def load(sources: Sources) -> Loaded:
         except DomainError as error:
             problems.append(error)
     if problems:
-        kind = NotFound if any(isinstance(one, NotFound) for one in problems) else InvalidInput
+        kind = NotFound if any(isinstance(one, NotFound) for one in problems) else type(problems[0])
         told = [one for error in problems for one in error.errors]
         raise kind(problems[0].detail, errors=told)
     return Loaded(found, parent)
@@ -86,7 +86,7 @@ def _dataset(role: str, id: UUID) -> Dataset:
         dataset_file(dataset)
     except DomainError as error:
         reason = error.errors[0].reason if error.errors else error.detail.removeprefix("dataset_id: ")
-        raise InvalidInput.field(field, reason) from None
+        raise type(error)(f"{field}: {reason}", errors=[FieldProblem(field, reason)]) from None
     return dataset
 
 
