@@ -7,17 +7,18 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.adaptation import selectors, services
+from rootstock.adaptation.estimates import training_foresee
 from rootstock.adaptation.forms import TrainForm, filled
 from rootstock.adaptation.presets import PRESETS
 from rootstock.adaptation.sources import ROLES
 from rootstock.adaptation.tables import trainings_table
 from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
-from rootstock.errors import NotFound
+from rootstock.errors import DomainError, NotFound
 from rootstock.registry.pages.common import ASK, READ, rights
 
 
@@ -58,6 +59,31 @@ def start(request: PageRequest) -> HttpResponse:
         messages.success(request, "It waits for the trainer; its curve appears below as it learns.")
         return redirect("training", job.pk)
     return _form(request, form)
+
+
+@require_POST
+@tenant_page(ASK)
+def estimate(request: PageRequest) -> HttpResponse:
+    """What the training that the form describes would take."""
+    form = TrainForm(
+        request.POST,
+        datasets=selectors.datasets_to_train_on(organisation=request.organisation),
+        versions=selectors.versions_to_go_on_from(organisation=request.organisation),
+    )
+    wrong = {name for name in form.errors if name != "name"}
+    if wrong:
+        return render(
+            request,
+            "adaptation/estimate.html",
+            {"problem": "choose a data set first, and mend what is wrong"},
+        )
+    try:
+        found = training_foresee(
+            organisation=request.organisation, sources=form.sources, settings=form.settings
+        )
+    except DomainError as error:
+        return render(request, "adaptation/estimate.html", {"problem": error.detail})
+    return render(request, "adaptation/estimate.html", {"foreseen": found})
 
 
 def _form(request: PageRequest, form: TrainForm, preset: str = "") -> HttpResponse:
