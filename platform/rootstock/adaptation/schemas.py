@@ -45,8 +45,8 @@ class TrainIn(TrainSettings, Schema):
 
 
 class EstimateOut(Schema):
-    """What a training will take. `low`, `high`: the range for `seconds`. `measured`: how many finished trainings on this
-    base they come from; 0: constants alone. `shared_bytes`: of `peak_bytes` the base's, in memory anyway."""
+    """What a training will take. `low`, `high`: the range for `seconds`. `measured`: how many finished trainings
+    on this base they come from; 0: constants alone. `shared_bytes`: of `peak_bytes` the base's, in memory anyway."""
 
     examples: int
     tokens: int

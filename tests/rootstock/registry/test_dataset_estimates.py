@@ -16,6 +16,7 @@ from rootstock.registry.base import base_registered
 from rootstock.registry.datasets import estimate
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.selectors import dataset_get
+from tests.rootstock.adaptation.test_starting import filled
 from tests.rootstock.registry.test_dataset_reports import TURNS, lines_of, upload
 
 ROOT = Path(__file__).parents[3]
@@ -81,8 +82,10 @@ def test_over_rest_and_on_the_form(world: Any, dataset: Dataset) -> None:
     api, body = world.api("adapters:write"), {"name": "desk", "dataset_id": str(dataset.pk), "batch_size": 2}
     told = api.post("/adapters/train/estimate", body).json()
     assert (told["examples"], told["steps"], told["measured"]) == (7, 12, 0)
-    form = {name: value for name, value in settings(batch_size=2).items() if value not in (None, False)}
-    page = world.browser(world.owner).post("/adaptation/estimate", {**form, "dataset_id": str(dataset.pk)})
+    browser = world.browser(world.owner)
+    form = browser.get("/adaptation/new/").context["form"]
+    given = filled(form, name="", dataset_id=str(dataset.pk), batch_size="2")
+    page = browser.post("/adaptation/estimate", given)
     shown = page.content.decode()
     assert "a guess" in shown
     assert "near duplicate" in shown

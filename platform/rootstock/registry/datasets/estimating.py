@@ -174,9 +174,9 @@ def peak_bytes(plan: Plan, settings: Mapping[str, Any], card: BaseCard) -> int:
 
 def adapted_of(settings: Mapping[str, Any]) -> Adapted:
     """What the settings train."""
-    return Adapted(
-        int(settings["rank"]), tuple(settings.get("targets") or ALL_TARGETS), settings.get("last_layers")
-    )
+    targets = tuple(settings.get("targets") or ALL_TARGETS)
+    dropped = float(settings.get("dropout", 0.05)) > 0
+    return Adapted(int(settings["rank"]), targets, settings.get("last_layers"), dropped)
 
 
 def machine() -> Machine:
