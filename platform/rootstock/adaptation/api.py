@@ -4,8 +4,9 @@ from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.adaptation import services
-from rootstock.adaptation.estimates import training_foresee
+from rootstock.adaptation.estimates import training_estimate
 from rootstock.adaptation.schemas import EstimateOut, TrainIn
+from rootstock.errors import Conflict
 from rootstock.idempotency.marks import keeps_its_own
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
@@ -34,7 +35,9 @@ def estimate_training(request: ApiRequest, body: TrainIn) -> Estimate:
 
     409 while a data set's report, which counts its tokens, is not there yet.
     """
-    found = training_foresee(
+    found = training_estimate(
         organisation=request.auth.organisation, sources=body.sources(), settings=body.settings()
     )
-    return found.estimate
+    if found is None:
+        raise Conflict("dataset_id: a data set's report with its tokens is not there yet; its page says why")
+    return found

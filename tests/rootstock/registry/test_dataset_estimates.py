@@ -85,9 +85,9 @@ def test_over_rest_and_on_the_form(world: Any, dataset: Dataset) -> None:
     browser = world.browser(world.owner)
     form = browser.get("/adaptation/new/").context["form"]
     given = filled(form, name="", dataset_id=str(dataset.pk), batch_size="2")
-    page = browser.post("/adaptation/estimate", given)
+    page = browser.post("/adaptation/new/estimate", given)
     shown = page.content.decode()
-    assert "a guess" in shown
+    assert "nothing was trained here yet" in shown
     assert "near duplicate" in shown
     assert not Job.objects.filter(kind="adapters.train").exists()
     with tenant(world.organisation):
