@@ -1,7 +1,7 @@
 """What a training will take, before it is started: tokens, steps, seconds, memory.
 
 Seconds come from a model of the work, corrected by what finished trainings of this organisation on the served base
-really took; where there are none, by constants that `tests/bench/estimate.py` was run for.
+really took; where there are none, by constants (`tests/bench/estimate.py` says how right they were).
 """
 
 import math
