@@ -35,7 +35,7 @@ BARS = tuple(
     for name in CASES
     for what, low, high in (("seconds_ratio", 0.5, 2.0), ("memory_ratio", 0.75, 1.35))
     for relation, want in ((">=", low), ("<=", high))
-)  # type: ignore[misc]
+)
 
 
 def rows_of(count: int, length: int) -> list[dict[str, Any]]:
