@@ -20,7 +20,7 @@ from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
-from rootstock.registry.contents import adapter_store
+from rootstock.registry.contents import adapter_keys, content_locked, folder_store
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
 from rootstock.registry.selectors import version_named
@@ -49,8 +49,8 @@ def adapter_register(
         raise InvalidInput(str(error)) from None
     dataset, parent = _made_from(organisation, job_id)
     size = sum(f.stat().st_size for f in folder.iterdir())
-    adapter_store(organisation.pk, digest, folder)
-    with tenant(organisation):
+    with content_locked(organisation.pk, digest):
+        folder_store(adapter_keys(organisation.pk, digest), folder)
         row, created = AdapterVersion.objects.get_or_create(
             organisation=organisation,
             digest=digest,
