@@ -21,6 +21,7 @@ TAGS = {
     "models": "Chat, completions and embeddings as OpenAI's clients know them, over the base and any adapter.",
     "adapters": "Base models, data sets, adapters and their training.",
     "fine-tuning": "Files and fine-tuning jobs as OpenAI's clients know them; the same trainings.",
+    "continual": "What aliases learn by the clock from newly labelled data, with a forgetting report for each run.",
     "aliases": "Names that move from one adapter's version to the next: promotions, canaries, shadows, roll-back.",
     "jobs": "Background work: state, events, files, schedules.",
     "files": "Uploads: checked, hashed, scanned, quarantined.",
