@@ -85,7 +85,7 @@ def _tagging(model: Model, adapter: LoadedAdapter, examples: Sequence[Example]) 
 
 
 def _chat(model: Model, _adapter: LoadedAdapter, examples: Sequence[Example]) -> dict[str, float]:
-    rows = [_of_answers(model, example) for example in examples]
+    rows = [of_answers(model, example) for example in examples]
     chosen = torch.cat([loss for loss, _ in rows])
     likeliest = torch.cat([same for _, same in rows])
     return {
@@ -94,7 +94,7 @@ def _chat(model: Model, _adapter: LoadedAdapter, examples: Sequence[Example]) ->
     }
 
 
-def _of_answers(model: Model, example: Example) -> tuple[Tensor, Tensor]:
+def of_answers(model: Model, example: Example) -> tuple[Tensor, Tensor]:
     """Of each of the answers' tokens its loss in nats, and whether it is the likeliest."""
     wanted = torch.tensor(example.targets)
     answers = wanted != NO_TARGET

@@ -12,6 +12,7 @@ from ninja.errors import HttpError, ValidationError
 
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.adaptation.api import router as adaptation_router
+from rootstock.adaptation.base_api import router as base_training_router
 from rootstock.adaptation.continual.api import router as continual_router
 from rootstock.adaptation.openai.files import router as openai_files_router
 from rootstock.adaptation.openai.jobs import router as fine_tuning_router
@@ -42,6 +43,7 @@ from rootstock.openapi import RestApi
 from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.alias_api import router as alias_router
 from rootstock.registry.api import router as registry_router
+from rootstock.registry.base_api import router as base_router
 from rootstock.registry.evaluation_api import router as evaluation_router
 from rootstock.registry.grant_api import router as grant_router
 from rootstock.registry.upload_api import router as upload_router
@@ -166,8 +168,10 @@ for _prefix, _accounts in ACCOUNTS.items():
 api.add_router("", upload_router)  # these three before `/adapters/{reference}`
 api.add_router("", adaptation_router)
 api.add_router("/continual", continual_router)
+api.add_router("", base_training_router)
 api.add_router("", grant_router)
 api.add_router("", registry_router)
+api.add_router("", base_router)
 api.add_router("", evaluation_router)
 api.add_router("", alias_router)
 for _name, _vertical in settings.VERTICALS.items():

@@ -114,6 +114,14 @@ JOB_KINDS: dict[str, JobKind] = {
         page="training",
         params="rootstock.adaptation.schemas.TrainParams",
     ),
+    "bases.train": JobKind(
+        "workers.trainer.bases.train",
+        "adaptation",
+        "Train a base",
+        "adapters:write",
+        kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
+        params="rootstock.adaptation.base_schemas.BaseTrainParams",
+    ),
     "adapters.evaluate": JobKind(
         "rootstock.registry.evaluation.evaluate",
         "general",
@@ -211,6 +219,7 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "adapter.retired": "An adapter is no longer served",
     "alias.rolled_back": "An alias serves again what it served before",
     "audit.chain_broken": "A verification found the audit trail broken",
+    "base.registered": "A base was trained and can be served",
     "dataset.created": "A data set was uploaded",
     "ehr.import_completed": "A FHIR Bundle was read to the end",
     "file.clean": "An uploaded file passed every check",

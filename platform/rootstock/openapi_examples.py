@@ -55,6 +55,7 @@ _NAMES: dict[str, Any] = {
     "fine_tuned_model": "support-tone@a3f5a3f5a3f5",
     "fine_tuned_model_checkpoint": "support-tone@a3f5a3f5a3f5",
     "fine_tuning_job_id": "ftjob-01930b5e7c1a7d3e9f004a5b6c7d8e9f",
+    "start_from": "support-tone@a3f5a3f5a3f5",
     "training_file": "file-01930b5e7c1a7d3e9f004a5b6c7d8e9f",
     "validation_file": "file-01930b5e7c1a7d3e9f004a5b6c7d8e9f",
     "result_files": "file-01930b5e7c1a7d3e9f004a5b6c7d8e9f",

@@ -35,6 +35,7 @@ from rootstock.engine_settings import (  # noqa: F401  (settings as well)
     ENGINE_SEQUENCES,
     ENGINE_SLOTS,
     ENGINE_TOKEN_MS,
+    TRAIN_BYTES,
 )
 from rootstock.log_setup import logging_setup
 from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)
@@ -63,6 +64,7 @@ MODELS_DIR = VAR_DIR / "models"
 ADAPTERS_DIR = VAR_DIR / "adapters"
 RUN_DIR = Path(os.environ.get("ROOTSTOCK_RUN", VAR_DIR / "run")).resolve()
 BASE_MODEL = os.environ.get("ROOTSTOCK_BASE_MODEL", "smollm2-135m-instruct")
+BASE_SOURCE = os.environ.get("ROOTSTOCK_BASE_SOURCE", "")  # what it was quantized from, if that is kept
 
 # --- secrets ----------------------------------------------------------------------------------------------
 if PRODUCTION and not os.environ.get("ROOTSTOCK_SECRET_KEY"):

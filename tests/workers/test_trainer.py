@@ -15,7 +15,7 @@ from rootstock.jobs.models import Job
 from rootstock.jobs.running import JobHandle
 from tests.fixtures.jobs import run_job
 from workers.trainer.child import Child
-from workers.trainer.service import _follow, _trained
+from workers.trainer.service import follow, trained
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def after(job: Job, spec: Path, *, kill: bool, kind: type[Child] = Child) -> Job
         with kind(spec) as child:
             if kill:
                 os.kill(child._process.pid, signal.SIGKILL)
-            return _follow(handle, child)
+            return follow(handle, child)
 
     run_job(job.organisation_id, job.pk, function)
     return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))
@@ -82,7 +82,7 @@ class Endless(Child):
 
 def test_a_cancelled_job_says_when_the_memory_was_free(job, tmp_path) -> None:
     child = Endless(tmp_path / "spec.json", job)
-    run_job(job.organisation_id, job.pk, lambda handle: _trained(handle, child))
+    run_job(job.organisation_id, job.pk, lambda handle: trained(handle, child))
     assert not Path(f"/proc/{child.pid}").exists()
     told = list(selectors.job_events(organisation=job.organisation_id, job_id=job.pk))
     assert (told[-1].type, told[-1].data["state"]) == ("done", "cancelled")

@@ -16,14 +16,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
 from workers.trainer.base import BASE_LOST, Base
 from workers.trainer.pacing import Duty
+
+if TYPE_CHECKING:
+    from models_zoo.llm.training import TrainEvent
 
 _PR_SET_PDEATHSIG = 1
 _QUIET_S = 0.5
@@ -143,25 +147,29 @@ def _die_with_parent() -> None:
 
 
 def main() -> None:
-    """Train as the spec says and print events."""
+    """Train an adapter as the spec says and print events."""
+    from models_zoo.llm.card import record_from
+    from models_zoo.llm.training import TrainSpec, train_lora
+
+    run(lambda values, duty, base: train_lora(record_from(TrainSpec, values, where="spec"), duty, base))
+
+
+def run(begin: Callable[[dict[str, Any], Duty, Base], Iterator["TrainEvent"]]) -> None:
+    """Print the events of the training that `begin` begins from the spec's values."""
     parser = argparse.ArgumentParser(description="One training.")
     parser.add_argument("spec", type=Path)
     parser.add_argument("--offers", type=Path, default=None)
     parser.add_argument("--wait", type=float, default=0.0)
     options = parser.parse_args()
     os.nice(10)  # serving comes first on a shared processor
-    import models_zoo.llm  # noqa: F401  (sets OpenMP's waiting before torch is loaded)
-    from models_zoo.llm.card import record_from
-    from models_zoo.llm.training import TrainSpec, train_lora
-
-    spec = record_from(TrainSpec, json.loads(options.spec.read_text()), where="spec")
-    duty = Duty(_finish_on_device if spec.device.startswith("cuda") else None)
+    values = json.loads(options.spec.read_text())
+    duty = Duty(_finish_on_device if values.get("device", "cpu").startswith("cuda") else None)
     threading.Thread(target=_listen, args=(duty,), daemon=True).start()
     base = Base(
         options.offers, options.wait, lambda shared, text: _tell(kind="base", shared=shared, text=text)
     )
     try:
-        for event in train_lora(spec, duty, base):
+        for event in begin(values, duty, base):
             _tell(**asdict(event))
     except Exception:
         base.let_go_first()

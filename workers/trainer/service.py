@@ -31,7 +31,7 @@ PREFERENCE = "preference"  # of a data set: pairs of answers, from which a chat 
 
 
 class TrainingFailed(DomainError):
-    """The training process ended without an adapter."""
+    """The training process ended without a result."""
 
     code = "training_failed"
 
@@ -47,7 +47,7 @@ def train(job: JobHandle) -> dict[str, Any]:
     with scratch_folder(root, SCRATCH) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
-        done = _trained(job, Child(spec, _offers(), settings.BASE_WAIT_S))
+        done = trained(job, Child(spec, _offers(), settings.BASE_WAIT_S))
         results_keep(job)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
@@ -57,13 +57,13 @@ def train(job: JobHandle) -> dict[str, Any]:
     return result
 
 
-def _trained(job: JobHandle, child: Child) -> dict[str, Any]:
+def trained(job: JobHandle, child: Child) -> dict[str, Any]:
     """Run the child to its end. When the job is cancelled, say how long that took: the system has all of the child's
     memory back once it is gone."""
     try:
         with child:
             job.stop_with(child.end)
-            return _follow(job, child)
+            return follow(job, child)
     except Cancelled:
         job.log(
             f"The training process is gone, and its memory free, {child.ending_s:.2f} s after it was asked to end."
@@ -88,7 +88,7 @@ def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
         **files,
         "start_from": _parent(job),
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
-        "device": _device(),
+        "device": device(),
         "data_note": {"dataset": main.name, "sha256": main.sha256, "rows": main.rows},
     }
 
@@ -106,13 +106,14 @@ def _parent(job: JobHandle) -> str | None:
     return str(adapter_fetch(job.organisation.pk, version.digest))
 
 
-def _device() -> str:
+def device() -> str:
+    """What trainings run on here."""
     return os.environ.get("ROOTSTOCK_DEVICE", "cpu")
 
 
 def _offers() -> Path | None:
     """Where workers offer their base; on a CPU all map the same file, and need no offer."""
-    return settings.RUN_DIR if _device().startswith("cuda") else None
+    return settings.RUN_DIR if device().startswith("cuda") else None
 
 
 def _loads() -> list[Load] | None:
@@ -124,7 +125,8 @@ def _is_unsaid(value: object) -> bool:
     return value is None or value is False or value == {}
 
 
-def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
+def follow(job: JobHandle, child: Child) -> dict[str, Any]:
+    """Tell the job what the child tells, until it has ended; what it made. Raises WorkerLost or TrainingFailed."""
     done: dict[str, Any] = {}
     pace = Pacer(_loads, child.allow)
     for event in child.events():
@@ -133,7 +135,7 @@ def _follow(job: JobHandle, child: Child) -> dict[str, Any]:
         if event is None:
             continue
         kind = event.pop("kind")
-        if kind == "base":
+        if kind in ("base", "log"):
             job.log(event["text"])
             continue
         told = {k: v for k, v in event.items() if k != "folder" and not _is_unsaid(v)}

@@ -105,10 +105,11 @@ class TrainEvent:
                 the most that was allocated on the device), eta_s
     evaluation  step, steps, epoch, metrics (higher `metrics["score"]` is better), best
     sample      step, steps, epoch, prompt (the number in `sample_prompts`, from 1), text
+    log         step, steps, text: something for whoever follows the run
     done        metrics of the kept state, folder, digest (full SHA-256), seconds (of all its attempts), stopped_early
     """
 
-    kind: Literal["resumed", "step", "evaluation", "sample", "done"]
+    kind: Literal["resumed", "step", "evaluation", "sample", "log", "done"]
     step: int
     steps: int
     epoch: float = 0.0

@@ -39,11 +39,13 @@ def prepare(say: Callable[[str], object]) -> None:
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
         Step("collecting static files", _serves_sources, _collect),
+        Step("fetching the base model", lambda: not _is_trained_here() or _has_base(), _fetch),
         Step("converting the base model", _has_base, _convert),
     ):
         if not step.is_done():
             say(step.says)
             step.do()
+    connections["default"].close()
 
 
 def _reach_valkey() -> None:
@@ -129,6 +131,27 @@ def _collect() -> None:
 
 def _has_base() -> bool:
     return base_card() is not None
+
+
+def _is_trained_here() -> bool:
+    """Whether the served base is one that an organisation trained: those are named by their fingerprint."""
+    return "@" in settings.BASE_MODEL
+
+
+def _fetch() -> None:
+    from models_zoo.llm.card import ModelError
+    from rootstock.registry.base_contents import base_fetch
+    from rootstock.registry.trained_bases import trained_base_of_any
+
+    try:
+        found = trained_base_of_any(settings.BASE_MODEL)
+        if found is None:
+            raise Refusal(
+                f"ROOTSTOCK_BASE_MODEL is {settings.BASE_MODEL}: no organisation has trained such a base"
+            )
+        base_fetch(found)
+    except ModelError as error:
+        raise Refusal(f"ROOTSTOCK_BASE_MODEL: {error}") from None
 
 
 def _convert() -> None:

@@ -13,20 +13,10 @@ from rootstock.paging import Page, page_of
 from rootstock.registry import selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.datasets.services import dataset_create
-from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.schemas import AdapterOut
 
 router = Router(tags=["adapters"])
-
-
-class BaseModelOut(Schema):
-    """A base model."""
-
-    id: UUID
-    name: str
-    fingerprint: str
-    bytes: int
-    licence: str
 
 
 class DatasetOut(Schema):
@@ -56,12 +46,6 @@ class CardIn(Schema):
     purpose: str = ""
     limits: str = ""
     licence: str = ""
-
-
-@router.get("/models", response=list[BaseModelOut], auth=scope("adapters:read"))
-def list_models(request: ApiRequest) -> list[BaseModel]:
-    """Base models served here."""
-    return selectors.bases()
 
 
 @router.get("/datasets", response=Page[DatasetOut], auth=scope("adapters:read"))

@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.utils import timezone
 
 from models_zoo.llm.card import BASE_CARD_FILE, BaseCard, ModelError, read_card
 from rootstock.registry.models import BaseModel
@@ -36,7 +37,16 @@ def base_fingerprint() -> str | None:
 
 
 def base_registered(card: BaseCard) -> BaseModel:
-    """The base's row; made when a worker first serves it."""
+    """The row of a base that a worker serves; made when one first does."""
+    row = base_row(card)
+    if row.served_at is None:
+        row.served_at = timezone.now()
+        row.save(update_fields=["served_at"])
+    return row
+
+
+def base_row(card: BaseCard) -> BaseModel:
+    """The base's row, made if need be."""
     row, _ = BaseModel.objects.get_or_create(
         fingerprint=card.fingerprint,
         defaults={"name": card.name, "bytes": card.bytes, "licence": card.licence, "source": card.source},

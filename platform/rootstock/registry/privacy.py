@@ -13,7 +13,7 @@ from rootstock.privacy.holdings import Content, Expiring, Holdings, Kind
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
 from rootstock.registry.datasets.services import dataset_empty
-from rootstock.registry.models import AdapterVersion, Dataset
+from rootstock.registry.models import AdapterVersion, Dataset, TrainedBase
 
 
 def _datasets(key: SubjectKey) -> "QuerySet[Dataset]":
@@ -51,6 +51,10 @@ def _adapters(key: SubjectKey) -> Iterator[str]:
         rows = AdapterVersion.objects.filter(parent__in=new)
     for _, row in sorted(found.items()):
         yield row.reference
+    for base in (
+        TrainedBase.objects.select_related("base").filter(dataset__persons__subject=key).order_by("pk")
+    ):
+        yield base.reference
 
 
 def _erase(key: SubjectKey) -> None:

@@ -7,14 +7,9 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput, NotFound
 from rootstock.paging import take_page
-from rootstock.registry.models import AdapterVersion, BaseModel, Dataset
+from rootstock.registry.models import AdapterVersion, Dataset
 
 _REFERENCE = re.compile(r"([a-z0-9][a-z0-9-]{1,62})@([0-9a-f]{12})")
-
-
-def bases() -> list[BaseModel]:
-    """Base models that a worker has served, newest first."""
-    return list(BaseModel.objects.order_by("-created_at"))
 
 
 def adapters_page(

@@ -27,7 +27,9 @@ SCOPES = ("adapters:read", "adapters:write")
 @pytest.fixture
 def api(world, base):
     """A key of the owner's."""
-    return Api(api_key_create(organisation=world.organisation, name="k", scopes=SCOPES, created_by=world.owner)[1])
+    return Api(
+        api_key_create(organisation=world.organisation, name="k", scopes=SCOPES, created_by=world.owner)[1]
+    )
 
 
 @pytest.fixture
@@ -160,7 +162,9 @@ def test_the_pages(world, body) -> None:
     }  # fmt: skip
     page = browser.get("/adaptation/continual/new/")
     shown = page.context["form"]
-    form = {name: shown[name].value() for name in shown.fields if shown[name].value() not in (None, "", [])} | form
+    form = {
+        name: shown[name].value() for name in shown.fields if shown[name].value() not in (None, "", [])
+    } | form
     refused = browser.post("/adaptation/continual/new/", form)
     assert refused.status_code == 422
     assert refused.context["form"].errors["cron"] == [
@@ -172,7 +176,10 @@ def test_the_pages(world, body) -> None:
     for told in (b"At 02:30", b"late-parcels-test", b"30", b"No runs yet"):
         assert told in page
     edit = browser.get(f"{made['Location']}edit/")
-    assert (edit.context["form"]["replay_share"].value(), edit.context["form"]["minimal_gain"].value()) == (0.3, 0.02)
+    assert (edit.context["form"]["replay_share"].value(), edit.context["form"]["minimal_gain"].value()) == (
+        0.3,
+        0.02,
+    )
     changed = browser.post(
         f"{made['Location']}edit/", form | {"cron": "30 4 * * *", "packing": "on", "version": "1"}
     )
@@ -194,7 +201,10 @@ def test_the_run_page_shows_what_was_forgotten(world, base) -> None:
         ("greetings-test", "0.431", "0.39", "-0.041"),
     ]
     chart = page.context["chart"]
-    assert (chart.kind, [list(one.values) for one in chart.series]) == ("bar", [[0.512, 0.431], [0.574, 0.39]])
+    assert (chart.kind, [list(one.values) for one in chart.series]) == (
+        "bar",
+        [[0.512, 0.431], [0.574, 0.39]],
+    )
     text = page.content.decode()
     for told in ("Not better", "Better", "Lost too much", "at most 0.02 may be lost", "desk-answers"):
         assert told in text

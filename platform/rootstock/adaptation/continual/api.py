@@ -24,15 +24,13 @@ READ, WRITE = "adapters:read", "adapters:write"
 @router.get("", response=Page[ContinualOut], auth=scope(READ))
 def list_continual_plans(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Plans, the newest first."""
-    rows, following = selectors.plans_page(
-        organisation=request.auth.organisation, cursor=cursor, limit=limit
-    )
+    rows, following = selectors.plans_page(organisation=request.auth.organisation, cursor=cursor, limit=limit)
     return page_of(rows, following, plan_out)
 
 
 @router.post("", response={201: ContinualOut}, auth=scope(WRITE))
 def create_continual_plan(request: ApiRequest, payload: ContinualIn) -> Status[ContinualOut]:
-    """Let an alias learn by the clock. What comes out is put forward in your name when it is better: somebody else agrees.
+    """Let an alias learn by the clock. What is better is put forward in your name, so that somebody else agrees.
 
     A run takes the training data sets called `collection` that are new, replays what was learned before, goes on from
     what the alias serves, and measures both on the test set and the guards. 403 for a key that no person stands behind.

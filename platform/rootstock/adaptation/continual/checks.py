@@ -32,7 +32,9 @@ def may_still(person: str) -> bool:
     kind, _, id = person.partition(":")
     if kind != "person" or not id.isdigit():
         return False
-    found = Membership.objects.filter(user=int(id), user__is_active=True).values_list("role", flat=True).first()
+    found = (
+        Membership.objects.filter(user=int(id), user__is_active=True).values_list("role", flat=True).first()
+    )
     return found is not None and SCOPE in ROLE_SCOPES[found]
 
 
@@ -88,4 +90,3 @@ def _training(plan: ContinualPlan, terms: Terms, production: AdapterVersion) -> 
     except InvalidInput as error:
         for found in error.errors:
             yield FieldProblem(f"settings.{found.field}", found.reason)
-

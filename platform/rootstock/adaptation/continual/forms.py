@@ -26,13 +26,16 @@ class PlanForm(SettingsForm):
     )  # fmt: skip
     alias = forms.ChoiceField(help_text="Each training goes on from what it serves.")
     collection = forms.ChoiceField(
-        label="Learns from data sets called", help_text="Each one that is new; upload what is labelled by this name."
+        label="Learns from data sets called",
+        help_text="Each one that is new; upload what is labelled by this name.",
     )
     least_examples = forms.IntegerField(
         label="New examples, at least", min_value=1, max_value=20_000, initial=50,
         help_text="With fewer nothing is trained; they wait for the next time.",
     )  # fmt: skip
-    test_set_id = forms.ChoiceField(label="Test set that decides", help_text="A frozen one: it is never trained on.")
+    test_set_id = forms.ChoiceField(
+        label="Test set that decides", help_text="A frozen one: it is never trained on."
+    )
     minimal_gain = forms.FloatField(
         label="Gain, at least", min_value=0.0001, max_value=1, initial=0.01,
         help_text="Of its figure (ROUGE-L, macro-F1 or entity F1, 0 to 1), over what serves now.",
@@ -97,8 +100,9 @@ class PlanForm(SettingsForm):
 def shown(plan: ContinualPlan) -> dict[str, Any]:
     """A plan as its form begins."""
     fields = plan_fields(plan)
-    settings = fields.pop("settings")
+    settings: dict[str, Any] = fields.pop("settings")
+    guards = [str(one) for one in fields["guard_ids"]]
     return settings | fields | {
         "alias": plan.alias.name, "collection": f"{plan.collection}{BETWEEN}{plan.task}", "cron": plan.cron,
-        "timezone": plan.timezone, "version": plan.version, "guard_ids": [str(one) for one in fields["guard_ids"]],
+        "timezone": plan.timezone, "version": plan.version, "guard_ids": guards,
     }  # fmt: skip

@@ -20,7 +20,7 @@ def measure_holds(measure: ContinualMeasure, terms: Terms) -> bool | None:
 
 
 def judged(run: ContinualRun) -> tuple[RunState, str]:
-    """How the run ends, and why; where it is better the promotion is asked for. In the transaction that holds the run."""
+    """How the run ends, and why; what is better is put forward. In the transaction that holds the run."""
     terms = run.said
     measures = list(run.measures.select_related("dataset").order_by("pk"))
     short = [measure for measure in measures if not measure_holds(measure, terms)]
@@ -56,8 +56,12 @@ def _proposed(run: ContinualRun, deciding: ContinualMeasure) -> tuple[RunState, 
 
 def _shortfall(measure: ContinualMeasure, terms: Terms) -> str:
     if measure.is_guard:
-        return f"{_moved(measure)} on {measure.dataset.name}, where at most {terms.largest_loss:g} may be lost"
-    return f"{_moved(measure)} on {measure.dataset.name}, where at least {terms.minimal_gain:g} is to be gained"
+        return (
+            f"{_moved(measure)} on {measure.dataset.name}, where at most {terms.largest_loss:g} may be lost"
+        )
+    return (
+        f"{_moved(measure)} on {measure.dataset.name}, where at least {terms.minimal_gain:g} is to be gained"
+    )
 
 
 def _moved(measure: ContinualMeasure) -> str:

@@ -1,7 +1,6 @@
 """Both versions on every test set: what was measured before is taken, for the rest there are jobs."""
 
-from typing import Any, Literal, cast
-from uuid import UUID
+from typing import Any, Literal
 
 from rootstock.adaptation.continual.models import ContinualMeasure, ContinualRun
 from rootstock.adaptation.continual.training import job_told, maker_of
@@ -49,7 +48,7 @@ def _known_or_begun(run: ContinualRun, measure: ContinualMeasure, side: Side) ->
     job = evaluation_start(
         organisation=run.organisation,
         reference=version.reference,
-        dataset_id=cast(UUID, measure.dataset_id),
+        dataset_id=measure.dataset_id,
         created_by=maker_of(run),
     )
     setattr(measure, f"{side}_job", job)

@@ -9,9 +9,10 @@ from rootstock.registry.models import AdapterVersion, Alias, Dataset, Promotion
 
 
 class ContinualPlan(TenantModel):
-    """What an alias learns from by the clock: training data sets called `collection`. `next_run_at` is null while paused.
+    """What an alias learns from by the clock: training data sets called `collection`.
 
-    Promotions are asked for in the name of the person who set the plan up or changed it last.
+    `next_run_at` is null while it is paused. Promotions are asked for in the name of the person who set the plan up or
+    changed it last.
     """
 
     alias = models.ForeignKey(Alias, on_delete=models.CASCADE, related_name="continual_plans")
@@ -76,7 +77,7 @@ class ContinualRun(TenantModel):
     production = models.ForeignKey(AdapterVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     dataset = models.ForeignKey(Dataset, null=True, on_delete=models.SET_NULL, related_name="+")
     replay = models.ForeignKey(Dataset, null=True, on_delete=models.SET_NULL, related_name="+")
-    left_out = models.PositiveIntegerField(default=0)  # new lines that were learned before, there twice or in a test set
+    left_out = models.PositiveIntegerField(default=0)  # learned before, there twice, or in a test set
     training = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     version = models.ForeignKey(AdapterVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     promotion = models.ForeignKey(Promotion, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -1,6 +1,5 @@
 """Runs: begun by the clock or by hand, and ended. What happens between is in `advance`."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Max
@@ -35,17 +34,17 @@ def plans_run() -> int:
     """Begin what is due. Times that passed while nothing ran are made up for once, not once each."""
     with every_tenant(PART):
         rows = ContinualPlan.objects.filter(next_run_at__lte=clock.now()).order_by("next_run_at")
-        due = list(rows.values_list("organisation_id", "pk", "next_run_at")[:MOST])
-    return sum(_run_due(*found) for found in due)
+        due = list(rows[:MOST])
+    return sum(_run_due(found) for found in due)
 
 
-def _run_due(organisation: UUID, plan_id: UUID, at: datetime) -> bool:
+def _run_due(found: ContinualPlan) -> bool:
     """One transaction: the run and the plan's next time are written together, or neither."""
-    with tenant(organisation):
-        mine = ContinualPlan.objects.filter(pk=plan_id, next_run_at=at)
-        if not mine.select_for_update(skip_locked=True).exists():
+    with tenant(found.organisation_id):
+        mine = ContinualPlan.objects.filter(pk=found.pk, next_run_at=found.next_run_at)
+        if mine.select_for_update(skip_locked=True).first() is None:
             return False
-        plan = plan_locked(plan_id)
+        plan = plan_locked(found.pk)
         why = _hindered(plan)
         plan.note = f"Not started: {why}." if why else ""
         try:
@@ -62,9 +61,7 @@ def _hindered(plan: ContinualPlan) -> str:
     """Why no run can begin; empty when one can."""
     if plan.runs.filter(state__in=OPEN_RUNS).exists():
         return "the run before has not ended"
-    waiting = Promotion.objects.filter(
-        alias=plan.alias.name, change=Change.SERVE, state=Promotion.State.OPEN
-    )
+    waiting = Promotion.objects.filter(alias=plan.alias.name, change=Change.SERVE, state=Promotion.State.OPEN)
     if waiting.exists():
         return f"a promotion to {plan.alias.name} waits for a second person"
     if not may_still(plan.made_by):

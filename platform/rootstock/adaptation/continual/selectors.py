@@ -78,10 +78,11 @@ def datasets_of(*, organisation: Organisation | UUID, ids: list[str]) -> list[Da
         return list(Dataset.objects.filter(pk__in=ids).order_by("pk"))
 
 
-def aliases_without_plan(*, organisation: Organisation, but: UUID | None = None) -> list[Alias]:
-    """Those that a plan can be set up for, by name."""
+def aliases_to_choose(*, organisation: Organisation, of: ContinualPlan | None = None) -> list[Alias]:
+    """Those that a plan can be set up for, and that of the plan itself, by name."""
     with tenant(organisation):
-        taken = ContinualPlan.objects.exclude(pk=but).values("alias")
+        others = ContinualPlan.objects.exclude(pk=of.pk) if of else ContinualPlan.objects.all()
+        taken = others.values("alias")
         return list(Alias.objects.exclude(pk__in=taken).select_related("current").order_by("name")[:MOST])
 
 

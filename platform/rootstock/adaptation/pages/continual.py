@@ -37,7 +37,9 @@ def plan_list(request: PageRequest) -> HttpResponseBase:
 @tenant_page(ASK)
 def plan_new(request: PageRequest) -> HttpResponse:
     """Set one up."""
-    form = PlanForm(request.POST or None, initial={"alias": request.GET.get("alias", "")}, **_offered(request))
+    form = PlanForm(
+        request.POST or None, initial={"alias": request.GET.get("alias", "")}, **_offered(request)
+    )
     made = saved(
         form,
         lambda: _by_field(
@@ -63,9 +65,11 @@ def plan_edit(request: PageRequest, plan_id: UUID) -> HttpResponse:
         form,
         lambda: _by_field(
             lambda: plans.plan_update(
-                organisation=request.organisation, plan_id=plan_id, version=form.cleaned_data["version"],
+                organisation=request.organisation,
+                plan_id=plan_id,
+                version=form.cleaned_data["version"],
                 **form.wanted(),
-            )  # fmt: skip
+            )
         ),
     )
     if changed:
@@ -79,7 +83,7 @@ def _offered(request: PageRequest, plan: ContinualPlan | None = None) -> dict[st
     collections = selectors.collections(**given)
     now = [(plan.collection, plan.task)] if plan else []
     return {
-        "aliases": selectors.aliases_without_plan(**given, but=plan.pk if plan else None),
+        "aliases": selectors.aliases_to_choose(**given, of=plan),
         "collections": [*(one for one in now if one not in collections), *collections],
         "test_sets": selectors.test_sets(**given),
     }  # fmt: skip
@@ -130,8 +134,8 @@ def run_page(request: PageRequest, run_id: UUID) -> HttpResponse:
         "run": run, "pill": run_pill(run.state), "report": report, "chart": report_chart(report),
         "fresh": selectors.datasets_of(organisation=request.organisation, ids=run.fresh), **rights(request),
     }  # fmt: skip
-    part = request.htmx and "adaptation/continual/run_part.html"
-    return render(request, part or "adaptation/continual/run.html", context)
+    part = "run_part" if request.headers.get("HX-Request") else "run"
+    return render(request, f"adaptation/continual/{part}.html", context)
 
 
 @require_POST

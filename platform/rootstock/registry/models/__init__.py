@@ -11,6 +11,7 @@ from rootstock.registry.models.adapters import (
     UploadState,
 )
 from rootstock.registry.models.aliases import Alias, AliasMove, Change, Move, Promotion, ShadowTally
+from rootstock.registry.models.bases import Recipe, TrainedBase
 from rootstock.registry.models.datasets import Dataset, DatasetPerson
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Move",
     "Origin",
     "Promotion",
+    "Recipe",
     "ShadowTally",
+    "TrainedBase",
     "UploadState",
 ]

@@ -10,7 +10,7 @@ from rootstock.registry.models.datasets import Dataset
 
 
 class BaseModel(models.Model):
-    """A quantized base in Rootstock's format. Shared by all organisations."""
+    """A quantized base in Rootstock's format. Once a worker has served it, all organisations see it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=80)
@@ -19,6 +19,7 @@ class BaseModel(models.Model):
     licence = models.CharField(max_length=80, blank=True)
     source = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    served_at = models.DateTimeField(null=True)  # first
 
 
 class Origin(models.TextChoices):

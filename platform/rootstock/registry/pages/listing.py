@@ -1,4 +1,4 @@
-"""The list of adapters, grouped by name, and beside it the bases, the shipped adapters and the data sets."""
+"""The list of adapters, grouped by name."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,26 +7,19 @@ from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Window
 from django.db.models.functions import RowNumber
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.console import selectors
-from rootstock.console.tables import embedded, of_rows, part_or_none
+from rootstock.console.tables import embedded, part_or_none
 from rootstock.console.tables.state import state_of
 from rootstock.lanes.health import snapshot
 from rootstock.registry.models import AdapterVersion
 from rootstock.registry.pages.common import READ, rights
 from rootstock.registry.pages.residency import Seats, seats_of
-from rootstock.registry.pages.tables import (
-    BASES,
-    SHIPPED,
-    Listed,
-    adapters_table,
-    shipped_rows,
-)
-from rootstock.registry.selectors import bases
+from rootstock.registry.pages.tables import Listed, adapters_table
+from rootstock.registry.trained_bases import bases
 from rootstock.registry.version_selectors import places_of
 
 GROUPS = 25  # names on a page
@@ -37,7 +30,7 @@ SHOWN, ALL_SHOWN = 8, 200  # versions of each; of a name that was asked for
 @tenant_page(READ)
 def adapters(request: PageRequest) -> HttpResponseBase:
     """The organisation's adapters by name, the newest version first."""
-    known, seats = bases(), seats_of(snapshot())
+    known, seats = bases(organisation=request.organisation), seats_of(snapshot())
     table = replace(adapters_table([(str(one.pk), one.name) for one in known]), page_size=GROUPS)
     fitting = _fitting(request, table)
     exporting = request.GET.get("format") == "csv"
@@ -101,14 +94,3 @@ def _listed(rows: list[AdapterVersion], seats: Seats, totals: dict[str, int]) ->
         )
         for row in rows
     ]
-
-
-@require_GET
-@tenant_page(READ)
-def base_models(request: PageRequest) -> HttpResponse:
-    """Bases that are served, and the adapters that come with Rootstock."""
-    told = shipped_rows(selectors.shipped_adapters(snapshot()))
-    context = {
-        "tab": "bases", "bases": of_rows(request, BASES, bases()), "shipped": of_rows(request, SHIPPED, told),
-    }  # fmt: skip
-    return render(request, "registry/bases.html", context | rights(request))

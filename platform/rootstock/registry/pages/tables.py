@@ -1,6 +1,5 @@
 """The lists of the registry's pages."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from django.utils.safestring import SafeString
 from rootstock.console import formats
 from rootstock.console.tables import ChoiceFilter, Column, Empty, Table, TextFilter
 from rootstock.console.templatetags.console import pill
-from rootstock.registry.models import AdapterVersion, Alias, BaseModel, Change, Dataset, Origin, Promotion
+from rootstock.registry.models import AdapterVersion, Alias, Change, Dataset, Origin, Promotion
 from rootstock.registry.pages.residency import Seat, seats_html
 from rootstock.registry.pages.words import (
     DATA_TASKS,
@@ -30,27 +29,8 @@ from rootstock.registry.version_selectors import Place
 STATES = (("serving", "Serving"), ("idle", "Idle"), ("retired", "Retired"))
 
 
-@dataclass(slots=True, frozen=True)
-class Shipped:
-    """An adapter that comes with Rootstock, as a worker tells of it."""
-
-    pk: str
-    task: str
-    rank: int
-    bytes: int
-
-
-def shipped_rows(told: Sequence[dict[str, Any]]) -> list[Shipped]:
-    """Rows of what the workers tell."""
-    return [Shipped(a["adapter"], str(a["task"]).capitalize(), a["rank"], a["bytes"]) for a in told]
-
-
 def _size(row: Any) -> str:
     return filesizeformat(row.bytes)
-
-
-def _reference(name: Callable[[Any], str]) -> Callable[[Any], SafeString]:
-    return lambda row: format_html('<code class="strong">{}</code>', name(row))
 
 
 @dataclass(slots=True, frozen=True)
@@ -161,21 +141,6 @@ def adapters_table(bases: list[tuple[str, str]]) -> Table:
     )  # fmt: skip
 
 
-SHIPPED = Table(
-    name="adapters-shipped",
-    label="Shipped adapters",
-    columns=[
-        Column("pk", "Adapter", value=_reference(lambda row: row.pk)),
-        Column("task", "Task"),
-        Column("rank", "Rank", css="num"),
-        Column("bytes", "Size", value=_size, css="num"),
-        Column("resident", "Resident", value=lambda row: pill("ok", "In memory")),
-    ],
-    csv=False,
-    views=False,
-)
-
-
 def _content(row: Dataset) -> SafeString:
     if row.erased_at:
         return pill("warn", "Destroyed with an erasure", "fingerprint")
@@ -204,29 +169,6 @@ DATASETS = Table(
     ),
 )
 
-
-def _fingerprint(row: BaseModel) -> SafeString:
-    return format_html('<code title="{}">{}</code>', row.fingerprint, row.fingerprint[:12])
-
-
-BASES = Table(
-    name="bases",
-    label="Base models",
-    columns=[
-        Column("name", "Base", css="strong"),
-        Column("fingerprint", "Fingerprint", value=_fingerprint),
-        Column("bytes", "Size", value=_size, css="num"),
-        Column("licence", "Licence"),
-        Column("created_at", "First served"),
-    ],
-    csv=False,
-    views=False,
-    empty=Empty(
-        "No base model yet",
-        "The first worker converts the base when it starts; this takes a few seconds.",
-        "database",
-    ),
-)
 
 PROMOTIONS = Table(
     name="promotions",

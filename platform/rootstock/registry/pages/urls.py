@@ -2,11 +2,22 @@
 
 from django.urls import path
 
-from rootstock.registry.pages import board, comparing, data, listing, promotions, residency, sharing, version
+from rootstock.registry.pages import (
+    bases,
+    board,
+    comparing,
+    data,
+    listing,
+    promotions,
+    residency,
+    sharing,
+    version,
+)
 
 urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
-    path("adapters/bases/", listing.base_models, name="bases"),
+    path("adapters/bases/", bases.base_models, name="bases"),
+    path("adapters/bases/<uuid:base_id>/", bases.base_page, name="base"),
     path("adapters/datasets/", data.datasets, name="datasets"),
     path("adapters/datasets/upload", data.upload, name="dataset-upload"),
     path("adapters/compare/", comparing.compare, name="adapter-compare"),

@@ -1,0 +1,97 @@
+"""One run from the old base to the new: load, train, write unquantized, quantize, measure all three."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from models_zoo.llm.card import BaseCard, read_card
+from models_zoo.llm.convert import convert
+from models_zoo.llm.devices import device_of
+from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.llm.training.bases.distil import AttentionTask, FeatureTask, LogitTask
+from models_zoo.llm.training.bases.figures import side_by_side
+from models_zoo.llm.training.bases.memory import check_memory, need_of
+from models_zoo.llm.training.bases.model import (
+    OWN_HEAD,
+    model_of,
+    original_weights,
+    save_unquantized,
+    student_of,
+)
+from models_zoo.llm.training.bases.reader import Reader
+from models_zoo.llm.training.bases.spec import BaseSpec, check_base_spec, layers_of_student, taken_layers
+from models_zoo.llm.training.bases.stages import Stage, stage_events
+from models_zoo.llm.training.bases.whole import AnswerTask, WholeModel
+from models_zoo.llm.training.checkpoint import identity_of
+from models_zoo.llm.training.checks import check_spec
+from models_zoo.llm.training.inputs import DataSets, read_data
+from models_zoo.llm.training.pause import Pause
+from models_zoo.llm.training.spec import TrainEvent
+from models_zoo.llm.training.trainer import Trainer
+
+
+@dataclass(slots=True, frozen=True)
+class Learning:
+    """What learns, in which stages."""
+
+    student: WholeModel
+    stages: list[Stage]
+
+
+def run(spec: BaseSpec, pause: Pause) -> Iterator[TrainEvent]:
+    """See `models_zoo.llm.training.bases.train_base`."""
+    started = time.perf_counter()
+    card = read_card(spec.base)
+    check_spec(spec)
+    check_base_spec(spec, card)
+    device_of(spec.device)
+    if spec.threads is not None:
+        torch.set_num_threads(spec.threads)
+    torch.manual_seed(spec.seed)
+    _, data = read_data(spec, ChatTokenizer(spec.base))
+    learning = _learning(spec, card, data, pause)
+    ended = yield from stage_events(learning.stages, started)
+    dtype = torch.float16 if spec.precision == "float16" else torch.float32
+    save_unquantized(learning.student.reader.model, spec.base, card, spec.unquantized, dtype)
+    del learning  # room for what is measured
+    new = convert(spec.unquantized, spec.target, spec.form)
+    metrics = side_by_side(spec.base, spec.target, spec.device, ended.metrics["loss"], data.evaluation)
+    yield replace(ended, metrics=metrics, folder=spec.target, digest=new.fingerprint)
+
+
+def _learning(spec: BaseSpec, card: BaseCard, data: DataSets, pause: Pause) -> Learning:
+    weights = original_weights(spec.base, spec.source)
+    need = need_of(spec, card, tied=OWN_HEAD not in weights)
+    check_memory(spec, card, need)
+    device, dtype = torch.device(spec.device), getattr(torch, spec.compute)
+    if spec.recipe == "full":
+        reader = Reader(model_of(card.config, weights), device, dtype, again=need.again, pause=pause)
+        student = WholeModel(reader)
+        return Learning(student, [_stage(spec, card, "full", AnswerTask(student, spec), data)])
+    taken = taken_layers(card.config.layers, layers_of_student(spec, card))
+    config, own = student_of(card.config, weights, taken)
+    teacher = Reader(model_of(card.config, weights), device, dtype, pause=pause)
+    teacher.requires_grad_(False).eval()
+    student = WholeModel(Reader(model_of(config, own), device, dtype, again=need.again, pause=pause))
+    tasks: list[tuple[str, float, AnswerTask | FeatureTask]] = [
+        ("features", spec.feature_epochs, FeatureTask(student, spec, teacher, taken)),
+        ("attention", spec.attention_epochs, AttentionTask(student, spec, teacher, taken)),
+        ("logits", spec.epochs, LogitTask(student, spec, teacher)),
+    ]
+    stages = [_stage(replace(spec, epochs=epochs), card, name, task, data) for name, epochs, task in tasks]
+    return Learning(student, stages)
+
+
+def _stage(
+    spec: BaseSpec, card: BaseCard, name: str, task: AnswerTask | FeatureTask, data: DataSets
+) -> Stage:
+    kept = None
+    if spec.checkpoint is not None:
+        path = spec.checkpoint.with_name(f"{name}-{spec.checkpoint.name}")
+        kept = path, identity_of(spec, card)
+    return Stage(name, partial(Trainer, spec, task.student, task, data), kept)

@@ -1,0 +1,94 @@
+"""What `manage.py adapt` reads: a TOML file."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+from django.core.files.uploadedfile import UploadedFile
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.sources import ROLES, Sources
+from rootstock.adaptation.train_settings import TrainSettings
+from rootstock.errors import DomainError, FieldProblem, InvalidInput
+from rootstock.registry.datasets.services import dataset_create
+from rootstock.registry.models import Dataset
+
+
+class AdaptConfig(BaseModel):
+    """A data set is named as it is called in the registry, or as a file beside the configuration, which is then
+    uploaded."""
+
+    model_config = ConfigDict(extra="forbid")
+    organisation: str = ""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    task: Literal["chat", "classification", "tagging", "preference"] = "chat"  # of files
+    dataset: str
+    evaluation: str = ""
+    mix: str = ""
+    replay: str = ""
+    start_from: str = ""
+    settings: TrainSettings = TrainSettings()
+
+
+def config_read(path: Path) -> AdaptConfig:
+    """The configuration. Raises InvalidInput naming each field that is wrong, by its path."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    try:
+        return AdaptConfig.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        problems = [FieldProblem(".".join(map(str, one["loc"])), one["msg"]) for one in found]
+        raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems) from None
+
+
+def organisation_named(slug: str) -> Organisation:
+    """The one that the configuration means; the only one where it names none. Raises InvalidInput."""
+    found = list(
+        Organisation.objects.filter(slug=slug) if slug else Organisation.objects.order_by("slug")[:20]
+    )
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(one.slug for one in Organisation.objects.order_by("slug")[:20]) or "none yet"
+    told = f"there is no {slug!r}" if slug else "which one"
+    raise InvalidInput.field("organisation", f"{told}: there are {known}")
+
+
+def sources_of(config: AdaptConfig, organisation: Organisation, folder: Path) -> Sources:
+    """The data sets that it names; files are uploaded first. Raises InvalidInput naming the part."""
+    found = {
+        role: _dataset(role, text, config.task, organisation, folder)
+        for role in ROLES
+        if (text := getattr(config, role))
+    }
+    return Sources(**found, start_from=config.start_from)
+
+
+def _dataset(role: str, text: str, task: str, organisation: Organisation, folder: Path) -> UUID:
+    if "." in text or "/" in text:
+        return _uploaded(role, folder / text, task, organisation)
+    with tenant(organisation):
+        found = Dataset.objects.filter(name=text, erased_at=None).order_by("-pk").first()
+    if found is None:
+        raise InvalidInput.field(role, f"there is no data set {text!r}")
+    return found.pk
+
+
+def _uploaded(role: str, path: Path, task: str, organisation: Organisation) -> UUID:
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:63]
+    try:
+        with path.open("rb") as stream:
+            content = UploadedFile(stream, name=path.name, size=path.stat().st_size)
+            row, _ = dataset_create(organisation=organisation, name=name, content=content, task=task)
+    except OSError as error:
+        raise InvalidInput.field(role, f"{path}: {error.strerror}") from None
+    except DomainError as error:
+        told = "; ".join(f"{one.field}: {one.reason}" for one in error.errors) or error.detail
+        raise InvalidInput.field(role, f"{path.name}: {told}") from None
+    return row.pk

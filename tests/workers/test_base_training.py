@@ -1,0 +1,123 @@
+"""The job that trains a base: from the served one to a new one in the registry, also through a kill."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from models_zoo.llm.decoder import load_decoder
+from rootstock.accounts.roles import SCOPES
+from rootstock.adaptation.base_schemas import BaseTrainSettings
+from rootstock.adaptation.base_services import base_train
+from rootstock.errors import InvalidInput
+from rootstock.jobs import claiming, selectors
+from rootstock.jobs.models import Job
+from rootstock.registry.base_contents import base_fetch
+from rootstock.registry.datasets.services import dataset_create
+from rootstock.registry.services import adapter_register
+from rootstock.registry.trained_bases import trained_base_named
+from tests.fixtures.jobs import run_job
+from tests.models_zoo.llm.test_training import CHAT
+from tests.models_zoo.llm.tiny import TinyBase, make_adapter, make_base
+
+LINES = "".join(json.dumps(row) + "\n" for row in CHAT).encode()
+
+
+@pytest.fixture
+def tiny(settings: Any, tmp_path: Path) -> TinyBase:
+    """An installation that serves the tiny base, and has no other."""
+    settings.MODELS_DIR, settings.BASE_MODEL, settings.CHECKPOINT_S = tmp_path / "models", "tiny", 1e-9
+    return make_base(tmp_path / "models" / "tiny")
+
+
+def started(world: Any, base: str = "", **changes: Any) -> Job:
+    content = SimpleUploadedFile("x.jsonl", LINES)
+    dataset, _ = dataset_create(organisation=world.organisation, name="desk", content=content)
+    chosen = {"learning_rate": 2e-3, "epochs": 4.0, "batch_size": 4, "max_tokens": 96} | changes
+    return base_train(
+        organisation=world.organisation,
+        name="desk-base",
+        dataset_id=dataset.pk,
+        evaluation_id=dataset.pk,
+        settings=BaseTrainSettings(**chosen),
+        base=base,
+    )
+
+
+def now(job: Job) -> Job:
+    return selectors.job_get(organisation=job.organisation_id, job_id=job.pk, scopes=frozenset(SCOPES))
+
+
+def killed_in(stage: str, models: Path) -> threading.Thread:
+    """Kills the training process, as a lack of memory would, once it has written a checkpoint of the stage."""
+
+    def kill() -> None:
+        while not list(models.glob(f".resumable-*/{stage}-*")):
+            time.sleep(0.02)
+        for process in psutil.Process().children(recursive=True):
+            if "workers.trainer.base_child" in process.cmdline():
+                process.kill()
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_it_works_and_a_kill_is_gone_on_from(
+    committed_world: Any, tiny: TinyBase, settings: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    job = started(committed_world, recipe="distil", student_layers=2)
+    killed_in("attention", tmp_path / "models")
+    run_job(job.organisation_id, job.pk)
+    assert (now(job).state, now(job).error["code"]) == ("queued", "worker_lost")
+    run_job(job.organisation_id, job.pk)
+    ended = now(job)
+    assert (ended.state, ended.attempts) == ("succeeded", 2), ended.error
+    row = trained_base_named(organisation=committed_world.organisation, reference=ended.result["base"])
+    assert row.metrics["requantized_loss"] < row.metrics["original_loss"]
+    assert (row.recipe, row.data["training"]["rows"]) == ("distil", 12)
+    told = [event.type for event in selectors.job_events(organisation=job.organisation_id, job_id=job.pk)]
+    assert {"step", "evaluation", "log", "trained"} <= set(told)
+    assert not [path.name for path in (tmp_path / "models").iterdir() if path.name != "tiny"]
+    settings.BASE_MODEL = row.reference
+    assert load_decoder(base_fetch(row)).config.layers == 2
+    with pytest.raises(InvalidInput, match="another base"):
+        adapter_register(
+            organisation=committed_world.organisation,
+            folder=make_adapter(tmp_path / "old", tiny),
+            job_id=None,
+        )
+
+
+def test_one_goes_on_from_what_the_last_was_quantized_from(
+    committed_world: Any, tiny: TinyBase, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    first = started(committed_world, max_steps=2)
+    run_job(first.organisation_id, first.pk)
+    second = started(committed_world, base=now(first).result["base"], max_steps=2)
+    run_job(second.organisation_id, second.pk)
+    assert now(second).state == "succeeded", now(second).error
+    rows = [
+        trained_base_named(organisation=committed_world.organisation, reference=now(job).result["base"])
+        for job in (first, second)
+    ]
+    assert rows[1].parent_id == rows[0].base_id
+    assert rows[1].metrics["original_loss"] == pytest.approx(rows[0].metrics["requantized_loss"])
+
+
+def test_too_little_memory_is_told_with_the_figure(
+    committed_world: Any, tiny: TinyBase, settings: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    job = started(committed_world)
+    settings.TRAIN_BYTES = 5_000_000
+    run_job(job.organisation_id, job.pk)
+    assert (now(job).state, now(job).error["code"]) == ("failed", "training_failed")
+    assert "of memory on cpu, 5.0 MB are free" in now(job).error["detail"]
