@@ -21,9 +21,11 @@ DATA = {
 
 
 class SettingsForm(forms.Form):
-    """How to train: a field for each setting, by groups. `without` names settings that have no say here."""
+    """How to train: a field for each setting, by groups. `without` names settings that have no say here,
+    `apart` those that the page shows elsewhere."""
 
     without: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,7 +48,9 @@ class SettingsForm(forms.Form):
     def groups(self) -> Iterator[dict[str, Any]]:
         """The settings' fields by group; a group with an error is open."""
         for key, (title, told) in GROUPS.items():
-            named = [name for name in TrainSettings.model_fields if name in self.fields]
+            named = [
+                name for name in TrainSettings.model_fields if name in self.fields and name not in self.apart
+            ]
             fields = [self[name] for name in named if group_of(name) == key]
             wrong = any(field.errors for field in fields)
             yield {"key": key, "title": title, "told": told, "fields": fields, "open": wrong}

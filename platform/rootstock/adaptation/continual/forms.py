@@ -24,6 +24,7 @@ class PlanForm(SettingsForm):
         {"rank", "alpha", "rs_lora", "targets", "last_layers", "multi_label", "mix_schedule", "patience",
          "evaluate_every"}
     )  # fmt: skip
+    apart = frozenset(WHAT)
     alias = forms.ChoiceField(help_text="Each training goes on from what it serves.")
     collection = forms.ChoiceField(
         label="Learns from data sets called",

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from rootstock.adaptation.continual.judging import measure_holds
 from rootstock.adaptation.continual.models import ContinualMeasure, ContinualPlan, ContinualRun, RunState
 from rootstock.adaptation.continual.terms import Terms
-from rootstock.adaptation.words import figure_title, figure_words
+from rootstock.adaptation.words import figure_title
 from rootstock.console import formats
 from rootstock.console.charts import Chart, Series
 from rootstock.console.templatetags.console import pill
@@ -75,7 +75,7 @@ class Line:
         """Production before, new after, and the difference."""
         found = self.measure.difference
         difference = formats.NONE if found is None else f"{found:+.3f}"
-        return [figure_words(self.measure.before), figure_words(self.measure.after), difference]
+        return [_figure(self.measure.before), _figure(self.measure.after), difference]
 
     @property
     def verdict(self) -> SafeString:
@@ -95,6 +95,10 @@ class Line:
         return f"gains at least {self.terms.minimal_gain:g}"
 
 
+def _figure(value: float | None) -> str:
+    return formats.NONE if value is None else f"{value:.3f}"
+
+
 def report_of(run: ContinualRun) -> list[Line]:
     """The forgetting report. The run's measures are there."""
     return [Line(measure, run.said) for measure in run.measures.all()]
@@ -109,7 +113,7 @@ def report_chart(lines: Sequence[Line]) -> Chart | None:
         id="forgetting",
         title="Before and after",
         labels=[line.name for line in lines],
-        series=[Series("served before", before), Series("came out", after, "accent")],
+        series=[Series("served before", before, "info"), Series("came out", after, "accent")],
         kind="bar",
         label_title="Test set",
         note=lines[0].figure,
