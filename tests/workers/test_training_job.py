@@ -18,7 +18,7 @@ from tests.models_zoo.llm.tiny import make_base
 from workers.trainer.service import train
 
 SETTINGS = {
-    "rank": 4, "alpha": 8.0, "epochs": 1.0, "batch_size": 4, "max_tokens": 96, "overlap_tokens": 8,
+    "rank": 4, "alpha": 8.0, "epochs": 1.0, "batch_size": 4, "max_tokens": 48,
     "learning_rate": 5e-3,
 }  # fmt: skip
 

@@ -17,7 +17,8 @@ def adapters_page(
 ) -> tuple[list[AdapterVersion], str | None]:
     """A page of the organisation's adapters, newest first."""
     with tenant(organisation):
-        return take_page(AdapterVersion.objects.select_related("base", "dataset"), cursor=cursor, limit=limit)
+        found = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
+        return take_page(found, cursor=cursor, limit=limit)
 
 
 def own_references(*, organisation: Organisation | UUID, references: set[str]) -> set[str]:
@@ -42,6 +43,7 @@ def version_named(reference: str, field: str) -> AdapterVersion:
         raise InvalidInput.field(field, "must look like name@0123456789ab")
     found = (
         AdapterVersion.objects.select_related("base", "dataset")
+        .defer("dataset__report")
         .filter(name=match.group(1), digest__startswith=match.group(2))
         .first()
     )
@@ -55,13 +57,15 @@ def datasets_page(
 ) -> tuple[list[Dataset], str | None]:
     """A page of the organisation's data sets, newest first."""
     with tenant(organisation):
-        return take_page(Dataset.objects.prefetch_related("persons"), cursor=cursor, limit=limit)
+        return take_page(
+            Dataset.objects.defer("report").prefetch_related("persons"), cursor=cursor, limit=limit
+        )
 
 
 def dataset_get(*, organisation: Organisation | UUID, dataset_id: UUID) -> Dataset:
     """One data set."""
     with tenant(organisation):
-        found = Dataset.objects.filter(pk=dataset_id).first()
+        found = Dataset.objects.prefetch_related("persons").filter(pk=dataset_id).first()
     if found is None:
         raise NotFound("no such data set")
     return found
