@@ -11,7 +11,7 @@ from rootstock.adaptation.sources import Loaded, shaped
 from rootstock.errors import DomainError, FieldProblem, Forbidden, InvalidInput, Unavailable
 from rootstock.privacy.persons import name_of, person_behind
 from rootstock.registry.base import base_card
-from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.evaluation import MOST_ROWS
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.names import check_name

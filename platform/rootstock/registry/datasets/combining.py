@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rootstock.accounts.tenancy import tenant
-from rootstock.files.services import file_open
+from rootstock.registry.datasets.contents import dataset_open
 from rootstock.registry.datasets.reading import canonical_upload, json_lines
-from rootstock.registry.datasets.services import dataset_create, dataset_file
+from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import Dataset, DatasetPerson
 
 
@@ -47,7 +47,6 @@ def dataset_combine(*, name: str, parts: Sequence[Dataset], lines: Sequence[str]
 
 
 def _lines(part: Dataset) -> Iterator[str]:
-    _, stored = file_open(organisation=part.organisation_id, file_id=dataset_file(part), done="used")
-    with stored:
+    with dataset_open(part, "used") as stored:
         for _, line in json_lines(stored):
             yield line
