@@ -15,7 +15,7 @@ from rootstock.adaptation.continual.terms import Terms
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, NotFound
 from rootstock.jobs.cron import next_run
-from rootstock.registry.aliases import alias_locked
+from rootstock.registry.moving import alias_locked
 
 
 def plan_create(
