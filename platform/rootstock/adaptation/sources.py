@@ -7,8 +7,8 @@ from uuid import UUID
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput, NotFound
 from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Dataset
-from rootstock.registry.resolving import unfit
 from rootstock.registry.selectors import version_named
 
 ROLES = ("dataset", "evaluation", "mix", "replay")

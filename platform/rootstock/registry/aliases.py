@@ -12,9 +12,9 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import check_two_persons, name_of, person_behind
+from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Change, Move, Promotion
-from rootstock.registry.resolving import unfit
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 from rootstock.webhooks.services import event_emit
 
 ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{1,62}:[a-z][a-z0-9-]{1,19}")
@@ -23,7 +23,13 @@ MOVES = {Change.SERVE: Move.SERVE, Change.CANARY: Move.CANARY, Change.SHADOW: Mo
 
 
 def promotion_request(
-    *, organisation: Organisation, alias: str, reference: str, change: str, reason: str, share: float = 1.0
+    *,
+    organisation: Organisation,
+    alias: str,
+    reference: Reference,
+    change: str,
+    reason: str,
+    share: float = 1.0,
 ) -> Promotion:
     """Ask that `alias` serves a version, to everybody, to a share, or in the shadow; a second person decides.
 
@@ -55,7 +61,7 @@ def promotion_approve(
     with tenant(organisation):
         promotion = _open(promotion_id)
         check_two_persons(promotion.person, name_of())
-        version = _servable(promotion.version.reference)
+        version = _servable(promotion.version_id)
         _check_use(promotion.alias, version, promotion.change)
         _check_evaluated(version, because, without_evaluation)
         _decide(promotion, Promotion.State.APPROVED, because)
@@ -191,7 +197,7 @@ def served_before(row: Alias) -> AdapterVersion:
     raise Conflict(f"{row.name} has served no other version that can still be served")
 
 
-def _servable(reference: str) -> AdapterVersion:
+def _servable(reference: Reference) -> AdapterVersion:
     version = version_named(reference, "version")
     if why := unfit(version):
         raise Conflict(f"version: {version.reference} {why}")

@@ -7,8 +7,8 @@ from uuid import UUID
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput
-from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin
+from rootstock.registry.fitness import unfit
+from rootstock.registry.models import AdapterVersion, Alias
 from rootstock.registry.selectors import version_named
 
 
@@ -53,20 +53,3 @@ def version_to_serve(
         if why := unfit(version):
             raise InvalidInput.field(field, f"{reference} {why}")
     return version
-
-
-def unfit(version: AdapterVersion) -> str:
-    """Why a version cannot be served; empty if it can. Inside `tenant()`."""
-    card = base_card()
-    if version.retired_at:
-        return "is retired"
-    if card is None or version.base.fingerprint != card.fingerprint:
-        return "was made for another base than the one served here"
-    if version.origin == Origin.SHARED and not _is_granted(version):
-        return "was taken back by the organisation that shared it"
-    return ""
-
-
-def _is_granted(version: AdapterVersion) -> bool:
-    given = AdapterGrant.objects.filter(to_id=version.organisation_id, digest=version.digest, revoked_at=None)
-    return given.exists()
