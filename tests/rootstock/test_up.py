@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from rootstock import embedded
+from rootstock.operations import stack
 from tests.fixtures.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +98,19 @@ def test_one_database_url_without_the_other(tmp_path: Path, services: None, comm
     external = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/db", "REDIS_URL": settings.REDIS_URL}
     said = up(tmp_path, command, ROOTSTOCK_PORT=str(free_port()), **external)
     assert "DATABASE_URL is set and DATABASE_ADMIN_URL is not: set both" in said
+
+
+def test_trainings_at_once_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTSTOCK_TRAININGS", "2")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    (trainer,) = [one for one in stack.processes(stack.Address("127.0.0.1", 1)) if one.name == "trainer"]
+    assert list(trainer.command)[list(trainer.command).index("-c") + 1] == "2"
+    assert trainer.environment["ROOTSTOCK_THREADS"] == "4"
+    monkeypatch.setenv("ROOTSTOCK_TRAININGS", "0")
+    with pytest.raises(
+        ImproperlyConfigured, match=r"ROOTSTOCK_TRAININGS='0': expected a number from 1 to 16"
+    ):
+        stack.trainings_at_once()
 
 
 def test_a_setting_that_is_no_number(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training an adapter through the running site."""
+"""Training an adapter through the running site: that it works is seen in tests/browser/test_adaptation.py."""
 
 import json
 import os
@@ -10,9 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from django.conf import settings
-from django.core.files.storage import default_storage
 
-from rootstock.registry.contents import adapter_keys
 from tests.site.test_killed_workers import job_when
 from workers.trainer.resuming import KEPT
 
@@ -54,18 +52,6 @@ def child_of(site, name: str) -> psutil.Process:
         if "workers.trainer.child" in process.cmdline():
             return process
     raise AssertionError("no training process")
-
-
-def test_it_works(api, committed_world) -> None:
-    ended = api.follow_job(start(api, epochs=1), lambda job: None)
-    adapter = api.ask("GET", f"/adapters/{ended['result']['adapter']}")
-    assert adapter["digest"] == ended["result"]["digest"]
-    keys = adapter_keys(committed_world.organisation.pk, adapter["digest"]).values()
-    assert sum(default_storage.exists(key) for key in keys) == 3
-    events = api.ask("GET", f"/jobs/{ended['id']}/events")
-    told = [e["type"] for e in events if e["type"] != "evaluation"]
-    assert told == ["started", "step", "step", "trained", "done"]
-    assert adapter["reference"] in [a["reference"] for a in api.ask("GET", "/adapters")["items"]]
 
 
 def test_cancel_ends_the_training_process(site, api) -> None:

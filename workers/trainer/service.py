@@ -27,6 +27,7 @@ from workers.trainer.resuming import checkpoint_of
 
 log = logging.getLogger(__name__)
 SCRATCH = ".training-"
+WINDOW = 256  # tokens of an example, where the settings do not say
 PREFERENCE = "preference"  # of a data set: pairs of answers, from which a chat adapter learns
 
 
@@ -76,8 +77,10 @@ def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
     used = {role: _dataset(job, role) for role in DATA_ROLES if job.params.get(role)}
     files = {role: str(dataset_copy(dataset=dataset, folder=folder.parent)) for role, dataset in used.items()}
     main = used["dataset"]
+    given = job.params["settings"]
     return {
-        **job.params["settings"],
+        "overlap_tokens": given.get("max_tokens", WINDOW) // 4,  # of windows over longer texts
+        **given,
         "base": str(base_folder()),
         "target": str(folder),
         "checkpoint": str(checkpoint),

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -47,7 +46,7 @@ def _version(row: Listed) -> SafeString | str:
     return format_html("<code>{}</code>", reference) if reference else ""
 
 
-def trainings_table(datasets: Sequence[Dataset], compare: str | Promise) -> Table:
+def trainings_table(datasets: Sequence[Dataset], compare: str) -> Table:
     """The organisation's trainings; `datasets` are those to filter by, `compare` is where chosen rows go."""
     names = {str(one.pk): one.name for one in datasets}
     return Table(
@@ -77,7 +76,7 @@ def trainings_table(datasets: Sequence[Dataset], compare: str | Promise) -> Tabl
         sort="-created",
         prepare=lambda rows: [Listed(row, names.get(row.params.get("dataset", ""), "")) for row in rows],
         row_url=lambda row: reverse("training", args=[row.pk]),
-        actions=[BulkAction("Compare", str(compare), "git-compare")],
+        actions=[BulkAction("Compare", compare, "git-compare")],
         empty=Empty(
             "No trainings yet",
             "Upload a data set, then train an adapter on it: its curve appears here while it learns.",

@@ -9,9 +9,13 @@ from django.template.defaultfilters import filesizeformat
 from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
 from rootstock.console import formats
 from rootstock.jobs.models import Job
+from rootstock.registry.models import Dataset
 from rootstock.registry.pages.words import FIGURES
 
 Told = Sequence[dict[str, Any]]
+PARTS = {
+    "dataset": "Data set", "evaluation": "Evaluation set", "mix": "Second data set", "replay": "Replayed data set",
+}  # fmt: skip
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,8 +42,6 @@ def latest_tiles(job: Job, step: dict[str, Any], evaluations: Told) -> list[Tile
         found.append(Tile("Speed", f"{step['tokens_per_second']:,.0f}", "tokens/s"))
     if step.get("memory_bytes") is not None:
         found.append(Tile("Memory", filesizeformat(step["memory_bytes"]), "of the training process"))
-    if job.eta_s is not None:
-        found.append(Tile("Left", f"about {formats.span(job.eta_s)}"))
     return found
 
 
@@ -91,13 +93,24 @@ def figure_words(value: float | None) -> str:
 
 
 def settings_told(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A run's settings by group, in words."""
-    known = TrainSettings.model_fields
+    """A run's settings by group, in words, in the order of the form."""
     found: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in GROUPS.values()}
-    for name, value in settings.items():
-        title = GROUPS[group_of(name)][0] if name in known else GROUPS["advanced"][0]
-        found[title].append((setting_title(name), setting_words(value)))
+    for name in [name for name in TrainSettings.model_fields if name in settings]:
+        title, _ = GROUPS[group_of(name)]
+        found[title].append((setting_title(name), setting_words(settings[name])))
     return [(title, pairs) for title, pairs in found.items() if pairs]
+
+
+def sources_told(job: Job, datasets: dict[str, Dataset]) -> list[tuple[str, str]]:
+    """What it learns from: the parts that data sets have in it, and the version that it goes on from."""
+    found = [
+        (label, f"{one.name}, {one.rows:,} examples" if one else "A data set that is gone")
+        for role, label in PARTS.items()
+        if (id := job.params.get(role))
+        for one in [datasets.get(id)]
+    ]
+    parent = job.params.get("start_from")
+    return found + ([("Goes on from", parent)] if parent else [])
 
 
 def setting_title(name: str) -> str:

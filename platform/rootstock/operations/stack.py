@@ -25,7 +25,7 @@ from rootstock.supervisor import Definition, Output, Ready, Supervisor, answers,
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no wait for workers elsewhere
 
 HEAL_EVERY_S = 2.0
-MOST_WEB_PROCESSES = 64
+MOST_WEB_PROCESSES, MOST_TRAININGS = 64, 16
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,11 +60,18 @@ def address() -> Address:
 
 def web_processes() -> int:
     """How many processes answer requests, from ROOTSTOCK_WEB_PROCESSES; raises ImproperlyConfigured."""
-    raw = os.environ.get("ROOTSTOCK_WEB_PROCESSES", "2")
-    if not raw.isdigit() or not 0 < int(raw) <= MOST_WEB_PROCESSES:
-        raise ImproperlyConfigured(
-            f"ROOTSTOCK_WEB_PROCESSES={raw!r}: expected a number from 1 to {MOST_WEB_PROCESSES}"
-        )
+    return _count("ROOTSTOCK_WEB_PROCESSES", 2, MOST_WEB_PROCESSES)
+
+
+def trainings_at_once() -> int:
+    """How many trainings run at once, from ROOTSTOCK_TRAININGS; raises ImproperlyConfigured."""
+    return _count("ROOTSTOCK_TRAININGS", 1, MOST_TRAININGS)
+
+
+def _count(name: str, default: int, most: int) -> int:
+    raw = os.environ.get(name, str(default))
+    if not raw.isdigit() or not 0 < int(raw) <= most:
+        raise ImproperlyConfigured(f"{name}={raw!r}: expected a number from 1 to {most}")
     return int(raw)
 
 
@@ -74,11 +81,15 @@ def processes(web: Address) -> list[Definition]:
     figures = {"PROMETHEUS_MULTIPROC_DIR": str(Path(settings.VAR_DIR) / "metrics")}
     language = {"ROOTSTOCK_LANES": "language", "ROOTSTOCK_THREADS": str(cores)}
     score = {"ROOTSTOCK_LANES": "score", "ROOTSTOCK_THREADS": str(max(1, cores // 4))}
+    trainings = trainings_at_once()
+    trainer = {"ROOTSTOCK_THREADS": str(max(1, cores // trainings))}
     return [
         _process("web", _granian(web), answers(web.host, web.port, "/healthz"), figures),
         _process("language", _worker("language", "language", "threads", 4), says(r"\bready\."), language),
         _process("score", _worker("score", "score", "threads", 4), says(r"\bready\."), score),
-        _process("trainer", _worker("trainer", "adaptation", "prefork", 1), says(r"\bready\.")),
+        _process(
+            "trainer", _worker("trainer", "adaptation", "prefork", trainings), says(r"\bready\."), trainer
+        ),
         _process("general", _worker("general", "general", "prefork", 2), says(r"\bready\.")),
         _process("webhooks", _worker("webhooks", "webhooks,housekeeping", "threads", 12), says(r"\bready\.")),
         _process("beat", _celery("rootstock.celery", "beat", "--pidfile", ""), says("is starting")),

@@ -96,6 +96,15 @@ def log_prob(model: torch.nn.Module, example: Example | None) -> torch.Tensor:
     return torch.stack([every[at, token] for at, token in enumerate(example.targets) if token >= 0]).sum()
 
 
+def test_a_version_is_preferred_against_itself(base: TinyBase, tmp_path: Path) -> None:
+    """Going on from a version, that version is the start, and not the base."""
+    list(train_lora(spec(base, tmp_path, "chat", target=tmp_path / "parent", precision="float32")))
+    events = list(
+        train_lora(preferring(base, tmp_path, start_from=tmp_path / "parent", dropout=0.0, max_steps=2))
+    )
+    assert events[0].loss == pytest.approx(0.6931, abs=1e-4)
+
+
 def test_chunked_log_probabilities_are_those_of_softmax(decoder: Decoder) -> None:
     hidden, targets = torch.randn(300, 128, requires_grad=True), torch.randint(0, 320, (300,))
     weights = torch.rand(300)

@@ -10,6 +10,7 @@ import pytest
 from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.results import results_keep
 from rootstock.jobs.models import Job
+from rootstock.jobs.services import job_cancel
 from rootstock.registry.models import AdapterVersion, Dataset
 from tests.fixtures.jobs import run_job
 from tests.fixtures.registry import version_row
@@ -23,7 +24,13 @@ LINE = json.dumps(
 
 @pytest.fixture
 def openai(committed_world, base):
-    return openai_client(committed_world.key(*SCOPES))
+    """The client; what it started and nobody ran is not left to the trainers of other tests."""
+    yield openai_client(committed_world.key(*SCOPES))
+    organisation = committed_world.organisation
+    with tenant(organisation):
+        waiting = list(Job.objects.filter(state="queued"))
+    for job in waiting:
+        job_cancel(organisation=organisation, job_id=job.pk)
 
 
 @pytest.fixture
@@ -96,7 +103,6 @@ def test_pairs_are_learned_from_by_dpo(openai, upload, committed_world) -> None:
     with pytest.raises(client_library.BadRequestError) as caught:
         openai.fine_tuning.jobs.create(model="base", training_file=upload().id, method=method)
     assert caught.value.param == "training_file"
-    openai.fine_tuning.jobs.cancel(job.id)
 
 
 def test_what_a_job_made_is_told(openai, upload, committed_world) -> None:

@@ -252,6 +252,23 @@ def test_adapters_are_named_after_their_data_has_expired(
     assert planted.api.get(f"/adapters/{adapter.reference}").json()["dataset_erased_at"]
 
 
+def test_adapters_that_mixed_it_in_and_those_made_of_them_are_named(
+    planted: Planted, subject: dict[str, Any], stored: Path, base: Path
+) -> None:
+    more = json.dumps(
+        {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}
+    )
+    other, held = teach(planted).json(), teach(planted, subject, content=more.encode()).json()
+    adapter = adapter_on(planted, other["id"])
+    with tenant(planted.organisation) as owner:
+        adapter.card = {"data": {"mix": {"sha256": Dataset.objects.get(pk=held["id"]).sha256}}}
+        adapter.save()
+        child = AdapterVersion.objects.create(
+            organisation_id=owner, name="child", digest="cd" * 32, base=adapter.base, parent=adapter
+        )
+    assert planted.erase(subject)["document"]["adapters"] == [adapter.reference, child.reference]
+
+
 def test_an_adapter_names_its_data_set_or_is_not_taken(
     planted: Planted, subject: dict[str, Any], base: Path, tmp_path: Path, settings: Any
 ) -> None:

@@ -141,6 +141,8 @@ def _message(event: JobEvent, figures: dict[str, float]) -> str:
         return f"Attempt {data['attempt']} failed: {data['detail']}"
     if event.type == "sample":
         return f"Step {data['step']}/{data['steps']}: answer to question {data['prompt']}: {data['text']}"
+    if event.type == "artefact":
+        return f"{data['name']} is kept"
     words = {"started": "The job has started", "trained": "The adapter is trained"}
     return words.get(event.type, event.type.replace("_", " ").capitalize())
 

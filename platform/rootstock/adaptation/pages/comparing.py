@@ -38,7 +38,7 @@ def compare(request: PageRequest) -> HttpResponse:
         problem = error.detail
     context: dict[str, Any] = {
         "tab": "compare", "runs": runs, "problem": problem, "offered": _offered(request, runs),
-        "most": MOST_RUNS, **rights(request),
+        **rights(request),
     }  # fmt: skip
     if len(runs) > 1:
         context |= {

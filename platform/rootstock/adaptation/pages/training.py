@@ -11,7 +11,14 @@ from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.views.common import scopes_of
 from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import training_charts
-from rootstock.adaptation.words import evaluations_told, latest_tiles, samples_told, settings_told
+from rootstock.adaptation.sources import ROLES
+from rootstock.adaptation.words import (
+    evaluations_told,
+    latest_tiles,
+    samples_told,
+    settings_told,
+    sources_told,
+)
 from rootstock.jobs.models import Job
 from rootstock.jobs.pages import CHART_POINTS, JobPage, attempts_of, event_lines
 from rootstock.jobs.selectors import job_curve, job_story
@@ -52,10 +59,11 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
 def training(request: PageRequest, job_id: UUID) -> HttpResponse:
     """Everything about it."""
     job = _training(request, job_id)
-    named = selectors.datasets_named(organisation=request.organisation, ids=[job.params.get("dataset", "")])
+    ids = [id for role in ROLES if (id := job.params.get(role))]
+    named = selectors.datasets_named(organisation=request.organisation, ids=ids)
     context = {
         "name": job.params.get("name", ""),
-        "dataset": named.get(job.params.get("dataset", "")),
+        "sources": sources_told(job, named),
         "settings": settings_told(job.params.get("settings", {})),
     }
     return render(request, "adaptation/training.html", context | _live(request, job))

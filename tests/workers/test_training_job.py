@@ -1,0 +1,88 @@
+"""A training job from its parameters to the version that comes of it."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from rootstock.accounts.roles import SCOPES
+from rootstock.accounts.tenancy import tenant
+from rootstock.jobs import claiming, selectors, services
+from rootstock.jobs.models import Job
+from rootstock.registry.datasets.services import dataset_create
+from rootstock.registry.models import AdapterVersion, Dataset
+from tests.fixtures.jobs import run_job
+from tests.models_zoo.llm.test_training import CHAT
+from tests.models_zoo.llm.tiny import make_base
+from workers.trainer.service import train
+
+SETTINGS = {
+    "rank": 4, "alpha": 8.0, "epochs": 1.0, "batch_size": 4, "max_tokens": 48,
+    "learning_rate": 5e-3,
+}  # fmt: skip
+
+
+@pytest.fixture
+def organisation(committed_world, settings, tmp_path, monkeypatch) -> Any:
+    make_base(tmp_path / "models" / "tiny")
+    settings.MODELS_DIR, settings.BASE_MODEL, settings.ADAPTERS_DIR = (
+        tmp_path / "models", "tiny", tmp_path / "adapters",
+    )  # fmt: skip
+    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
+    return committed_world.organisation
+
+
+def chats(organisation: Any, name: str, rows: list[Any]) -> Dataset:
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return dataset_create(
+        organisation=organisation, name=name, content=SimpleUploadedFile("a.jsonl", content)
+    )[0]
+
+
+def trained(organisation: Any, settings: dict[str, Any], **params: Any) -> Job:
+    told = {"name": "desk", "settings": SETTINGS | settings, **params}
+    job = services.job_create(organisation=organisation, kind="adapters.train", params=told)
+    run_job(organisation.pk, job.pk, train)
+    return selectors.job_get(organisation=organisation, job_id=job.pk, scopes=frozenset(SCOPES))
+
+
+def test_it_works(organisation) -> None:
+    sets = {
+        role: str(chats(organisation, role, rows).pk)
+        for role, rows in {
+            "dataset": CHAT,
+            "mix": CHAT[:5],
+            "replay": CHAT[5:8],
+            "evaluation": CHAT[8:],
+        }.items()
+    }
+    first = trained(organisation, {"sample_prompts": ["code 3?"]}, dataset=sets["dataset"])
+    assert first.state == "succeeded", first.error
+    sample, step = (
+        next(
+            e.data for e in selectors.job_events(organisation=organisation, job_id=first.pk) if e.type == kind
+        )
+        for kind in ("sample", "step")
+    )
+    assert (sample["prompt"], sample["step"]) == (1, 3)
+    assert step["memory_bytes"] > 50_000_000
+    assert step["eta_s"] > 0
+    again = trained(organisation, {"base": "/etc"}, **sets, start_from=first.result["adapter"])
+    assert again.state == "succeeded", again.error
+    with tenant(organisation):
+        version = AdapterVersion.objects.get(digest=again.result["digest"])
+        assert version.parent.reference == first.result["adapter"]
+        assert str(version.dataset_id) == sets["dataset"]
+    assert version.card["training"]["start_from"] == first.result["adapter"]
+    assert {name: version.card["data"][name]["examples"] for name in ("train", "mix", "replay", "evaluation")} == {
+        "train": 12, "mix": 5, "replay": 3, "evaluation": 4,
+    }  # fmt: skip
+
+
+def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> None:
+    dataset = str(chats(organisation, "dataset", CHAT).pk)
+    first = trained(organisation, {"max_steps": 1}, dataset=dataset)
+    other = trained(organisation, {"rank": 8}, dataset=dataset, start_from=first.result["adapter"])
+    assert other.state == "failed"
+    assert "start_from: its rank is 4, expected 8" in other.error["detail"]
