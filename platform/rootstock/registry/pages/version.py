@@ -118,6 +118,7 @@ def _curve(version: AdapterVersion) -> Chart | None:
 @tenant_page(ASK)
 def keep(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Say where workers keep it."""
+    _version(request, version_id)
     return acted(
         request,
         lambda: versions.version_keep(
@@ -174,6 +175,7 @@ def evaluate(request: PageRequest, version_id: UUID) -> HttpResponse:
 @tenant_page(DECIDE)
 def retire(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Serve it no longer."""
+    _version(request, version_id)
     reason = request.POST.get("reason", "")
     return acted(
         request,
@@ -190,6 +192,7 @@ def retire(request: PageRequest, version_id: UUID) -> HttpResponse:
 @tenant_page(DECIDE)
 def restore(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Let it be served again."""
+    _version(request, version_id)
     reason = request.POST.get("reason", "")
     return acted(
         request,
