@@ -43,6 +43,7 @@ from rootstock.privacy.api import router as privacy_router
 from rootstock.registry.alias_api import router as alias_router
 from rootstock.registry.api import router as registry_router
 from rootstock.registry.base_api import router as base_router
+from rootstock.registry.dataset_api import router as dataset_router
 from rootstock.registry.evaluation_api import router as evaluation_router
 from rootstock.registry.grant_api import router as grant_router
 from rootstock.registry.upload_api import router as upload_router
@@ -168,6 +169,7 @@ api.add_router("", upload_router)  # these three before `/adapters/{reference}`
 api.add_router("", adaptation_router)
 api.add_router("", base_training_router)
 api.add_router("", grant_router)
+api.add_router("/datasets", dataset_router)
 api.add_router("", registry_router)
 api.add_router("", base_router)
 api.add_router("", evaluation_router)

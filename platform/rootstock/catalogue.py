@@ -137,6 +137,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing is registered before every check has passed.",
         ended="rootstock.registry.uploads.intake_ended",
     ),
+    "datasets.report": JobKind(
+        "rootstock.registry.datasets.reporting.make",
+        "general",
+        "Look through a data set",
+        "adapters:write",
+        kept="Nothing; a report is stored whole or not at all.",
+        priority=2,
+    ),
     "files.scan": JobKind(
         "rootstock.files.jobs.scan",
         "general",
@@ -197,6 +205,7 @@ AUDIT_OBJECT_PAGES = {
     "adapter": "adapter",
     "adapter_upload": "adapter-upload-page",
     "alias": "alias",
+    "dataset": "dataset",
     "ehr.patient": "privacy-subject",
     "ehr.resource": "privacy-subject",
     "fraud.account": "privacy-subject",

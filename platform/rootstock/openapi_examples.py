@@ -35,6 +35,8 @@ _NAMES: dict[str, Any] = {
     "adapter": "support-tone@a3f5a3f5a3f5",
     "alias": "support-tone:production",
     "dataset": "frozen-answers",
+    "source": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "columns": '{"text": "body", "label": "intent"}',
     "limits": "Not for medical questions",
     "to": "other-bank",
     "from_organisation": "other-bank",

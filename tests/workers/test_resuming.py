@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from models_zoo.llm.card import read_card
+from models_zoo.llm.training import train_lora
 from models_zoo.llm.training.checkpoint import identity_of, load_state, save_state
 from rootstock.jobs.handle import Cancelled
 from rootstock.jobs.reaping import WorkerLost
@@ -46,6 +47,10 @@ def test_a_killed_child_goes_on_where_it_was(tmp_path: Path) -> None:
     assert events[1]["step"] == events[0]["step"] + 1 > 4
     assert (events[-1]["kind"], events[-1]["step"]) == ("done", 100)
     assert events[-1]["seconds"] > 1000  # of both attempts
+    other = tmp_path / "other"
+    other.mkdir()
+    whole = replace(wanted, target=other / "adapter", checkpoint=other / "state")
+    assert list(train_lora(whole))[-1].digest == events[-1]["digest"]  # of a run that was never cut off
 
 
 def attempt(root: Path, job: UUID, error: Exception | None = None) -> None:

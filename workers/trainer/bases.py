@@ -14,7 +14,7 @@ from rootstock.adaptation.results import results_keep
 from rootstock.jobs.running import JobHandle
 from rootstock.registry.base import base_folder, base_row
 from rootstock.registry.base_contents import base_discard, base_fetch, base_store, unquantized_fetch
-from rootstock.registry.datasets.services import dataset_copy
+from rootstock.registry.datasets.contents import dataset_copy
 from rootstock.registry.models import BaseModel, Dataset, TrainedBase
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import dataset_get

@@ -16,7 +16,7 @@ from rootstock.jobs.running import Cancelled, JobHandle
 from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
 from rootstock.registry.contents import adapter_fetch
-from rootstock.registry.datasets.services import dataset_copy
+from rootstock.registry.datasets.contents import dataset_copy
 from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import adapter_by_reference, dataset_get

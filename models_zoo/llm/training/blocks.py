@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,20 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.training.again import Again
+from models_zoo.llm.training.kept import Keeping, keeping_of
 from models_zoo.llm.training.pause import NEVER
 
-# of intermediate results, where the spec does not say whether to keep them
-KEPT_BYTES = {"cpu": 1 << 30, "cuda": 3 << 29}
-
 Block = Callable[[Tensor], Tensor]
-
-
-@dataclass(slots=True, frozen=True)
-class Keeping:
-    """Layers that keep all they compute, which are the last, and those before them that keep gate|up's product."""
-
-    whole: int
-    wide: int
 
 
 class Blocks:
@@ -49,12 +38,7 @@ class Blocks:
 
     def keeping(self, tokens: int) -> Keeping:
         """What is kept of a pass over so many tokens."""
-        layers = self._config.layers
-        if self._recompute is not None:
-            return Keeping(0 if self._recompute else layers, 0)
-        whole = tokens * bytes_per_token(self._config, self._dtype)
-        wide = tokens * self._dtype.itemsize * 2 * self._config.intermediate_size
-        return what_fits(layers, KEPT_BYTES[self._device], whole, wide)
+        return keeping_of(self._config, self._dtype.itemsize, self._recompute, self._device, tokens)
 
     def __call__(self, block: Block, x: Tensor) -> Tensor:
         self.pause()
@@ -69,19 +53,3 @@ class Blocks:
 
     def _on_the_way_back(self, gradient: Tensor) -> None:
         self.pause()
-
-
-def what_fits(layers: int, budget: int, whole: int, wide: int) -> Keeping:
-    """As much as `budget` holds: `whole` and `wide` are the bytes that a layer keeps when it is not computed again,
-    and when gate|up's product is not. That product comes first: it is half of a layer's time, a third of its bytes.
-    """
-    some = min(layers, budget // wide)
-    all_ = min(some, (budget - some * wide) // (whole - wide))
-    return Keeping(all_, some - all_)
-
-
-def bytes_per_token(config: BaseConfig, dtype: torch.dtype) -> int:
-    """What one layer keeps of each token for the gradient: its two inputs in float32, and in `dtype` the two that
-    were normalized, queries, keys, values and their mixture, gate, up and their product."""
-    hidden, heads = config.hidden_size, config.heads * config.head_size
-    return 8 * hidden + dtype.itemsize * (2 * hidden + 4 * heads + 3 * config.intermediate_size)

@@ -10,7 +10,8 @@ from rootstock.errors import InvalidInput, NotFound, Unavailable
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card
-from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.datasets.contents import dataset_file
+from rootstock.registry.datasets.fitness import refuse_unfit
 from rootstock.registry.models import Dataset
 from rootstock.registry.names import check_name
 from rootstock.registry.trained_bases import trained_base_named
@@ -38,8 +39,9 @@ def base_train(
     elif base_card() is None:
         raise Unavailable("no base model has been converted yet", retry_after=5)
     with tenant(organisation):
-        _check(dataset_id, "dataset_id", is_test=False)
-        _check(evaluation_id, "evaluation_id", is_test=None)
+        dataset = _check(dataset_id, "dataset_id", is_test=False)
+        evaluation = _check(evaluation_id, "evaluation_id", is_test=None)
+        refuse_unfit(dataset=dataset, max_tokens=settings.max_tokens, evaluation=evaluation)
         told = settings.model_dump(mode="json")
         job = job_create(
             organisation=organisation,
@@ -63,7 +65,7 @@ def base_train(
     return job
 
 
-def _check(dataset_id: UUID, field: str, is_test: bool | None) -> None:
+def _check(dataset_id: UUID, field: str, is_test: bool | None) -> Dataset:
     """A data set of conversations whose content is there; frozen test sets are measured on and never trained on."""
     dataset = Dataset.objects.filter(pk=dataset_id).first()
     if dataset is None:
@@ -73,3 +75,4 @@ def _check(dataset_id: UUID, field: str, is_test: bool | None) -> None:
     if is_test is False and dataset.is_test:
         raise InvalidInput.field(field, f"{dataset.name} is a frozen test set: nothing is trained on it")
     dataset_file(dataset)
+    return dataset

@@ -3,13 +3,14 @@
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.checks import check_together
-from rootstock.adaptation.sources import Sources, load, shaped
+from rootstock.adaptation.sources import Loaded, Sources, load, shaped
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.audit.services import audit_record
 from rootstock.errors import Unavailable
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
 from rootstock.registry.base import base_card
+from rootstock.registry.datasets.fitness import refuse_unfit
 from rootstock.registry.names import check_name
 
 KIND = "adapters.train"
@@ -36,6 +37,7 @@ def adapter_train(
         loaded = load(sources)
         settings = shaped(settings, loaded.parent)
         check_together(settings, loaded, base)
+        _check_contents(loaded, settings)
         told = {**sources.named(), "settings": settings.model_dump(mode="json")}
         job = job_create(
             organisation=organisation,
@@ -51,3 +53,13 @@ def adapter_train(
             data={"adapter": name, **told, "settings": settings.recorded()},
         )
     return job
+
+
+def _check_contents(loaded: Loaded, settings: TrainSettings) -> None:
+    """Raise InvalidInput for data of which nothing is left, or which gives away what is evaluated on."""
+    evaluation = loaded.datasets.get("evaluation")
+    for role, row in loaded.datasets.items():
+        if row is not evaluation:
+            refuse_unfit(
+                dataset=row, max_tokens=settings.max_tokens, evaluation=evaluation, field=f"{role}_id"
+            )

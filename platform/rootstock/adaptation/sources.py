@@ -6,7 +6,7 @@ from uuid import UUID
 
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput, NotFound
-from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Dataset
 from rootstock.registry.selectors import version_named
@@ -68,7 +68,7 @@ def load(sources: Sources) -> Loaded:
         except DomainError as error:
             problems.append(error)
     if problems:
-        kind = NotFound if any(isinstance(one, NotFound) for one in problems) else InvalidInput
+        kind = NotFound if any(isinstance(one, NotFound) for one in problems) else type(problems[0])
         told = [one for error in problems for one in error.errors]
         raise kind(problems[0].detail, errors=told)
     return Loaded(found, parent)
@@ -86,7 +86,7 @@ def _dataset(role: str, id: UUID) -> Dataset:
         dataset_file(dataset)
     except DomainError as error:
         reason = error.errors[0].reason if error.errors else error.detail.removeprefix("dataset_id: ")
-        raise InvalidInput.field(field, reason) from None
+        raise type(error)(f"{field}: {reason}", errors=[FieldProblem(field, reason)]) from None
     return dataset
 
 

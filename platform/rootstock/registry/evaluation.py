@@ -16,7 +16,7 @@ from rootstock.jobs.running import JobHandle
 from rootstock.jobs.services import job_create
 from rootstock.lanes import client
 from rootstock.registry.datasets import examples_of
-from rootstock.registry.datasets.services import dataset_file
+from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.models import AdapterVersion, Dataset, Evaluation
 from rootstock.registry.selectors import Reference, version_named
 

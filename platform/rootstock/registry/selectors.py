@@ -21,7 +21,8 @@ def adapters_page(
 ) -> tuple[list[AdapterVersion], str | None]:
     """A page of the organisation's adapters, newest first."""
     with tenant(organisation):
-        return take_page(AdapterVersion.objects.select_related("base", "dataset"), cursor=cursor, limit=limit)
+        found = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
+        return take_page(found, cursor=cursor, limit=limit)
 
 
 def own_versions(*, organisation: Organisation | UUID, digests: Collection[str]) -> dict[str, AdapterVersion]:
@@ -40,7 +41,7 @@ def adapter_by_reference(
 
 def version_named(reference: Reference, field: str) -> AdapterVersion:
     """The same, inside `tenant()`; by its key, who has that."""
-    rows = AdapterVersion.objects.select_related("base", "dataset")
+    rows = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
     found = rows.filter(_named(reference, field)).first()
     if found is None:
         raise NotFound(f"{field}: your organisation has no adapter {reference}")
@@ -61,13 +62,15 @@ def datasets_page(
 ) -> tuple[list[Dataset], str | None]:
     """A page of the organisation's data sets, newest first."""
     with tenant(organisation):
-        return take_page(Dataset.objects.prefetch_related("persons"), cursor=cursor, limit=limit)
+        return take_page(
+            Dataset.objects.defer("report").prefetch_related("persons"), cursor=cursor, limit=limit
+        )
 
 
 def dataset_get(*, organisation: Organisation | UUID, dataset_id: UUID) -> Dataset:
     """One data set."""
     with tenant(organisation):
-        found = Dataset.objects.filter(pk=dataset_id).first()
+        found = Dataset.objects.prefetch_related("persons").filter(pk=dataset_id).first()
     if found is None:
         raise NotFound("no such data set")
     return found

@@ -10,13 +10,13 @@ import torch
 from models_zoo.llm.activation import gate
 from models_zoo.llm.decoder import Decoder, load_decoder
 from models_zoo.llm.linear import DenseMatrix
-from models_zoo.llm.training import TrainSpec, functions
-from models_zoo.llm.training import blocks as blocks_module
+from models_zoo.llm.training import TrainSpec, functions, kept
 from models_zoo.llm.training import pause as pause_module
-from models_zoo.llm.training.blocks import Blocks, Keeping, bytes_per_token, what_fits
+from models_zoo.llm.training.blocks import Blocks
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.exactness import gradient_error
 from models_zoo.llm.training.inputs import start_card
+from models_zoo.llm.training.kept import Keeping, bytes_per_token, what_fits
 from models_zoo.llm.training.packing import lay_out
 from models_zoo.llm.training.student import Student
 from tests.models_zoo.llm.tiny import TinyBase
@@ -98,8 +98,8 @@ def test_layers_are_computed_again_when_they_would_not_fit(
     base: TinyBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = base.card.config
-    whole = bytes_per_token(config, torch.float32)
-    monkeypatch.setitem(blocks_module.KEPT_BYTES, "cpu", 3 * 100 * whole)
+    whole = bytes_per_token(config, 4)
+    monkeypatch.setitem(kept.KEPT_BYTES, "cpu", 3 * 100 * whole)
     blocks = Blocks(config, torch.float32, None)
     assert blocks.keeping(100) == Keeping(3, 0)
     assert blocks.keeping(101).whole == 2

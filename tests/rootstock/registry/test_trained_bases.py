@@ -25,6 +25,7 @@ LINES = b"".join(
     + b"\n"
     for n in range(4)
 )
+OTHER = LINES.replace(b"?", b", then?")
 METRICS = {
     f"{model}_{figure}": 2.0
     for model in ("original", "trained", "requantized")
@@ -75,7 +76,7 @@ def test_it_works(world: Any, api: Any, base: Path) -> None:
     body = {
         "name": "desk-base",
         "dataset_id": dataset,
-        "evaluation_id": dataset,
+        "evaluation_id": upload(api, OTHER),
         "recipe": "distil",
         "epochs": 2,
     }

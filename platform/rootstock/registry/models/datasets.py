@@ -6,10 +6,11 @@ from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.files.models import StoredFile
+from rootstock.jobs.models import Job
 
 
 class Dataset(TenantModel):
-    """Training examples, stored by the hash of their content."""
+    """Training examples, stored by the hash of their content in its one form."""
 
     name = models.CharField(max_length=80)
     task = models.CharField(max_length=16)
@@ -17,10 +18,15 @@ class Dataset(TenantModel):
     rows = models.PositiveIntegerField()
     bytes = models.PositiveBigIntegerField()
     is_test = models.BooleanField(default=False)  # a frozen test set: never trained on
+    # what it was before some of its examples were dropped
+    parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="children")
     # null: uploaded before files were stored as such; the same upload again brings the content.
     file = models.ForeignKey(StoredFile, null=True, on_delete=models.PROTECT, related_name="datasets")
     created_at = models.DateTimeField(auto_now_add=True)
     erased_at = models.DateTimeField(null=True)  # when the erasure of a person it held took the content along
+    report = models.JSONField(default=dict)  # a datasets.report.Report; empty: none was made yet
+    reported_at = models.DateTimeField(null=True)
+    report_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         constraints = [

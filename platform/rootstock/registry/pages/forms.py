@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
 from rootstock.registry.aliases import REASON_LIMIT
 from rootstock.registry.models import AdapterVersion, Change, Dataset, Keep
@@ -92,7 +93,16 @@ class DatasetForm(forms.Form):
         required=False,
         help_text="Adapters are measured on it, and none is trained on it.",
     )
-    file = forms.FileField(label="File", help_text="JSON Lines, one example a line.")
+    file = forms.FileField(label="File", help_text="JSON Lines, CSV in UTF-8, or Parquet; at most 16 MiB.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        looks = {
+            "hx-post": reverse("dataset-preview"), "hx-trigger": "change", "hx-target": "#preview",
+            "hx-encoding": "multipart/form-data",
+        }  # fmt: skip
+        for name in ("task", "file"):
+            self.fields[name].widget.attrs |= looks
 
 
 class CompareForm(forms.Form):

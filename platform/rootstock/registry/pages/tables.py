@@ -162,6 +162,7 @@ DATASETS = Table(
     ],
     csv=False,
     views=False,
+    row_url=lambda row: reverse("dataset", args=[row.pk]),
     empty=Empty(
         "No data sets yet",
         "Upload examples to train on, or a frozen test set to measure adapters by.",

@@ -8,7 +8,7 @@ READABLE = "current_setting('rootstock.system', true) = 'residency'"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registry', '0007_trained_bases'),
+        ('registry', '0008_dataset_reports'),
     ]
 
     operations = [
