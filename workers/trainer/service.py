@@ -17,10 +17,11 @@ from rootstock.lanes.health import snapshot
 from rootstock.registry.base import base_folder
 from rootstock.registry.contents import adapter_fetch
 from rootstock.registry.datasets.contents import dataset_copy
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import adapter_by_reference, dataset_get
-from rootstock.registry.services import DATA_ROLES, adapter_register
+from rootstock.registry.services import adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
 from workers.trainer.resuming import checkpoint_of
@@ -74,7 +75,7 @@ def trained(job: JobHandle, child: Child) -> dict[str, Any]:
 
 def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
     """The child's. What the job's settings say of places and devices counts for nothing."""
-    used = {role: _dataset(job, role) for role in DATA_ROLES if job.params.get(role)}
+    used = {role: _dataset(job, role) for role in ROLES if job.params.get(role)}
     files = {role: str(dataset_copy(dataset=dataset, folder=folder.parent)) for role, dataset in used.items()}
     main = used["dataset"]
     given = job.params["settings"]

@@ -6,9 +6,10 @@ from typing import cast
 
 from models_zoo.llm.adapter_files import MAX_SCALE, longest_window
 from models_zoo.llm.card import BaseCard, Task
-from rootstock.adaptation.sources import ROLES, Loaded
+from rootstock.adaptation.sources import Loaded
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.registry.datasets.uses import ROLES
 
 PAIRS = "preference"
 HEADS = ("classification", "tagging")

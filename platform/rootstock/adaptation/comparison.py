@@ -104,7 +104,8 @@ def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 def _settings(job: Job) -> dict[str, str]:
     return {
-        setting_title(name): setting_words(value) for name, value in job.params.get("settings", {}).items()
+        setting_title(name): setting_words(value, name)
+        for name, value in job.params.get("settings", {}).items()
     }
 
 

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.adaptation.sources import ROLES, Sources
+from rootstock.adaptation.sources import Sources
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput
 from rootstock.registry.datasets.services import dataset_create
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import Dataset
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 
 from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
 from rootstock.console import formats
@@ -97,14 +97,17 @@ def settings_told(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, s
     found: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in GROUPS.values()}
     for name in [name for name in TrainSettings.model_fields if name in settings]:
         title, _ = GROUPS[group_of(name)]
-        found[title].append((setting_title(name), setting_words(settings[name])))
+        found[title].append((setting_title(name), setting_words(settings[name], name)))
     return [(title, pairs) for title, pairs in found.items() if pairs]
 
 
 def sources_told(job: Job, datasets: dict[str, Dataset]) -> list[tuple[str, str]]:
     """What it learns from: the parts that data sets have in it, and the version that it goes on from."""
     found = [
-        (label, f"{one.name}, {one.rows:,} examples" if one else "A data set that is gone")
+        (
+            label,
+            f"{one.name}, {one.rows:,} example{pluralize(one.rows)}" if one else "A data set that is gone",
+        )
         for role, label in PARTS.items()
         if (id := job.params.get(role))
         for one in [datasets.get(id)]
@@ -119,10 +122,12 @@ def setting_title(name: str) -> str:
     return (known.title if known else None) or name
 
 
-def setting_words(value: Any) -> str:
+def setting_words(value: Any, name: str = "") -> str:
     """A setting's value."""
-    if value is None or value == "":
+    if value is None or value == "" or value == []:
         return formats.NONE
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    extra = TrainSettings.model_fields[name].json_schema_extra if name in TrainSettings.model_fields else None
+    words: Any = extra.get("words", {}) if isinstance(extra, dict) else {}
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(words.get(value, value))

@@ -21,12 +21,11 @@ from rootstock.jobs.models import Job
 from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.contents import adapter_store
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
 from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
-
-DATA_ROLES = ("dataset", "evaluation", "mix", "replay")  # of a training's data sets, in its job's parameters
 
 
 def adapter_register(
@@ -106,7 +105,7 @@ def _made_from(
         return None, None
     with tenant(organisation):
         params = Job.objects.filter(pk=job_id).values_list("params", flat=True).first() or {}
-        named = {role: params[role] for role in DATA_ROLES if params.get(role)}
+        named = {role: params[role] for role in ROLES if params.get(role)}
         found = {str(row.pk): row for row in Dataset.objects.filter(pk__in=named.values())}
         if any(row.erased_at for row in found.values()):
             raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")

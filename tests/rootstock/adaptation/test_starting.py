@@ -184,6 +184,16 @@ def test_a_preset_fills_the_settings_in_and_keeps_the_rest(world, dataset) -> No
     assert shown == {"name": "desk", "dataset_id": str(dataset.pk), "rank": 4, "last_layers": 2}
 
 
+def test_what_it_will_take_is_told_before_it_is_started(world, base, dataset) -> None:
+    browser = world.browser(world.owner)
+    form = browser.get("/adaptation/new/").context["form"]
+    given = filled(form, dataset_id=str(dataset.pk), batch_size="1")
+    found = browser.post("/adaptation/new/estimate", given).context["found"]
+    assert (found.examples, found.steps) == (1, 3)
+    assert found.tokens > 0 < found.low < found.high
+    assert "Choose a data set" in browser.post("/adaptation/new/estimate", filled(form)).content.decode()
+
+
 def test_a_run_can_be_the_beginning_of_another(world, dataset) -> None:
     run = training_row(world, dataset, rank=4)
     form = world.browser(world.owner).get(f"/adaptation/new/?from={run.pk}").context["form"]

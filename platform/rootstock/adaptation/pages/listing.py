@@ -7,17 +7,18 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.adaptation import selectors, services
+from rootstock.adaptation.estimates import span_words, training_estimate
 from rootstock.adaptation.forms import TrainForm, filled
 from rootstock.adaptation.presets import PRESETS
-from rootstock.adaptation.sources import ROLES
 from rootstock.adaptation.tables import trainings_table
 from rootstock.console.forms import saved
 from rootstock.console.tables import table_page
-from rootstock.errors import NotFound
+from rootstock.errors import DomainError, NotFound
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.pages.common import ASK, READ, rights
 
 
@@ -35,10 +36,7 @@ def trainings(request: PageRequest) -> HttpResponseBase:
 @tenant_page(ASK)
 def start(request: PageRequest) -> HttpResponse:
     """Choose data and settings, and start. A preset fills the settings in; `?from=` takes those of an earlier run."""
-    offered: dict[str, Any] = {
-        "datasets": selectors.datasets_to_train_on(organisation=request.organisation),
-        "versions": selectors.versions_to_go_on_from(organisation=request.organisation),
-    }
+    offered = _offered(request)
     preset = request.POST.get("preset", "")
     if preset in PRESETS:
         form = TrainForm(initial=filled(request.POST.dict(), preset), **offered)
@@ -58,6 +56,33 @@ def start(request: PageRequest) -> HttpResponse:
         messages.success(request, "It waits for the trainer; its curve appears below as it learns.")
         return redirect("training", job.pk)
     return _form(request, form)
+
+
+@require_POST
+@tenant_page(ASK)
+def estimated(request: PageRequest) -> HttpResponse:
+    """What the training would take that the form describes so far."""
+    form = TrainForm(request.POST, **_offered(request))
+    form.is_valid()
+    found, problem = None, ""
+    known = not set(form.errors) - {"name"}
+    if known:
+        try:
+            found = training_estimate(
+                organisation=request.organisation, sources=form.sources, settings=form.settings
+            )
+        except DomainError as error:
+            problem = error.detail
+    context = {"known": known, "found": found, "span": span_words(found) if found else "", "problem": problem}
+    return render(request, "adaptation/estimate.html", context)
+
+
+def _offered(request: PageRequest) -> dict[str, Any]:
+    """What the form's choices offer."""
+    return {
+        "datasets": selectors.datasets_to_train_on(organisation=request.organisation),
+        "versions": selectors.versions_to_go_on_from(organisation=request.organisation),
+    }
 
 
 def _form(request: PageRequest, form: TrainForm, preset: str = "") -> HttpResponse:

@@ -11,7 +11,6 @@ from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.views.common import scopes_of
 from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import training_charts
-from rootstock.adaptation.sources import ROLES
 from rootstock.adaptation.words import (
     evaluations_told,
     latest_tiles,
@@ -24,6 +23,7 @@ from rootstock.jobs.pages import CHART_POINTS, JobPage, attempts_of, event_lines
 from rootstock.jobs.selectors import job_curve, job_story
 from rootstock.jobs.services import job_cancel
 from rootstock.jobs.stream import stream_response
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.pages.common import ASK, READ, acted, rights
 
 MOST_TOLD = 500

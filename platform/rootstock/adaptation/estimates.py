@@ -1,0 +1,24 @@
+"""What a training will take, told before it is started."""
+
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.adaptation.sources import Sources, load, shaped
+from rootstock.adaptation.train_settings import TrainSettings
+from rootstock.console import formats
+from rootstock.registry.datasets import Estimate, estimate
+
+
+def training_estimate(
+    *, organisation: Organisation, sources: Sources, settings: TrainSettings
+) -> Estimate | None:
+    """Of these data sets with these settings; None while one of them has no report yet. Raises what refuses them."""
+    with tenant(organisation):
+        loaded = load(sources)
+    others = {role: row for role, row in loaded.datasets.items() if role != "dataset"}
+    told = shaped(settings, loaded.parent).model_dump(mode="json")
+    return estimate(dataset=loaded.dataset, settings=told, **others)
+
+
+def span_words(found: Estimate) -> str:
+    """How long, as a range."""
+    return f"{formats.span(found.low)} to {formats.span(found.high)}"
