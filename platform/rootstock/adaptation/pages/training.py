@@ -49,6 +49,7 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
         "events": event_lines([one for one in story if one.type not in ("evaluation", "sample")]),
         "attempts": attempts_of(story),
         "version": version,
+        "base": selectors.base_of(job=job),
         "may_talk": version and version.task == CHAT and not version.retired_at and "models:use" in scopes,
         **rights(request),
     }
