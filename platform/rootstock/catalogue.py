@@ -299,6 +299,7 @@ TIMETABLE: dict[str, tuple[str, float]] = {
     "enforce-retention": ("rootstock.privacy.tasks.enforce_retention", 21600.0),
     "expire-exports": ("rootstock.privacy.tasks.expire_archives", 3600.0),
     "sweep-files": ("rootstock.files.tasks.sweep_files", 300.0),
+    "sweep-adapters": ("rootstock.registry.tasks.sweep_adapters", 300.0),
     "sweep-orphaned-content": ("rootstock.files.tasks.sweep_orphans", 86400.0),
     "expire-lost-answers": ("apps.support.tasks.expire_answers", 15.0),
 }

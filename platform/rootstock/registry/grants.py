@@ -1,8 +1,8 @@
 """Versions that organisations let each other use: given, taken, taken back."""
 
+from typing import BinaryIO, cast
 from uuid import UUID
 
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,7 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import name_of
-from rootstock.registry.contents import adapter_keys
+from rootstock.registry.contents import adapter_keys, content_put
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Origin
 from rootstock.registry.selectors import Reference, version_named
@@ -81,9 +81,9 @@ def _copy(giver: UUID, receiver: UUID, digest: str) -> None:
     """Each organisation has its own copy in storage: it goes with the organisation, and with nobody else."""
     source, target = adapter_keys(giver, digest), adapter_keys(receiver, digest)
     for name, key in source.items():
-        if default_storage.exists(key) and not default_storage.exists(target[name]):
+        if default_storage.exists(key):
             with default_storage.open(key) as content:
-                default_storage.save(target[name], File(content))
+                content_put(target[name], cast(BinaryIO, content))
 
 
 def _record(owner: UUID, grant: AdapterGrant, done: str, **data: str) -> None:

@@ -20,7 +20,7 @@ from rootstock.errors import Conflict, InvalidInput
 from rootstock.jobs.models import Job
 from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
-from rootstock.registry.contents import adapter_store
+from rootstock.registry.contents import adapter_keys, content_locked, folder_store
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
@@ -44,10 +44,16 @@ def adapter_register(
     found = _read(folder, name)
     reference_check(organisation=organisation, name=found["name"], digest=found["digest"])
     dataset, parent = _made_from(organisation, job_id)
-    adapter_store(organisation.pk, found["digest"], folder)
-    with tenant(organisation) as owner:
+    with content_locked(organisation.pk, found["digest"]):
+        folder_store(adapter_keys(organisation.pk, found["digest"]), folder)
         row, created = version_ensure(
-            owner, **found, origin=origin, job_id=job_id, dataset=dataset, parent=parent, created_by=name_of()
+            organisation.pk,
+            **found,
+            origin=origin,
+            job_id=job_id,
+            dataset=dataset,
+            parent=parent,
+            created_by=name_of(),
         )
         if created:
             _tell(row)
