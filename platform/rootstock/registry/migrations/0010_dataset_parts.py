@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0007_mailed_invitations'),
-        ('registry', '0008_dataset_reports'),
+        ('registry', '0009_identity'),
     ]
 
     operations = [
