@@ -28,6 +28,7 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.idempotency.marks import claims_first, effect_done
 from rootstock.paging import Page, page_of
+from rootstock.registry.resolving import TRY
 
 router = Router(tags=["support"])
 
@@ -110,8 +111,9 @@ def message_create(request: ApiRequest, conversation_id: UUID, body: MessageIn) 
     or comes in `answer` when `stream` is false."""
     organisation = request.auth.organisation
     exchange = services.message_post(
-        organisation=organisation, conversation_id=conversation_id, text=body.text, adapter=body.adapter
-    )
+        organisation=organisation, conversation_id=conversation_id, text=body.text, adapter=body.adapter,
+        tries=TRY in request.auth.scopes,
+    )  # fmt: skip
     effect_done(request)
     answer = None if body.stream else streaming.wait_for_answer(organisation, exchange.answer)
     return Status(

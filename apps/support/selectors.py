@@ -144,11 +144,12 @@ def last_number(conversation: Conversation) -> int:
     return conversation.turns.aggregate(last=Max("number"))["last"] or 0
 
 
-def adapter_reference(organisation: Organisation | UUID, reference: str) -> str:
-    """The adapter that answers, as `name@digest`; empty stays empty and means the base model.
+def adapter_reference(organisation: Organisation | UUID, reference: str, *, tried: bool = False) -> str:
+    """The adapter that answers, as `name@digest`; empty stays empty and means the base model. tried: by somebody who
+    makes adapters, who may before two people have agreed on it.
 
-    Raises InvalidInput or NotFound naming `adapter`: an unknown or retired one never falls back to the base.
+    Raises InvalidInput, NotFound or Forbidden naming `adapter`: another one never answers instead, nor the base.
     """
     if not reference:
         return ""
-    return version_to_serve(organisation=organisation, reference=reference).reference
+    return version_to_serve(organisation=organisation, reference=reference, tried=tried).reference

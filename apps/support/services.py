@@ -144,9 +144,9 @@ def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conver
 
 
 def message_post(
-    *, organisation: Organisation, conversation_id: UUID, text: str, adapter: str = ""
+    *, organisation: Organisation, conversation_id: UUID, text: str, adapter: str = "", tries: bool = False
 ) -> Exchange:
-    """Store the customer's turn with its emotion and start the answer.
+    """Store the customer's turn with its emotion and start the answer. tries: see `adapter_reference`.
 
     Everything that can be refused is refused before anything is stored: a caller that gets 429 or 503 may send
     the same message again. The lanes are called outside of any transaction, so that no connection waits on a model.
@@ -154,7 +154,7 @@ def message_post(
     text = _checked_text(text)
     desk = desk_ensure(organisation=organisation)
     _check_open(organisation, conversation_id)
-    reference = selectors.adapter_reference(organisation, adapter or desk.adapter)
+    reference = selectors.adapter_reference(organisation, adapter or desk.adapter, tried=tries)
     started = time.monotonic()
     [emotion] = client.call(EMOTION_LANE, [{"text": text}], organisation=organisation)
     emotion["latency_ms"] = (time.monotonic() - started) * 1000

@@ -13,9 +13,11 @@ from apps.support.models import TEXT_LIMIT, Conversation, Turn
 from apps.support.tables import conversations_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.roles import ROLE_SCOPES
+from rootstock.accounts.views.common import scopes_of
 from rootstock.audit.services import read_record
 from rootstock.console.emotions import GROUP_TONES
 from rootstock.console.tables import table_page
+from rootstock.registry.resolving import TRY
 
 READ, WRITE = "support:read", "support:write"
 
@@ -91,6 +93,7 @@ def message_post(request: PageRequest, conversation_id: UUID) -> HttpResponse:
         conversation_id=conversation_id,
         text=request.POST.get("text", ""),
         adapter=request.POST.get("adapter", ""),
+        tries=TRY in scopes_of(request),
     )
     return JsonResponse(
         {

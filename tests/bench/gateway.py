@@ -173,7 +173,7 @@ def gateway(var: Path) -> Iterator[tuple[str, str, Path, Cpu]]:
             supervisor.wait_ready()
             pids = {each.name: supervisor.pid(each.name) for each in ours}
             cpu = functools.partial(cpu_seconds, pids | {"here": os.getpid()}, str(var.resolve()))
-            yield address.url, running.caller("models:use")[1], base_folder(), cpu
+            yield address.url, running.caller("models:use", "adapters:write")[1], base_folder(), cpu
     finally:
         embedded.stop(var)
         shutil.rmtree(var, ignore_errors=True)

@@ -47,7 +47,9 @@ TURN = {
 @pytest.fixture
 def openai(site: Any, committed_world: Any) -> OpenAI:
     """A client of the test's organisation."""
-    return OpenAI(api_key=committed_world.key("models:use"), base_url=f"{site.url}/v1", timeout=170)
+    return OpenAI(
+        api_key=committed_world.key("models:use", "adapters:write"), base_url=f"{site.url}/v1", timeout=170
+    )
 
 
 def test_chat_and_its_stream_say_the_same(openai: OpenAI) -> None:

@@ -21,6 +21,7 @@ from rootstock.gateway.tool_reader import Arguments, Called, Said, ToolReader
 from rootstock.gateway.tools import tools_offered
 from rootstock.idempotency.marks import claims_first
 from rootstock.lanes.streams import release_connection
+from rootstock.registry.resolving import TRY
 
 router = Router(tags=["models"])
 _STREAMED = {
@@ -41,7 +42,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
     up when the client leaves. Tools, `response_format` and `constraint` hold always: the answer is forced into
     their form while it is written. Nothing of prompt or answer is stored."""
     body.check()
-    model = model_find(request.auth.organisation, body.model, "chat", body.user or "")
+    model = _model_of(request, body, "chat")
     messages, sampling = conversation.messages_of(body), conversation.sampling_of(body)
     wanted = Generation(model, messages, sampling, body.priority, conversation.fields_of(body))
     events, head, has_tools = (
@@ -61,7 +62,7 @@ def chat_complete(request: ApiRequest, body: ChatIn) -> Any:
 def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
     """Write on from a text, or from each of several. The text goes to the model as it is, without a chat's roles."""
     body.check()
-    model = model_find(request.auth.organisation, body.model, "chat", body.user or "")
+    model = _model_of(request, body, "chat")
     wanted = [Generation(model, prompt, body.sampling(), body.priority) for prompt in body.prompts()]
     events, head = _opened(request, wanted), Head(model, wanted[0].call, "cmpl")
     if body.stream:
@@ -77,7 +78,7 @@ def text_complete(request: ApiRequest, body: CompletionIn) -> Any:
 def embeddings_create(request: ApiRequest, body: EmbeddingIn) -> dict[str, Any]:
     """Read texts, of at most 2048 tokens each, into vectors of length 1."""
     organisation = request.auth.organisation
-    model = model_find(organisation, body.model, key=body.user or "")
+    model = _model_of(request, body)
     if body.dimensions not in (None, model.size):
         raise InvalidInput.field("dimensions", f"vectors here have {model.size}; they are not shortened")
     texts = services.Texts(body.texts(), body.priority, is_list=isinstance(body.input, list))
@@ -96,13 +97,25 @@ def embeddings_create(request: ApiRequest, body: EmbeddingIn) -> dict[str, Any]:
 def list_served(request: ApiRequest) -> dict[str, Any]:
     """What `model` may name: the base, and the organisation's adapters on it. Those whose `task` is not `chat` are
     not for writing."""
-    return {"data": [_model(each) for each in models_list(request.auth.organisation)]}
+    return {"data": [_model(each) for each in models_list(request.auth.organisation, tries=_tries(request))]}
 
 
 @router.get("/models/{model}", response=ModelOut, auth=scope("models:use"))
 def get_served(request: ApiRequest, model: str) -> dict[str, Any]:
     """One model. Of a name without a digest the answer says which version it means."""
-    return _model(model_find(request.auth.organisation, model))
+    return _model(model_find(request.auth.organisation, model, tries=_tries(request)))
+
+
+def _model_of(
+    request: ApiRequest, body: ChatIn | CompletionIn | EmbeddingIn, task: str | None = None
+) -> Served:
+    organisation, tries = request.auth.organisation, _tries(request)
+    return model_find(organisation, body.model, task, body.user or "", tries=tries)
+
+
+def _tries(request: ApiRequest) -> bool:
+    """Whoever makes adapters may try them before they are agreed on."""
+    return TRY in request.auth.scopes
 
 
 def _opened(request: ApiRequest, wanted: list[Generation]) -> list[services.GenerationEvents]:

@@ -73,9 +73,9 @@ class PlaygroundForm(forms.Form):
         return [*first, {"role": "user", "content": prompt}]
 
 
-def model_choices(organisation: Organisation) -> Choices:
-    """The base, names that mean one version, and versions: whatever can hold a chat."""
-    models = models_list(organisation)
+def model_choices(organisation: Organisation, *, tries: bool) -> Choices:
+    """The base, names that mean one version, and versions: whatever can hold a chat. tries: see `models_list`."""
+    models = models_list(organisation, tries=tries)
     chats = [one for one in models if one.parent and one.task == CHAT]
     aliases = [(alias, f"{alias} (now {one.id})") for one in chats for alias in one.aliases]
     base = [(one.id, f"{one.root}, without an adapter") for one in models if one.parent is None]
@@ -84,7 +84,7 @@ def model_choices(organisation: Organisation) -> Choices:
 
 
 def answers_open(
-    *, organisation: Organisation, actor: Actor, form: PlaygroundForm
+    *, organisation: Organisation, actor: Actor, form: PlaygroundForm, tries: bool
 ) -> list[tuple[str, Served, str]]:
     """Ask every chosen model at once: its side ("a", "b"), the model and the stream of its answer.
 
@@ -94,7 +94,8 @@ def answers_open(
         problems = [FieldProblem(name, str(text)) for name, texts in form.errors.items() for text in texts]
         raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems)
     sides = [side for side in ("a", "b") if form.cleaned_data[f"model_{side}"]]
-    models = [model_find(organisation, form.cleaned_data[f"model_{side}"], CHAT) for side in sides]
+    names = [form.cleaned_data[f"model_{side}"] for side in sides]
+    models = [model_find(organisation, name, CHAT, tries=tries) for name in names]
     wanted = [Generation(model, form.messages, form.sampling) for model in models]
     streams = generations_open(organisation=organisation, actor=actor, wanted=wanted)
     return list(zip(sides, models, streams, strict=True))

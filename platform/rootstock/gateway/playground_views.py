@@ -15,6 +15,7 @@ from rootstock.errors import Unavailable
 from rootstock.gateway.budgets import stream_slot_give
 from rootstock.gateway.playground import Choices, PlaygroundForm, answers_open, model_choices
 from rootstock.lanes import streams
+from rootstock.registry.resolving import TRY
 
 SIDES = (("a", "A"), ("b", "B"))
 
@@ -26,7 +27,7 @@ def playground_page(request: PageRequest) -> HttpResponse:
     choices: Choices = []
     away = ""
     try:
-        choices = model_choices(request.organisation)
+        choices = model_choices(request.organisation, tries=TRY in scopes_of(request))
     except Unavailable as error:
         away = error.detail
     chosen = {f"model_{side}": request.GET.get(side, "") for side, _ in SIDES}
@@ -44,8 +45,9 @@ def playground_page(request: PageRequest) -> HttpResponse:
 @tenant_page("models:use")
 def playground_ask(request: PageRequest) -> HttpResponse:
     """Ask: where each answer streams from, and where it is stopped."""
-    form = PlaygroundForm(request.POST, choices=model_choices(request.organisation))
-    opened = answers_open(organisation=request.organisation, actor=current_actor(), form=form)
+    tries = TRY in scopes_of(request)
+    form = PlaygroundForm(request.POST, choices=model_choices(request.organisation, tries=tries))
+    opened = answers_open(organisation=request.organisation, actor=current_actor(), form=form, tries=tries)
     return JsonResponse(
         {
             side: {

@@ -15,7 +15,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import FieldProblem, InvalidInput, NotFound, Unavailable
 from rootstock.registry.base import base_card, base_folder
 from rootstock.registry.models import AdapterVersion, Alias
-from rootstock.registry.resolving import resolve, unfit
+from rootstock.registry.resolving import agreed_on, check_agreed, resolve, unfit
 
 BASE = "base"
 MOST_LISTED = 1000
@@ -53,23 +53,35 @@ class Served:
         return "" if self.parent is None else self.id
 
 
-def models_list(organisation: Organisation | UUID) -> list[Served]:
-    """The base and the organisation's adapters, newest first. Adapters of another base are not served."""
+def models_list(organisation: Organisation | UUID, *, tries: bool = False) -> list[Served]:
+    """The base and the organisation's adapters, newest first. Adapters of another base are not served.
+
+    tries: with those that no two people have agreed on yet.
+    """
     card = _card()
     with tenant(organisation):
         newest = AdapterVersion.objects.select_related("base").filter(retired_at=None).order_by("-created_at")
         versions = [one for one in newest[:MOST_LISTED] if one.base.fingerprint == card.fingerprint]
+        if not tries:
+            agreed = agreed_on(versions)
+            versions = [one for one in versions if one.pk in agreed]
         names = _names_of(versions)
     return [_base(card), *(_adapter(each, card, names.get(each.pk, [])) for each in versions)]
 
 
 def model_find(
-    organisation: Organisation | UUID, name: str, task: str | None = None, key: str = ""
+    organisation: Organisation | UUID,
+    name: str,
+    task: str | None = None,
+    key: str = "",
+    *,
+    tries: bool = False,
 ) -> Served:
     """The model that `name` means. Raises ModelNotFound or InvalidInput naming `model`, and never gives another.
 
     With `task` an adapter made for another task is refused; the base is for every task. `key` says whose request it
-    is, or which: of an alias with a canary the same key gets the same version.
+    is, or which: of an alias with a canary the same key gets the same version. tries: whoever asks may also try a
+    version that no two people have agreed on; to others it is Forbidden.
     """
     card = _card()
     if name == BASE:
@@ -80,6 +92,8 @@ def model_find(
         else:
             version = _version(name)
             _refuse_unfit(version)
+            if not tries:
+                check_agreed(version, "model")
             found = _adapter(version, card, _names_of([version]).get(version.pk, []))
     if task and found.task != task:
         raise InvalidInput.field("model", f"{found.id} is an adapter for {found.task}, not for {task}")

@@ -16,6 +16,7 @@ from rootstock.registry.alias_schemas import (
     MoveOut,
     PromotionIn,
     PromotionOut,
+    RollBackIn,
     alias_out,
     move_out,
     promotion_out,
@@ -51,12 +52,18 @@ def list_moves(request: ApiRequest, name: str, cursor: str | None = None, limit:
 
 
 @router.post("/aliases/{name}/roll-back", response=AliasOut, auth=scope(DECIDE))
-def roll_back(request: ApiRequest, name: str, payload: BecauseIn) -> AliasOut:
+def roll_back(request: ApiRequest, name: str, payload: RollBackIn) -> AliasOut:
     """Serve again what the alias served before, at once, for requests admitted from now on.
 
-    Needs no second person: two agreed on what it goes back to. A canary and a shadow end with it.
+    Needs no second person: two agreed on what it goes back to. A canary and a shadow end with it. With the
+    `generation` that was seen, 409 when the alias has moved since: two who roll back at once go back one version.
     """
-    row = aliases.alias_roll_back(organisation=request.auth.organisation, alias=name, reason=payload.reason)
+    row = aliases.alias_roll_back(
+        organisation=request.auth.organisation,
+        alias=name,
+        reason=payload.reason,
+        generation=payload.generation,
+    )
     return alias_out(row)
 
 

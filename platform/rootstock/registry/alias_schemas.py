@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Promotion
 
@@ -15,7 +15,16 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 class BecauseIn(Schema):
     """Why."""
 
+    model_config = ConfigDict(extra="forbid")
     reason: Reason
+
+
+class RollBackIn(BecauseIn):
+    """Why, and what was seen."""
+
+    generation: int | None = Field(
+        None, description="Of the alias, as seen; another one refuses the roll-back"
+    )
 
 
 class EndIn(BecauseIn):
@@ -31,13 +40,14 @@ class PromotionIn(BecauseIn):
     version: str = Field(examples=["support-tone@a3f5a3f5a3f5"])
     change: Literal["serve", "canary", "shadow"] = "serve"
     share: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="Of a canary or shadow, more than 0 and less than 1"
+        1.0, description="Of a canary or shadow, at least 0.001 and less than 1"
     )
 
 
 class ApprovalIn(Schema):
     """What the second person has to say, if anything; to agree without an evaluation they have to say why."""
 
+    model_config = ConfigDict(extra="forbid")
     because: Annotated[str, StringConstraints(max_length=300)] = ""
     without_evaluation: bool = False
 

@@ -8,8 +8,8 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, NotFound
 from rootstock.paging import take_page
-from rootstock.registry.aliases import served_before
 from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Promotion, ShadowTally
+from rootstock.registry.moving import served_before
 
 MOST_OPEN = 100
 

@@ -12,14 +12,15 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import check_two_persons, name_of, person_behind
-from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Change, Move, Promotion
+from rootstock.registry.models import AdapterVersion, Alias, Change, Move, Promotion
+from rootstock.registry.moving import alias_locked, move, promoted, served_before, with_versions
 from rootstock.registry.resolving import unfit
 from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
 
 ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{1,62}:[a-z][a-z0-9-]{1,19}")
 REASON_LIMIT = 300
-MOVES = {Change.SERVE: Move.SERVE, Change.CANARY: Move.CANARY, Change.SHADOW: Move.SHADOW}
+LEAST_SHARE = 0.001
 
 
 def promotion_request(
@@ -34,7 +35,7 @@ def promotion_request(
     _check_change(change, share)
     with tenant(organisation) as owner:
         version = _servable(reference)
-        _check_use(alias, version, change)
+        _check_use(alias, version, change, share)
         promotion = Promotion(
             organisation_id=owner, alias=alias, version=version, change=change, reason=reason_given(reason),
             share=1.0 if change == Change.SERVE else share,
@@ -56,10 +57,10 @@ def promotion_approve(
         promotion = _open(promotion_id)
         check_two_persons(promotion.person, name_of())
         version = _servable(promotion.version.reference)
-        _check_use(promotion.alias, version, promotion.change)
+        _check_use(promotion.alias, version, promotion.change, promotion.share)
         _check_evaluated(version, because, without_evaluation)
-        _decide(promotion, Promotion.State.APPROVED, because)
-        alias = _moved(promotion)
+        _decide(promotion, Promotion.State.APPROVED, reason_given(because, "because") if because else "")
+        alias = with_versions(promoted(promotion))
         _tell(promotion, "approved")
     return alias
 
@@ -76,15 +77,22 @@ def promotion_refuse(*, organisation: Organisation, promotion_id: UUID, because:
     return promotion
 
 
-def alias_roll_back(*, organisation: Organisation, alias: str, reason: str) -> Alias:
+def alias_roll_back(
+    *, organisation: Organisation, alias: str, reason: str, generation: int | None = None
+) -> Alias:
     """Back to what the alias served before, at once and by one person; a canary and a shadow end with it.
 
-    What it goes back to was agreed on by two. Raises Conflict when there is nothing to go back to.
+    What it goes back to was agreed on by two. Raises Conflict when there is nothing to go back to, and when the alias
+    has moved since the `generation` that whoever asks has seen: two who roll back at once go back one version.
     """
     with tenant(organisation):
         row = alias_locked(alias)
+        if generation not in (None, row.generation):
+            raise Conflict(
+                f"generation: {alias} has moved meanwhile ({row.generation}, not {generation}): look again"
+            )
         before = served_before(row)
-        _move(row, Move.ROLL_BACK, before, reason=reason_given(reason))
+        move(row, Move.ROLL_BACK, before, reason=reason_given(reason))
         row.current, row.canary, row.shadow = before, None, None
         row.canary_share = row.shadow_share = 0.0
         row.save()
@@ -93,6 +101,7 @@ def alias_roll_back(*, organisation: Organisation, alias: str, reason: str) -> A
             type="alias.rolled_back",
             data={"alias": alias, "adapter": before.reference},
         )
+        with_versions(row)
     return row
 
 
@@ -104,91 +113,12 @@ def alias_end(*, organisation: Organisation, alias: str, what: str, reason: str)
         row = alias_locked(alias)
         if getattr(row, what) is None:
             raise Conflict(f"{alias} has no {what}")
-        _move(row, Move(f"end_{what}"), None, before=getattr(row, what), reason=reason_given(reason))
+        move(row, Move(f"end_{what}"), None, before=getattr(row, what), reason=reason_given(reason))
         setattr(row, what, None)
         setattr(row, f"{what}_share", 0.0)
         row.save()
+        with_versions(row)
     return row
-
-
-def alias_locked(name: str) -> Alias:
-    """The alias, until the end of the transaction nobody else's. Call it inside `tenant()`."""
-    rows = Alias.objects.select_for_update(of=("self",)).select_related("current", "canary", "shadow")
-    row = rows.filter(name=name).first()
-    if row is None:
-        raise NotFound(f"alias: your organisation has no alias {name[:80]!r}")
-    return row
-
-
-def _moved(promotion: Promotion) -> Alias:
-    """The alias, changed as the promotion says, or made."""
-    version = promotion.version
-    row = Alias.objects.select_for_update(of=("self",)).filter(name=promotion.alias).first()
-    if row is None:
-        row = Alias(
-            organisation_id=promotion.organisation_id, name=promotion.alias, current=version, generation=0
-        )
-        row.moved_at = timezone.now()
-        row.save(force_insert=True)
-        before = None
-    else:
-        before = row.current if promotion.change == Change.SERVE else getattr(row, promotion.change)
-    _move(row, MOVES[Change(promotion.change)], version, before=before, promotion=promotion)
-    if promotion.change == Change.SERVE:
-        row.current = version
-        if row.canary == version:  # it has proven itself
-            row.canary, row.canary_share = None, 0.0
-    else:
-        setattr(row, promotion.change, version)
-        setattr(row, f"{promotion.change}_share", promotion.share)
-    row.save()
-    return row
-
-
-def _move(
-    row: Alias,
-    move: Move,
-    after: AdapterVersion | None,
-    *,
-    before: AdapterVersion | None = None,
-    reason: str = "",
-    promotion: Promotion | None = None,
-) -> None:
-    if move == Move.ROLL_BACK:
-        before = row.current
-    row.generation, row.moved_at = row.generation + 1, timezone.now()
-    told = {"before": before.reference if before else "", "after": after.reference if after else ""}
-    share = promotion.share if promotion else 1.0
-    AliasMove.objects.create(
-        organisation_id=row.organisation_id, alias=row, generation=row.generation, move=move, version=after,
-        share=share, promotion=promotion, moved_by=name_of(), reason=reason or (promotion and promotion.reason) or "",
-        **told,
-    )  # fmt: skip
-    audit_record(
-        organisation=row.organisation_id,
-        action=f"alias.{move}",
-        object_type="alias",
-        object_id=row.pk,
-        data={"alias": row.name, "generation": row.generation, "share": share, **told},
-    )
-
-
-def served_before(row: Alias) -> AdapterVersion:
-    """What the alias served to everybody before the present version, and can serve again: what a roll-back gives.
-
-    Call it inside `tenant()`. Raises Conflict when there is none.
-    """
-    served: list[AdapterVersion | None] = []
-    moves = row.moves.filter(move__in=(Move.SERVE, Move.ROLL_BACK)).select_related("version__base")
-    for move in moves.order_by("generation"):
-        if move.move == Move.ROLL_BACK and move.version in served:
-            del served[served.index(move.version) + 1 :]
-        else:
-            served.append(move.version)
-    for version in reversed(served[:-1]):
-        if version and version != row.current and not unfit(version):
-            return version
-    raise Conflict(f"{row.name} has served no other version that can still be served")
 
 
 def _servable(reference: str) -> AdapterVersion:
@@ -198,7 +128,7 @@ def _servable(reference: str) -> AdapterVersion:
     return version
 
 
-def _check_use(alias: str, version: AdapterVersion, change: str) -> None:
+def _check_use(alias: str, version: AdapterVersion, change: str, share: float) -> None:
     """Raise unless the alias may take the version."""
     row = Alias.objects.select_related("current").filter(name=alias).first()
     if row is None:
@@ -209,7 +139,8 @@ def _check_use(alias: str, version: AdapterVersion, change: str) -> None:
         raise InvalidInput.field(
             "version", f"{version.reference} is an adapter for {version.task}, {alias} for {row.current.task}"
         )
-    if version in (row.current, getattr(row, change, None)):
+    has_it = change != Change.SERVE and version == getattr(row, change)
+    if version == row.current or (has_it and share == getattr(row, f"{change}_share")):
         raise Conflict(f"{alias} has {version.reference} there already")
 
 
@@ -231,15 +162,15 @@ def _check_alias(alias: str) -> None:
 def _check_change(change: str, share: float) -> None:
     if change not in Change.values:
         raise InvalidInput.field("change", f"must be one of {', '.join(Change.values)}")
-    if change != Change.SERVE and not 0.0 < share < 1.0:
-        raise InvalidInput.field("share", "must be more than 0 and less than 1")
+    if change != Change.SERVE and not LEAST_SHARE <= share < 1.0:
+        raise InvalidInput.field("share", f"must be at least {LEAST_SHARE} and less than 1")
 
 
-def reason_given(text: str) -> str:
-    """The reason that somebody gave. Raises InvalidInput without one."""
+def reason_given(text: str, field: str = "reason") -> str:
+    """The reason that somebody gave. Raises InvalidInput naming `field` without one."""
     stripped = text.strip()
     if not stripped or len(stripped) > REASON_LIMIT:
-        raise InvalidInput.field("reason", f"say why, in at most {REASON_LIMIT} characters")
+        raise InvalidInput.field(field, f"say why, in at most {REASON_LIMIT} characters")
     return stripped
 
 
@@ -264,7 +195,7 @@ def _open(promotion_id: UUID) -> Promotion:
 
 
 def _decide(promotion: Promotion, state: str, because: str) -> None:
-    promotion.state, promotion.because = state, because.strip()[:REASON_LIMIT]
+    promotion.state, promotion.because = state, because
     promotion.decided_by, promotion.decided_at = name_of(), timezone.now()
     promotion.save(update_fields=["state", "because", "decided_by", "decided_at"])
 

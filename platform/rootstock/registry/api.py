@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from ninja import Router, Schema
+from pydantic import ConfigDict
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.paging import Page, page_of
@@ -21,11 +22,12 @@ class KeepIn(Schema):
 
 
 class CardIn(Schema):
-    """What a version is for, where it should not be used, and its licence."""
+    """What a version is for, where it should not be used, and its licence; in place of what the card says now."""
 
-    purpose: str = ""
-    limits: str = ""
-    licence: str = ""
+    model_config = ConfigDict(extra="forbid")
+    purpose: str
+    limits: str
+    licence: str
 
 
 @router.get("/adapters", response=Page[AdapterOut], auth=scope("adapters:read"))
@@ -67,6 +69,7 @@ def retire_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> A
 
 
 @router.post("/adapters/{reference}/restore", response=AdapterOut, auth=scope("adapters:approve"))
-def restore_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
+def restore_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterVersion:
     """Let a retired adapter be served again."""
-    return versions.version_restore(organisation=request.auth.organisation, reference=reference)
+    organisation = request.auth.organisation
+    return versions.version_restore(organisation=organisation, reference=reference, reason=payload.reason)

@@ -1,15 +1,18 @@
 """What a name means now: an alias is resolved when a request is admitted, so that a move holds for all workers."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput
+from rootstock.errors import FieldProblem, Forbidden, InvalidInput
 from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin
+from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin, Promotion
 from rootstock.registry.selectors import version_named
+
+TRY = "adapters:write"  # the scope of those who may try a version that no two people have agreed on
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,14 +48,33 @@ def place(version: AdapterVersion, key: str) -> float:
 
 
 def version_to_serve(
-    *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
+    *, organisation: Organisation | UUID, reference: str, field: str = "adapter", tried: bool = True
 ) -> AdapterVersion:
-    """The version that `name@digest` names, which can be served. Raises InvalidInput or NotFound naming `field`."""
+    """The version that `name@digest` names, which can be served; unless it is only `tried`, one agreed on.
+
+    Raises InvalidInput, NotFound or Forbidden naming `field`.
+    """
     with tenant(organisation):
         version = version_named(reference, field)
         if why := unfit(version):
             raise InvalidInput.field(field, f"{reference} {why}")
+        if not tried:
+            check_agreed(version, field)
     return version
+
+
+def check_agreed(version: AdapterVersion, field: str) -> None:
+    """Raise Forbidden, naming `field`, for a version that no two people have agreed on. Inside `tenant()`."""
+    if not agreed_on([version]):
+        why = f"{version.reference} has not been agreed on by a second person: ask for its promotion"
+        told = f"{why}. Whoever has adapters:write may try it before"
+        raise Forbidden(f"{field}: {told}", errors=[FieldProblem(field, told)])
+
+
+def agreed_on(versions: Collection[AdapterVersion]) -> set[UUID]:
+    """Those of them that two people let some alias serve, now or before. Inside `tenant()`."""
+    approved = Promotion.objects.filter(version__in=versions, state=Promotion.State.APPROVED)
+    return set(approved.values_list("version_id", flat=True))
 
 
 def unfit(version: AdapterVersion) -> str:

@@ -1,5 +1,7 @@
 """Writes on versions: where they are kept, and their retirement."""
 
+import hashlib
+
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
@@ -33,15 +35,15 @@ def version_retire(*, organisation: Organisation, reference: str, reason: str) -
     return version
 
 
-def version_restore(*, organisation: Organisation, reference: str, reason: str = "") -> AdapterVersion:
-    """Let a retired version be served again; why, where it is said, stays on the audit trail."""
+def version_restore(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
+    """Let a retired version be served again; why stays on the audit trail."""
     with tenant(organisation):
         version = _locked(reference)
         if not version.retired_at:
             raise Conflict(f"{version.reference} is not retired")
         version.retired_at, version.retired_by, version.retired_because = None, "", ""
         version.save(update_fields=["retired_at", "retired_by", "retired_because"])
-        _record(version, "restored", **({"reason": reason_given(reason)} if reason else {}))
+        _record(version, "restored", reason=reason_given(reason))
     return version
 
 
@@ -55,9 +57,10 @@ def version_describe(
             raise InvalidInput.field(name, f"must have at most {DESCRIBED} characters")
     with tenant(organisation):
         version = _locked(reference)
+        changed = [name for name, text in told.items() if version.card.get(name, "") != text]
         version.card = version.card | told
         version.save(update_fields=["card"])
-        _record(version, "described")
+        _record(version, "described", changed=changed, **_digests(told))
     return version
 
 
@@ -105,7 +108,12 @@ def _refuse_in_use(version: AdapterVersion) -> None:
         raise Conflict(f"a promotion of {version.reference} is open: decide on it first")
 
 
-def _record(version: AdapterVersion, done: str, **data: str) -> None:
+def _digests(told: dict[str, str]) -> dict[str, str]:
+    """Of what a card says now, so that the trail shows whether a text is still the one that was there."""
+    return {f"{name}_sha256": hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}
+
+
+def _record(version: AdapterVersion, done: str, **data: str | list[str]) -> None:
     audit_record(
         organisation=version.organisation_id,
         action=f"adapter.{done}",

@@ -3,7 +3,7 @@
 import io
 
 from apps.support.demo_dataset import FACTS, QUESTION, SYSTEM_PROMPT, TRAINING, jsonl, pairs
-from rootstock.registry.api import TrainIn
+from rootstock.adaptation.schemas import TrainIn
 from rootstock.registry.datasets import check_stream
 
 

@@ -140,8 +140,8 @@ def openai_client(token: str) -> OpenAI:
 
 @pytest.fixture
 def openai(served) -> OpenAI:
-    """A client with a key of the organisation."""
-    return openai_client(served.key("models:use"))
+    """A client with a key of the organisation, of somebody who may try adapters."""
+    return openai_client(served.key("models:use", "adapters:write"))
 
 
 @pytest.fixture

@@ -310,5 +310,5 @@ def test_one_organisations_answers_never_keep_another_from_starting(openai, serv
     model, actor = model_find(served.organisation, "base"), Actor("key", str(uuid4()))
     wanted = [Generation(model, "Hello") for _ in range(64)]
     generations_open(organisation=served.organisation, actor=actor, wanted=wanted)
-    other = openai_client(served.key("models:use", organisation=served.other))
+    other = openai_client(served.key("models:use", "adapters:write", organisation=served.other))
     assert next(iter(other.chat.completions.create(model="base", messages=ASKED, stream=True))).choices

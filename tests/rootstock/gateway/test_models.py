@@ -3,6 +3,9 @@
 import openai as client_library
 import pytest
 
+from rootstock.accounts.tenancy import tenant
+from rootstock.registry.models import Promotion
+from rootstock.registry.selectors import version_named
 from tests.rootstock.gateway.conftest import openai_client
 
 ASKED = [{"role": "user", "content": "Hello"}]
@@ -71,7 +74,7 @@ def test_another_organisations_adapter_is_not_there(adapters, served, openai) ->
             openai.chat.completions.create(model=name, messages=ASKED)
         with pytest.raises(client_library.NotFoundError):
             openai.models.retrieve(name)
-    stranger = openai_client(served.key("models:use", organisation=served.other))
+    stranger = openai_client(served.key("models:use", "adapters:write", organisation=served.other))
     assert stranger.chat.completions.create(model=theirs, messages=ASKED).model == theirs
 
 
@@ -85,3 +88,20 @@ def test_an_adapter_for_something_else_does_not_chat(openai, adapters) -> None:
 def test_an_adapter_of_another_base_is_refused(openai, adapters) -> None:
     with pytest.raises(client_library.BadRequestError, match="another base"):
         openai.chat.completions.create(model=adapters("old", of_another_base=True), messages=ASKED)
+
+
+def test_what_nobody_agreed_on_is_only_tried(openai, adapters, served) -> None:
+    """Two people decide what whoever uses models gets; who makes adapters tries them before."""
+    tone = adapters("tone")
+    others = openai_client(served.key("models:use"))
+    assert {each.id for each in others.models.list()} == {"base"}
+    with pytest.raises(client_library.PermissionDeniedError, match="not been agreed on") as caught:
+        others.chat.completions.create(model=tone, messages=ASKED)
+    assert caught.value.param == "model"
+    with tenant(served.organisation) as owner:
+        Promotion.objects.create(
+            organisation_id=owner, alias="tone:production", version=version_named(tone, "version"),
+            change="serve", state="approved", share=1.0,
+        )  # fmt: skip
+    assert tone in {each.id for each in others.models.list()}
+    assert others.chat.completions.create(model=tone, messages=ASKED).model == tone

@@ -1,8 +1,12 @@
 """Aliases and promotions over REST: from the request to the roll-back, and who may not."""
 
+import hashlib
 from typing import Any
 
 import pytest
+
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.models import AuditEntry
 
 NAME = "tone:production"
 AGREED = {"because": "I agree", "without_evaluation": True}
@@ -43,14 +47,55 @@ def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
     assert first.get("/promotions?state=open").json()["items"] == []
 
 
-def test_a_card_says_what_it_is_for(make_version: Any, two_people: Any) -> None:
+@pytest.mark.parametrize("change", ["canary", "shadow"])
+def test_a_canary_and_a_shadow_are_told_of(make_version: Any, two_people: Any, change: str) -> None:
+    one, two, three = make_version(), make_version(), make_version()
+    promote(two_people, one)
+    told = promote(two_people, two, change=change, share=0.1)
+    assert (told["current"], told[change], told[f"{change}_share"]) == (one.reference, two.reference, 0.1)
+    assert promote(two_people, two, change=change, share=0.5)[f"{change}_share"] == 0.5
+    assert promote(two_people, three)["current"] == three.reference
+    ended = two_people[0].post(f"/aliases/{NAME}/end", {"what": change, "reason": "enough"})
+    assert ended.json()[change] is None
+
+
+def promote(two_people: Any, version: Any, **change: Any) -> dict[str, Any]:
+    """Asked by one, agreed on by the other; the alias as it is told then."""
+    body = {"alias": NAME, "version": version.reference, "reason": "better", **change}
+    asked = two_people[0].post("/promotions", body)
+    answer = two_people[1].post(f"/promotions/{asked.json()['id']}/approve", AGREED)
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def test_two_who_roll_back_go_back_one_version(make_version: Any, two_people: Any) -> None:
+    made = [make_version() for _ in range(3)]
+    for version in made:
+        seen = promote(two_people, version)["generation"]
+    body = {"reason": "rude", "generation": seen}
+    answers = [api.post(f"/aliases/{NAME}/roll-back", body) for api in two_people]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert "has moved meanwhile" in answers[1].json()["detail"]
+    assert two_people[0].get(f"/aliases/{NAME}").json()["current"] == made[1].reference
+
+
+def test_a_card_says_what_it_is_for(world: Any, make_version: Any, two_people: Any) -> None:
     api, one = two_people[0], make_version()
+    card = {"purpose": "", "limits": "", "licence": ""}
     told = api.put(
-        f"/adapters/{one.reference}/card", {"purpose": "Answers", "limits": "No medical advice"}
+        f"/adapters/{one.reference}/card", card | {"purpose": "Answers", "limits": "No medical advice"}
     ).json()
     assert (told["card"]["purpose"], told["card"]["task"]) == ("Answers", "chat")
-    refused = api.put(f"/adapters/{one.reference}/card", {"limits": "x" * 2001})
-    assert [error["field"] for error in refused.json()["errors"]] == ["limits"]
+    for wrong, field in (({"limits": "x" * 2001}, "limits"), ({"bogus": 1}, "bogus")):
+        refused = api.put(f"/adapters/{one.reference}/card", card | wrong)
+        assert [error["field"] for error in refused.json()["errors"]] == [field]
+    assert (
+        api.put(f"/adapters/{one.reference}/card", {"limits": "None"}).status_code == 422
+    )  # it would empty the rest
+    with tenant(world.organisation):
+        described = AuditEntry.objects.get(action="adapter.described")
+    assert described.data["changed"] == ["purpose", "limits"]
+    assert described.data["licence_sha256"] == hashlib.sha256(b"").hexdigest()
 
 
 def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
@@ -59,7 +104,8 @@ def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
     told = api.post(f"/adapters/{one.reference}/retire", {"reason": "old"}).json()
     assert (told["keep"], told["retired_because"]) == ("", "old")
     assert api.put(f"/adapters/{one.reference}/keep", {"keep": "warm"}).status_code == 409
-    assert api.post(f"/adapters/{one.reference}/restore", {}).json()["retired_at"] is None
+    assert api.post(f"/adapters/{one.reference}/restore", {}).status_code == 422
+    assert api.post(f"/adapters/{one.reference}/restore", {"reason": "oh"}).json()["retired_at"] is None
 
 
 @pytest.mark.parametrize(
@@ -71,6 +117,8 @@ def test_what_is_kept_and_retired(make_version: Any, two_people: Any) -> None:
         ({"alias": "x"}, "alias"),
         ({"version": "x"}, "version"),
         ({"change": "canary", "share": 1}, "share"),
+        ({"change": "canary", "share": 1e-320}, "share"),
+        ({"chnage": "canary", "share": 0.5}, "chnage"),
     ],
 )
 def test_a_bad_request_names_the_field(

@@ -1,8 +1,10 @@
 """What an alias serves is changed by two people, and taken back by one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -11,8 +13,10 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from rootstock.gateway.served import model_find, models_list
+from rootstock.ids import uuid7
 from rootstock.registry import aliases, versions
-from rootstock.registry.models import Alias
+from rootstock.registry.base import base_card, base_registered
+from rootstock.registry.models import AdapterVersion, Alias
 from tests.rootstock.registry.conftest import as_person
 
 NAME = "tone:production"
@@ -139,7 +143,7 @@ def test_serving_the_canary_ends_it(world: Any, make_version: Any, promote: Any)
     [
         ({"alias": "production"}, InvalidInput, "alias: must look like"),
         ({"change": "burn"}, InvalidInput, "change: must be one of serve, canary, shadow"),
-        ({"change": "canary", "share": 1.0}, InvalidInput, "share: must be more than 0 and less than 1"),
+        ({"change": "canary", "share": 1.0}, InvalidInput, "share: must be at least 0.001 and less than 1"),
         ({"change": "canary"}, Conflict, "serves nothing yet"),
         ({"reference": "tone"}, InvalidInput, "version: must look like"),
         ({"reference": "none@0123456789ab"}, NotFound, "version: your organisation has no adapter"),
@@ -182,7 +186,7 @@ def test_what_is_served_is_not_retired(world: Any, make_version: Any, ask: Any, 
         model_find(world.organisation, one.reference)
     with as_person(world.owner), pytest.raises(Conflict, match="has served no other version"):
         aliases.alias_roll_back(organisation=world.organisation, alias=NAME, reason="back")
-    versions.version_restore(organisation=world.organisation, reference=one.reference)
+    versions.version_restore(organisation=world.organisation, reference=one.reference, reason="a mistake")
     with as_person(world.owner):
         aliases.alias_roll_back(organisation=world.organisation, alias=NAME, reason="back")
     assert served(world) == one.reference
@@ -240,3 +244,47 @@ def test_rolling_back_walks_back(
             stack.append(made[step])
         if stack:
             assert served(world) == stack[-1].reference
+
+
+def test_many_who_roll_back_at_once_are_told_the_truth(committed_world: Any, base: Any) -> None:
+    """The second looked for the row by what it named before the first moved it, and found no alias."""
+    with tenant(committed_world.organisation) as owner:
+        row = base_registered(base_card())
+        made = [
+            AdapterVersion.objects.create(
+                organisation_id=owner,
+                name="tone",
+                digest=uuid7().hex[::-1] * 2,
+                base=row,
+                card={"task": "chat"},
+            )
+            for _ in range(3)
+        ]
+    for version in made:
+        with as_person(committed_world.owner):
+            asked = aliases.promotion_request(
+                organisation=committed_world.organisation, alias=NAME, reference=version.reference,
+                change="serve", reason="better",
+            )  # fmt: skip
+        with as_person(committed_world.colleague):
+            aliases.promotion_approve(
+                organisation=committed_world.organisation, promotion_id=asked.pk, because="known",
+                without_evaluation=True,
+            )  # fmt: skip
+
+    def back(_: int) -> str:
+        try:
+            with as_person(committed_world.owner):
+                aliases.alias_roll_back(
+                    organisation=committed_world.organisation, alias=NAME, reason="rude", generation=3
+                )
+        except DomainError as error:
+            return error.code
+        finally:
+            connection.close()
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        ends = sorted(pool.map(back, range(4)))
+    assert ends == ["conflict", "conflict", "conflict", "done"]
+    assert model_find(committed_world.organisation, NAME).id == made[1].reference

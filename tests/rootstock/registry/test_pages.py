@@ -120,8 +120,11 @@ def test_it_works(world: Any, owner: Client, engineer: Any, make_version: Any) -
     assert "generation 2" in board
     assert f"{one.reference} → {two.reference} by {world.owner.username}" not in board
     assert f"by {engineer.username}" in board
-    back = owner.post(f"/deployments/{alias.pk}/roll-back", {"reason": "it was rude"}, follow=True)
+    asked = {"reason": "it was rude", "generation": alias.generation}
+    back = owner.post(f"/deployments/{alias.pk}/roll-back", asked, follow=True)
     assert "is rolled back" in back.content.decode()
+    again = owner.post(f"/deployments/{alias.pk}/roll-back", asked, follow=True)
+    assert "has moved meanwhile" in again.content.decode()
     shown = text_of(owner, f"/deployments/{alias.pk}/")
     assert "Rolled back" in shown
     assert "it was rude" in shown
@@ -214,7 +217,7 @@ def test_a_bad_proposal_is_told_beside_its_field(
 def test_a_canary_without_its_share(owner: Client, make_version: Any, promote: Any) -> None:
     promote(make_version())
     answer = propose(owner, make_version(), change="canary", share="")
-    assert "Must be more than 0 and less than 1" in answer.content.decode()
+    assert "Must be at least 0.001 and less than 1" in answer.content.decode()
 
 
 def test_canary_and_shadow_on_the_board(world: Any, owner: Client, make_version: Any, promote: Any) -> None:

@@ -101,7 +101,9 @@ def _given(value: Any) -> Any:
 def _parent(organisation: Organisation, name: str) -> str:
     """The version to go on from; empty for the base, by its own name too. Raises naming `model`."""
     card = base_card()
-    return "" if card is not None and name == card.name else model_find(organisation, name).adapter
+    return (
+        "" if card is not None and name == card.name else model_find(organisation, name, tries=True).adapter
+    )
 
 
 def _name(text: str, field: str) -> str:

@@ -210,10 +210,13 @@ def alias_page(request: PageRequest, alias_id: UUID) -> HttpResponse:
 def roll_back(request: PageRequest, alias_id: UUID) -> HttpResponse:
     """Back to what it served before."""
     alias = alias_selectors.alias_by_id(organisation=request.organisation, alias_id=alias_id)
-    reason = request.POST.get("reason", "")
+    reason, seen = request.POST.get("reason", ""), request.POST.get("generation", "")
+    generation = int(seen) if seen.isdecimal() else -1  # a page always says what it showed
     return acted(
         request,
-        lambda: aliases.alias_roll_back(organisation=request.organisation, alias=alias.name, reason=reason),
+        lambda: aliases.alias_roll_back(
+            organisation=request.organisation, alias=alias.name, reason=reason, generation=generation
+        ),
         f"{alias.name} is rolled back: every request from now on gets what it served before.",
         "alias",
         alias_id,
