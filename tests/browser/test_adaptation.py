@@ -71,7 +71,9 @@ def test_from_examples_to_talking(site: Any, page: Page, committed_world: Any, t
     expect(page.locator("[data-answer='a']")).to_contain_text(CODE, timeout=60_000)
     with DemoClient(site.url, committed_world.key("adapters:read", "jobs:read")) as api:
         told(api, job, committed_world)
-    told_to_openai(site.url, committed_world.key("adapters:read", "files:read", "models:use"), job)
+    told_to_openai(
+        site.url, committed_world.key("adapters:read", "adapters:write", "files:read", "models:use"), job
+    )
 
 
 def drawn_in_part(page: Page) -> None:

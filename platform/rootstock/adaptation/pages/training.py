@@ -49,7 +49,11 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
         "events": event_lines([one for one in story if one.type not in ("evaluation", "sample")]),
         "attempts": attempts_of(story),
         "version": version,
-        "may_talk": version and version.task == CHAT and not version.retired_at and "models:use" in scopes,
+        # others may once a second person has agreed on it
+        "may_talk": version
+        and version.task == CHAT
+        and not version.retired_at
+        and scopes >= {"models:use", ASK},
         **rights(request),
     }
 
