@@ -213,6 +213,8 @@ AUDIT_OBJECT_PAGES = {
     "promotion": "promotion",
     "support.customer": "privacy-subject",
     "support.visitor": "privacy-subject",
+    "continual_plan": "continual-plan",
+    "continual_run": "continual-run",
     "conversation": "support:conversation",
     "decision": "audit-decision",
     "job": "job",
@@ -301,5 +303,6 @@ TIMETABLE: dict[str, tuple[str, float]] = {
     "sweep-files": ("rootstock.files.tasks.sweep_files", 300.0),
     "sweep-adapters": ("rootstock.registry.tasks.sweep_adapters", 300.0),
     "sweep-orphaned-content": ("rootstock.files.tasks.sweep_orphans", 86400.0),
+    "advance-continual-adaptation": ("rootstock.adaptation.tasks.advance_continual", 5.0),
     "expire-lost-answers": ("apps.support.tasks.expire_answers", 15.0),
 }
