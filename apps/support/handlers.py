@@ -1,5 +1,6 @@
 """What the support desk runs on the worker: reading emotions, and writing answers."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +15,18 @@ from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
 from models_zoo import emotion
 from models_zoo.emotion import labels
-from models_zoo.llm.card import read_adapter_card
+from models_zoo.llm.card import AdapterError, read_adapter_card
 from models_zoo.llm.tokenizer import ChatTokenizer
 from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.lanes.streams import release_connection
 from rootstock.registry.base import base_folder
+from rootstock.registry.resolving import version_to_serve
 from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
+log = logging.getLogger(__name__)
 EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
 # Greedy answers of a small base run in circles without it; more than this and it avoids its own facts.
 REPETITION_PENALTY = 1.1
@@ -35,15 +38,22 @@ class EmotionHandler:
     """Reads a batch of utterances: `{"text"}` in, the reading with the versions that made it out."""
 
     def load(self, runtime: Runtime) -> None:
-        """Take the shipped emotion adapter and its thresholds."""
+        """Take the shipped emotion adapter and its thresholds. A worker whose base it does not fit serves the rest."""
         self._engine = runtime.engine
-        self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+        self._adapter = ""
+        try:
+            self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+        except AdapterError as problem:
+            log.error("emotions are not read: %s", problem)
         self._thresholds = read_adapter_card(EMOTION_FOLDER).thresholds
         self._tokenizer = ChatTokenizer(base_folder())
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """One forward for the whole batch. A text of more tokens than an answer can be written to is refused
         here, where the tokenizer is, before anything is stored."""
+        if not self._adapter:
+            told = "the emotion adapter was made for another base than the one served here"
+            return [Unavailable(told, retry_after=5) for _ in batch]
         texts = [str(request.payload["text"]) for request in batch]
         tokens = [len(self._tokenizer.encode(text)) for text in texts]
         short = [text for text, count in zip(texts, tokens, strict=True) if count <= MESSAGE_TOKENS]
@@ -169,7 +179,10 @@ class ReplyHandler:
 
     def _adapter(self, request: LaneRequest) -> str | None:
         reference = str(request.payload["adapter"])
-        return self._runtime.adapter(request.organisation_id, reference) if reference else None
+        if not reference:
+            return None
+        version = version_to_serve(organisation=request.organisation_id, reference=reference)
+        return self._runtime.adapter(request.organisation_id, version.digest)
 
 
 def _as_domain_error(error: EngineError) -> DomainError:

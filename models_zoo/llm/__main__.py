@@ -6,11 +6,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models_zoo.llm.card import ModelError
+
+if TYPE_CHECKING:
+    from models_zoo.llm.training import TrainEvent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     convert.add_argument("--force", action="store_true", help="replace another base in the target")
     train = commands.add_parser("train", help="train an adapter from a TOML or JSON spec")
     train.add_argument("spec", type=Path)
+    whole = commands.add_parser("train-base", help="train a whole new base from a TOML or JSON spec")
+    whole.add_argument("spec", type=Path)
     damage = commands.add_parser("damage", help="what quantizing a base costs: a table")
     damage.add_argument("--base", type=Path, required=True)
     damage.add_argument("--text", type=Path, required=True, help="UTF-8, of the kind that the base will read")
@@ -48,7 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     damage.add_argument("--tokens", type=int, default=2048, help="of the text, at most")
     damage.add_argument("--examples", type=int, default=500, help="of each --task-data, the first so many")
     options = parser.parse_args(arguments)
-    run = {"convert": _convert, "train": _train, "damage": _damage}[options.command]
+    run = {"convert": _convert, "train": _train, "train-base": _train_base, "damage": _damage}[
+        options.command
+    ]
     try:
         return run(options)
     except (ModelError, OSError) as error:
@@ -104,10 +112,20 @@ def _damage(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    """Print each event as a line of JSON."""
     from models_zoo.llm.training import read_spec, train_lora
 
-    for event in train_lora(read_spec(options.spec)):
+    return _told(train_lora(read_spec(options.spec)))
+
+
+def _train_base(options: argparse.Namespace) -> int:
+    from models_zoo.llm.training.bases import read_base_spec, train_base
+
+    return _told(train_base(read_base_spec(options.spec)))
+
+
+def _told(events: Iterator[TrainEvent]) -> int:
+    """Print each event as a line of JSON."""
+    for event in events:
         shown = {key: value for key, value in asdict(event).items() if value not in (None, {}, False)}
         sys.stdout.write(json.dumps(shown, default=str) + "\n")
         sys.stdout.flush()

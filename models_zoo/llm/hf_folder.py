@@ -228,6 +228,11 @@ def source_name(name: str) -> str:
     return f"{name}.weight" if name == "lm_head" else f"model.{name}.weight"
 
 
+def own_name(source: str) -> str:
+    """The other way round."""
+    return source.removeprefix("model.").removesuffix(".weight")
+
+
 def _without_effect(name: str) -> bool:
     """A tied head is the embedding once more; old files keep the rotary frequencies."""
     return name == "lm_head.weight" or name.endswith(".rotary_emb.inv_freq")

@@ -18,4 +18,6 @@ CHECKPOINT_S = integer("ROOTSTOCK_CHECKPOINT_S", 30, 1)
 TRAIN_BYTES = (
     integer("ROOTSTOCK_TRAIN_MEMORY_MB", 0) * 2**20
 )  # of a base's training, at most; 0: what is free
+# Processes of a training, each on a device of its own.
+TRAIN_PROCESSES = integer("ROOTSTOCK_TRAIN_PROCESSES", 1, 1)
 BASE_WAIT_S = integer("ROOTSTOCK_BASE_WAIT_S", 120, 0)

@@ -36,6 +36,7 @@ from rootstock.engine_settings import (  # noqa: F401  (settings as well)
     ENGINE_SLOTS,
     ENGINE_TOKEN_MS,
     TRAIN_BYTES,
+    TRAIN_PROCESSES,
 )
 from rootstock.log_setup import logging_setup
 from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)

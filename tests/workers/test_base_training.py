@@ -25,7 +25,10 @@ from tests.fixtures.jobs import run_job
 from tests.models_zoo.llm.test_training import CHAT
 from tests.models_zoo.llm.tiny import TinyBase, make_adapter, make_base
 
-LINES = "".join(json.dumps(row) + "\n" for row in CHAT).encode()
+HELD_OUT = [
+    {"messages": [{"role": "user", "content": f"word {n}!"}, {"role": "assistant", "content": "zebra"}]}
+    for n in range(4)
+]
 
 
 @pytest.fixture
@@ -36,14 +39,20 @@ def tiny(settings: Any, tmp_path: Path) -> TinyBase:
 
 
 def started(world: Any, base: str = "", **changes: Any) -> Job:
-    content = SimpleUploadedFile("x.jsonl", LINES)
-    dataset, _ = dataset_create(organisation=world.organisation, name="desk", content=content)
+    sets = [
+        dataset_create(
+            organisation=world.organisation,
+            name=name,
+            content=SimpleUploadedFile("x.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()),
+        )[0]
+        for name, rows in (("desk", CHAT), ("held-out", HELD_OUT))
+    ]
     chosen = {"learning_rate": 2e-3, "epochs": 4.0, "batch_size": 4, "max_tokens": 96} | changes
     return base_train(
         organisation=world.organisation,
         name="desk-base",
-        dataset_id=dataset.pk,
-        evaluation_id=dataset.pk,
+        dataset_id=sets[0].pk,
+        evaluation_id=sets[1].pk,
         settings=BaseTrainSettings(**chosen),
         base=base,
     )

@@ -49,7 +49,7 @@ def train(job: JobHandle) -> dict[str, Any]:
         sets = {use: _dataset(job, use) for use in ("dataset", "evaluation")}
         spec = _spec(job, scratch, origin, sets) | {"checkpoint": str(checkpoint)}
         (scratch / "spec.json").write_text(json.dumps(spec))
-        done = trained(job, BaseChild(scratch / "spec.json"))
+        done = trained(job, BaseChild(scratch / "spec.json", processes=settings.TRAIN_PROCESSES))
         results_keep(job)
         return _registered(job, scratch, origin, sets, done)
 
@@ -93,6 +93,7 @@ def _spec(job: JobHandle, scratch: Path, origin: Origin, sets: dict[str, Dataset
         "checkpoint_s": settings.CHECKPOINT_S,
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
         "device": device(),
+        "processes": settings.TRAIN_PROCESSES,
         "memory": settings.TRAIN_BYTES or None,
     }
 

@@ -32,28 +32,37 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _QUIET_S = 0.5
 _GRACE_S = 3.0
+FAULT = "fault.txt"
 
 
 class Child:
     """The running child, as a context manager: leaving the block ends whatever still runs.
 
     It is asked to end first, and killed with all of its own children after a grace of some seconds.
-    offers, wait_s: see `workers.trainer.base.Base`.
+    offers, wait_s: see `workers.trainer.base.Base`. processes: more than one are started by torchrun, each on a device
+    of its own; they die with it.
     """
 
     module = "workers.trainer.child"  # what it runs
 
-    def __init__(self, spec: Path, offers: Path | None = None, wait_s: float = 0.0) -> None:
+    def __init__(
+        self, spec: Path, offers: Path | None = None, wait_s: float = 0.0, processes: int = 1
+    ) -> None:
         self.failure: str | None = None
         self.ending_s = 0.0  # from when it was first asked to end until nothing of it was left
         self._asked_at: float | None = None
         self._spec = spec
+        self._several = processes > 1
+        self._start = ["-m", self.module]
+        if self._several:
+            alone = ["--standalone", "--nproc-per-node", str(processes), "--max-restarts", "0"]
+            self._start = ["-m", "torch.distributed.run", *alone, *self._start]
         self._base = [] if offers is None else ["--offers", str(offers), "--wait", str(wait_s)]
 
     def __enter__(self) -> "Child":
         self._errors = (self._spec.parent / "errors.log").open("w+b")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self.module, str(self._spec), *self._base],
+            [sys.executable, *self._start, str(self._spec), *self._base],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             stdin=subprocess.PIPE,
@@ -61,7 +70,8 @@ class Child:
             preexec_fn=_die_with_parent,
         )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -93,6 +103,7 @@ class Child:
                 self._wait(_GRACE_S)
             os.killpg(self._process.pid, signal.SIGKILL)  # what it started may have outlived it
         self._process.wait()
+        self._reader.join(_GRACE_S)  # when all who could write are gone
         self.ending_s = self.ending_s or time.monotonic() - self._asked_at
 
     def _wait(self, seconds: float) -> None:
@@ -118,6 +129,8 @@ class Child:
         """It ended by a signal, for want of memory for instance, or with the worker whose base it trained on, and
         not by a fault of its own."""
         status = self._process.returncode or 0
+        if self._several and status > 0:
+            return not self._fault.exists()
         return status < 0 or status == BASE_LOST
 
     @property
@@ -127,6 +140,11 @@ class Child:
         if status == BASE_LOST:
             return "the worker whose base the training used has ended"
         return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+    @property
+    def _fault(self) -> Path:
+        """What one of several processes says of a fault of its own."""
+        return self._spec.with_name(FAULT)
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  (a pipe was asked for)
@@ -139,6 +157,9 @@ class Child:
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         if self._process.returncode == BASE_LOST:
             return self.ended
+        if self._several:
+            told = self._fault.read_text() if self._fault.exists() else "one of its processes was lost"
+            return f"the training failed: {told[:300]}"
         return f"the training process failed ({self.ended}): {lines[-1][:300] if lines else 'no message'}"
 
 
@@ -162,18 +183,32 @@ def run(begin: Callable[[dict[str, Any], Duty, Base], Iterator["TrainEvent"]]) -
     parser.add_argument("--wait", type=float, default=0.0)
     options = parser.parse_args()
     os.nice(10)  # serving comes first on a shared processor
+    several, first = "RANK" in os.environ, os.environ.get("RANK", "0") == "0"
+    if several:
+        _die_with_parent()
     values = json.loads(options.spec.read_text())
     duty = Duty(_finish_on_device if values.get("device", "cpu").startswith("cuda") else None)
-    threading.Thread(target=_listen, args=(duty,), daemon=True).start()
+    if first:  # the others wait for it
+        threading.Thread(target=_listen, args=(duty,), daemon=True).start()
     base = Base(
         options.offers, options.wait, lambda shared, text: _tell(kind="base", shared=shared, text=text)
     )
     try:
         for event in begin(values, duty, base):
-            _tell(**asdict(event))
-    except Exception:
+            if first:
+                _tell(**asdict(event))
+    except Exception as error:
+        if several and not _is_of_another(error):
+            options.spec.with_name(FAULT).write_text(f"{type(error).__name__}: {error}")
         base.let_go_first()
         raise
+
+
+def _is_of_another(error: Exception) -> bool:
+    """Whether a process may only have failed because another is gone: then what they do together raises this."""
+    import torch
+
+    return isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
 
 
 def _tell(**fields: object) -> None:

@@ -49,7 +49,7 @@ def train(job: JobHandle) -> dict[str, Any]:
     with scratch_folder(root, SCRATCH) as scratch, checkpoint_of(root, job.id) as checkpoint:
         folder, spec = scratch / "adapter", scratch / "spec.json"
         spec.write_text(json.dumps(_spec(job, folder, checkpoint)))
-        done = trained(job, Child(spec, _offers(), settings.BASE_WAIT_S))
+        done = trained(job, Child(spec, _offers(), settings.BASE_WAIT_S, settings.TRAIN_PROCESSES))
         results_keep(job)
         with job.commit() as result:
             version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
@@ -93,6 +93,7 @@ def _spec(job: JobHandle, folder: Path, checkpoint: Path) -> dict[str, Any]:
         "start_from": _parent(job),
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
         "device": device(),
+        "processes": settings.TRAIN_PROCESSES,
         "data_note": {"dataset": main.name, "sha256": main.sha256, "rows": main.rows},
     }
 

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models_zoo.llm.card import BaseCard, ModelError, adapter_digest, file_sha256
+from models_zoo.llm.training.ranks import as_laid, whole
 from models_zoo.llm.training.spec import DATA, TrainSpec, spec_record
 
 ELSEWHERE = (
@@ -74,11 +75,13 @@ def identity_of(spec: TrainSpec, base: BaseCard) -> Identity:
     return Identity(_digest(text), base.fingerprint, _digest(" ".join(files)))
 
 
-def save_state(path: Path, identity: Identity, state: State) -> None:
-    """Write `state`, in place of an older one or not at all."""
+def save_state(path: Path, identity: Identity, state: State, write: bool = True) -> None:
+    """Write `state`, in place of an older one or not at all. Of several processes all gather it, and one writes it."""
     tensors = {"random": state.random.cpu()}
     for name, values in _lists(state).items():
-        tensors |= {f"{name}.{number}": value.detach().cpu() for number, value in enumerate(values)}
+        tensors |= {f"{name}.{number}": whole(value, write) for number, value in enumerate(values)}
+    if not write:
+        return
     rest = {name: getattr(state, name) for name in REST}
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -153,8 +156,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, parameters: Sequence[Ten
         if updates:
             optimizer.state[parameter] = {
                 "step": torch.tensor(float(updates), device=parameter.device),
-                "exp_avg": first.to(parameter.device, copy=True),
-                "exp_avg_sq": second.to(parameter.device, copy=True),
+                "exp_avg": as_laid(first.clone(), parameter),
+                "exp_avg_sq": as_laid(second.clone(), parameter),
             }
 
 

@@ -18,6 +18,7 @@ from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.inputs import data_record, read_data, start_card
 from models_zoo.llm.training.pause import NEVER, Pause
 from models_zoo.llm.training.preference import PreferenceTask
+from models_zoo.llm.training.ranks import joined
 from models_zoo.llm.training.sampling import Sampler
 from models_zoo.llm.training.save import save_adapter
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec, spec_record
@@ -35,11 +36,12 @@ def run(
     started = time.perf_counter()
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
+    ranks = joined(spec.processes, spec.device)
     torch.manual_seed(spec.seed)
     parent = parent_of(spec, read_card(spec.base))
     tokenizer = ChatTokenizer(spec.base)
     labels, data = read_data(spec, tokenizer, () if parent is None else parent.plan.card.labels)
-    decoder = load(spec.base, spec.device)
+    decoder = load(spec.base, ranks.device(spec.device))
     card = start_card(spec, decoder.card, labels)
     student = Student(decoder, spec, card)
     if parent is not None:
@@ -50,12 +52,17 @@ def run(
     sampler = Sampler(student, tokenizer, spec.sample_prompts)
     if isinstance(task, PreferenceTask):
         task.begin(data.all)
-    trainer = Trainer(spec, student, task, data, sampler)
+    losses = ranks.replicas(task, student.parameters(), some_idle=spec.method == "two_stage")
+    torch.manual_seed(spec.seed + ranks.number)  # each drops out other weights
+    trainer = Trainer(spec, student, task, data, sampler, ranks, losses)
     trainer.began = started
     if spec.checkpoint is not None:
         trainer.keep(spec.checkpoint, identity_of(spec, decoder.card))
     yield from trainer.events()
     metrics = trainer.final_metrics()
+    ranks.leave()
+    if not ranks.writes:
+        return
     record = spec_record(spec) | ({} if parent is None else {"start_from": parent.reference})
     card = replace(
         card, thresholds=task.thresholds, metrics=metrics, data=data_record(spec, data), training=record

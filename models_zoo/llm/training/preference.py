@@ -37,6 +37,9 @@ class PreferenceTask:
     def loss(self, examples: Sequence[Example]) -> Tensor:
         return self._losses(self.margins(examples)).mean()
 
+    def terms(self, examples: Sequence[Example]) -> int:
+        return len(examples)
+
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Mean loss, how often the preferred answer has gained on the other, and by how much."""
         found = [

@@ -39,6 +39,10 @@ class Task(Protocol):
         """The mean over the examples' targets, a scalar."""
         ...
 
+    def terms(self, examples: Sequence[Example]) -> int:
+        """Over how many losses that mean goes."""
+        ...
+
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Metrics; the higher `score`, the better."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -85,6 +86,7 @@ class TrainSpec:
     checkpoint: Path | None = None  # file to write the run's state to, and to go on from when it is there
     checkpoint_s: float = 30.0  # seconds between two of them
     device: str = "cpu"
+    processes: int = 1  # that share every batch, each on a device of its own; torchrun starts them
     threads: int | None = None
     precision: Literal["float32", "float16"] = "float16"  # of the stored adapter
     licence: str = ""
@@ -133,15 +135,20 @@ def read_spec(path: Path) -> TrainSpec:
 
     Raises `ModelError` naming the field that is unknown, missing or of the wrong type.
     """
+    return record_from(TrainSpec, read_values(path, PATHS), where=str(path))
+
+
+def read_values(path: Path, paths: Sequence[str]) -> dict[str, Any]:
+    """The fields of a spec's file, those named in `paths` taken from its folder."""
     text = path.read_text(encoding="utf-8")
     try:
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    for name in PATHS:
+    for name in paths:
         if isinstance(values.get(name), str):
             values[name] = str(path.parent / values[name])
-    return record_from(TrainSpec, values, where=str(path))
+    return values
 
 
 def spec_record(spec: TrainSpec) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models_zoo.llm.heads import PooledHead, TokenHead
-from models_zoo.llm.training.data import Example, batches
+from models_zoo.llm.training.data import NO_TARGET, Example, batches
 from models_zoo.llm.training.functions import AnswerLoss
 from models_zoo.llm.training.metrics import choose_thresholds, entity_scores, label_scores, multi_label_scores
 from models_zoo.llm.training.preference import PreferenceTask
@@ -29,6 +29,9 @@ class ChatTask:
     def loss(self, examples: Sequence[Example]) -> Tensor:
         return self._loss(examples, self.spec.label_smoothing)[0]
 
+    def terms(self, examples: Sequence[Example]) -> int:
+        return answer_tokens(examples)
+
     def _loss(self, examples: Sequence[Example], smoothing: float) -> tuple[Tensor, int]:
         hidden, _ = self.student.hidden(examples)
         row, column, target = answer_places(examples, hidden.device)
@@ -41,6 +44,11 @@ class ChatTask:
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Mean loss and perplexity of the answers' tokens."""
         return answer_metrics(lambda few: self._loss(few, 0.0), examples, self.spec.batch_size)
+
+
+def answer_tokens(examples: Sequence[Example]) -> int:
+    """How many positions have a target."""
+    return sum(target != NO_TARGET for example in examples for target in example.targets)
 
 
 def answer_metrics(
@@ -69,6 +77,9 @@ class ClassificationTask:
             # a quarter of the sum over labels: about the size of a single label's cross-entropy
             return F.binary_cross_entropy_with_logits(logits, wanted) * len(self.labels) / 4
         return F.cross_entropy(logits, wanted.argmax(dim=1), label_smoothing=self.spec.label_smoothing)
+
+    def terms(self, examples: Sequence[Example]) -> int:
+        return len(examples)
 
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """F1 or accuracy; with `choose`, thresholds of several labels are chosen on these very examples."""
@@ -112,6 +123,9 @@ class TaggingTask:
         return F.cross_entropy(
             logits, torch.tensor(wanted, device=logits.device), label_smoothing=self.spec.label_smoothing
         )
+
+    def terms(self, examples: Sequence[Example]) -> int:
+        return sum(len(example.targets) for example in examples)
 
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Exact-match entity precision, recall and F1."""

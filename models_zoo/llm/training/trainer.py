@@ -25,10 +25,13 @@ from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.inputs import DataSets
 from models_zoo.llm.training.memory import memory_used
 from models_zoo.llm.training.order import Step, steps_in_epoch, steps_of
+from models_zoo.llm.training.ranks import ALONE, Losses, Ranks, as_laid
 from models_zoo.llm.training.roles import Task, Trainee
 from models_zoo.llm.training.sampling import Sampler
 from models_zoo.llm.training.schedules import rate_at
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec
+
+LONG_S, WRITING = 2.0, 20.0  # after a checkpoint that took longer, so many times as long are steps taken
 
 
 class Trainer:
@@ -39,11 +42,19 @@ class Trainer:
     """
 
     def __init__(
-        self, spec: TrainSpec, student: Trainee, task: Task, data: DataSets, sampler: Sampler | None = None
+        self,
+        spec: TrainSpec,
+        student: Trainee,
+        task: Task,
+        data: DataSets,
+        sampler: Sampler | None = None,
+        ranks: Ranks = ALONE,
+        losses: Losses | None = None,
     ) -> None:
         self.began = time.perf_counter()
         self.spec, self.student, self.task, self.data = spec, student, task, data
-        self._sampler = sampler
+        self._sampler, self.ranks = sampler, ranks
+        self._losses = losses or ranks.losses(task)
         self.per_epoch = steps_in_epoch(spec, data)
         two = spec.method == "two_stage"
         self.head_steps = max(1, round(spec.head_epochs * self.per_epoch)) if two else 0
@@ -75,7 +86,15 @@ class Trainer:
     def save(self) -> None:
         """Write the run's state, if it is to be kept."""
         if self._checkpoint is not None:
-            save_state(*self._checkpoint, self._state())
+            save_state(*self._checkpoint, self._state(), self.ranks.writes)
+
+    def _saved(self) -> float:
+        """Write the state; when to do so again."""
+        began = time.monotonic()
+        self.save()
+        ended = time.monotonic()
+        took = ended - began
+        return ended + max(self.spec.checkpoint_s, WRITING * took if took > LONG_S else 0.0)
 
     @property
     def epoch(self) -> float:
@@ -92,7 +111,7 @@ class Trainer:
         if self.step:
             yield TrainEvent("resumed", self.step, self.steps, self.epoch)
         self._attempt = time.perf_counter(), self.step
-        written = time.monotonic()
+        due = time.monotonic() + self.spec.checkpoint_s
         for step in islice(steps_of(self.spec, self.data, self.steps), self.step, self.steps):
             yield self._train(step)
             if self._is_mark():
@@ -102,9 +121,8 @@ class Trainer:
                 if self.spec.patience is not None and self._waited >= self.spec.patience:
                     self.stopped_early = self.step < self.steps
                     return
-            if time.monotonic() - written >= self.spec.checkpoint_s:
-                self.save()
-                written = time.monotonic()
+            if self.ranks.agreed(time.monotonic() >= due):
+                due = self._saved()
 
     def final_metrics(self) -> dict[str, float]:
         """Go back to the best state; its metrics, and the test set's under names beginning with `test_`."""
@@ -120,8 +138,8 @@ class Trainer:
         started = time.perf_counter()
         rate = self._begin_step()
         losses: list[Tensor] = []
-        for batch in step:
-            loss = self.task.loss(batch) / len(step)
+        for number, batch in enumerate(step, start=1):
+            loss = self._losses(batch, number == len(step)) / len(step)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.spec.clip)
@@ -129,7 +147,7 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         # waits for the device: not before all its work is given to it
-        total = float(torch.stack(losses).sum())
+        total = self.ranks.mean(torch.stack(losses).sum())
         tokens = sum(example.tokens for batch in step for example in batch)
         return TrainEvent(
             kind="step",
@@ -185,7 +203,7 @@ class Trainer:
     def _measure(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         self.student.train(False)
         with torch.no_grad():
-            metrics = self.task.evaluate(examples, choose)
+            metrics: dict[str, float] = self.ranks.agreed(self.task.evaluate(examples, choose))
         self.student.train(True)
         return metrics
 
@@ -201,7 +219,7 @@ class Trainer:
             parameters=list(parameters),
             moments=moments,
             updates=updates,
-            random=random_state(self.student.device),
+            random=self.ranks.randoms(random_state(self.student.device)),
             best=self._best_state,
             best_score=self._best,
             best_metrics=self._best_metrics,
@@ -215,13 +233,15 @@ class Trainer:
         self.began -= state.seconds
         _copy(state.parameters, self.student.parameters())
         restore_optimizer(self._optimizer, self.student.parameters(), state)
-        set_random_state(self.student.device, state.random)
+        set_random_state(self.student.device, self.ranks.random(state.random))
         self._best, self._best_metrics = state.best_score, state.best_metrics
-        self._best_state = [tensor.to(self.student.device) for tensor in state.best]
+        self._best_state = [
+            as_laid(tensor, like) for tensor, like in zip(state.best, self.student.parameters(), strict=False)
+        ]
         self._best_thresholds, self._waited = state.thresholds, state.waited
 
 
 def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
     with torch.no_grad():
         for old, new in zip(target, source, strict=True):
-            old.copy_(new)
+            old.copy_(as_laid(new, old))

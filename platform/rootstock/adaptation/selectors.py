@@ -8,18 +8,20 @@ from django.db.models import QuerySet
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.adaptation.services import KIND
+from rootstock.adaptation import base_services, services
 from rootstock.errors import NotFound
 from rootstock.jobs.models import Job, JobEvent
 from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterVersion, Dataset
+from rootstock.registry.models import AdapterVersion, Dataset, TrainedBase
+from rootstock.registry.trained_bases import lineage_with
 
+KINDS = (services.KIND, base_services.KIND)
 MOST_DATASETS, MOST_VERSIONS = 500, 200
 
 
-def trainings() -> "QuerySet[Job]":
-    """All of them. Read it inside `tenant()`."""
-    return Job.objects.filter(kind=KIND).select_related("created_by", "schedule")
+def trainings(kinds: Collection[str] = KINDS) -> "QuerySet[Job]":
+    """Those of adapters and of bases. Read it inside `tenant()`."""
+    return Job.objects.filter(kind__in=kinds).select_related("created_by", "schedule")
 
 
 def training_get(*, organisation: Organisation | UUID, job_id: UUID) -> Job:
@@ -58,6 +60,12 @@ def version_of(*, job: Job) -> AdapterVersion | None:
         return None
     with tenant(job.organisation_id):
         return AdapterVersion.objects.select_related("base", "dataset").filter(digest=digest).first()
+
+
+def base_of(*, job: Job) -> TrainedBase | None:
+    """The base that came out."""
+    fingerprint = (job.result or {}).get("fingerprint")
+    return lineage_with(organisation=job.organisation_id, fingerprint=fingerprint) if fingerprint else None
 
 
 def datasets_named(*, organisation: Organisation | UUID, ids: Collection[str]) -> dict[str, Dataset]:

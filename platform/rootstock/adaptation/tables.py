@@ -41,8 +41,13 @@ def _progress(row: Listed) -> str:
     return f"{row.done:,} of {row.total:,}" if row.total else ""
 
 
+def _reference(row: Listed) -> str:
+    result = row.job.result or {}
+    return str(result.get("adapter") or result.get("base") or "")
+
+
 def _version(row: Listed) -> SafeString | str:
-    reference = (row.job.result or {}).get("adapter")
+    reference = _reference(row)
     return format_html("<code>{}</code>", reference) if reference else ""
 
 
@@ -53,7 +58,7 @@ def trainings_table(datasets: Sequence[Dataset], compare: str) -> Table:
         name="trainings",
         label="Trainings",
         columns=[
-            Column("name", "Adapter", css="strong"),
+            Column("name", "Name", css="strong"),
             Column(
                 "state", "State", value=lambda row: status_pill(JobPage(row.job).state), csv=lambda row: row.state
             ),
@@ -61,14 +66,14 @@ def trainings_table(datasets: Sequence[Dataset], compare: str) -> Table:
             Column("progress", "Steps", value=_progress, css="num"),
             Column("message", "Lately", value=lambda row: row.message, css="num"),
             Column(
-                "version", "Came out", value=_version, csv=lambda row: (row.job.result or {}).get("adapter", "")
+                "version", "Came out", value=_version, csv=_reference
             ),
             Column("started_by", "Started by", value=lambda row: JobPage(row.job).started_by, shown=False),
             Column("created", "Started", value=lambda row: row.created_at, order="id"),
             Column("finished", "Finished", value=lambda row: row.finished_at, shown=False),
         ],
         filters=[
-            TextFilter("name", "Adapter", lookup="params__name__startswith", placeholder="Starts with"),
+            TextFilter("name", "Name", lookup="params__name__startswith", placeholder="Starts with"),
             ChoiceFilter("state", "State", lookup="state", choices=JobState.choices),
             ChoiceFilter("dataset", "Data set", lookup="params__dataset", choices=list(names.items())),
             DateFilter("created", "Started", lookup="created_at", by_id=True),

@@ -44,7 +44,7 @@ def killed_after(steps: int, wanted: BaseSpec) -> None:
 
 
 def test_it_works(base: TinyBase, tmp_path: Path) -> None:
-    events = list(train_base(spec(base, tmp_path)))
+    events = list(train_base(spec(base, tmp_path, compute="bfloat16")))
     steps = [event for event in events if event.kind == "step"]
     assert [event.step for event in steps] == list(range(1, steps[0].steps + 1))
     done, card = events[-1], read_card(tmp_path / "made" / "mine")
@@ -77,7 +77,7 @@ def test_a_student_learns_in_three_stages(base: TinyBase, tmp_path: Path) -> Non
     assert events[-1].steps == len([event for event in events if event.kind == "step"]) == 24
 
 
-@pytest.mark.parametrize(("recipe", "step"), [("full", 5), ("distil", 4), ("distil", 10)])
+@pytest.mark.parametrize(("recipe", "step"), [("full", 5), ("distil", 10)])
 def test_a_run_that_was_killed_ends_as_it_would_have(
     base: TinyBase, tmp_path: Path, recipe: Any, step: int
 ) -> None:
@@ -103,11 +103,6 @@ def test_layers_computed_again_change_nothing(base: TinyBase, tmp_path: Path) ->
         )
         losses[again] = [event.loss for event in train_base(wanted) if event.kind == "step"]
     assert losses[True] == pytest.approx(losses[False], rel=1e-5)
-
-
-def test_bfloat16_products_learn_as_well(base: TinyBase, tmp_path: Path) -> None:
-    told = list(train_base(spec(base, tmp_path, compute="bfloat16")))[-1].metrics
-    assert told["trained_loss"] < 0.5 * told["original_loss"]
 
 
 def test_it_begins_from_what_the_base_was_made_from(base: TinyBase, tmp_path: Path) -> None:

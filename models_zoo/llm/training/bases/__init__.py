@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_zoo.llm.training.bases.spec import BaseSpec
+from models_zoo.llm.training.bases.spec import BaseSpec, read_base_spec
 from models_zoo.llm.training.pause import NEVER, Pause
 from models_zoo.llm.training.spec import TrainEvent
 
-__all__ = ["BaseSpec", "train_base"]
+__all__ = ["BaseSpec", "read_base_spec", "train_base"]
 
 
 def train_base(spec: BaseSpec, pause: Pause = NEVER) -> Iterator[TrainEvent]:

@@ -41,6 +41,10 @@ class FeatureTask:
         pairs = [(state, wanted[layer]) for state, layer in zip(found, self.taken, strict=True)]
         return torch.stack([_distance(state, other) for state, other in pairs]).mean()
 
+    def terms(self, examples: Sequence[Example]) -> int:
+        """All tokens."""
+        return sum(len(example.ids) for example in examples)
+
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """The stage's own loss, of batches of like length."""
         found = [

@@ -32,7 +32,7 @@ class Need:
 
 
 def need_of(spec: BaseSpec, card: BaseCard, tied: bool, ranks: int = 1) -> Need:
-    """What a training holds at its peak in each of so many processes, among which the weights are sharded."""
+    """What a training holds at its peak in each of so many processes, among which the trained weights are cut up."""
     config = replace(card.config, layers=layers_of_student(spec, card))
     trained = parameters_of(config, tied)
     teacher = parameters_of(card.config, tied) if spec.recipe == "distil" else 0
@@ -46,7 +46,7 @@ def need_of(spec: BaseSpec, card: BaseCard, tied: bool, ranks: int = 1) -> Need:
     answers = (
         3 * tokens * 4 * config.vocabulary * (2 if teacher else 1)
     )  # logits, their softmax and its gradient
-    return Need(trained, (trained * TRAINED + teacher * FROZEN) // ranks, layers + answers, again)
+    return Need(trained, trained * TRAINED // ranks + teacher * FROZEN, layers + answers, again)
 
 
 def parameters_of(config: BaseConfig, tied: bool) -> int:

@@ -31,6 +31,7 @@ from models_zoo.llm.training.checkpoint import identity_of
 from models_zoo.llm.training.checks import check_spec
 from models_zoo.llm.training.inputs import DataSets, read_data
 from models_zoo.llm.training.pause import Pause
+from models_zoo.llm.training.ranks import Ranks, joined
 from models_zoo.llm.training.spec import TrainEvent
 from models_zoo.llm.training.trainer import Trainer
 
@@ -52,32 +53,39 @@ def run(spec: BaseSpec, pause: Pause) -> Iterator[TrainEvent]:
     device_of(spec.device)
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
+    ranks = joined(spec.processes, spec.device)
     torch.manual_seed(spec.seed)
     _, data = read_data(spec, ChatTokenizer(spec.base))
-    learning = _learning(spec, card, data, pause)
+    learning = _learning(spec, card, data, pause, ranks)
     ended = yield from stage_events(learning.stages, started)
-    dtype = torch.float16 if spec.precision == "float16" else torch.float32
-    save_unquantized(learning.student.reader.model, spec.base, card, spec.unquantized, dtype)
+    shape, weights = learning.student.shape, learning.student.weights(ranks.writes)
     del learning  # room for what is measured
+    ranks.leave()
+    if not ranks.writes:
+        return
+    dtype = torch.float16 if spec.precision == "float16" else torch.float32
+    save_unquantized(model_of(shape, weights), spec.base, card, spec.unquantized, dtype)
+    del weights
     new = convert(spec.unquantized, spec.target, spec.form)
     metrics = side_by_side(spec.base, spec.target, spec.device, ended.metrics["loss"], data.evaluation)
     yield replace(ended, metrics=metrics, folder=spec.target, digest=new.fingerprint)
 
 
-def _learning(spec: BaseSpec, card: BaseCard, data: DataSets, pause: Pause) -> Learning:
+def _learning(spec: BaseSpec, card: BaseCard, data: DataSets, pause: Pause, ranks: Ranks) -> Learning:
     weights = original_weights(spec.base, spec.source)
-    need = need_of(spec, card, tied=OWN_HEAD not in weights)
+    need = need_of(spec, card, tied=OWN_HEAD not in weights, ranks=ranks.count)
     check_memory(spec, card, need)
-    device, dtype = torch.device(spec.device), getattr(torch, spec.compute)
+    device, dtype = torch.device(ranks.device(spec.device)), getattr(torch, spec.compute)
     if spec.recipe == "full":
         reader = Reader(model_of(card.config, weights), device, dtype, again=need.again, pause=pause)
-        student = WholeModel(reader)
+        student = WholeModel(reader, card.config, ranks)
         return Learning(student, [_stage(spec, card, "full", AnswerTask(student, spec), data)])
     taken = taken_layers(card.config.layers, layers_of_student(spec, card))
     config, own = student_of(card.config, weights, taken)
     teacher = Reader(model_of(card.config, weights), device, dtype, pause=pause)
     teacher.requires_grad_(False).eval()
-    student = WholeModel(Reader(model_of(config, own), device, dtype, again=need.again, pause=pause))
+    reader = Reader(model_of(config, own), device, dtype, again=need.again, pause=pause)
+    student = WholeModel(reader, config, ranks)
     tasks: list[tuple[str, float, AnswerTask | FeatureTask]] = [
         ("features", spec.feature_epochs, FeatureTask(student, spec, teacher, taken)),
         ("attention", spec.attention_epochs, AttentionTask(student, spec, teacher, taken)),
@@ -94,4 +102,6 @@ def _stage(
     if spec.checkpoint is not None:
         path = spec.checkpoint.with_name(f"{name}-{spec.checkpoint.name}")
         kept = path, identity_of(spec, card)
-    return Stage(name, partial(Trainer, spec, task.student, task, data), kept)
+    student = task.student
+    begin = partial(Trainer, spec, student, task, data, ranks=student.ranks, losses=student.losses(task))
+    return Stage(name, begin, kept)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from models_zoo.llm.card import BaseCard, ModelError
-from models_zoo.llm.training.spec import TrainSpec
+from models_zoo.llm.card import BaseCard, ModelError, record_from
+from models_zoo.llm.training.spec import PATHS, TrainSpec, read_values
 
 Recipe = Literal["full", "distil"]
 STAGES = ("features", "attention", "logits")
@@ -41,6 +41,11 @@ class BaseSpec(TrainSpec):
         0.5  # of the last stage's loss: the answers themselves, not the teacher's distribution
     )
     memory: int | None = None  # bytes that it may take; None: what is free on the device
+
+
+def read_base_spec(path: Path) -> BaseSpec:
+    """A `BaseSpec` from a TOML or JSON file, as `read_spec` reads one."""
+    return record_from(BaseSpec, read_values(path, (*PATHS, "unquantized", "source")), where=str(path))
 
 
 def check_base_spec(spec: BaseSpec, card: BaseCard) -> None:

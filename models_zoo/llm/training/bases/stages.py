@@ -35,7 +35,8 @@ def stage_events(stages: Sequence[Stage], began: float) -> Generator[TrainEvent,
             trainer.keep(*stage.kept)
             if trainer.step == 0:
                 trainer.save()
-            _forget(stages[:number])
+            if trainer.ranks.writes:
+                _forget(stages[:number])
         if len(stages) > 1 and trainer.step == 0:
             text = f"Stage {number + 1} of {len(stages)} begins: {stage.name}."
             yield TrainEvent("log", sum(lengths[:number]), sum(lengths), text=text)

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
+from models_zoo.llm.card import BaseConfig
+from models_zoo.llm.hf_folder import own_name
 from models_zoo.llm.training.bases.reader import Reader
 from models_zoo.llm.training.bases.spec import BaseSpec
 from models_zoo.llm.training.data import Example
+from models_zoo.llm.training.ranks import Losses, Ranks, whole
+from models_zoo.llm.training.roles import Task
 from models_zoo.llm.training.spec import TrainSpec
-from models_zoo.llm.training.tasks import answer_metrics
+from models_zoo.llm.training.tasks import answer_metrics, answer_tokens
 
 
 class WholeModel:
-    """A reader of which every weight is learned, float32."""
+    """A reader of which every weight is learned, float32; of several processes each holds a part of every weight."""
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader, self.device = reader, reader.device
+    def __init__(self, reader: Reader, shape: BaseConfig, ranks: Ranks) -> None:
+        if ranks.count > 1:
+            for layer in reader.model.model.layers:
+                fully_shard(layer)
+            # after an evaluation too, the parameters are the pieces that the optimizer knows
+            fully_shard(reader, reshard_after_forward=True)
+        self.reader, self.shape, self.ranks = reader, shape, ranks
+        self.device = reader.device
+
+    def losses(self, task: Task) -> Losses:
+        """Of the whole batch; gradients are put together before a step alone."""
+        losses = self.ranks.losses(task)
+        if self.ranks.count == 1:
+            return losses
+
+        def loss(batch: Sequence[Example], last: bool) -> Tensor:
+            cast(FSDPModule, self.reader).set_requires_gradient_sync(last)
+            return losses(batch, last)
+
+        return loss
+
+    def weights(self, wanted: bool) -> dict[str, Tensor]:
+        """All of them by our names, float32 on the CPU, if they are wanted here. Every process must ask."""
+        named = self.reader.model.named_parameters()  # a tied head is no parameter of its own
+        return {own_name(name): whole(value, wanted) for name, value in named}
 
     def train(self, mode: bool) -> None:
         """Layers may be computed again for the gradient only in training mode."""
@@ -48,6 +76,10 @@ class AnswerTask:
         """The mean over the answers' tokens, nats."""
         logits, target = self.student.reader("answers", examples)
         return F.cross_entropy(logits, target, label_smoothing=self.spec.label_smoothing)
+
+    def terms(self, examples: Sequence[Example]) -> int:
+        """The answers' tokens."""
+        return answer_tokens(examples)
 
     def evaluate(self, examples: Sequence[Example], choose: bool) -> dict[str, float]:
         """Mean loss and perplexity of the answers' tokens."""

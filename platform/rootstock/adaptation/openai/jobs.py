@@ -19,6 +19,7 @@ from rootstock.adaptation.openai.schemas import (
     FineTuningJobs,
 )
 from rootstock.adaptation.openai.telling import checkpoint_told, event_told, jobs_told
+from rootstock.adaptation.services import KIND
 from rootstock.errors import NotFound
 from rootstock.idempotency.marks import claims_first
 from rootstock.jobs.models import Job, JobEvent
@@ -40,11 +41,11 @@ def create_job(request: ApiRequest, body: FineTuningIn) -> dict[str, Any]:
 
 @router.get("/fine_tuning/jobs", response=FineTuningJobs, auth=scope("adapters:read"))
 def list_jobs(request: ApiRequest, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
-    """Trainings, the newest first, however they were started."""
+    """Trainings of adapters, the newest first, however they were started."""
     organisation = request.auth.organisation
     behind = ids.read(ids.JOB, after, "after") if after else None
     with tenant(organisation):
-        rows = selectors.trainings()
+        rows = selectors.trainings([KIND])
         rows = rows.filter(pk__lt=behind) if behind else rows
         found = list(rows.order_by("-pk")[: limit + 1])
     told = iter(jobs_told(organisation, found[:limit]))
@@ -94,11 +95,13 @@ def list_checkpoints(
 
 def _named(request: ApiRequest, text: str) -> Job:
     try:
-        return selectors.training_get(
-            organisation=request.auth.organisation, job_id=ids.read(ids.JOB, text, "fine_tuning_job_id")
-        )
+        job_id = ids.read(ids.JOB, text, "fine_tuning_job_id")
+        job = selectors.training_get(organisation=request.auth.organisation, job_id=job_id)
     except NotFound:
         raise ids.missing("fine_tuning_job_id", text) from None
+    if job.kind != KIND:
+        raise ids.missing("fine_tuning_job_id", text)
+    return job
 
 
 def _one(organisation: Organisation, job: Job) -> dict[str, Any]:

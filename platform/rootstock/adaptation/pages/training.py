@@ -49,6 +49,7 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
         "events": event_lines([one for one in story if one.type not in ("evaluation", "sample")]),
         "attempts": attempts_of(story),
         "version": version,
+        "base": selectors.base_of(job=job),
         # others may once a second person has agreed on it
         "may_talk": version
         and version.task == CHAT
