@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from models_zoo.llm.card import AdapterError
 from rootstock.errors import DomainError, InvalidInput, Unavailable
-from rootstock.registry.contents import adapter_fetch
+from rootstock.registry.contents import upload_fetched
 from workers.engine.protocol import Call, EngineBusy, EngineError, Priority
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
@@ -19,7 +20,7 @@ TEXTS = (
 
 
 class ProbeHandler:
-    """Payload {digest} -> {difference}: how far it changes what comes out, on a few texts.
+    """Payload {upload, digest} -> {difference}: how far it changes what comes out, on a few texts.
 
     Of a chat adapter, the largest distance of a text's unit vector from the base's; of a classifier, the largest
     difference that texts make to a label's probability. None of a tagger: it may rightly mark nothing.
@@ -34,14 +35,15 @@ class ProbeHandler:
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: LaneRequest) -> dict[str, Any] | DomainError:
-        digest, engine = str(request.payload["digest"]), self._runtime.engine
-        name = f"probe-{request.id}"
+        upload, digest = UUID(request.payload["upload"]), str(request.payload["digest"])
+        engine, name = self._runtime.engine, f"probe-{request.id}"
         try:
-            engine.load(name, adapter_fetch(request.organisation_id, digest))
-            try:
-                return {"difference": self._difference(name, request)}
-            finally:
-                engine.unload(name)
+            with upload_fetched(request.organisation_id, upload, digest) as folder:
+                engine.load(name, folder)
+                try:
+                    return {"difference": self._difference(name, request)}
+                finally:
+                    engine.unload(name)
         except AdapterError as error:
             return InvalidInput.field("adapter", str(error).rpartition("/")[2])
         except EngineBusy:

@@ -21,12 +21,10 @@ from models_zoo.llm.card import (
     AdapterError,
     BaseCard,
     BaseConfig,
-    ModelError,
     Task,
     read_adapter_card,
-    read_json,
-    shown,
 )
+from models_zoo.llm.foreign import named, read_storable, shown
 from models_zoo.llm.tensor_header import TensorEntry, read_header
 
 MAX_RANK = 64
@@ -127,16 +125,18 @@ def verified_card(folder: Path, base: BaseCard) -> AdapterCard:
     card = read_adapter_card(folder)
     if card.base_fingerprint != base.fingerprint:
         raise AdapterError(
-            f"{folder / ADAPTER_CARD_FILE}: base_fingerprint is {card.base_fingerprint[:12]}…, "
+            f"{folder / ADAPTER_CARD_FILE}: base_fingerprint is {named(card.base_fingerprint[:12])}…, "
             f"expected {base.fingerprint[:12]}… ({base.name})"
         )
     if (card.task == "chat") == bool(card.labels):
         expected = "none for chat" if card.task == "chat" else "at least one"
-        raise AdapterError(f"{folder / ADAPTER_CARD_FILE}: labels is {card.labels!r}, expected {expected}")
+        raise AdapterError(
+            f"{folder / ADAPTER_CARD_FILE}: labels is {shown(list(card.labels))}, expected {expected}"
+        )
     if card.max_tokens < 1 or not 0 <= card.overlap_tokens < card.max_tokens:
         raise AdapterError(
-            f"{folder / ADAPTER_CARD_FILE}: overlap_tokens is {card.overlap_tokens}, "
-            f"expected 0 .. max_tokens - 1 ({card.max_tokens - 1})"
+            f"{folder / ADAPTER_CARD_FILE}: overlap_tokens is {shown(card.overlap_tokens)}, "
+            f"expected 0 .. max_tokens - 1 ({shown(card.max_tokens - 1)})"
         )
     longest = longest_window(card.task, base)
     if card.max_tokens > longest:
@@ -153,15 +153,14 @@ def longest_window(task: Task, base: BaseCard) -> int:
 
 def read_lora_config(path: Path, base: BaseCard) -> LoraConfig:
     """The LoRA configuration in PEFT's JSON, or `AdapterError` for an option this engine does not apply."""
-    try:
-        values = read_json(path)
-    except ModelError as error:
-        raise AdapterError(str(error)) from error
+    values = read_storable(path)
     require(path, "peft_type", values.get("peft_type"), values.get("peft_type") == "LORA", "'LORA'")
     rank: Any = values.get("r")
     alpha: Any = values.get("lora_alpha")
     require(path, "r", rank, _is_int(rank) and 1 <= rank <= MAX_RANK, f"an integer from 1 to {MAX_RANK}")
-    root = math.sqrt(rank) if values.get("use_rslora") is True else rank
+    stabilized = values.get("use_rslora", False)
+    require(path, "use_rslora", stabilized, isinstance(stabilized, bool), "true or false")
+    root = math.sqrt(rank) if stabilized else rank
     number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
     bounded = number and 0 < alpha <= MAX_SCALE * root
     require(path, "lora_alpha", alpha, bounded, f"more than 0, and at most {MAX_SCALE * root:g} at this rank")
@@ -247,7 +246,7 @@ def _compare_names(path: Path, found: set[str], expected: set[str]) -> None:
         raise AdapterError(f"{path}: tensor {missing[0]} is missing ({len(missing)} of {len(expected)} are)")
     if extra := sorted(found - expected):
         raise AdapterError(
-            f"{path}: unexpected tensor {extra[0]} ({len(extra)} in all), expected only LoRA targets"
+            f"{path}: unexpected tensor {named(extra[0])} ({len(extra)} in all), expected only LoRA targets"
         )
 
 
@@ -255,7 +254,9 @@ def require(path: Path, field: str, value: Any, condition: bool, expected: str) 
     """Raise `AdapterError` unless `condition`: the field of the file, what it is, and what was expected."""
     if not condition:
         plain = isinstance(value, str) and value.startswith(("of ", "not ", "too "))
-        raise AdapterError(f"{path}: {field} is {value if plain else shown(value)}, expected {expected}")
+        raise AdapterError(
+            f"{path}: {named(field)} is {value if plain else shown(value)}, expected {expected}"
+        )
 
 
 def _is_int(value: Any) -> bool:

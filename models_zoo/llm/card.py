@@ -16,6 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from models_zoo.llm.foreign import AdapterError as AdapterError
+from models_zoo.llm.foreign import ModelError as ModelError
+from models_zoo.llm.foreign import named, read_storable
+from models_zoo.llm.foreign import read_json as read_json
+from models_zoo.llm.foreign import shown as shown
+
 BASE_FORMAT = "rootstock-base/1"
 ADAPTER_FORMAT = "rootstock-adapter/1"
 BASE_FILE = "base.safetensors"
@@ -24,19 +30,9 @@ ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 HEAD_FILE = "head.safetensors"
 ADAPTER_CARD_FILE = "card.json"
-NESTING = 32  # levels of lists and objects in a JSON file: more is an attack on whoever walks them
-SHOWN = 80  # characters of a refused value that a message repeats
 CONTENT_FILES = (ADAPTER_FILE, ADAPTER_CONFIG_FILE, HEAD_FILE, ADAPTER_CARD_FILE)
 
 Task = Literal["chat", "classification", "tagging"]
-
-
-class ModelError(Exception):
-    """A base or adapter on disk is not what it should be; the message names file, field and expectation."""
-
-
-class AdapterError(ModelError):
-    """An adapter folder was refused."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,13 +107,13 @@ def read_adapter_card(folder: Path) -> AdapterCard:
     """The card of the adapter in `folder`. Raises `AdapterError` when it is missing or malformed."""
     path = folder / ADAPTER_CARD_FILE
     try:
-        card = record_from(AdapterCard, read_json(path), where=str(path))
+        card = record_from(AdapterCard, read_storable(path), where=str(path))
     except ModelError as error:
         raise AdapterError(str(error)) from error
     if card.format != ADAPTER_FORMAT:
-        raise AdapterError(f"{path}: format is {card.format!r}, expected {ADAPTER_FORMAT!r}")
+        raise AdapterError(f"{path}: format is {shown(card.format)}, expected {ADAPTER_FORMAT!r}")
     if card.task not in get_args(Task):
-        raise AdapterError(f"{path}: task is {card.task!r}, expected one of {', '.join(get_args(Task))}")
+        raise AdapterError(f"{path}: task is {shown(card.task)}, expected one of {', '.join(get_args(Task))}")
     return card
 
 
@@ -168,40 +164,6 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_json(path: Path, limit: int = 1_000_000) -> dict[str, Any]:
-    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, too deep, or no object."""
-    try:
-        if path.stat().st_size > limit:
-            raise ModelError(f"{path}: larger than {limit} bytes")
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: file is missing") from error
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON: {error}") from error
-    except RecursionError:
-        raise ModelError(f"{path}: nested deeper than {NESTING} levels") from None
-    if _deep(value):
-        raise ModelError(f"{path}: nested deeper than {NESTING} levels")
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def _deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(NESTING + 1):
-        level = [part for entry in level for part in _parts(entry)]
-    return bool(level)
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
 Record = TypeVar("Record")
 
 
@@ -225,7 +187,7 @@ def _required(entry: Any) -> bool:
 def _refuse_unknown(values: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ModelError(f"{where}: unknown field {', '.join(unknown)}")
+        raise ModelError(f"{where}: unknown field {', '.join(map(named, unknown[:5]))}")
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
@@ -254,7 +216,7 @@ def _coerce_union(hint: Any, value: Any, where: str) -> Any:
 def _coerce_dict(hint: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, dict), value, where, "an object")
     item = get_args(hint)[1]
-    return {str(key): _coerce(item, entry, f"{where}.{key}") for key, entry in value.items()}
+    return {str(key): _coerce(item, entry, f"{where}.{named(key)}") for key, entry in value.items()}
 
 
 def _coerce_plain(hint: Any, value: Any, where: str) -> Any:
@@ -279,12 +241,6 @@ def is_number(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
-
-
-def shown(value: Any) -> str:
-    """A refused value as a message repeats it."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _expect(condition: bool, value: Any, where: str, expected: str) -> Any:

@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from rootstock.accounts.api import ROUTERS as ACCOUNTS
 from rootstock.adaptation.api import router as adaptation_router
 from rootstock.adaptation.base_api import router as base_training_router
+from rootstock.adaptation.continual.api import router as continual_router
 from rootstock.adaptation.openai.files import router as openai_files_router
 from rootstock.adaptation.openai.jobs import router as fine_tuning_router
 from rootstock.audit.api import router as audit_router
@@ -167,6 +168,7 @@ for _prefix, _accounts in ACCOUNTS.items():
     api.add_router(_prefix, _accounts)
 api.add_router("", upload_router)  # these three before `/adapters/{reference}`
 api.add_router("", adaptation_router)
+api.add_router("/continual", continual_router)
 api.add_router("", base_training_router)
 api.add_router("", grant_router)
 api.add_router("/datasets", dataset_router)

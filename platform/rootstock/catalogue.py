@@ -213,6 +213,8 @@ AUDIT_OBJECT_PAGES = {
     "promotion": "promotion",
     "support.customer": "privacy-subject",
     "support.visitor": "privacy-subject",
+    "continual_plan": "continual-plan",
+    "continual_run": "continual-run",
     "conversation": "support:conversation",
     "decision": "audit-decision",
     "job": "job",
@@ -299,6 +301,8 @@ TIMETABLE: dict[str, tuple[str, float]] = {
     "enforce-retention": ("rootstock.privacy.tasks.enforce_retention", 21600.0),
     "expire-exports": ("rootstock.privacy.tasks.expire_archives", 3600.0),
     "sweep-files": ("rootstock.files.tasks.sweep_files", 300.0),
+    "sweep-adapters": ("rootstock.registry.tasks.sweep_adapters", 300.0),
     "sweep-orphaned-content": ("rootstock.files.tasks.sweep_orphans", 86400.0),
+    "advance-continual-adaptation": ("rootstock.adaptation.tasks.advance_continual", 5.0),
     "expire-lost-answers": ("apps.support.tasks.expire_answers", 15.0),
 }

@@ -2,8 +2,8 @@
 never reach an endpoint."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, cast
 
 from django.conf import settings
@@ -16,21 +16,12 @@ from rootstock import rates
 from rootstock.errors import BadBody, FieldProblem, InvalidInput, TooLarge, problem, problem_of
 from rootstock.middleware import answer_of
 from rootstock.openai_errors import OPENAI_PREFIX
+from rootstock.storable import MAY_SPELL_ONE, REASON, Join, unstorable
+from rootstock.storable import dotted as dotted
 
 API_PREFIXES = ("/api/", OPENAI_PREFIX)
 MAX_PROBLEMS = 50
 _FORM_BYTES = 64 * 1024  # what a form has around its file
-# PostgreSQL stores neither NUL nor half of a surrogate pair; JSON can spell both.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_REASON = "holds a NUL character or half of a surrogate pair, which cannot be stored"
-
-Join = Callable[[str, str | int], str]
-
-
-def dotted(path: str, part: str | int) -> str:
-    """`transactions.3.payer`: how the API names fields."""
-    return f"{path}.{part}" if path else str(part)
 
 
 def bracketed(path: str, part: str | int) -> str:
@@ -40,24 +31,12 @@ def bracketed(path: str, part: str | int) -> str:
 
 def refuse_unstorable(value: Any, path: str = "", join: Join = dotted) -> None:
     """Raise InvalidInput with the path of every string within `value` that no database column can hold."""
-    problems = [FieldProblem(found or "body", _REASON) for found in _unstorable(value, path, join)]
+    found = unstorable(value, path, join)
+    problems = [FieldProblem(place or "body", REASON) for place in islice(found, MAX_PROBLEMS)]
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems[:MAX_PROBLEMS])
-
-
-def _unstorable(value: Any, path: str, join: Join) -> Iterator[str]:
-    waiting = [(path, value)]  # a list instead of recursion: JSON may nest as deep as Python's stack
-    while waiting:
-        place, found = waiting.pop()
-        if isinstance(found, str) and _UNSTORABLE.search(found):
-            yield place
-        elif isinstance(found, dict):
-            if any(_UNSTORABLE.search(name) for name in found):
-                yield place
-            waiting += [(join(place, name), inner) for name, inner in reversed(found.items())]
-        elif isinstance(found, list):
-            waiting += [(join(place, at), inner) for at, inner in reversed([*enumerate(found)])]
+        rest = len(problems) - 1 + sum(1 for _ in found)
+        more = f" (and {rest} more)" if rest else ""
+        raise InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems)
 
 
 def json_of(body: bytes, join: Join = dotted) -> Any:
@@ -68,7 +47,7 @@ def json_of(body: bytes, join: Join = dotted) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
         raise BadBody.because(f"is not JSON: {reason}") from None
-    if _MAY_BE_UNSTORABLE.search(text):  # what is not escaped is UTF-8 without control characters by now
+    if MAY_SPELL_ONE.search(text):  # what is not escaped is UTF-8 without control characters by now
         refuse_unstorable(value, join=join)
     return value
 

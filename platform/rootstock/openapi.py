@@ -23,6 +23,7 @@ TAGS = {
     "bases": "Base models that are served here, and those that were trained or distilled here.",
     "datasets": "Examples to train on and to measure by: uploads, reports, versions, contents.",
     "fine-tuning": "Files and fine-tuning jobs as OpenAI's clients know them; the same trainings.",
+    "continual": "What aliases learn by the clock from newly labelled data, with a forgetting report for each run.",
     "aliases": "Names that move from one adapter's version to the next: promotions, canaries, shadows, roll-back.",
     "jobs": "Background work: state, events, files, schedules.",
     "files": "Uploads: checked, hashed, scanned, quarantined.",

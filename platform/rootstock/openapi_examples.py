@@ -41,6 +41,8 @@ _NAMES: dict[str, Any] = {
     "to": "other-bank",
     "from_organisation": "other-bank",
     "granted_by": "person:7",
+    "made_by": "person:7",
+    "collection": "desk-answers",
     "check": "fit",
     "version": "support-tone@a3f5a3f5a3f5",
     "current": "support-tone@a3f5a3f5a3f5",

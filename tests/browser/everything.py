@@ -28,6 +28,7 @@ def everything(world: World) -> dict[str, str]:
             models,
             adapters,
             trainings,
+            continual,
             webhooks,
             files,
             jobs,
@@ -120,6 +121,18 @@ def trainings(world: World) -> dict[str, str]:
     return {
         "training": f"/adaptation/{one.pk}/",
         "compared": f"/adaptation/compare/?run={one.pk}&run={other.pk}",
+    }
+
+
+def continual(world: World) -> dict[str, str]:
+    """An alias that learns by the clock, and a run that lost too much on a guard."""
+    from tests.fixtures.continual import run_row
+
+    run = run_row(world)
+    return {
+        "continual-plan": f"/adaptation/continual/{run.plan_id}/",
+        "continual-edit": f"/adaptation/continual/{run.plan_id}/edit/",
+        "continual-run": f"/adaptation/continual/runs/{run.pk}/",
     }
 
 

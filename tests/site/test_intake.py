@@ -41,9 +41,10 @@ def left_behind(world: Any) -> list[str]:
     """What of an organisation's uploads is in storage or beside the adapters."""
     with tenant(world.organisation):
         rows = [str(row.pk) for row in StoredFile.objects.all()]
-    folder = Path(settings.VAR_DIR) / "files" / "adapters" / str(world.organisation.pk)
-    stored = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return rows + stored + [str(path) for path in Path(settings.ADAPTERS_DIR).glob(".intake-*")]
+    storage = Path(settings.VAR_DIR) / "files"
+    folders = [storage / kind / str(world.organisation.pk) for kind in ("adapters", "intake")]
+    stored = [str(path.relative_to(at)) for at in folders for path in at.rglob("*") if path.is_file()]
+    return rows + stored + [str(path) for path in Path(settings.ADAPTERS_DIR).glob(".*-*")]
 
 
 def test_a_good_one_is_served(api: Any, committed_world: Any, tmp_path: Path) -> None:
@@ -102,6 +103,8 @@ SCANNED = {
     "10,000 tensors": "scan: adapter_model.safetensors: tensor 't0' has 0 bytes that do not fit its shape, exp",
     "overlapping offsets": "q_proj.lora_B.weight' overlaps the one before it: starts at 0, expected ",
     "tensor named twice": "scan: adapter_model.safetensors: the safetensors header names 'base_model.",
+    "170,000 names": "scan: adapter_model.safetensors: the safetensors header names 'a297ff' twice",
+    "NUL in a card": "scan: card.json: description: holds a NUL character",
     "truncated": "bytes of tensors, longer or shorter than the expected ",
     "renamed pickle": "scan: adapter_model.safetensors: its content is of an unknown type, which is not taken; "
     "its name says application/x-safetensors",
@@ -134,7 +137,8 @@ def test_a_hostile_archive_is_refused_by_name(
 
 HOSTILE_FOLDERS = (
     "renamed pickle", "header of 100 MB", "100,000 tensors", "10,000 tensors", "overlapping offsets",
-    "tensor named twice", "truncated", "rank 4096", "regex targets", "modules to save", "wrong base", "empty delta",
+    "tensor named twice", "170,000 names", "NUL in a card", "truncated",
+    "rank 4096", "regex targets", "modules to save", "wrong base", "empty delta",
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ KEPT = {
     ADAPTER_FILE: 512 * MEGABYTE,
     ADAPTER_CONFIG_FILE: MEGABYTE,
     HEAD_FILE: 64 * MEGABYTE,
-    ADAPTER_CARD_FILE: MEGABYTE,
+    ADAPTER_CARD_FILE: MEGABYTE // 4,
 }
 # what `save_pretrained` and hubs put beside an adapter, none of which is read
 PASSED_OVER = {"README.md", ".gitattributes", "LICENSE", "training_args.bin", "special_tokens_map.json"}

@@ -19,9 +19,12 @@ from models_zoo.llm.card import (
     ModelError,
     write_card,
 )
+from models_zoo.llm.foreign import bounded, read_storable, refuse_long, shown
 from models_zoo.llm.intake.archive import ARCHIVE, KEPT, NEEDED, is_wanted, unpack_adapter
 from models_zoo.llm.intake.values import check_values
 from models_zoo.llm.tensor_header import read_header
+
+MOST_TOLD = 2_000  # characters of any text in a card: it is shown on pages
 
 
 @dataclass(slots=True, frozen=True)
@@ -44,7 +47,7 @@ def verify(sources: Mapping[str, Path], folder: Path, base: BaseCard, name: str)
             yield Outcome(check, True, look())
         except ModelError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            yield Outcome(check, False, str(error).replace(f"{folder}/", ""))
+            yield Outcome(check, False, bounded(str(error).replace(f"{folder}/", "")))
             return
 
 
@@ -78,6 +81,8 @@ def _copy(sources: Mapping[str, Path], folder: Path) -> None:
     folder.mkdir()
     wanted = {name: path for name, path in sources.items() if is_wanted(PurePosixPath(name))}
     for name, path in wanted.items():
+        if name not in KEPT:
+            raise AdapterError(f"{shown(name)}: expected a plain name")
         size = path.stat().st_size
         if size > KEPT[name]:
             raise AdapterError(f"{name}: {size} bytes, expected at most {KEPT[name]}")
@@ -96,7 +101,9 @@ def _configuration(folder: Path, base: BaseCard, name: str) -> str:
     """What the two JSON files say; a card is written where none came."""
     config = read_lora_config(folder / ADAPTER_CONFIG_FILE, base)
     card = verified_card(folder, base)
-    if not (folder / ADAPTER_CARD_FILE).exists():
+    if (folder / ADAPTER_CARD_FILE).exists():
+        refuse_long(folder / ADAPTER_CARD_FILE, read_storable(folder / ADAPTER_CARD_FILE), MOST_TOLD)
+    else:
         card = AdapterCard(name=name, task="chat", base_fingerprint=base.fingerprint)
         write_card(card, folder / ADAPTER_CARD_FILE)
     return f"{card.task}, rank {config.rank} on {len(config.targets)} linears of {len(config.layers)} layers"

@@ -53,11 +53,13 @@ def keeping_of(
 
 @dataclass(slots=True, frozen=True)
 class Adapted:
-    """What is trained: LoRA of `rank` on `targets` of the last `last_layers` layers (None: of all)."""
+    """What is trained: LoRA of `rank` on `targets` of the last `last_layers` layers (None: of all), with dropout or
+    without."""
 
     rank: int
     targets: Collection[str] = ALL_TARGETS
     last_layers: int | None = None
+    dropout: bool = False
 
     def layers(self, config: BaseConfig) -> int:
         """How many layers are adapted."""
@@ -72,9 +74,12 @@ class Adapted:
 def activation_bytes(
     config: BaseConfig, adapted: Adapted, itemsize: int, recompute: bool | None, device: str, tokens: int
 ) -> int:
-    """What a pass over so many tokens holds at once: what is kept, the other adapted layers' inputs in float32, and
-    one layer at work twice over, on the way there and back."""
+    """What a pass over so many tokens holds at once: what is kept, with dropout also each linear's input as it was
+    dropped, the other adapted layers' inputs in float32, and one layer at work twice over, there and back."""
     layers, per_token = adapted.layers(config), bytes_per_token(config, itemsize)
+    if adapted.dropout:
+        inputs = 2 * config.hidden_size + config.heads * config.head_size + config.intermediate_size
+        per_token += itemsize * inputs
     keeping = keeping_of(config, itemsize, recompute, device, tokens)
     whole = min(keeping.whole, layers)
     wide = min(keeping.wide, layers - whole)

@@ -4,9 +4,13 @@ from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.adaptation import services
-from rootstock.adaptation.schemas import TrainIn
+from rootstock.adaptation.estimates import training_estimate
+from rootstock.adaptation.schemas import EstimateOut, TrainIn
+from rootstock.errors import Conflict
+from rootstock.idempotency.marks import keeps_its_own
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
+from rootstock.registry.datasets import Estimate
 
 router = Router(tags=["adapters"])
 
@@ -22,3 +26,18 @@ def train_adapter(request: ApiRequest, body: TrainIn) -> Status[Job]:
         created_by=request.auth.user,
     )
     return Status(202, job)
+
+
+@router.post("/adapters/train/estimate", response=EstimateOut, auth=scope("adapters:write"))
+@keeps_its_own
+def estimate_training(request: ApiRequest, body: TrainIn) -> Estimate:
+    """Say what a training would take: steps, tokens, seconds, memory. Nothing is started.
+
+    409 while a data set's report, which counts its tokens, is not there yet.
+    """
+    found = training_estimate(
+        organisation=request.auth.organisation, sources=body.sources(), settings=body.settings()
+    )
+    if found is None:
+        raise Conflict("dataset_id: a data set's report with its tokens is not there yet; its page says why")
+    return found

@@ -6,6 +6,9 @@ from rootstock.adaptation.sources import Sources, load, shaped
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.console import formats
 from rootstock.registry.datasets import Estimate, estimate
+from rootstock.registry.datasets.fitness import warnings_of
+from rootstock.registry.datasets.report import Finding
+from rootstock.registry.models import Dataset
 
 
 def training_estimate(
@@ -17,6 +20,13 @@ def training_estimate(
     others = {role: row for role, row in loaded.datasets.items() if role != "dataset"}
     told = shaped(settings, loaded.parent).model_dump(mode="json")
     return estimate(dataset=loaded.dataset, settings=told, **others)
+
+
+def training_warnings(*, organisation: Organisation, sources: Sources) -> list[tuple[Dataset, list[Finding]]]:
+    """What the reports of these data sets found that nobody has to confirm."""
+    with tenant(organisation):
+        rows = load(sources).datasets.values()
+    return [(row, found) for row in rows if (found := warnings_of(row))]
 
 
 def span_words(found: Estimate) -> str:

@@ -20,7 +20,43 @@ DATA = {
 }
 
 
-class TrainForm(forms.Form):
+class SettingsForm(forms.Form):
+    """How to train: a field for each setting, by groups. `without` names settings that have no say here,
+    `apart` those that the page shows elsewhere."""
+
+    without: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= {name: field for name, field in form_fields() if name not in self.without}
+        self.settings = TrainSettings()
+
+    def clean(self) -> dict[str, Any]:
+        """The settings as a whole, with what does not go together beside its field."""
+        given: dict[str, Any] = super().clean() or {}
+        chosen = {name: given[name] for name in TrainSettings.model_fields if name in given}
+        try:
+            self.settings = TrainSettings.model_validate(chosen)
+        except ValidationError as error:
+            for found in error.errors(include_input=False, include_url=False):
+                name = str(found["loc"][0]) if found["loc"] else None
+                self.add_error(name if name in self.fields else None, found["msg"])
+        return given
+
+    @property
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """The settings' fields by group; a group with an error is open."""
+        for key, (title, told) in GROUPS.items():
+            named = [
+                name for name in TrainSettings.model_fields if name in self.fields and name not in self.apart
+            ]
+            fields = [self[name] for name in named if group_of(name) == key]
+            wrong = any(field.errors for field in fields)
+            yield {"key": key, "title": title, "told": told, "fields": fields, "open": wrong}
+
+
+class TrainForm(SettingsForm):
     """What to train, on which data, and how."""
 
     name = forms.CharField(
@@ -47,25 +83,12 @@ class TrainForm(forms.Form):
                 *((one.reference, f"{one.reference} ({one.task})") for one in versions),
             ],
         )
-        self.fields |= dict(form_fields())
-        self.settings = TrainSettings()
+        self.order_fields(["name", *DATA, "start_from"])
 
     @property
     def sources(self) -> Sources:
         """What to learn from."""
         return Sources.of_fields(self.cleaned_data)
-
-    def clean(self) -> dict[str, Any]:
-        """The settings as a whole, with what does not go together beside its field."""
-        given: dict[str, Any] = super().clean() or {}
-        chosen = {name: given[name] for name in TrainSettings.model_fields if name in given}
-        try:
-            self.settings = TrainSettings.model_validate(chosen)
-        except ValidationError as error:
-            for found in error.errors(include_input=False, include_url=False):
-                name = str(found["loc"][0]) if found["loc"] else None
-                self.add_error(name if name in self.fields else None, found["msg"])
-        return given
 
     @property
     def what(self) -> list[forms.BoundField]:
@@ -81,14 +104,6 @@ class TrainForm(forms.Form):
     def further_open(self) -> bool:
         """Something is chosen there, or wrong."""
         return any(field.errors or field.value() for field in self.further)
-
-    @property
-    def groups(self) -> Iterator[dict[str, Any]]:
-        """The settings' fields by group; a group with an error is open."""
-        for key, (title, told) in GROUPS.items():
-            fields = [self[name] for name in TrainSettings.model_fields if group_of(name) == key]
-            wrong = any(field.errors for field in fields)
-            yield {"key": key, "title": title, "told": told, "fields": fields, "open": wrong}
 
 
 def filled(given: Any, preset: str) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""What was asked for in OpenAI's words; the training itself is a job."""
+"""What was asked for in OpenAI's words; the training itself is a job. Plans of continual adaptation."""
 
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
+from rootstock.adaptation.continual.models import ContinualMeasure, ContinualPlan, ContinualRun
 from rootstock.jobs.models import Job
+
+__all__ = ["ContinualMeasure", "ContinualPlan", "ContinualRun", "FineTuning"]
 
 
 class FineTuning(TenantModel):

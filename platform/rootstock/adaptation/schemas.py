@@ -42,3 +42,18 @@ class TrainIn(TrainSettings, Schema):
     def sources(self) -> Sources:
         """What to learn from."""
         return Sources(self.dataset_id, self.evaluation_id, self.mix_id, self.replay_id, self.start_from)
+
+
+class EstimateOut(Schema):
+    """What a training will take. `low`, `high`: the range for `seconds`. `measured`: how many finished trainings
+    on this base they come from; 0: constants alone. `shared_bytes`: of `peak_bytes` the base's, in memory anyway."""
+
+    examples: int
+    tokens: int
+    steps: int
+    seconds: float
+    low: float
+    high: float
+    peak_bytes: int
+    shared_bytes: int
+    measured: int

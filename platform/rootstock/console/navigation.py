@@ -64,6 +64,9 @@ def pages() -> list[Area]:
         Area("Bases and shipped adapters", "/adapters/bases/", "database", "", "adapters:read", "Adapters"),
         Area("Train an adapter", "/adaptation/new/", "sprout", "", "adapters:write", "Adaptation"),
         Area("Compare trainings", "/adaptation/compare/", "git-compare", "", "adapters:read", "Adaptation"),
+        Area(
+            "Continual adaptation", "/adaptation/continual/", "refresh-cw", "", "adapters:read", "Adaptation"
+        ),
         Area("Promotions", "/deployments/promotions/", "users", "", "adapters:read", "Deployments"),
         Area("API reference", "/api/v1/docs", "file-text", group="Help"),
         Area("Style page", "/style/", "palette", group="Help"),

@@ -9,7 +9,7 @@ class UploadForm(forms.Form):
     """A file and what it is for."""
 
     purpose = forms.ChoiceField(
-        label="For", choices=[(name, purpose.label) for name, purpose in PURPOSES.items()]
+        label="For", choices=[(name, purpose.label) for name, purpose in PURPOSES.items() if purpose.offered]
     )
     subject_id = forms.UUIDField(
         label="About a person",

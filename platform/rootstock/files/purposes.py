@@ -23,9 +23,17 @@ class Purpose:
     types: frozenset[str]
     max_bytes: int
     keep: timedelta | None = None  # None: until somebody deletes it
+    offered: bool = True  # in the console; the others have a page of their own
 
 
 PURPOSES: dict[str, Purpose] = {
+    "adapter": Purpose(
+        "Adapter to be checked",
+        frozenset({"application/x-safetensors", "application/zip", "application/json"}),
+        512 * MIB,
+        timedelta(days=7),  # an adapter's intake uses them up; what nobody brought to it does not stay
+        offered=False,
+    ),
     "attachment": Purpose(
         "Attachment", _IMAGES | _OFFICE | {"application/pdf", "text/plain", "text/csv"}, 25 * MIB
     ),
@@ -41,7 +49,7 @@ PURPOSES: dict[str, Purpose] = {
         "Knowledge base", _OFFICE | {"application/pdf", "text/plain", "text/html", "text/csv"}, 50 * MIB
     ),
     "model": Purpose(
-        "Model or adapter",
+        "Model",
         frozenset({"application/x-safetensors", "application/zip", "application/json"}),
         512 * MIB,
         timedelta(days=7),  # an adapter's intake uses them up; what nobody brought to it does not stay

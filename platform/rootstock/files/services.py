@@ -1,36 +1,31 @@
 """Writes on files: take an upload, check it, hand it out, delete it."""
 
-from contextlib import suppress
-from datetime import timedelta
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
-from django.utils import timezone
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import audit_record, read_record
-from rootstock.errors import Busy, Conflict, DomainError, NotFound
+from rootstock.audit.services import read_record
+from rootstock.errors import Conflict
+from rootstock.files.checking import check_soon
 from rootstock.files.contents import content_delete, content_open, content_save
 from rootstock.files.models import FileState, StoredFile
 from rootstock.files.names import nameless, safe_name
 from rootstock.files.purposes import purpose_named
 from rootstock.files.quota import room_take
-from rootstock.files.scanning import Report, scan
+from rootstock.files.rows import file_locked, file_record
 from rootstock.files.uploads import Upload, digest_of, too_large
 from rootstock.ids import uuid7
-from rootstock.jobs.services import job_create
 from rootstock.privacy.holdings import key_release
 from rootstock.privacy.holds import refuse_if_held
 from rootstock.privacy.keys import SubjectKey
 from rootstock.privacy.subjects import subjects_locked
-from rootstock.webhooks.services import event_emit
 
 Tenant = Organisation | UUID
-SCAN_KIND = "files.scan"
 
 
 def file_store(
@@ -41,13 +36,14 @@ def file_store(
     uploaded_by: User | None = None,
     subject_id: UUID | None = None,
     promised_to: UUID | None = None,
+    checked_later: bool = False,
 ) -> tuple[StoredFile, bool]:
     """Store an upload and check it: a small one at once, a large one by a job. The file says what came of it.
 
     A file about a person (`subject_id`) is sealed under the person's key and goes with their erasure. The same
     content again, for the same purpose and person, gives the file that is there, and False. Raises InvalidInput,
     TooLarge, NotFound, and Conflict when the organisation's quota is used up; nothing is stored then. `promised_to`
-    is the upload in pieces that had been promised the room.
+    is the upload in pieces that had been promised the room. With `checked_later` the caller has it checked.
     """
     refuse_too_large(purpose, content.size or 0)
     row, is_new = _row_create(organisation, purpose, content, uploaded_by, subject_id, promised_to)
@@ -62,7 +58,7 @@ def file_store(
     if known is not None:
         _forget(row)
         return known, False
-    return _check_soon(row, content), True
+    return (row if checked_later else check_soon(row, content)), True
 
 
 def refuse_too_large(purpose: str, size: int) -> None:
@@ -127,72 +123,8 @@ def _quarantine(row: StoredFile) -> StoredFile | None:
         row.state = FileState.QUARANTINED
         # A content about a person can be guessed, and the trail is for ever: no digest of it.
         about = {"subject": str(row.subject_id)} if row.subject_id else {"sha256": row.sha256}
-        _audit(row, "uploaded", purpose=row.purpose, bytes=row.bytes, **about)
+        file_record(row, "uploaded", purpose=row.purpose, bytes=row.bytes, **about)
     return None
-
-
-def _check_soon(row: StoredFile, content: Upload) -> StoredFile:
-    if row.bytes <= settings.FILE_INLINE_BYTES:
-        with suppress(DomainError):  # a scanner is away: the job tries again
-            own = None if content.closed else content.file  # some storages close what they have taken
-            return file_check(organisation=row.organisation_id, file_id=row.pk, content=own)
-    with suppress(Busy):  # the sweep has it queued once there is room
-        return scan_queue(row)
-    return row
-
-
-def scan_queue(row: StoredFile) -> StoredFile:
-    """Have a worker check the file."""
-    with tenant(row.organisation_id):
-        job = job_create(organisation=row.organisation_id, kind=SCAN_KIND, params={"file": str(row.pk)})
-        row.job_id = job.pk
-        row.save(update_fields=["job_id"])
-    return row
-
-
-def file_check(*, organisation: Tenant, file_id: UUID, content: Any = None) -> StoredFile:
-    """Check a file in quarantine. Raises Unavailable when a scanner is away; it stays in quarantine then."""
-    with tenant(organisation):
-        row = _locked(file_id)
-    if row.state != FileState.QUARANTINED:
-        return row
-    if content is not None:
-        report = scan(cast(BinaryIO, content), name=row.name, purpose=row.purpose)
-    else:
-        with content_open(row) as stored:
-            report = scan(stored, name=row.name, purpose=row.purpose)
-    return _judge(row, report)
-
-
-def file_refuse(row: StoredFile, reason: str) -> None:
-    """Refuse a file in quarantine that cannot be checked."""
-    _judge(row, Report(type=row.type, reason=reason))
-
-
-def _judge(row: StoredFile, report: Report) -> StoredFile:
-    """Write what the checks said; once."""
-    now = timezone.now()
-    limits = purpose_named(row.purpose)
-    refused_until = timedelta(days=settings.FILE_REFUSED_KEEP_DAYS)
-    kept = limits.keep if report.is_clean else refused_until
-    fields = {
-        "state": FileState.CLEAN if report.is_clean else FileState.REFUSED,
-        "type": report.type,
-        "reason": report.reason,
-        "checks": report.as_list(),
-        "checked_at": now,
-        "expires_at": now + kept if kept else None,
-    }
-    with tenant(row.organisation_id):
-        if StoredFile.objects.filter(pk=row.pk, state=FileState.QUARANTINED).update(**fields):
-            outcome = "clean" if report.is_clean else "refused"
-            data = {"file": str(row.pk), "purpose": row.purpose}
-            event_emit(organisation=row.organisation_id, type=f"file.{outcome}", data=data)
-            if not report.is_clean:
-                failed = [check.name for check in report.checks if check.passed is False]
-                _audit(row, "refused", check=failed[-1] if failed else "")
-        row.refresh_from_db(fields=list(fields))
-    return row
 
 
 def file_open(
@@ -200,9 +132,9 @@ def file_open(
 ) -> tuple[StoredFile, BinaryIO]:
     """A clean file and its content, to hand out; recorded. Raises Conflict for one that is not clean."""
     with tenant(organisation):
-        row = _locked(file_id)
+        row = file_locked(file_id)
         refuse_unless_clean(row)
-        _audit(row, done)
+        file_record(row, done)
         if row.subject:
             read_record(
                 organisation=organisation,
@@ -224,7 +156,7 @@ def refuse_unless_clean(row: StoredFile) -> None:
 def file_delete(*, organisation: Tenant, file_id: UUID) -> None:
     """Delete a file and its content. Raises Conflict for one that something is made of."""
     with tenant(organisation):
-        row = _locked(file_id)
+        row = file_locked(file_id)
         if row.state == FileState.UPLOADING:
             raise Conflict("the file is still being uploaded")
         if row.subject:
@@ -251,7 +183,7 @@ def _remove(row: StoredFile, done: str) -> None:
             StoredFile.objects.filter(pk=row.pk).delete()
     except ProtectedError:
         raise Conflict("the file is in use, by a data set for instance; delete that first") from None
-    _audit(row, done, purpose=row.purpose, state=row.state)
+    file_record(row, done, purpose=row.purpose, state=row.state)
     transaction.on_commit(lambda: content_delete(row.storage_key), robust=True)
 
 
@@ -260,21 +192,3 @@ def _forget(row: StoredFile) -> None:
     with tenant(row.organisation_id):
         StoredFile.objects.filter(pk=row.pk, state=FileState.UPLOADING).delete()
     content_delete(row.storage_key)
-
-
-def _locked(file_id: UUID) -> StoredFile:
-    rows = StoredFile.objects.select_for_update(of=("self",)).select_related("subject")
-    row = rows.filter(pk=file_id).first()
-    if row is None:
-        raise NotFound("no such file")
-    return row
-
-
-def _audit(row: StoredFile, done: str, **data: Any) -> None:
-    audit_record(
-        organisation=row.organisation_id,
-        action=f"file.{done}",
-        object_type="file",
-        object_id=row.pk,
-        data=data,
-    )

@@ -14,14 +14,15 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.rounds import each_organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Busy, Conflict, Unavailable
+from rootstock.files.checking import SCAN_KIND, file_refuse, scan_queue
 from rootstock.files.contents import content_delete
 from rootstock.files.models import FileState, StoredFile
 from rootstock.files.resumable import uploads_forget, uploads_sweep
-from rootstock.files.services import SCAN_KIND, file_refuse, file_remove, scan_queue
+from rootstock.files.services import file_remove
 from rootstock.jobs.models import FINAL_STATES, Job, JobArtefact, JobState
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.models import PrivacyRequest
-from rootstock.registry.models import AdapterVersion
+from rootstock.registry.models import AdapterUpload, AdapterVersion
 
 ABANDONED = timedelta(hours=1)
 UNCHECKED = timedelta(minutes=5)
@@ -136,6 +137,8 @@ def _owner(key: str) -> "tuple[UUID, QuerySet[Any]] | None":
                 return UUID(organisation), JobArtefact.objects.filter(path=key)
             case ["adapters", organisation, digest, _]:
                 return UUID(organisation), AdapterVersion.objects.filter(digest=digest)
+            case ["intake", organisation, upload, _]:
+                return UUID(organisation), AdapterUpload.objects.filter(pk=UUID(upload), state="checking")
             case ["exports", organisation, _, _]:
                 return UUID(organisation), PrivacyRequest.objects.filter(archive_key=key)
             case [organisation, file_id]:

@@ -1,8 +1,8 @@
 """Versions that organisations let each other use: given, taken, taken back."""
 
+from typing import BinaryIO, cast
 from uuid import UUID
 
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,12 +12,13 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import name_of
-from rootstock.registry.contents import adapter_keys
+from rootstock.registry.contents import adapter_keys, content_put
+from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Origin
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 
 
-def grant_create(*, organisation: Organisation, reference: str, to: str) -> AdapterGrant:
+def grant_create(*, organisation: Organisation, reference: Reference, to: str) -> AdapterGrant:
     """Let the organisation called `to` take a version of one's own."""
     receiver = Organisation.objects.filter(slug=to).first()
     if receiver is None or receiver.pk == organisation.pk:
@@ -64,14 +65,12 @@ def grant_take(*, organisation: Organisation, grant_id: UUID) -> AdapterVersion:
         found = AdapterVersion.objects.filter(digest=grant.digest).first()
     if found:
         return found
+    reference_check(organisation=organisation, name=grant.name, digest=grant.digest)
     _copy(grant.organisation_id, receiver, grant.digest)
     with tenant(organisation):
-        version, created = AdapterVersion.objects.get_or_create(
-            organisation_id=receiver, digest=grant.digest,
-            defaults={
-                "name": grant.name, "base": grant.base, "card": grant.card, "bytes": grant.bytes,
-                "origin": Origin.SHARED, "created_by": name_of(),
-            },
+        version, created = version_ensure(
+            receiver, name=grant.name, digest=grant.digest, base=grant.base, card=grant.card, bytes=grant.bytes,
+            origin=Origin.SHARED, created_by=name_of(),
         )  # fmt: skip
         if created:
             _record(receiver, grant, "taken")
@@ -82,9 +81,9 @@ def _copy(giver: UUID, receiver: UUID, digest: str) -> None:
     """Each organisation has its own copy in storage: it goes with the organisation, and with nobody else."""
     source, target = adapter_keys(giver, digest), adapter_keys(receiver, digest)
     for name, key in source.items():
-        if default_storage.exists(key) and not default_storage.exists(target[name]):
+        if default_storage.exists(key):
             with default_storage.open(key) as content:
-                default_storage.save(target[name], File(content))
+                content_put(target[name], cast(BinaryIO, content))
 
 
 def _record(owner: UUID, grant: AdapterGrant, done: str, **data: str) -> None:

@@ -1,9 +1,9 @@
 """The job that checks an uploaded adapter: each check's outcome is told as it comes, the first refusal ends it."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,25 +11,30 @@ from uuid import UUID
 from django.conf import settings
 
 from models_zoo.llm.card import adapter_digest
+from models_zoo.llm.foreign import bounded
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput, Unavailable
+from rootstock.errors import Conflict, InvalidInput, Unavailable
+from rootstock.files.checking import file_check
 from rootstock.files.contents import content_open
-from rootstock.files.models import StoredFile
-from rootstock.files.services import file_check
+from rootstock.files.models import FileState, StoredFile
+from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
+from rootstock.limited import LimitBroken, ReaderLost, told_by
 from rootstock.registry.base import base_card, base_folder
-from rootstock.registry.contents import adapter_discard, adapter_store
-from rootstock.registry.models import AdapterUpload, AdapterVersion, Origin
+from rootstock.registry.contents import adapter_discard, folder_store, keys_delete, upload_keys
+from rootstock.registry.identity import reference_check
+from rootstock.registry.leftovers import INTAKE
+from rootstock.registry.models import AdapterUpload, Origin
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.services import adapter_register
 from rootstock.registry.uploads import upload_checking, upload_refuse, upload_taken
 
-SCRATCH = ".intake-"
 PROBE = "registry.probe"
 CHECKS = ("scan", "files", "tensors", "configuration", "fit", "values", "effect")
 LEAST_EFFECT = 1e-3  # of a text's unit vector: what another batch changes in bfloat16 is below it
 _CHUNK = 1 << 20
+_LOOK_S = 0.5
 
 Outcome = dict[str, Any]
 
@@ -40,7 +45,7 @@ def intake(job: JobHandle) -> dict[str, Any]:
         raise Unavailable("no base model has been converted yet", retry_after=5)
     with tenant(job.organisation):
         upload = upload_checking(UUID(job.params["upload"]))
-    with scratch_folder(Path(settings.ADAPTERS_DIR), SCRATCH) as scratch:
+    with scratch_folder(Path(settings.ADAPTERS_DIR), INTAKE) as scratch:
         checks = _made(job, upload, scratch)
         if checks[-1]["passed"]:
             return _taken(job, upload, checks, scratch / "adapter")
@@ -50,20 +55,35 @@ def intake(job: JobHandle) -> dict[str, Any]:
 def _made(job: JobHandle, upload: AdapterUpload, scratch: Path) -> list[Outcome]:
     """What the checks said, as far as the first that refuses; told as they come."""
     checks = list[Outcome]()
-    for outcome in _checks(job, upload, scratch):
-        checks.append(outcome)
-        with job.fenced():
-            AdapterUpload.objects.filter(pk=upload.pk).update(checks=checks)
-        job.progress(len(checks), len(CHECKS), f"{outcome['check']}: {outcome['text']}")
-        if not outcome["passed"]:
-            break
+    with closing(_checks(job, upload, scratch)) as outcomes:
+        for outcome in outcomes:
+            checks.append(outcome)
+            with job.fenced():
+                AdapterUpload.objects.filter(pk=upload.pk).update(checks=checks)
+            job.progress(len(checks), len(CHECKS), f"{outcome['check']}: {outcome['text']}")
+            if not outcome["passed"]:
+                break
     return checks
 
 
-def _checks(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Iterator[Outcome]:
-    yield _scanned(job, upload)
-    yield from _verified(job, upload, scratch)
-    yield _effect(job, scratch / "adapter")
+def _checks(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Generator[Outcome]:
+    try:
+        yield _scanned(job, upload)
+        for told in _verified(job, upload, scratch):
+            yield _outcome(str(told["check"]), str(told["text"]), passed=told["passed"] is True)
+    except LimitBroken as broken:
+        yield _outcome("limits", str(broken), passed=False)
+        return
+    except ReaderLost:
+        job.check()  # stopped: then nothing was lost
+        raise
+    try:
+        digest = adapter_digest(scratch / "adapter")
+        reference_check(organisation=job.organisation, name=upload.name, digest=digest)
+    except Conflict as taken:
+        yield _outcome("reference", taken.detail, passed=False)
+    else:
+        yield _effect(job, upload, scratch / "adapter")
 
 
 def _refused(job: JobHandle, upload: AdapterUpload, checks: list[Outcome]) -> dict[str, Any]:
@@ -74,53 +94,60 @@ def _refused(job: JobHandle, upload: AdapterUpload, checks: list[Outcome]) -> di
 
 
 def _taken(job: JobHandle, upload: AdapterUpload, checks: list[Outcome], folder: Path) -> dict[str, Any]:
-    with job.commit() as result:
-        version = adapter_register(
-            organisation=job.organisation,
-            folder=folder,
-            job_id=None,
-            name=upload.name,
-            origin=Origin.UPLOADED,
-        )
-        upload_taken(upload, checks, version)
-        result |= {"upload": str(upload.pk), "state": "taken", "adapter": version.reference}
+    digest = adapter_digest(folder)
+    try:
+        with job.commit() as result:
+            version = adapter_register(
+                organisation=job.organisation,
+                folder=folder,
+                job_id=None,
+                name=upload.name,
+                origin=Origin.UPLOADED,
+            )
+            upload_taken(upload, checks, version)
+            result |= {"upload": str(upload.pk), "state": "taken", "adapter": version.reference}
+    except BaseException:
+        adapter_discard(job.organisation.pk, digest)
+        raise
     return result
 
 
 def _scanned(job: JobHandle, upload: AdapterUpload) -> Outcome:
     """What the scanners say of each file."""
     for file_id in upload.files.values():
-        row = file_check(organisation=job.organisation.pk, file_id=UUID(file_id))
+        _await_scan(job, UUID(file_id))
+        row = file_check(organisation=job.organisation.pk, file_id=UUID(file_id), stop_with=job.stop_with)
         if not row.is_clean:
             return _outcome("scan", f"{row.name}: {row.reason}", passed=False)
     count = len(upload.files)
     return _outcome("scan", f"{count} file{'s' if count > 1 else ''} passed the scanners")
 
 
-def _verified(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Iterator[Outcome]:
+def _await_scan(job: JobHandle, file_id: UUID) -> None:
+    """A file that another job looks at right now is not looked at twice. That job waits for nothing of this one."""
+    while _is_scanned_elsewhere(job, file_id):
+        job.check()
+        time.sleep(_LOOK_S)
+
+
+def _is_scanned_elsewhere(job: JobHandle, file_id: UUID) -> bool:
+    with tenant(job.organisation):
+        row = StoredFile.objects.filter(pk=file_id, state=FileState.QUARANTINED).first()
+        if row is None or row.job_id in (None, job.id):
+            return False
+        return Job.objects.filter(pk=row.job_id, state=JobState.RUNNING).exists()
+
+
+def _verified(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Iterator[dict[str, Any]]:
     """What the limited process says, which knows the files and the base and nothing else."""
-    spec = scratch / "spec.json"
-    sources = {part: str(_copied(job, file_id, scratch)) for part, file_id in upload.files.items()}
-    spec.write_text(
-        json.dumps(
-            {
-                "sources": sources,
-                "folder": str(scratch / "adapter"),
-                "base": str(base_folder()),
-                "name": upload.name,
-            }
-        )
-    )
-    run = [sys.executable, "-m", "models_zoo.llm.intake", str(spec)]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        job.stop_with(process.kill)
-        last = None
-        for line in process.stdout or ():
-            last = json.loads(line)
-            yield last
-    job.check()
-    if process.returncode and (last is None or last["passed"]):
-        yield _outcome("limits", "it could not be checked within 512 MB of memory and 120 s", passed=False)
+    spec = {
+        "sources": {part: str(_copied(job, file_id, scratch)) for part, file_id in upload.files.items()},
+        "folder": str(scratch / "adapter"),
+        "base": str(base_folder()),
+        "name": upload.name,
+    }
+    (scratch / "spec.json").write_text(json.dumps(spec))
+    return told_by("models_zoo.llm.intake", str(scratch / "spec.json"), stop_with=job.stop_with)
 
 
 def _copied(job: JobHandle, file_id: str, scratch: Path) -> Path:
@@ -133,22 +160,18 @@ def _copied(job: JobHandle, file_id: str, scratch: Path) -> Path:
     return path
 
 
-def _effect(job: JobHandle, folder: Path) -> Outcome:
-    """A worker loads it, and its vectors must differ from the base's."""
-    digest = adapter_digest(folder)
-    known = _is_registered(job, digest)
-    adapter_store(job.organisation.pk, digest, folder)
+def _effect(job: JobHandle, upload: AdapterUpload, folder: Path) -> Outcome:
+    """A worker loads it, and its vectors must differ from the base's. It lies in storage for as long as that takes."""
+    organisation, keys = job.organisation, upload_keys(job.organisation.pk, upload.pk)
+    payload = {"upload": str(upload.pk), "digest": adapter_digest(folder)}
     try:
-        [told] = client.call(PROBE, [{"digest": digest}], organisation=job.organisation)
+        folder_store(keys, folder)
+        [told] = client.call(PROBE, [payload], organisation=organisation)
     except InvalidInput as error:
         told = {"refused": error.detail}
-    except BaseException:
-        _forget(job, digest, known)
-        raise
-    outcome = _judged(told)
-    if not outcome["passed"]:
-        _forget(job, digest, known)
-    return outcome
+    finally:
+        keys_delete(keys)
+    return _judged(told)
 
 
 def _judged(told: dict[str, Any]) -> Outcome:
@@ -163,15 +186,6 @@ def _judged(told: dict[str, Any]) -> Outcome:
     return _outcome("effect", text)
 
 
-def _is_registered(job: JobHandle, digest: str) -> bool:
-    with tenant(job.organisation):
-        return AdapterVersion.objects.filter(digest=digest).exists()
-
-
-def _forget(job: JobHandle, digest: str, known: bool) -> None:
-    if not known:
-        adapter_discard(job.organisation.pk, digest)
-
-
 def _outcome(check: str, text: str, *, passed: bool = True) -> Outcome:
-    return {"check": check, "passed": passed, "text": text}
+    """As it is stored and shown: its words may be an uploaded file's."""
+    return {"check": bounded(check, 40), "passed": passed, "text": bounded(text)}

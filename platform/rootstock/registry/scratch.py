@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,14 @@ def scratch_folder(root: Path, prefix: str) -> Iterator[Path]:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=root))
             stack.enter_context(_locked(Path(scratch)))
         yield Path(scratch)
+
+
+def scratch_sweep(root: Path, prefixes: Collection[str]) -> None:
+    """Remove the folders of these prefixes whose makers are gone."""
+    if root.is_dir():
+        with _locked(root):
+            for prefix in prefixes:
+                _sweep(root, prefix)
 
 
 def _sweep(root: Path, prefix: str) -> None:

@@ -41,10 +41,14 @@ class AdapterUploadOut(Schema):
 
 
 class FromFilesIn(Schema):
-    """Files that were uploaded for the purpose `model`: one zip, or the files of a PEFT folder by their names."""
+    """Files that were uploaded for the purpose `adapter` or `model`: one zip, or the files of a PEFT folder.
+
+    `names` say what each is of an adapter; without them the names do that they were uploaded by.
+    """
 
     name: str
     file_ids: Annotated[list[UUID], Field(min_length=1, max_length=8)]
+    names: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=8)] | None = None
 
 
 @router.post("/adapters/uploads", response={202: AdapterUploadOut}, auth=scope("adapters:write"))
@@ -69,7 +73,7 @@ def upload_from_files(request: ApiRequest, payload: FromFilesIn) -> Status[Adapt
     """The same for files that were uploaded before, in pieces for instance. They are used up by it."""
     row = uploads.upload_create(
         organisation=request.auth.organisation, name=payload.name, file_ids=payload.file_ids,
-        uploaded_by=request.auth.user,
+        names=payload.names, uploaded_by=request.auth.user,
     )  # fmt: skip
     return Status(202, upload_out(row))
 

@@ -125,6 +125,25 @@ def _other_base(folder: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "base_fingerprint": "0" * 64}))
 
 
+def _card(**changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / "card.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def _one_more(name: str) -> Change:
+    """A tensor of this name, of no bytes, beside the others."""
+    return _header(lambda header: json.dumps({**header, name: ONE | {"shape": [0]}}))
+
+
+def _many_names(header: dict[str, Any]) -> str:
+    """2 MB of names, the last of them twice."""
+    names = [f'"a{n:05x}":0' for n in range(170_000)]
+    return "{" + ",".join([*names, '"a297ff":0']) + "}"
+
+
 def _no_delta(folder: Path) -> None:
     path = folder / WEIGHTS
     save_file({name: t * 0 if "lora_B" in name else t for name, t in load_file(path).items()}, path)
@@ -182,6 +201,7 @@ FOLDERS: dict[str, tuple[Change, str, str]] = {
     ),
     "overlapping offsets": (_header(_overlapping), "tensors", "overlaps the one before it"),
     "tensor named twice": (_header(_twice), "tensors", "is named twice in the header"),
+    "170,000 names": (_header(_many_names), "tensors", "'a297ff' is named twice in the header"),
     "truncated": (_raw(lambda raw: raw[:-100]), "tensors", "cut short"),
     "bytes behind": (_raw(lambda raw: raw + bytes(8)), "tensors", "longer than its tensors"),
     "rank 4096": (_config(r=4096), "configuration", "r is 4096, expected an integer from 1 to 64"),
@@ -200,11 +220,44 @@ FOLDERS: dict[str, tuple[Change, str, str]] = {
         "configuration",
         "auto_mapping is",
     ),
+    "scaled by a number": (
+        _config(use_rslora=1),
+        "configuration",
+        "use_rslora is 1, expected true or false",
+    ),
+    "NUL in a field": (
+        _config(**{"ev\0il": 1}),
+        "configuration",
+        "'ev\\x00il' holds a NUL character or half",
+    ),
+    "NUL in a card": (_card(description="a\0"), "configuration", "description holds a NUL character or half"),
+    "surrogate in a card": (
+        _card(data={"x": ["\ud800"]}),
+        "configuration",
+        "data.x holds a NUL character or half",
+    ),
+    "NaN in a card": (_card(data={"x": float("nan")}), "configuration", "data.x is nan, expected a finite"),
+    "infinity in a card": (
+        _card(training={"x": [1e999]}),
+        "configuration",
+        "training.x is inf, expected a finite",
+    ),
+    "long description": (
+        _card(description="D" * 100_000),
+        "configuration",
+        "description is 100000 characters long, expected at most 2000",
+    ),
+    "large card": (_card(description="D" * 900_000), "files", "card.json: 900"),
+    "unknown field": (_card(**{"zz" * 100_000: 1}), "configuration", "unknown field 'zzzz"),
+    "labels of a chat": (_card(labels=["l" * 100] * 1000), "configuration", "labels is ['llll"),
     "wrong base": (_other_base, "configuration", "base_fingerprint is 000000000000…, expected"),
     "wrong shape": (_tensor(torch.zeros(8, 64)), "fit", "is of shape [8, 64], expected shape [8, 128]"),
     "wrong type": (_tensor(torch.zeros(8, 128, dtype=torch.int8)), "fit", "is of type I8, expected"),
     "missing tensor": (_tensor(None), "fit", f"tensor {FIRST} is missing"),
     "another tensor": (_tensor(torch.zeros(3), "lm_head.weight"), "fit", "unexpected tensor lm_head.weight"),
+    "NUL in a name": (_one_more("evil\0x"), "fit", "unexpected tensor 'evil\\x00x' (1 in all)"),
+    "surrogate in a name": (_one_more("\ud800"), "fit", "unexpected tensor '\\ud800' (1 in all)"),
+    "long name": (_one_more("A" * 1_500_000), "fit", "unexpected tensor 'AAAA"),
     "NaN": (_tensor(torch.full((8, 128), float("nan"))), "values", f"{FIRST} is not finite everywhere"),
     "NaN in bfloat16": (
         _tensor(torch.full((8, 128), float("nan"), dtype=torch.bfloat16)),

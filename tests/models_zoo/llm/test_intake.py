@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.card import adapter_digest
+from models_zoo.llm.foreign import LONGEST, bounded
 from models_zoo.llm.intake.archive import ARCHIVE
 from models_zoo.llm.intake.checks import Outcome, verify
 from tests.models_zoo.llm.hostile import ARCHIVES, CONFIG, FOLDERS, WEIGHTS, packed
@@ -89,6 +90,8 @@ def test_a_hostile_file_is_refused(base: TinyBase, adapter: Path, tmp_path: Path
     assert (last.check, last.passed) == (check, False)
     assert message in last.text
     assert str(tmp_path) not in last.text
+    assert len(last.text) <= LONGEST
+    assert last.text.isprintable()
     assert not (tmp_path / "taken").exists()
 
 
@@ -114,3 +117,52 @@ def test_no_bytes_are_believed(
     for sources in ({ARCHIVE: folder / "any"}, {WEIGHTS: folder / "any", CONFIG: folder / "any"}):
         assert not outcomes(sources, folder, base)[-1].passed
         assert not (folder / "taken").exists()
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)  # halves of surrogate pairs too
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+CONFIG_FIELDS = ["r", "lora_alpha", "use_rslora", "target_modules", "layers_to_transform", "bias", "revision"]
+CARD_FIELDS = ["name", "labels", "data", "training", "metrics", "thresholds", "description", "max_tokens"]
+
+
+def storable(value: object) -> bool:
+    """Whether PostgreSQL takes it as JSON and as text."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return "\\u0000" not in text.replace("\\\\", "") and text == text.encode(errors="replace").decode()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(CONFIG_FIELDS) | ANY_TEXT, ANY_JSON, max_size=2),
+    st.dictionaries(st.sampled_from(CARD_FIELDS) | ANY_TEXT, ANY_JSON, max_size=2),
+)
+def test_whatever_the_files_say_can_be_stored(
+    base: TinyBase,
+    good: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    config: dict[str, object],
+    card: dict[str, object],
+) -> None:
+    """A refusal is short and can be shown; what passes is scaled as it says and fits into a row of the registry."""
+    root = tmp_path_factory.mktemp("any")
+    sources = {path.name: Path(shutil.copy(path, root / path.name)) for path in good.iterdir()}
+    for name, changes in ((CONFIG, config), ("card.json", card)):
+        sources[name].write_text(json.dumps({**json.loads(sources[name].read_text()), **changes}))
+    last = outcomes(sources, root, base)[-1]
+    assert len(last.text) <= LONGEST
+    assert last.text.isprintable()
+    if last.passed:
+        assert storable(json.loads((root / "taken" / "card.json").read_text()))
+        assert isinstance(json.loads((root / "taken" / CONFIG).read_text()).get("use_rslora", False), bool)
+    shutil.rmtree(root)
+
+
+@given(ANY_TEXT)
+def test_any_text_can_be_told(text: str) -> None:
+    assert len(bounded(text, 10)) <= 10
+    assert storable(bounded(text))
+    assert bounded(bounded(text)) == bounded(text)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import Unavailable
-from rootstock.files import services, sweeping
+from rootstock.files import checking, sweeping
 from rootstock.files.models import StoredFile
 from rootstock.ids import uuid7
 from rootstock.jobs.models import Job, JobArtefact
@@ -123,7 +123,7 @@ def test_a_large_file_waits_for_a_worker(world, api, settings) -> None:
     with tenant(world.organisation):
         job = Job.objects.get(kind="files.scan")
         assert job.params == {"file": file["id"]}
-    checked = services.file_check(organisation=world.organisation, file_id=file["id"])
+    checked = checking.file_check(organisation=world.organisation, file_id=file["id"])
     assert checked.state == "clean"
 
 
@@ -327,6 +327,6 @@ def test_viruses_are_found_and_a_scanner_that_is_away_keeps_the_file_in_quaranti
     waiting = upload(api, b"c,d\n").json()
     assert waiting["state"] == "quarantined"
     with pytest.raises(Unavailable):
-        services.file_check(organisation=world.organisation, file_id=waiting["id"])
+        checking.file_check(organisation=world.organisation, file_id=waiting["id"])
     settings.CLAMD = clamd
-    assert services.file_check(organisation=world.organisation, file_id=waiting["id"]).state == "clean"
+    assert checking.file_check(organisation=world.organisation, file_id=waiting["id"]).state == "clean"

@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 
 
 def scanned(name: str, content: bytes, purpose: str = "import"):
-    return scan(io.BytesIO(content), name=name, purpose=purpose)
+    return scan(io.BytesIO(content), name=name, purpose=purpose, size=len(content))
 
 
 def reason(name: str, content: bytes, purpose: str = "import") -> str:

@@ -15,8 +15,9 @@ from rootstock.adaptation.openai.paging import Limit, listed
 from rootstock.adaptation.openai.schemas import FileDeleted, FileObject, Files
 from rootstock.adaptation.services import KIND, RESULTS
 from rootstock.errors import Conflict, InvalidInput
+from rootstock.files.checking import file_check
 from rootstock.files.models import FileState, StoredFile
-from rootstock.files.services import file_check, file_delete, file_store
+from rootstock.files.services import file_delete, file_store
 from rootstock.files.serving import download
 from rootstock.idempotency.marks import claims_first
 from rootstock.jobs.artefacts import artefact_response
@@ -40,7 +41,11 @@ def create_file(request: ApiRequest, purpose: Form[str], file: File[UploadedFile
         raise InvalidInput.field(unknown[0], "is not taken here")
     organisation = request.auth.organisation
     row, _ = file_store(
-        organisation=organisation, purpose=PURPOSE, content=file, uploaded_by=request.auth.user
+        organisation=organisation,
+        purpose=PURPOSE,
+        content=file,
+        uploaded_by=request.auth.user,
+        checked_later=True,
     )
     row = file_check(organisation=organisation, file_id=row.pk)
     if not row.is_clean:

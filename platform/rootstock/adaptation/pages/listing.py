@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.adaptation import selectors, services
-from rootstock.adaptation.estimates import span_words, training_estimate
+from rootstock.adaptation.estimates import span_words, training_estimate, training_warnings
 from rootstock.adaptation.forms import TrainForm, filled
 from rootstock.adaptation.presets import PRESETS
 from rootstock.adaptation.tables import trainings_table
@@ -64,16 +64,18 @@ def estimated(request: PageRequest) -> HttpResponse:
     """What the training would take that the form describes so far."""
     form = TrainForm(request.POST, **_offered(request))
     form.is_valid()
-    found, problem = None, ""
+    found, problem, warned = None, "", []
     known = not set(form.errors) - {"name"}
     if known:
         try:
             found = training_estimate(
                 organisation=request.organisation, sources=form.sources, settings=form.settings
             )
+            warned = training_warnings(organisation=request.organisation, sources=form.sources)
         except DomainError as error:
             problem = error.detail
-    context = {"known": known, "found": found, "span": span_words(found) if found else "", "problem": problem}
+    span = span_words(found) if found else ""
+    context = {"known": known, "found": found, "span": span, "problem": problem, "warned": warned}
     return render(request, "adaptation/estimate.html", context)
 
 

@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from rootstock.edge import refuse_unstorable
-from rootstock.errors import InvalidInput
 from rootstock.files.scanners.common import Refusal, chunks, size_of
+from rootstock.storable import MAY_SPELL_ONE, REASON, unstorable
 
 MAX_LINE = 16 * 1024 * 1024
 MAX_DEPTH = 64
@@ -90,16 +89,11 @@ def json_value(raw: bytes, where: str) -> Any:
             else "not a value"
         )
         raise Refusal(f"{where}is not JSON: {told}") from None
-    if "\\u" in text:  # what is not escaped was looked at as text
-        _refuse_unstorable(value, where)
+    if MAY_SPELL_ONE.search(text):  # what is not escaped was looked at as text
+        place = next(unstorable(value, ""), None)
+        if place is not None:
+            raise Refusal(f"{where}{place or 'it'}: {REASON}")
     return value
-
-
-def _refuse_unstorable(value: Any, where: str) -> None:
-    try:
-        refuse_unstorable(value)
-    except InvalidInput as error:
-        raise Refusal(f"{where}{error.detail}") from None
 
 
 def is_deeper(raw: bytes, limit: int) -> bool:

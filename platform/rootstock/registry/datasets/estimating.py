@@ -1,7 +1,7 @@
 """What a training will take, before it is started: tokens, steps, seconds, memory.
 
 Seconds come from a model of the work, corrected by what finished trainings of this organisation on the served base
-really took; where there are none, by constants that `tests/bench/estimate.py` was run for.
+really took; where there are none, by constants (`tests/bench/estimate.py` says how right they were).
 """
 
 import math
@@ -174,9 +174,9 @@ def peak_bytes(plan: Plan, settings: Mapping[str, Any], card: BaseCard) -> int:
 
 def adapted_of(settings: Mapping[str, Any]) -> Adapted:
     """What the settings train."""
-    return Adapted(
-        int(settings["rank"]), tuple(settings.get("targets") or ALL_TARGETS), settings.get("last_layers")
-    )
+    targets = tuple(settings.get("targets") or ALL_TARGETS)
+    dropped = float(settings.get("dropout", 0.05)) > 0
+    return Adapted(int(settings["rank"]), targets, settings.get("last_layers"), dropped)
 
 
 def machine() -> Machine:

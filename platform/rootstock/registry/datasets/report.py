@@ -11,6 +11,17 @@ STEP, FINE = 16, 1024  # tokens: width of a histogram's bars, and up to where th
 Kind = Literal[
     "unusable", "long", "duplicate", "near_duplicate", "contradiction", "leak", "near_leak", "repetitive", "personal"
 ]  # fmt: skip
+NOUNS: dict[str, str] = {
+    "unusable": "lines that teach nothing",
+    "long": "lines that are cut",
+    "duplicate": "duplicates",
+    "near_duplicate": "near duplicates",
+    "contradiction": "contradictions",
+    "leak": "lines that a test set asks",
+    "near_leak": "lines that a test set nearly asks",
+    "repetitive": "lines that repeat themselves",
+    "personal": "lines with personal data",
+}
 Severity = Literal["blocking", "warning"]
 
 
@@ -35,6 +46,11 @@ class Finding(BaseModel):
     lines: list[FoundLine] = []
     dataset: UUID | None = None
     dataset_name: str = ""
+
+    @property
+    def words(self) -> str:
+        """Behind its count."""
+        return f"{NOUNS[self.kind]} ({self.detail})" if self.kind == "personal" else NOUNS[self.kind]
 
     def add(self, line: int, other: int | None = None, value: float | None = None) -> None:
         """One line more."""

@@ -11,8 +11,9 @@ from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, DomainError, InvalidInput
+from rootstock.files.checking import file_check
 from rootstock.files.models import StoredFile
-from rootstock.files.services import file_check, file_remove, file_store
+from rootstock.files.services import file_remove, file_store
 from rootstock.files.uploads import Upload, digest_of
 from rootstock.paging import refuse_other
 from rootstock.privacy.subjects import subjects_locked
@@ -183,7 +184,11 @@ def dataset_empty(dataset: Dataset, done: str) -> None:
 def _stored(organisation: Organisation, content: Upload, created_by: User | None) -> tuple[StoredFile, bool]:
     """The upload as a clean file, and whether it is new. A data set is small enough to be checked at once."""
     file, is_new = file_store(
-        organisation=organisation, purpose="dataset", content=content, uploaded_by=created_by
+        organisation=organisation,
+        purpose="dataset",
+        content=content,
+        uploaded_by=created_by,
+        checked_later=True,
     )
     file = file_check(organisation=organisation, file_id=file.pk)
     if not file.is_clean:

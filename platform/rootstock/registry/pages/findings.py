@@ -22,12 +22,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "repetitive": ("Repeat themselves", "Few different tokens for their length."),
     "personal": ("Personal data", "By its form: names are not looked for. Declare the persons, or drop the lines."),
 }  # fmt: skip
-VALUES = {"near_leak": "Alike", "near_duplicate": "Alike", "repetitive": "Evenness", "long": "Tokens"}
+VALUES = {
+    "near_leak": "Alike:num",
+    "near_duplicate": "Alike:num",
+    "repetitive": "Evenness:num",
+    "long": "Tokens:num",
+}
 
 
 @dataclass(slots=True, frozen=True)
 class Told:
-    """A finding as the page shows it. number: its place in the report."""
+    """A finding as the page shows it. number: its place in the report. other, value: heads of columns."""
 
     number: int
     finding: Finding
@@ -62,6 +67,6 @@ def _told(number: int, finding: Finding) -> Told:
     elif finding.detail:
         text = f"{finding.detail[:1].upper()}{finding.detail[1:]}. {text}"
     has_other = any(line.other for line in finding.lines)
-    other = ("Its line" if finding.dataset else "Earlier line") if has_other else ""
+    other = ("Its line:num" if finding.dataset else "Earlier line:num") if has_other else "Other line:hidden"
     tone = "error" if finding.severity == "blocking" else "warn"
-    return Told(number, finding, title, text, tone, other, VALUES.get(finding.kind, ""))
+    return Told(number, finding, title, text, tone, other, VALUES.get(finding.kind, "How much:hidden"))

@@ -4,7 +4,7 @@ import { pageHeaders } from "../console/js/dom.js";
 import { Sending, Stopped } from "../files/pieces.js";
 import { IN_WORDS, Row, sized, zoned } from "../files/rows.js";
 
-const PURPOSE = "model";
+const PURPOSE = "adapter";
 const ARCHIVE = /\.zip$/i;
 const PARTS = new Set(["adapter_model.safetensors", "adapter_config.json", "head.safetensors", "card.json"]);
 
@@ -105,7 +105,7 @@ class Page {
     const answer = await fetch(this.section.dataset.start, {
       method: "POST",
       headers: { ...pageHeaders(), "Content-Type": "application/json" },
-      body: JSON.stringify({ name: this.name.value, file_ids: ids }),
+      body: JSON.stringify({ name: this.name.value, file_ids: ids, names: this.rows.map((row) => row.file.name) }),
     });
     const found = await answer.json();
     if (answer.ok) return found.id;

@@ -1,0 +1,1 @@
+"""Continual adaptation: what is newly labelled is learned by the clock, and put forward only when it is better."""
