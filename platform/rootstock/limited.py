@@ -52,12 +52,13 @@ def told_by(
         try:
             yield from _lines(cast(IO[bytes], process.stdout))
             process.wait()
+            was_late = not late.is_alive()
         except BaseException:
             process.kill()
             raise
         finally:
             late.cancel()
-    _judge(process.returncode, cpu_s)
+    _judge(process.returncode, cpu_s, was_late)
 
 
 def _lines(told: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -68,13 +69,14 @@ def _lines(told: IO[bytes]) -> Iterator[dict[str, Any]]:
             raise ReaderLost("the process that checks ended in the middle of a word", retry_after=2) from None
 
 
-def _judge(status: int, cpu_s: int) -> None:
+def _judge(status: int, cpu_s: int, was_late: bool) -> None:
     if status == OUT_OF_MEMORY:
         raise LimitBroken(f"checking it takes more than {MEMORY_BYTES >> 20} MB of memory")
     if status == -signal.SIGXCPU:
         raise LimitBroken(f"checking it takes more than {cpu_s} s of processor time")
     if status:
         how = f"signal {-status}" if status < 0 else f"status {status}"
+        how = f"no end within {CLOCK_S - _EARLIER_S} s" if was_late else how
         raise ReaderLost(
             f"the process that checks ended early ({how}); this says nothing about the content", retry_after=2
         )
