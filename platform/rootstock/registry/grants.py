@@ -12,7 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import name_of
-from rootstock.registry.contents import adapter_keys, content_put
+from rootstock.registry.contents import adapter_discard, adapter_keys, content_locked, content_put
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Origin
 from rootstock.registry.selectors import version_named
 
@@ -64,8 +64,16 @@ def grant_take(*, organisation: Organisation, grant_id: UUID) -> AdapterVersion:
         found = AdapterVersion.objects.filter(digest=grant.digest).first()
     if found:
         return found
-    _copy(grant.organisation_id, receiver, grant.digest)
-    with tenant(organisation):
+    try:
+        return _taken(grant, receiver)
+    except BaseException:
+        adapter_discard(receiver, grant.digest)
+        raise
+
+
+def _taken(grant: AdapterGrant, receiver: UUID) -> AdapterVersion:
+    with content_locked(receiver, grant.digest):
+        _copy(grant.organisation_id, receiver, grant.digest)
         version, created = AdapterVersion.objects.get_or_create(
             organisation_id=receiver, digest=grant.digest,
             defaults={
