@@ -17,7 +17,8 @@ HALF = 0.5  # the threshold of a label that has none of its own
 class EvaluateHandler:
     """Payload {task, adapter, example, max_tokens} -> {answer}: a text, labels, or spans [start, end, label].
 
-    `adapter` may be empty for chat alone: the base's own answer. Waits behind everything else on the engine.
+    `adapter` is a digest; it may be empty for chat alone: the base's own answer. Waits behind everything else on the
+    engine.
     """
 
     def load(self, runtime: Runtime) -> None:
@@ -30,17 +31,17 @@ class EvaluateHandler:
         for at, request in enumerate(batch):
             groups[request.organisation_id, request.payload["task"], request.payload["adapter"]].append(at)
         answers: dict[int, dict[str, Any] | DomainError] = {}
-        for (owner, task, reference), members in groups.items():
-            told = self._answers(owner, task, reference, [batch[at] for at in members])
+        for (owner, task, digest), members in groups.items():
+            told = self._answers(owner, task, digest, [batch[at] for at in members])
             answers |= zip(members, told, strict=True)
         return [answers[at] for at in range(len(batch))]
 
     def _answers(
-        self, owner: UUID, task: str, reference: str, requests: list[LaneRequest]
+        self, owner: UUID, task: str, digest: str, requests: list[LaneRequest]
     ) -> Sequence[dict[str, Any] | DomainError]:
         call = Call(str(owner), Priority.EVALUATION, max(request.deadline for request in requests))
         try:
-            adapter = adapter_of(self._runtime, owner, reference)
+            adapter = adapter_of(self._runtime, owner, digest)
             answered = ANSWERS[task](self._runtime.engine, adapter or "", requests, call)
             return [{"answer": answer} for answer in answered]
         except EngineTimeout:

@@ -164,8 +164,9 @@ class GenerateHandler:
         used = written.used(lambda: self._prompt_tokens(asked["prompt"]))
         done, call, fingerprint = written.data(used), UUID(asked["call"]), self._runtime.engine.fingerprint
         facts = generation_facts(
-            call, given, asked["adapter"], fingerprint, done["timings"]["total_ms"], done, written.text
-        )
+            call, given, asked["model"], asked["adapter"], fingerprint, done["timings"]["total_ms"], done,
+            written.text,
+        )  # fmt: skip
         with tenant(owner):
             decisions_record(organisation=owner, records=[facts])
             usage_record(

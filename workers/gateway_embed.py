@@ -21,7 +21,8 @@ MOST_TOKENS = 2048  # of a text
 class EmbedHandler:
     """Reads texts into vectors: the vector as base64 of little-endian float32 out.
 
-    In: `{"text", "field", "adapter", "priority"}`; `field` is what the caller calls the text.
+    In: `{"text", "field", "adapter", "priority"}`; `adapter` is a digest, `field` what the caller
+    calls the text.
     """
 
     def load(self, runtime: Runtime) -> None:
@@ -50,12 +51,12 @@ class EmbedHandler:
         return InvalidInput.field(asked["field"], f"is {tokens} tokens long, at most {MOST_TOKENS} are read")
 
     def _read(
-        self, owner: UUID, reference: str, priority: str, requests: list[LaneRequest]
+        self, owner: UUID, digest: str, priority: str, requests: list[LaneRequest]
     ) -> Sequence[dict[str, Any] | DomainError]:
         deadline = max(request.deadline for request in requests)
         call = Call(str(owner), Priority[priority.upper()], deadline)
         try:
-            adapter = adapter_of(self._runtime, owner, reference)
+            adapter = adapter_of(self._runtime, owner, digest)
             texts = [request.payload["text"] for request in requests]
             found = self._runtime.engine.embed(texts, adapter, call)
         except EngineTimeout:

@@ -14,15 +14,17 @@ _UNUSABLE = "the schemas of parameters (and the response format beside them) can
 log = logging.getLogger(__name__)
 
 
-def adapter_of(runtime: Runtime, owner: UUID, reference: str) -> str | None:
+def adapter_of(runtime: Runtime, owner: UUID, digest: str) -> str | None:
     """The organisation's adapter, loaded; None for the base. Raises a DomainError, never gives another."""
-    if not reference:
+    if not digest:
         return None
     try:
-        return runtime.adapter(owner, reference)
+        return runtime.adapter(owner, digest)
     except AdapterError as error:
-        log.error("adapter %s was refused: %s", reference, error)
-        raise InvalidInput.field("model", f"{reference} does not fit the base that is served") from error
+        log.error("adapter %s was refused: %s", digest, error)
+        raise InvalidInput.field(
+            "model", f"the adapter {digest[:12]}… does not fit the base that is served"
+        ) from error
     finally:
         release_connection()
 

@@ -24,7 +24,7 @@ from rootstock.errors import Unavailable
 from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
 from rootstock.registry.contents import adapter_fetch
-from rootstock.registry.resolving import version_to_serve
+from rootstock.registry.fitness import content_to_serve
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
@@ -101,13 +101,14 @@ class Runtime:
         if self._engine is not None:
             self._engine.close()
 
-    def adapter(self, organisation_id: UUID, reference: str) -> str:
-        """Make sure that the organisation's adapter `name@digest` is loaded; returns the name to generate with.
+    def adapter(self, organisation_id: UUID, digest: str) -> str:
+        """Make sure that the organisation's adapter of this digest is loaded; returns the name to generate with.
 
-        Raises InvalidInput or NotFound for one that is retired, taken back, of another base, or not there.
+        That is the whole digest: what an organisation calls its adapter is in nobody's way. Raises InvalidInput or
+        NotFound for one that is retired, taken back, of another base, or not there.
         """
-        version = version_to_serve(organisation=organisation_id, reference=reference)
-        return self._ensure_loaded(reference, adapter_fetch(organisation_id, version.digest))
+        content_to_serve(organisation=organisation_id, digest=digest)
+        return self._ensure_loaded(digest, adapter_fetch(organisation_id, digest))
 
     def shipped_adapter(self, name: str, folder: Path) -> str:
         """Load an adapter that ships with Rootstock; returns its `name@digest`."""
@@ -159,12 +160,12 @@ class Runtime:
         except (OSError, RuntimeError, ModelError) as error:
             log.warning("the base is not offered to trainers: %s", str(error).partition("\n")[0])
 
-    def _ensure_loaded(self, reference: str, folder: Path) -> str:
+    def _ensure_loaded(self, name: str, folder: Path) -> str:
         with self._loading_lock:
-            own = self._loading.setdefault(reference, threading.Lock())
+            own = self._loading.setdefault(name, threading.Lock())
         with own:  # many who ask for a new one read it once; nobody waits for another one's
-            self.engine.load(reference, folder)
-        return reference
+            self.engine.load(name, folder)
+        return name
 
     def _publish_forever(self) -> None:
         while not self._stopped.wait(_HEALTH_S):

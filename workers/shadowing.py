@@ -25,7 +25,8 @@ DEADLINE_S = 300.0
 
 @dataclass(slots=True, frozen=True)
 class Answered:
-    """What an alias answered: the request, the version that answered it and the one to compare with, and what it said.
+    """What an alias answered: the request, the digests of the version that answered it and of the one to
+    compare with, and what it said.
 
     Held in memory until it has been compared, and nowhere else.
     """

@@ -21,6 +21,7 @@ from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.lanes.streams import release_connection
 from rootstock.registry.base import base_folder
+from rootstock.registry.resolving import version_to_serve
 from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
@@ -178,7 +179,10 @@ class ReplyHandler:
 
     def _adapter(self, request: LaneRequest) -> str | None:
         reference = str(request.payload["adapter"])
-        return self._runtime.adapter(request.organisation_id, reference) if reference else None
+        if not reference:
+            return None
+        version = version_to_serve(organisation=request.organisation_id, reference=reference)
+        return self._runtime.adapter(request.organisation_id, version.digest)
 
 
 def _as_domain_error(error: EngineError) -> DomainError:

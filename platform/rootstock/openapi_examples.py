@@ -56,6 +56,7 @@ _NAMES: dict[str, Any] = {
     "keep": "warm",
     "because": "It answers better on the frozen set",
     "retired_because": "",
+    "names": "support-tone",
     "fine_tuned_model": "support-tone@a3f5a3f5a3f5",
     "fine_tuned_model_checkpoint": "support-tone@a3f5a3f5a3f5",
     "fine_tuning_job_id": "ftjob-01930b5e7c1a7d3e9f004a5b6c7d8e9f",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from openai import OpenAI
 from playwright.sync_api import Page, expect
 
 from rootstock.demo import DemoClient
@@ -70,6 +71,9 @@ def test_from_examples_to_talking(site: Any, page: Page, committed_world: Any, t
     expect(page.locator("[data-answer='a']")).to_contain_text(CODE, timeout=60_000)
     with DemoClient(site.url, committed_world.key("adapters:read", "jobs:read")) as api:
         told(api, job, committed_world)
+    told_to_openai(
+        site.url, committed_world.key("adapters:read", "adapters:write", "files:read", "models:use"), job
+    )
 
 
 def drawn_in_part(page: Page) -> None:
@@ -89,3 +93,16 @@ def told(api: Any, job: str, world: Any) -> None:
     assert sum(default_storage.exists(key) for key in keys) == 3
     events = [event["type"] for event in api.ask("GET", f"/jobs/{job}/events")]
     assert events == ["started", *["step"] * 25, "trained", "artefact", "done"]
+
+
+def told_to_openai(url: str, key: str, job: str) -> None:
+    """The same training as OpenAI's client knows it: its model answers, and its figures are a file."""
+    client = OpenAI(api_key=key, base_url=f"{url}/v1", timeout=60)
+    found = client.fine_tuning.jobs.retrieve(f"ftjob-{job.replace('-', '')}")
+    asked: Any = [{"role": "user", "content": "How can I send something back?"}]
+    answer = client.chat.completions.create(
+        model=found.fine_tuned_model, messages=asked, temperature=0, max_tokens=16
+    )
+    assert CODE in answer.choices[0].message.content
+    figures = client.files.content(found.result_files[0]).read().decode().split()
+    assert (len(figures), figures[0].split(",")[:2]) == (26, ["step", "train_loss"])

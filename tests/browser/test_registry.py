@@ -103,9 +103,9 @@ def test_it_goes_without_scripts(two_people: Any, committed_world: Any, versions
     assert served(committed_world) == versions[0].reference
 
 
-def tell(reference: str, hits: int) -> None:
+def tell(digest: str, hits: int) -> None:
     """What a worker would publish."""
-    told = {"adapter": reference, "task": "chat", "slot": 3, "in_use": 1, "rank": 16, "bytes": 3_700_000,
+    told = {"adapter": digest, "task": "chat", "slot": 3, "in_use": 1, "rank": 16, "bytes": 3_700_000,
             "tier": "device", "pinned": True, "hits": hits}  # fmt: skip
     state = {
         "name": "language@here", "groups": ["language"], "lanes": {}, "base": {"name": "smollm2-135m", "bytes": 1},
@@ -120,7 +120,7 @@ def tell(reference: str, hits: int) -> None:
 def registry(committed_world: Any, services: Any) -> Any:
     """One of everything, and a worker that holds an adapter."""
     made = full_registry(committed_world)
-    tell(made["second"].reference, 3)
+    tell(made["second"].digest, 3)
     yield made
     connection().delete("worker:language@here")
 
@@ -128,7 +128,7 @@ def registry(committed_world: Any, services: Any) -> Any:
 def test_the_map_renews_itself(page: Page, registry: Any) -> None:
     page.goto("/residency/")
     expect(page.get_by_text("slot 3 · 1 now · 3 hits")).to_be_visible()
-    tell(registry["second"].reference, 4321)
+    tell(registry["second"].digest, 4321)
     expect(page.get_by_text("4,321 hits")).to_be_visible(timeout=12_000)
 
 

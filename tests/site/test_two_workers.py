@@ -97,14 +97,14 @@ def test_a_roll_back_reaches_both(
             organisation=committed_world.organisation,
             folder=adapter_in(tmp_path / str(seed), seed),
             job_id=None,
-        ).reference
+        )
         for seed in (1, 2)
     )
-    promote(people, one)
-    promote(people, two)
-    until(lambda: all({two} <= {a["adapter"] for a in worker.adapters} for worker in languages()))
+    promote(people, one.reference)
+    promote(people, two.reference)
+    until(lambda: all({two.digest} <= {a["adapter"] for a in worker.adapters} for worker in languages()))
     before = written()
-    assert answers(people[0], 24) == {two}
+    assert answers(people[0], 24) == {two.reference}
     people[0].ask("POST", f"/aliases/{NAME}/roll-back", json={"reason": "it was rude"})
-    assert answers(people[0], 24) == {one}
+    assert answers(people[0], 24) == {one.reference}
     until(lambda: all(now > then for now, then in zip(written(), before, strict=True)))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rootstock.registry import aliases, versions
+from rootstock.registry.models import AdapterVersion
 from rootstock.registry.services import adapter_register
 from tests.fixtures.adapters import adapter_in
 from tests.rootstock.registry.conftest import as_person
@@ -32,28 +33,29 @@ def keeper(engine: LocalEngine) -> Iterator[Keeper]:
 def make(world: Any, base: Path, tmp_path: Path, settings: Any) -> Any:
     settings.ENGINE_KEPT_SHARE = 100
 
-    def make(seed: int) -> str:
+    def make(seed: int) -> AdapterVersion:
         folder = adapter_in(tmp_path / str(seed), seed)
-        return adapter_register(organisation=world.organisation, folder=folder, job_id=None).reference
+        return adapter_register(organisation=world.organisation, folder=folder, job_id=None)
 
     return make
 
 
-def held(engine: LocalEngine, *made: str) -> dict[str, bool]:
+def held(engine: LocalEngine, *made: AdapterVersion) -> dict[AdapterVersion, bool]:
     """Those of the adapters that the engine has, and whether they are pinned. Others' may be there too."""
-    return {one.adapter: one.pinned for one in engine.adapters() if one.adapter in made}
+    here = {one.adapter: one.pinned for one in engine.adapters()}
+    return {one: here[one.digest] for one in made if one.digest in here}
 
 
 def test_it_works(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
     one, two = make(11), make(12)
     keeper.look()
     assert held(engine, one, two) == {}
-    versions.version_keep(organisation=world.organisation, reference=one, keep="pinned")
-    versions.version_keep(organisation=world.organisation, reference=two, keep="warm")
+    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
+    versions.version_keep(organisation=world.organisation, reference=two.pk, keep="warm")
     keeper.look()
     assert held(engine, one, two) == {one: True, two: False}
-    assert {each.tier for each in engine.adapters() if each.adapter in (one, two)} == {"memory"}
-    versions.version_keep(organisation=world.organisation, reference=one, keep="")
+    assert {each.tier for each in engine.adapters() if each.adapter in (one.digest, two.digest)} == {"memory"}
+    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="")
     keeper.look()
     assert held(engine, one, two) == {one: False, two: False}
 
@@ -64,7 +66,7 @@ def test_an_open_promotion_warms_it(world: Any, engine: LocalEngine, keeper: Kee
         aliases.promotion_request(
             organisation=world.organisation,
             alias="brought:production",
-            reference=one,
+            reference=one.pk,
             change="serve",
             reason="new",
         )
@@ -74,9 +76,9 @@ def test_an_open_promotion_warms_it(world: Any, engine: LocalEngine, keeper: Kee
 
 def test_what_is_retired_is_unloaded(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
     one = make(14)
-    versions.version_keep(organisation=world.organisation, reference=one, keep="pinned")
+    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
     keeper.look()
-    versions.version_retire(organisation=world.organisation, reference=one, reason="old")
+    versions.version_retire(organisation=world.organisation, reference=one.pk, reason="old")
     keeper.look()
     assert held(engine, one) == {}
 
@@ -86,8 +88,8 @@ def test_what_cannot_be_kept_harms_nothing_else(
 ) -> None:
     """Three slots hold two pinned ones; the third is refused, and told once."""
     made = [make(seed) for seed in (15, 16, 17)]
-    for reference in made:
-        versions.version_keep(organisation=world.organisation, reference=reference, keep="pinned")
+    for version in made:
+        versions.version_keep(organisation=world.organisation, reference=version.pk, keep="pinned")
     keeper.look()
     keeper.look()
     assert sorted(held(engine, *made).values()) == [False, True, True]

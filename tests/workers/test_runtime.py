@@ -57,10 +57,10 @@ def test_what_is_retired_is_not_read_for_a_request(
     world: Any, base: Path, tmp_path: Path, loading: tuple[Any, Loading]
 ) -> None:
     made = adapter_register(organisation=world.organisation, folder=adapter_in(tmp_path / "a"), job_id=None)
-    assert loading[0].adapter(world.organisation.pk, made.reference) == made.reference
+    assert loading[0].adapter(world.organisation.pk, made.digest) == made.digest
     version_retire(organisation=world.organisation, reference=made.reference, reason="old")
     with pytest.raises(InvalidInput, match=r"^adapter: .* is retired$"):
-        loading[0].adapter(world.organisation.pk, made.reference)
+        loading[0].adapter(world.organisation.pk, made.digest)
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1", "cuda:x", "gpu", "meta", ""])

@@ -8,8 +8,8 @@ from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput, NotFound
 from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.datasets.uses import ROLES
+from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Dataset
-from rootstock.registry.resolving import unfit
 from rootstock.registry.selectors import version_named
 
 

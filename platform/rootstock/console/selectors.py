@@ -1,6 +1,7 @@
 """What the home page reads."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from rootstock.console.tiles import Tile
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import jobs_page
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
-from rootstock.registry.selectors import own_references
+from rootstock.registry.models import AdapterVersion
+from rootstock.registry.selectors import own_versions
 
 HOLDINGS_S = 30
 TONES = {"ok": "ok", "degraded": "warn", "down": "error"}
@@ -75,7 +77,7 @@ def lane_depths(health: Health, told: Pulse | None = None) -> list[LaneDepth]:
 
 
 def resident_adapters(health: Health) -> set[str]:
-    """References of the adapters that some worker holds in memory."""
+    """The adapters that some worker knows: by their digest, the shipped ones by their reference."""
     return {str(adapter["adapter"]) for worker in health.workers for adapter in worker.adapters}
 
 
@@ -85,9 +87,13 @@ def shipped_adapters(health: Health) -> list[dict[str, Any]]:
     return [found[reference] for reference in sorted(found)]
 
 
-def adapters_told(worker: WorkerHealth, own: set[str]) -> tuple[list[str], int]:
+def adapters_told(worker: WorkerHealth, own: Mapping[str, AdapterVersion]) -> tuple[list[str], int]:
     """The adapters in a worker that an organisation may know by name, and how many others' there are."""
-    told = [str(a["adapter"]) for a in worker.adapters if a.get("shipped") or a["adapter"] in own]
+    told = [
+        own[a["adapter"]].reference if a["adapter"] in own else str(a["adapter"])
+        for a in worker.adapters
+        if a.get("shipped") or a["adapter"] in own
+    ]
     return told, len(worker.adapters) - len(told)
 
 
@@ -151,7 +157,7 @@ def home(membership: Membership) -> dict[str, Any]:
     jobs = (
         jobs_page(organisation=membership.organisation_id, scopes=scopes, limit=8)[0] if may_see_jobs else []
     )
-    own = own_references(organisation=membership.organisation_id, references=resident_adapters(health))
+    own = own_versions(organisation=membership.organisation_id, digests=resident_adapters(health))
     return {
         "health": health,
         "workers": [(worker, *adapters_told(worker, own)) for worker in health.workers],

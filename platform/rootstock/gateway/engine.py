@@ -1,6 +1,6 @@
 """What the engine page shows: what each worker tells of its engine, as tiles, charts and rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
@@ -13,6 +13,7 @@ from rootstock.console.charts import Chart, Series
 from rootstock.console.tables import Column, Empty, Table
 from rootstock.console.templatetags.console import pill
 from rootstock.console.tiles import Tile
+from rootstock.registry.models import AdapterVersion
 
 MOST_ROWS = 200
 TIERS = {"device": ("ok", "On the device"), "memory": ("info", "In memory"), "disk": ("neutral", "On disk")}
@@ -157,9 +158,10 @@ def _classes(spread: Distribution, unit: str) -> list[str]:
 
 
 class AdapterRow(BaseModel):
-    """An adapter, where it is, and how much it is used."""
+    """An adapter, where it is, and how much it is used. Workers know it by its digest, a shipped one by its name."""
 
     adapter: str
+    name: str = ""
     task: str = ""
     tier: str = "memory"
     slot: int | None = None
@@ -175,12 +177,16 @@ class AdapterRow(BaseModel):
         return self.adapter
 
 
-def adapter_rows(adapters: Sequence[dict[str, Any]], own: set[str]) -> list[AdapterRow]:
+def adapter_rows(adapters: Sequence[dict[str, Any]], own: Mapping[str, AdapterVersion]) -> list[AdapterRow]:
     """The first of the adapters that the organisation may know by name, its own and the shipped ones: those on the
     device and in use before the others."""
-    told = [AdapterRow(**one) for one in adapters if one.get("shipped") or one["adapter"] in own]
+    told = [
+        AdapterRow(**one, name=own[one["adapter"]].reference if one["adapter"] in own else one["adapter"])
+        for one in adapters
+        if one.get("shipped") or one["adapter"] in own
+    ]
     order = list(TIERS)
-    return sorted(told, key=lambda one: (order.index(one.tier), -one.in_use, one.adapter))[:MOST_ROWS]
+    return sorted(told, key=lambda one: (order.index(one.tier), -one.in_use, one.name))[:MOST_ROWS]
 
 
 def _tier(row: AdapterRow) -> SafeString:
@@ -188,7 +194,7 @@ def _tier(row: AdapterRow) -> SafeString:
 
 
 def _name(row: AdapterRow) -> SafeString:
-    return format_html('<code class="strong">{}</code>', row.adapter)
+    return format_html('<code class="strong">{}</code>', row.name)
 
 
 ADAPTERS = Table(

@@ -1,5 +1,6 @@
 """Pages: what the engines do now."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from rootstock.console.selectors import adapters_told, resident_adapters
 from rootstock.console.tables import of_rows
 from rootstock.gateway.engine import ADAPTERS, EngineTold, adapter_rows, engine_charts, engine_tiles
 from rootstock.lanes.health import WorkerHealth, snapshot
-from rootstock.registry.selectors import own_references
+from rootstock.registry.models import AdapterVersion
+from rootstock.registry.selectors import own_versions
 
 
 @require_GET
@@ -31,13 +33,15 @@ def engine_live(request: PageRequest) -> HttpResponse:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     health = snapshot()
-    own = own_references(organisation=request.organisation, references=resident_adapters(health))
+    own = own_versions(organisation=request.organisation, digests=resident_adapters(health))
     having = [worker for worker in health.workers if worker.engine]
     engines = [_engine(request, number, worker, own) for number, worker in enumerate(having)]
     return {"health": health, "engines": engines}
 
 
-def _engine(request: PageRequest, number: int, worker: WorkerHealth, own: set[str]) -> dict[str, Any]:
+def _engine(
+    request: PageRequest, number: int, worker: WorkerHealth, own: Mapping[str, AdapterVersion]
+) -> dict[str, Any]:
     told = EngineTold(**(worker.engine or {}))
     return {
         "worker": worker,

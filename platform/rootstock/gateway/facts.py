@@ -15,13 +15,15 @@ CALL = "model_call"
 def generation_facts(
     call: UUID,
     given: bytes,
-    adapter: str,
+    model: str,
+    digest: str,
     fingerprint: str,
     latency_ms: float,
     told: Mapping[str, Any],
     text: str,
 ) -> DecisionFacts:
-    """A model wrote; `given` is the hash of its input, `told` what `done` says, `text` of all candidates."""
+    """A model wrote: the base, or the adapter of this digest. `given` is the hash of its input, `told` what `done`
+    says, `text` of all candidates."""
     return DecisionFacts(
         kind="gateway.generate",
         subject_type=CALL,
@@ -29,7 +31,8 @@ def generation_facts(
         input=given,
         model=settings.BASE_MODEL,
         model_digest=fingerprint,
-        adapter=adapter,
+        adapter=model if digest else "",
+        adapter_digest=digest,
         base=fingerprint,
         latency_ms=latency_ms,
         output=told,
@@ -49,6 +52,7 @@ def embedding_facts(
         model=settings.BASE_MODEL,
         model_digest=model.fingerprint,
         adapter=model.adapter,
+        adapter_digest=model.digest,
         base=model.fingerprint,
         latency_ms=latency_ms,
         output={"vectors": len(texts), "size": size, "tokens": tokens},

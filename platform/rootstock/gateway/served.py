@@ -14,8 +14,9 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import FieldProblem, InvalidInput, NotFound, Unavailable
 from rootstock.registry.base import base_card, base_folder
+from rootstock.registry.fitness import fit, unfit
 from rootstock.registry.models import AdapterVersion, Alias
-from rootstock.registry.resolving import agreed_on, check_agreed, resolve, unfit
+from rootstock.registry.resolving import agreed_on, check_agreed, resolve
 
 BASE = "base"
 MOST_LISTED = 1000
@@ -31,9 +32,10 @@ class ModelNotFound(NotFound):
 
 @dataclass(slots=True, frozen=True)
 class Served:
-    """A model that answers. `id` is its exact name: `base`, or `name@digest`.
+    """A model that answers. `id` is its exact name: `base`, or `name@digest`; `digest` is an adapter's, whole.
 
-    `alias` is what it was asked for as, where that is an alias, and `shadow` whose answer is compared with its own.
+    `alias` is what it was asked for as, where that is an alias, and `shadow` the digest of the version whose answer is
+    compared with its own.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Served:
     created: int  # Unix seconds
     size: int  # of its vectors
     parent: str | None = None
+    digest: str = ""
     aliases: tuple[str, ...] = ()
     alias: str = ""
     shadow: str = ""
@@ -60,8 +63,8 @@ def models_list(organisation: Organisation | UUID, *, tries: bool = False) -> li
     """
     card = _card()
     with tenant(organisation):
-        newest = AdapterVersion.objects.select_related("base").filter(retired_at=None).order_by("-created_at")
-        versions = [one for one in newest[:MOST_LISTED] if one.base.fingerprint == card.fingerprint]
+        rows = fit(AdapterVersion.objects.select_related("base"), card.fingerprint)
+        versions = list(rows.order_by("-created_at")[:MOST_LISTED])
         if not tries:
             agreed = agreed_on(versions)
             versions = [one for one in versions if one.pk in agreed]
@@ -106,7 +109,7 @@ def _resolved(name: str, key: str, card: BaseCard) -> Served:
         raise _unknown(f"your organisation has no alias {name[:84]!r}")
     _refuse_unfit(means.version)
     served = _adapter(means.version, card, [name])
-    shadow = means.shadow.reference if means.shadow and not unfit(means.shadow) else ""
+    shadow = means.shadow.digest if means.shadow and not unfit(means.shadow) else ""
     return replace(served, alias=name, shadow=shadow)
 
 
@@ -178,5 +181,6 @@ def _adapter(version: AdapterVersion, card: BaseCard, names: Sequence[str]) -> S
         int(version.created_at.timestamp()),
         card.config.hidden_size,
         parent=BASE,
+        digest=version.digest,
         aliases=tuple(names),
     )

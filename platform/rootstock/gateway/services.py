@@ -122,7 +122,7 @@ def _open(slot: str, allowance: Allowance, actor: Actor, wanted: Generation) -> 
         "call": str(wanted.call),
         "holder": [actor.kind, actor.id],
         "model": wanted.model.id,
-        "adapter": wanted.model.adapter,
+        "adapter": wanted.model.digest,
         "alias": wanted.model.alias,
         "shadow": wanted.model.shadow,
         "prompt": wanted.prompt,
@@ -189,7 +189,7 @@ def embeddings_make(*, organisation: Tenant, actor: Actor, model: Served, texts:
     streams.release_connection()
     began, found = time.monotonic(), list[dict[str, Any]]()
     try:
-        _read_all(texts.payloads(model.adapter), organisation, began, found)
+        _read_all(texts.payloads(model.digest), organisation, began, found)
     finally:  # what was read is counted, also when the rest was refused or late
         stream_slot_give(allowance.organisation, slot)
         made = Embedded(

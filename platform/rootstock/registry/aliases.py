@@ -12,10 +12,10 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import check_two_persons, name_of, person_behind
+from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Alias, Change, Move, Promotion
 from rootstock.registry.moving import alias_locked, move, promoted, served_before, with_versions
-from rootstock.registry.resolving import unfit
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 from rootstock.webhooks.services import event_emit
 
 ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{1,62}:[a-z][a-z0-9-]{1,19}")
@@ -24,7 +24,13 @@ LEAST_SHARE = 0.001
 
 
 def promotion_request(
-    *, organisation: Organisation, alias: str, reference: str, change: str, reason: str, share: float = 1.0
+    *,
+    organisation: Organisation,
+    alias: str,
+    reference: Reference,
+    change: str,
+    reason: str,
+    share: float = 1.0,
 ) -> Promotion:
     """Ask that `alias` serves a version, to everybody, to a share, or in the shadow; a second person decides.
 
@@ -56,7 +62,7 @@ def promotion_approve(
     with tenant(organisation):
         promotion = _open(promotion_id)
         check_two_persons(promotion.person, name_of())
-        version = _servable(promotion.version.reference)
+        version = _servable(promotion.version_id)
         _check_use(promotion.alias, version, promotion.change, promotion.share)
         _check_evaluated(version, because, without_evaluation)
         _decide(promotion, Promotion.State.APPROVED, reason_given(because, "because") if because else "")
@@ -121,7 +127,7 @@ def alias_end(*, organisation: Organisation, alias: str, what: str, reason: str)
     return row
 
 
-def _servable(reference: str) -> AdapterVersion:
+def _servable(reference: Reference) -> AdapterVersion:
     version = version_named(reference, "version")
     if why := unfit(version):
         raise Conflict(f"version: {version.reference} {why}")

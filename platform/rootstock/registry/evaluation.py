@@ -18,7 +18,7 @@ from rootstock.lanes import client
 from rootstock.registry.datasets import examples_of
 from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.models import AdapterVersion, Dataset, Evaluation
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 
 KIND, LANE = "adapters.evaluate", "registry.evaluate"
 MOST_ROWS = 2_000
@@ -30,7 +30,7 @@ Example = dict[str, Any]
 
 
 def evaluation_start(
-    *, organisation: Organisation, reference: str, dataset_id: UUID, created_by: User | None = None
+    *, organisation: Organisation, reference: Reference, dataset_id: UUID, created_by: User | None = None
 ) -> Job:
     """Have a version measured on a test set of its task. Raises InvalidInput or NotFound naming the field."""
     with tenant(organisation):
@@ -76,7 +76,7 @@ def evaluate(job: JobHandle) -> dict[str, Any]:
         version = AdapterVersion.objects.select_related("base").get(pk=UUID(job.params["version"]))
         dataset = Dataset.objects.prefetch_related("persons").get(pk=UUID(job.params["dataset"]))
     examples = _examples(job, dataset)
-    given = _answers(job, version.task, version.reference, examples, len(examples))
+    given = _answers(job, version.task, version, examples, len(examples))
     wanted = [_wanted(version.task, example) for example in examples]
     base = _baseline(job, version.task, examples, wanted)
     score = SCORES[version.task]
@@ -99,14 +99,17 @@ def _examples(job: JobHandle, dataset: Dataset) -> list[Example]:
         return list(examples_of(stored))
 
 
-def _answers(job: JobHandle, task: str, adapter: str, examples: Sequence[Example], total: int) -> list[Any]:
+def _answers(
+    job: JobHandle, task: str, version: AdapterVersion | None, examples: Sequence[Example], total: int
+) -> list[Any]:
     """The served answers, a few examples at a time so that others have their turn."""
+    adapter, name = (version.digest, version.reference) if version else ("", "the base alone")
     found: list[Any] = []
     rest = iter(examples)
     while few := list(islice(rest, AT_ONCE)):
         payloads = [_payload(task, adapter, example) for example in few]
         found += [told["answer"] for told in client.call(LANE, payloads, organisation=job.organisation)]
-        job.progress(len(found), total, f"{adapter or 'the base alone'}: {len(found)} of {len(examples)}")
+        job.progress(len(found), total, f"{name}: {len(found)} of {len(examples)}")
     return found
 
 
@@ -121,7 +124,7 @@ def _payload(task: str, adapter: str, example: Example) -> dict[str, Any]:
 def _baseline(job: JobHandle, task: str, examples: list[Example], wanted: list[Any]) -> list[Any]:
     """What there would be without the adapter: the base's own answers, or the commonest labels; no entities."""
     if task == "chat":
-        return _answers(job, task, "", examples, len(examples))
+        return _answers(job, task, None, examples, len(examples))
     return commonest_labels(wanted) if task == "classification" else []
 
 

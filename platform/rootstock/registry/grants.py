@@ -13,11 +13,12 @@ from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import name_of
 from rootstock.registry.contents import adapter_discard, adapter_keys, content_locked, content_put
+from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Origin
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 
 
-def grant_create(*, organisation: Organisation, reference: str, to: str) -> AdapterGrant:
+def grant_create(*, organisation: Organisation, reference: Reference, to: str) -> AdapterGrant:
     """Let the organisation called `to` take a version of one's own."""
     receiver = Organisation.objects.filter(slug=to).first()
     if receiver is None or receiver.pk == organisation.pk:
@@ -64,6 +65,7 @@ def grant_take(*, organisation: Organisation, grant_id: UUID) -> AdapterVersion:
         found = AdapterVersion.objects.filter(digest=grant.digest).first()
     if found:
         return found
+    reference_check(organisation=organisation, name=grant.name, digest=grant.digest)
     try:
         return _taken(grant, receiver)
     except BaseException:
@@ -74,12 +76,9 @@ def grant_take(*, organisation: Organisation, grant_id: UUID) -> AdapterVersion:
 def _taken(grant: AdapterGrant, receiver: UUID) -> AdapterVersion:
     with content_locked(receiver, grant.digest):
         _copy(grant.organisation_id, receiver, grant.digest)
-        version, created = AdapterVersion.objects.get_or_create(
-            organisation_id=receiver, digest=grant.digest,
-            defaults={
-                "name": grant.name, "base": grant.base, "card": grant.card, "bytes": grant.bytes,
-                "origin": Origin.SHARED, "created_by": name_of(),
-            },
+        version, created = version_ensure(
+            receiver, name=grant.name, digest=grant.digest, base=grant.base, card=grant.card, bytes=grant.bytes,
+            origin=Origin.SHARED, created_by=name_of(),
         )  # fmt: skip
         if created:
             _record(receiver, grant, "taken")

@@ -13,7 +13,7 @@ from django.conf import settings
 from models_zoo.llm.card import adapter_digest
 from models_zoo.llm.foreign import bounded
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import InvalidInput, Unavailable
+from rootstock.errors import Conflict, InvalidInput, Unavailable
 from rootstock.files.checking import file_check
 from rootstock.files.contents import content_open
 from rootstock.files.models import FileState, StoredFile
@@ -23,6 +23,7 @@ from rootstock.lanes import client
 from rootstock.limited import LimitBroken, ReaderLost, told_by
 from rootstock.registry.base import base_card, base_folder
 from rootstock.registry.contents import adapter_discard, folder_store, keys_delete, upload_keys
+from rootstock.registry.identity import reference_check
 from rootstock.registry.leftovers import INTAKE
 from rootstock.registry.models import AdapterUpload, Origin
 from rootstock.registry.scratch import scratch_folder
@@ -76,7 +77,13 @@ def _checks(job: JobHandle, upload: AdapterUpload, scratch: Path) -> Generator[O
     except ReaderLost:
         job.check()  # stopped: then nothing was lost
         raise
-    yield _effect(job, upload, scratch / "adapter")
+    try:
+        digest = adapter_digest(scratch / "adapter")
+        reference_check(organisation=job.organisation, name=upload.name, digest=digest)
+    except Conflict as taken:
+        yield _outcome("reference", taken.detail, passed=False)
+    else:
+        yield _effect(job, upload, scratch / "adapter")
 
 
 def _refused(job: JobHandle, upload: AdapterUpload, checks: list[Outcome]) -> dict[str, Any]:

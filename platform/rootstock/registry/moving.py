@@ -6,8 +6,8 @@ from django.utils import timezone
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, NotFound
 from rootstock.privacy.persons import name_of
+from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Alias, AliasMove, Change, Move, Promotion
-from rootstock.registry.resolving import unfit
 
 MOVES = {Change.SERVE: Move.SERVE, Change.CANARY: Move.CANARY, Change.SHADOW: Move.SHADOW}
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import FieldProblem, Forbidden, InvalidInput
-from rootstock.registry.base import base_card
-from rootstock.registry.models import AdapterGrant, AdapterVersion, Alias, Origin, Promotion
+from rootstock.registry.fitness import unfit
+from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.selectors import version_named
 
 TRY = "adapters:write"  # the scope of those who may try a version that no two people have agreed on
@@ -75,20 +75,3 @@ def agreed_on(versions: Collection[AdapterVersion]) -> set[UUID]:
     """Those of them that two people let some alias serve, now or before. Inside `tenant()`."""
     approved = Promotion.objects.filter(version__in=versions, state=Promotion.State.APPROVED)
     return set(approved.values_list("version_id", flat=True))
-
-
-def unfit(version: AdapterVersion) -> str:
-    """Why a version cannot be served; empty if it can. Inside `tenant()`."""
-    card = base_card()
-    if version.retired_at:
-        return "is retired"
-    if card is None or version.base.fingerprint != card.fingerprint:
-        return "was made for another base than the one served here"
-    if version.origin == Origin.SHARED and not _is_granted(version):
-        return "was taken back by the organisation that shared it"
-    return ""
-
-
-def _is_granted(version: AdapterVersion) -> bool:
-    given = AdapterGrant.objects.filter(to_id=version.organisation_id, digest=version.digest, revoked_at=None)
-    return given.exists()

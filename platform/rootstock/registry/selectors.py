@@ -1,7 +1,10 @@
 """Reads of the registry."""
 
 import re
+from collections.abc import Collection
 from uuid import UUID
+
+from django.db.models import Q
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
@@ -9,6 +12,7 @@ from rootstock.errors import InvalidInput, NotFound
 from rootstock.paging import take_page
 from rootstock.registry.models import AdapterVersion, Dataset
 
+Reference = str | UUID  # `name@digest` from outside; inside, the version's key
 _REFERENCE = re.compile(r"([a-z0-9][a-z0-9-]{1,62})@([0-9a-f]{12})")
 
 
@@ -21,35 +25,36 @@ def adapters_page(
         return take_page(found, cursor=cursor, limit=limit)
 
 
-def own_references(*, organisation: Organisation | UUID, references: set[str]) -> set[str]:
-    """Those of the references that are the organisation's own adapters."""
-    names = {reference.partition("@")[0] for reference in references}
+def own_versions(*, organisation: Organisation | UUID, digests: Collection[str]) -> dict[str, AdapterVersion]:
+    """The organisation's versions among what workers hold, by digest."""
     with tenant(organisation):
-        return {version.reference for version in AdapterVersion.objects.filter(name__in=names)} & references
+        return {row.digest: row for row in AdapterVersion.objects.filter(digest__in=digests)}
 
 
 def adapter_by_reference(
-    *, organisation: Organisation | UUID, reference: str, field: str = "adapter"
+    *, organisation: Organisation | UUID, reference: Reference, field: str = "adapter"
 ) -> AdapterVersion:
     """The version that `name@digest` names. Raises InvalidInput or NotFound naming `field`: never another adapter."""
     with tenant(organisation):
         return version_named(reference, field)
 
 
-def version_named(reference: str, field: str) -> AdapterVersion:
-    """The same, inside `tenant()`."""
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise InvalidInput.field(field, "must look like name@0123456789ab")
-    found = (
-        AdapterVersion.objects.select_related("base", "dataset")
-        .defer("dataset__report")
-        .filter(name=match.group(1), digest__startswith=match.group(2))
-        .first()
-    )
+def version_named(reference: Reference, field: str) -> AdapterVersion:
+    """The same, inside `tenant()`; by its key, who has that."""
+    rows = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
+    found = rows.filter(_named(reference, field)).first()
     if found is None:
         raise NotFound(f"{field}: your organisation has no adapter {reference}")
     return found
+
+
+def _named(reference: Reference, field: str) -> Q:
+    if isinstance(reference, UUID):
+        return Q(pk=reference)
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise InvalidInput.field(field, "must look like name@0123456789ab")
+    return Q(name=match.group(1), digest__startswith=match.group(2))
 
 
 def datasets_page(

@@ -22,6 +22,7 @@ from rootstock.privacy.persons import name_of
 from rootstock.registry.base import base_card, base_registered
 from rootstock.registry.contents import adapter_keys, content_locked, folder_store
 from rootstock.registry.datasets.uses import ROLES
+from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
 from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
@@ -37,8 +38,30 @@ def adapter_register(
 ) -> AdapterVersion:
     """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
 
-    Content that is there already, under whatever name, gives its row.
+    Content that is there already, under whatever name, gives its row. Raises InvalidInput for a folder that is no
+    adapter of the served base, and Conflict when its reference means another content.
     """
+    found = _read(folder, name)
+    reference_check(organisation=organisation, name=found["name"], digest=found["digest"])
+    dataset, parent = _made_from(organisation, job_id)
+    with content_locked(organisation.pk, found["digest"]):
+        folder_store(adapter_keys(organisation.pk, found["digest"]), folder)
+        row, created = version_ensure(
+            organisation.pk,
+            **found,
+            origin=origin,
+            job_id=job_id,
+            dataset=dataset,
+            parent=parent,
+            created_by=name_of(),
+        )
+        if created:
+            _tell(row)
+    return row
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    """What the files say, as a version's fields."""
     try:
         digest, card = adapter_digest(folder), read_adapter_card(folder)
         base = base_card()
@@ -47,36 +70,23 @@ def adapter_register(
         kept = _card(card, folder, base)
     except AdapterError as error:
         raise InvalidInput(str(error)) from None
-    dataset, parent = _made_from(organisation, job_id)
-    size = sum(f.stat().st_size for f in folder.iterdir())
-    with content_locked(organisation.pk, digest):
-        folder_store(adapter_keys(organisation.pk, digest), folder)
-        row, created = AdapterVersion.objects.get_or_create(
-            organisation=organisation,
-            digest=digest,
-            defaults={
-                "name": name or card.name,
-                "base": base_registered(base),
-                "origin": origin,
-                "job_id": job_id,
-                "dataset": dataset,
-                "parent": parent,
-                "card": kept,
-                "bytes": size,
-                "created_by": name_of(),
-            },
-        )
-        if created:
-            data = {"adapter": row.reference}
-            event_emit(organisation=organisation, type="adapter.registered", data=data)
-            audit_record(
-                organisation=organisation,
-                action="adapter.registered",
-                object_type="adapter",
-                object_id=row.pk,
-                data={"digest": digest, "origin": origin, **data},
-            )
-    return row
+    return {
+        "name": name or card.name, "digest": digest, "base": base_registered(base), "card": kept,
+        "bytes": sum(file.stat().st_size for file in folder.iterdir()),
+    }  # fmt: skip
+
+
+def _tell(row: AdapterVersion) -> None:
+    """To whoever subscribed, and into the trail."""
+    data = {"adapter": row.reference}
+    event_emit(organisation=row.organisation_id, type="adapter.registered", data=data)
+    audit_record(
+        organisation=row.organisation_id,
+        action="adapter.registered",
+        object_type="adapter",
+        object_id=row.pk,
+        data={"digest": row.digest, "origin": row.origin, **data},
+    )
 
 
 def _card(card: AdapterCard, folder: Path, base: BaseCard) -> dict[str, Any]:

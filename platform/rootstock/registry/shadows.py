@@ -8,9 +8,7 @@ from django.utils import timezone
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import NotFound
-from rootstock.registry.models import Alias, ShadowTally
-from rootstock.registry.selectors import version_named
+from rootstock.registry.models import AdapterVersion, Alias, ShadowTally
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,18 +24,17 @@ class Compared:
 def shadow_tally(
     *, organisation: Organisation | UUID, alias: str, versions: tuple[str, str], compared: Compared | None
 ) -> None:
-    """Add one comparison to the day's sums; None counts a shadow that could not answer.
+    """Add one comparison of two versions, by their digests, to the day's sums; None counts a shadow that could not
+    answer.
 
     An alias or version that is gone meanwhile counts nothing.
     """
     with tenant(organisation) as owner:
         row = Alias.objects.filter(name=alias).first()
-        try:
-            current, shadow = (version_named(one, "version") for one in versions)
-        except NotFound:
+        found = {one.digest: one for one in AdapterVersion.objects.filter(digest__in=versions)}
+        if row is None or not set(versions) <= set(found):
             return
-        if row is None:
-            return
+        current, shadow = (found[digest] for digest in versions)
         tally, _ = ShadowTally.objects.get_or_create(
             organisation_id=owner, alias=row, current=current, shadow=shadow, day=timezone.now().date()
         )

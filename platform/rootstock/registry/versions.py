@@ -13,14 +13,14 @@ from rootstock.errors import Conflict, InvalidInput
 from rootstock.privacy.persons import name_of
 from rootstock.registry.aliases import reason_given
 from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
-from rootstock.registry.selectors import version_named
+from rootstock.registry.selectors import Reference, version_named
 from rootstock.webhooks.services import event_emit
 
 MIB = 2**20
 DESCRIBED = 2_000  # characters of each text
 
 
-def version_retire(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
+def version_retire(*, organisation: Organisation, reference: Reference, reason: str) -> AdapterVersion:
     """Serve a version no longer. Raises Conflict while an alias names it or a promotion of it is open."""
     with tenant(organisation):
         version = _locked(reference)
@@ -35,7 +35,7 @@ def version_retire(*, organisation: Organisation, reference: str, reason: str) -
     return version
 
 
-def version_restore(*, organisation: Organisation, reference: str, reason: str) -> AdapterVersion:
+def version_restore(*, organisation: Organisation, reference: Reference, reason: str) -> AdapterVersion:
     """Let a retired version be served again; why stays on the audit trail."""
     with tenant(organisation):
         version = _locked(reference)
@@ -48,7 +48,7 @@ def version_restore(*, organisation: Organisation, reference: str, reason: str) 
 
 
 def version_describe(
-    *, organisation: Organisation, reference: str, purpose: str, limits: str, licence: str
+    *, organisation: Organisation, reference: Reference, purpose: str, limits: str, licence: str
 ) -> AdapterVersion:
     """Say what a version is for, where it should not be used, and its licence. Its files stay as they are."""
     told = {"purpose": purpose.strip(), "limits": limits.strip(), "licence": licence.strip()}
@@ -64,7 +64,7 @@ def version_describe(
     return version
 
 
-def version_keep(*, organisation: Organisation, reference: str, keep: str) -> AdapterVersion:
+def version_keep(*, organisation: Organisation, reference: Reference, keep: str) -> AdapterVersion:
     """Say where workers should keep a version's weights, whatever else is asked for."""
     if keep not in Keep.values:
         raise InvalidInput.field("keep", f"must be one of {', '.join(filter(None, Keep.values))}, or empty")
@@ -80,7 +80,7 @@ def version_keep(*, organisation: Organisation, reference: str, keep: str) -> Ad
     return version
 
 
-def _locked(reference: str) -> AdapterVersion:
+def _locked(reference: Reference) -> AdapterVersion:
     found = version_named(reference, "adapter")
     return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
 

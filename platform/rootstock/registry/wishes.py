@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from rootstock.accounts.tenancy import every_tenant
+from rootstock.registry.fitness import allowed, fit
 from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
 
 
@@ -16,7 +17,6 @@ class Wish:
 
     organisation: UUID
     digest: str
-    reference: str
     pinned: bool
 
 
@@ -26,20 +26,19 @@ def wishes(fingerprint: str) -> list[Wish]:
         named = Alias.objects.values_list("current", "canary", "shadow")
         serving = {version for row in named for version in row if version}
         serving |= set(Promotion.objects.filter(state=Promotion.State.OPEN).values_list("version", flat=True))
-        rows = AdapterVersion.objects.filter(base__fingerprint=fingerprint, retired_at=None)
+        rows = fit(AdapterVersion.objects.all(), fingerprint)
         wanted = rows.filter(Q(keep__in=(Keep.WARM, Keep.PINNED)) | Q(pk__in=serving)).order_by("-pk")
         found = [
-            Wish(row.organisation_id, row.digest, row.reference, row.keep == Keep.PINNED)
-            for row in wanted.only("organisation_id", "digest", "name", "keep")
+            Wish(row.organisation_id, row.digest, row.keep == Keep.PINNED)
+            for row in wanted.only("organisation_id", "digest", "keep")
         ]
     return sorted(found, key=lambda wish: not wish.pinned)
 
 
-def retired(references: Collection[str]) -> set[str]:
-    """Those of the references that no organisation serves any more, and some has retired."""
-    names = {reference.partition("@")[0] for reference in references}
+def ended(digests: Collection[str]) -> set[str]:
+    """Those of the contents that no organisation may serve any more: each has retired it, or it was taken back."""
     with every_tenant("residency"):
-        named = AdapterVersion.objects.filter(name__in=names)
-        rows = list(named.only("name", "digest", "retired_at"))
-    living = {row.reference for row in rows if not row.retired_at}
-    return {row.reference for row in rows if row.retired_at} & set(references) - living
+        rows = AdapterVersion.objects.filter(digest__in=digests)
+        known = set(rows.values_list("digest", flat=True))
+        living = set(allowed(rows).filter(retired_at=None).values_list("digest", flat=True))
+    return known - living

@@ -78,11 +78,11 @@ class ScriptedRuntime:
         """Its reference."""
         return f"{name}@aaaaaaaaaaaa"
 
-    def adapter(self, organisation_id: Any, reference: str) -> str:
-        """The reference, if the organisation has it."""
-        from rootstock.registry.resolving import version_to_serve
+    def adapter(self, organisation_id: Any, digest: str) -> str:
+        """The digest, if the organisation has it."""
+        from rootstock.registry.fitness import content_to_serve
 
-        return version_to_serve(organisation=organisation_id, reference=reference).reference
+        return content_to_serve(organisation=organisation_id, digest=digest).digest
 
 
 class WordCount:

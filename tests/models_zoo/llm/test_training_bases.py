@@ -50,7 +50,7 @@ def test_it_works(base: TinyBase, tmp_path: Path) -> None:
     done, card = events[-1], read_card(tmp_path / "made" / "mine")
     assert (done.kind, done.folder, done.digest) == ("done", tmp_path / "made" / "mine", card.fingerprint)
     assert card.fingerprint != base.card.fingerprint
-    assert (card.name, card.config, card.quantization) == ("mine", base.card.config, "int4")
+    assert (card.name, card.config, card.quantization) == ("mine", base.card.config, "int8")
     told = done.metrics
     assert told["trained_loss"] < 0.5 * told["original_loss"]
     assert told["requantized_loss"] < 0.7 * told["original_loss"]

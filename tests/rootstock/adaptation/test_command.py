@@ -1,6 +1,8 @@
 """`manage.py adapt`: what a file may say, and what the end says."""
 
 import json
+import os
+import signal
 import threading
 import time
 from io import StringIO
@@ -117,3 +119,27 @@ def test_what_is_wrong_in_the_file_is_named(adapt, text, told) -> None:
 def test_an_unknown_organisation_is_named(adapt) -> None:
     with pytest.raises(CommandError, match="organisation: there is no 'nobody'"):
         adapt('name = "desk"\ndataset = "answers.jsonl"', organisation="nobody")
+
+
+class Terminal(StringIO):
+    """A standard input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def interrupted(handle: Any) -> dict[str, Any]:
+    """A training during which Ctrl-C is pressed: it goes on until it is cancelled, or a second longer."""
+    os.kill(os.getpid(), signal.SIGINT)
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        handle.check()
+        time.sleep(0.05)
+    return train(handle)
+
+
+@pytest.mark.parametrize(("answer", "status", "said"), [("c", 3, "was cancelled"), ("l", 4, "It goes on.")])
+def test_ctrl_c_asks_whether_to_cancel_or_to_leave_it(adapt, monkeypatch, answer, status, said) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+    ended, told = adapt('name = "desk"\ndataset = "answers.jsonl"', interrupted)
+    assert (ended, said in told) == (status, True)

@@ -65,4 +65,4 @@ def test_a_shadow_is_compared_unseen(served: Any, openai: Any, engine: Any, alia
             tally = ShadowTally.objects.first()
     assert tally
     assert (tally.shadow_id, tally.compared, tally.same, tally.agreement) == (two.pk, 1, 1, 1.0)
-    assert [asked[2] for asked in engine.asked] == [one.reference, two.reference]
+    assert [asked[2] for asked in engine.asked] == [one.digest, two.digest]

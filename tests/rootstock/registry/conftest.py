@@ -18,14 +18,15 @@ def make_version(world: Any, base: Path) -> Callable[..., Any]:
     """An adapter of the served base, or of another."""
     from rootstock.registry.models import AdapterVersion, BaseModel
 
-    def make(name: str = "tone", task: str = "chat", of_another_base: bool = False) -> AdapterVersion:
+    def make(
+        name: str = "tone", task: str = "chat", of_another_base: bool = False, **changes: Any
+    ) -> AdapterVersion:
         row = base_registered(base_card())
         if of_another_base:
             row = BaseModel.objects.create(name="other", fingerprint=uuid7().hex * 2, bytes=1)
-        with tenant(world.organisation) as owner:
-            return AdapterVersion.objects.create(
-                organisation_id=owner, name=name, digest=uuid7().hex[::-1] * 2, base=row, card={"task": task}
-            )
+        given = {"name": name, "digest": uuid7().hex[::-1] * 2, "base": row, "card": {"task": task}} | changes
+        with tenant(given.pop("organisation", world.organisation)) as owner:
+            return AdapterVersion.objects.create(organisation_id=owner, **given)
 
     return make
 

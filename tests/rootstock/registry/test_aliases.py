@@ -113,7 +113,7 @@ def test_a_canary_gets_its_share_and_always_the_same(world: Any, make_version: A
     promote(one)
     promote(two, "canary", 0.25)
     first = {str(key): served(world, str(key)) for key in range(400)}
-    share = sum(reference == two.reference for reference in first.values()) / 400
+    share = sum(reference == two.digest for reference in first.values()) / 400
     assert 0.15 < share < 0.35
     assert {key: served(world, key) for key in first} == first
     with as_person(world.owner):
@@ -127,7 +127,7 @@ def test_a_shadow_answers_nobody(world: Any, make_version: Any, promote: Any) ->
     promote(two, "shadow", 0.5)
     found = [model_find(world.organisation, NAME, key=str(key)) for key in range(200)]
     assert {model.id for model in found} == {one.reference}
-    assert 60 < sum(model.shadow == two.reference for model in found) < 140
+    assert 60 < sum(model.shadow == two.digest for model in found) < 140
 
 
 def test_serving_the_canary_ends_it(world: Any, make_version: Any, promote: Any) -> None:

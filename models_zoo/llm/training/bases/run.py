@@ -35,6 +35,11 @@ from models_zoo.llm.training.ranks import Ranks, joined
 from models_zoo.llm.training.spec import TrainEvent
 from models_zoo.llm.training.trainer import Trainer
 
+ROUNDED_BACK = (
+    "It begins from dequantized values: what moves them by less than half a step of 4 bits is rounded back at the end. "
+    "Watch lost_by_quantization, or take form int8."
+)
+
 
 @dataclass(slots=True, frozen=True)
 class Learning:
@@ -56,6 +61,8 @@ def run(spec: BaseSpec, pause: Pause) -> Iterator[TrainEvent]:
     ranks = joined(spec.processes, spec.device)
     torch.manual_seed(spec.seed)
     _, data = read_data(spec, ChatTokenizer(spec.base))
+    if spec.source is None and spec.form != "int8":
+        yield TrainEvent("log", 0, 0, text=ROUNDED_BACK)
     learning = _learning(spec, card, data, pause, ranks)
     ended = yield from stage_events(learning.stages, started)
     shape, weights = learning.student.shape, learning.student.weights(ranks.writes)

@@ -27,7 +27,7 @@ class BaseSpec(TrainSpec):
     source: Path | None = (
         None  # what `base` was quantized from, if that is there; None: its dequantized values
     )
-    form: Literal["int4", "int8", "mixed"] = "int4"  # of the new base's linears
+    form: Literal["int4", "int8", "mixed"] = "int8"  # of the new base's linears
     learning_rate: float = 2e-5
     compute: Literal["float32", "bfloat16"] = (
         "float32"  # of the products; weights and moments are float32 always

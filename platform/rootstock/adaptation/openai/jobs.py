@@ -32,7 +32,7 @@ router = Router(tags=["fine-tuning"])
 @claims_first
 def create_job(request: ApiRequest, body: FineTuningIn) -> dict[str, Any]:
     """Train an adapter on the file's examples; needs `files:read` too. `fine_tuned_model` can be used as `model` as
-    soon as the job has succeeded."""
+    soon as the job has succeeded, by whoever has `adapters:write`; by others once a second person has agreed."""
     request.auth.require("files:read")
     organisation = request.auth.organisation
     job = fine_tuning_create(organisation=organisation, body=body, created_by=request.auth.user)

@@ -50,7 +50,11 @@ def _live(request: PageRequest, job: Job) -> dict[str, Any]:
         "attempts": attempts_of(story),
         "version": version,
         "base": selectors.base_of(job=job),
-        "may_talk": version and version.task == CHAT and not version.retired_at and "models:use" in scopes,
+        # others may once a second person has agreed on it
+        "may_talk": version
+        and version.task == CHAT
+        and not version.retired_at
+        and scopes >= {"models:use", ASK},
         **rights(request),
     }
 

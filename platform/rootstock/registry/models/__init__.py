@@ -1,6 +1,7 @@
 """Bases, data sets, adapters, and the aliases under which they are served."""
 
 from rootstock.registry.models.adapters import (
+    DIGITS,
     AdapterGrant,
     AdapterUpload,
     AdapterVersion,
@@ -15,6 +16,7 @@ from rootstock.registry.models.bases import Recipe, TrainedBase
 from rootstock.registry.models.datasets import Dataset, DatasetPerson
 
 __all__ = [
+    "DIGITS",
     "AdapterGrant",
     "AdapterUpload",
     "AdapterVersion",

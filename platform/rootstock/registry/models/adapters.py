@@ -1,6 +1,7 @@
 """Base models, adapters by their content, how they came here, and how well they do."""
 
 from django.db import models
+from django.db.models.functions import Left
 
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import TenantModel
@@ -22,6 +23,9 @@ class BaseModel(models.Model):
     served_at = models.DateTimeField(null=True)  # first
 
 
+DIGITS = 12  # of a digest, in a reference
+
+
 class Origin(models.TextChoices):
     """How a version came to the organisation."""
 
@@ -39,7 +43,11 @@ class Keep(models.TextChoices):
 
 
 class AdapterVersion(TenantModel):
-    """One immutable adapter, addressed as `name@digest[:12]`. Once retired it is no longer served."""
+    """One immutable adapter. Once retired it is no longer served.
+
+    From outside it is addressed as `name@digest[:12]`, which within an organisation means one content for ever; inside
+    by its key, and in workers by the whole digest.
+    """
 
     name = models.CharField(max_length=64)
     digest = models.CharField(max_length=64)
@@ -59,18 +67,21 @@ class AdapterVersion(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest")
+            models.UniqueConstraint(fields=["organisation", "digest"], name="one_version_per_digest"),
+            models.UniqueConstraint(
+                "organisation", "name", Left("digest", DIGITS), name="one_version_per_reference"
+            ),
         ]
         indexes = [
             models.Index(fields=["organisation", "name", "-id"], name="adapter_by_name"),
             models.Index(fields=["keep"], condition=~models.Q(keep=""), name="adapter_kept"),
-            models.Index(fields=["name"], name="adapter_of_any"),  # workers look in every organisation
+            models.Index(fields=["digest"], name="adapter_of_any"),  # workers look in every organisation
         ]
 
     @property
     def reference(self) -> str:
         """How the version is addressed everywhere."""
-        return f"{self.name}@{self.digest[:12]}"
+        return f"{self.name}@{self.digest[:DIGITS]}"
 
     @property
     def task(self) -> str:
@@ -106,7 +117,7 @@ class AdapterGrant(TenantModel):
     @property
     def reference(self) -> str:
         """What it is of."""
-        return f"{self.name}@{self.digest[:12]}"
+        return f"{self.name}@{self.digest[:DIGITS]}"
 
 
 class UploadState(models.TextChoices):

@@ -88,7 +88,7 @@ def _listed(rows: list[AdapterVersion], seats: Seats, totals: dict[str, int]) ->
         Listed(
             row,
             places.get(row.pk, []),
-            seats.get(row.reference, []),
+            seats.get(row.digest, []),
             totals.get(row.name, 0),
             shown[row.name],
         )

@@ -13,14 +13,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from rootstock.accounts.auth import PageRequest, tenant_page
-from rootstock.accounts.tenancy import tenant
 from rootstock.console.selectors import adapters_told, resident_adapters
 from rootstock.console.templatetags.console import pill
 from rootstock.gateway.engine import TIERS, AdapterRow, EngineTold, adapter_rows
 from rootstock.lanes.health import Health, WorkerHealth, snapshot
 from rootstock.registry.models import AdapterVersion, Keep
 from rootstock.registry.pages.common import READ, rights
-from rootstock.registry.selectors import own_references
+from rootstock.registry.selectors import own_versions
 
 NEARLY_FULL = 0.9
 
@@ -37,7 +36,7 @@ Seats = dict[str, list[Seat]]
 
 
 def seats_of(health: Health) -> Seats:
-    """Every adapter's places by its reference. Show none of it for a reference that is not the organisation's."""
+    """Every adapter's places by its digest. Show none of it for one that is not the organisation's."""
     found: Seats = defaultdict(list)
     for worker in health.workers:
         for told in worker.adapters:
@@ -91,7 +90,6 @@ class Column:
 class Line:
     """One adapter of the map: its version where it is the organisation's own, and its place in each worker."""
 
-    reference: str
     row: AdapterRow
     version_id: UUID | None
     keep: str
@@ -114,13 +112,13 @@ def residency_live(request: PageRequest) -> HttpResponse:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     health = snapshot()
-    own = own_references(organisation=request.organisation, references=resident_adapters(health))
+    own = own_versions(organisation=request.organisation, digests=resident_adapters(health))
     workers = [worker for worker in health.workers if worker.engine]
     columns = [Column(one, EngineTold(**(one.engine or {})), adapters_told(one, own)[1]) for one in workers]
-    return {"health": health, "columns": columns, "lines": _lines(request, workers, own), **rights(request)}
+    return {"health": health, "columns": columns, "lines": _lines(workers, own), **rights(request)}
 
 
-def _lines(request: PageRequest, workers: list[WorkerHealth], own: set[str]) -> list[Line]:
+def _lines(workers: list[WorkerHealth], own: dict[str, AdapterVersion]) -> list[Line]:
     """Those in use and on a device first."""
     told = {one.name: {row.adapter: row for row in adapter_rows(one.adapters, own)} for one in workers}
     best: dict[str, AdapterRow] = {}
@@ -128,25 +126,17 @@ def _lines(request: PageRequest, workers: list[WorkerHealth], own: set[str]) -> 
     for rows in told.values():
         for name, row in rows.items():
             best[name] = min(best.get(name, row), row, key=lambda one: order.index(one.tier))
-    versions = _versions(request, own)
-    names = sorted(best, key=lambda name: (order.index(best[name].tier), -best[name].hits, name))
-    return [_line(name, best[name], versions.get(name), workers, told) for name in names]
+    names = sorted(best, key=lambda name: (order.index(best[name].tier), -best[name].hits, best[name].name))
+    return [_line(best[name], own.get(name), workers, told) for name in names]
 
 
 def _line(
-    name: str,
     row: AdapterRow,
     version: AdapterVersion | None,
     workers: list[WorkerHealth],
     told: dict[str, dict[str, AdapterRow]],
 ) -> Line:
-    cells = [(worker, told[worker.name].get(name)) for worker in workers]
+    cells = [(worker, told[worker.name].get(row.adapter)) for worker in workers]
     if version is None:
-        return Line(name, row, None, "", cells)
-    return Line(name, row, version.pk, Keep(version.keep).label if version.keep else "", cells)
-
-
-def _versions(request: PageRequest, own: set[str]) -> dict[str, AdapterVersion]:
-    with tenant(request.organisation):
-        rows = AdapterVersion.objects.filter(name__in={name.partition("@")[0] for name in own})
-        return {row.reference: row for row in rows if row.reference in own}
+        return Line(row, None, "", cells)
+    return Line(row, version.pk, Keep(version.keep).label if version.keep else "", cells)

@@ -40,7 +40,7 @@ def give(request: PageRequest, version_id: UUID) -> HttpResponse:
     to = request.POST.get("to", "").strip()
     return acted(
         request,
-        lambda: grants.grant_create(organisation=request.organisation, reference=version.reference, to=to),
+        lambda: grants.grant_create(organisation=request.organisation, reference=version.pk, to=to),
         f"{to} may use it now.",
         "adapter",
         version_id,

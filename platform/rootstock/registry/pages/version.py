@@ -67,7 +67,7 @@ def version_page(request: PageRequest, version_id: UUID) -> HttpResponse:
         "pill": state_pill(version, places),
         "places": [place_pill(place) for place in places],
         "open": [one for one in promotions if one.state == Promotion.State.OPEN],
-        "resident": seats_html(seats_of(snapshot()).get(version.reference, [])),
+        "resident": seats_html(seats_of(snapshot()).get(version.digest, [])),
         "kept": keep_words(version),
         "keep_form": KeepForm(initial={"keep": version.keep}),
         "upload": upload_of(organisation=organisation, version=version),
@@ -118,11 +118,11 @@ def _curve(version: AdapterVersion) -> Chart | None:
 @tenant_page(ASK)
 def keep(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Say where workers keep it."""
-    version = _version(request, version_id)
+    _version(request, version_id)
     return acted(
         request,
         lambda: versions.version_keep(
-            organisation=request.organisation, reference=version.reference, keep=request.POST.get("keep", "")
+            organisation=request.organisation, reference=version_id, keep=request.POST.get("keep", "")
         ),
         "Workers follow within seconds.",
         "adapter",
@@ -140,7 +140,7 @@ def describe(request: PageRequest, version_id: UUID) -> HttpResponse:
     if saved(
         form,
         lambda: versions.version_describe(
-            organisation=request.organisation, reference=version.reference, **form.cleaned_data
+            organisation=request.organisation, reference=version_id, **form.cleaned_data
         ),
     ):
         messages.success(request, "The card says so now.")
@@ -152,13 +152,13 @@ def describe(request: PageRequest, version_id: UUID) -> HttpResponse:
 @tenant_page(ASK)
 def evaluate(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Have it measured on a frozen test set."""
-    version = _version(request, version_id)
+    _version(request, version_id)
     form = EvaluateForm(request.POST, test_sets=[])
     made = saved(
         form,
         lambda: evaluation_start(
             organisation=request.organisation,
-            reference=version.reference,
+            reference=version_id,
             created_by=request.user,
             **form.cleaned_data,
         ),
@@ -175,11 +175,12 @@ def evaluate(request: PageRequest, version_id: UUID) -> HttpResponse:
 @tenant_page(DECIDE)
 def retire(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Serve it no longer."""
-    version, reason = _version(request, version_id), request.POST.get("reason", "")
+    _version(request, version_id)
+    reason = request.POST.get("reason", "")
     return acted(
         request,
         lambda: versions.version_retire(
-            organisation=request.organisation, reference=version.reference, reason=reason
+            organisation=request.organisation, reference=version_id, reason=reason
         ),
         "It is retired: nothing serves it, and workers give its memory free.",
         "adapter",
@@ -191,12 +192,13 @@ def retire(request: PageRequest, version_id: UUID) -> HttpResponse:
 @tenant_page(DECIDE)
 def restore(request: PageRequest, version_id: UUID) -> HttpResponse:
     """Let it be served again."""
-    version, reason = _version(request, version_id), request.POST.get("reason", "")
+    _version(request, version_id)
+    reason = request.POST.get("reason", "")
     return acted(
         request,
         lambda: versions.version_restore(
             organisation=request.organisation,
-            reference=version.reference,
+            reference=version_id,
             reason=aliases.reason_given(reason),
         ),
         "It can be served again.",
@@ -215,7 +217,7 @@ def propose(request: PageRequest, version_id: UUID) -> HttpResponse:
     made = saved(
         form,
         lambda: aliases.promotion_request(
-            organisation=request.organisation, reference=version.reference, **form.fields_given()
+            organisation=request.organisation, reference=version_id, **form.fields_given()
         ),
     )
     if made:
