@@ -10,24 +10,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from models_zoo.llm.adapter_files import target_shape
+from models_zoo.llm.adapter_memory import (
+    ALIGNMENT,
+    PARTS,
+    Form,
+    aligned,
+    linear_shapes,
+    padded_rank,
+    pinned_bytes,
+)
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.decoder import Project, base_only
 from models_zoo.llm.linear import Matrix
 from models_zoo.llm.native.forward import AdapterStruct, adapter_struct
 
-POOL_RANKS = (16, 32, 64)
-ALIGNMENT = 64  # elements between the starts of two matrices
-PARTS = {
-    "qkv": ("q_proj", "k_proj", "v_proj"),
-    "output": ("o_proj",),
-    "gate_up": ("gate_proj", "up_proj"),
-    "down": ("down_proj",),
-}
 Key = tuple[int, str]  # layer and fused linear
 Shape = tuple[int, int, int]  # tiles, rows, width
 TILE = 16
@@ -76,11 +78,6 @@ class PreparedLora:
         return pinned_bytes(self.data.nbytes) if self.data.is_pinned() else self.data.nbytes
 
 
-def pinned_bytes(size: int) -> int:
-    """What `size` bytes of pinned host memory take: torch rounds each allocation up to a power of two."""
-    return 1 << (size - 1).bit_length() if size else 0
-
-
 class LoraPool:
     """Adapters by device slot; slot 0 means none. An empty slot takes no memory, an idle adapter no time.
 
@@ -96,9 +93,14 @@ class LoraPool:
         self._dtype = dtype
         self._placed: dict[int, PreparedLora] = {}
 
+    @property
+    def memory_form(self) -> Form:
+        """How it holds adapters in memory, see `adapter_memory`."""
+        return cast(Form, str(self._dtype).removeprefix("torch."))
+
     def prepare(self, weights: LoraWeights) -> PreparedLora:
         """The adapter in the device's layout. May run in any thread, and takes its time."""
-        rank = next(padded for padded in POOL_RANKS if padded >= weights.rank)
+        rank = padded_rank(weights.rank)
         keys = [
             (layer, name)
             for layer in range(self.config.layers)
@@ -151,9 +153,8 @@ class LoraPool:
 
     def shapes(self, name: str, rank: int) -> tuple[Shape, Shape]:
         """Of a fused linear's shrink and expand."""
-        shapes = [target_shape(self.config, part) for part in PARTS[name]]
-        ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
-        return self._tiled(shapes[0][1], ranks), self._tiled(rank, out)
+        shrink, expand = linear_shapes(self.config, name, rank)
+        return self._tiled(*shrink), self._tiled(*expand)
 
     def _tiled(self, rows: int, columns: int) -> Shape:
         return (columns // TILE, rows, TILE) if self.native else (1, rows, columns)
@@ -171,7 +172,7 @@ class LoraPool:
     @staticmethod
     def extents(shapes: Sequence[Shape]) -> tuple[int, list[int]]:
         """How many elements matrices of these shapes take, and where each begins."""
-        sizes = [-(-math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes]
+        sizes = [aligned(math.prod(shape), ALIGNMENT) for shape in shapes]
         ends = list(accumulate(sizes))
         return ends[-1] if ends else 0, [0, *ends[:-1]][: len(sizes)]
 

@@ -1,12 +1,15 @@
 """A worker keeps what the registry wishes: pinned, warm before an alias moves, gone once retired."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rootstock.registry import aliases, versions
+from rootstock.errors import Conflict
+from rootstock.gateway.served import models_list
+from rootstock.registry import aliases, grants, keeping, versions
 from rootstock.registry.models import AdapterVersion
 from rootstock.registry.services import adapter_register
 from tests.fixtures.adapters import adapter_in
@@ -46,16 +49,29 @@ def held(engine: LocalEngine, *made: AdapterVersion) -> dict[AdapterVersion, boo
     return {one: here[one.digest] for one in made if one.digest in here}
 
 
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def tiers(engine: LocalEngine) -> dict[str, str]:
+    return {each.adapter: each.tier for each in engine.adapters()}
+
+
 def test_it_works(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
     one, two = make(11), make(12)
     keeper.look()
     assert held(engine, one, two) == {}
-    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
-    versions.version_keep(organisation=world.organisation, reference=two.pk, keep="warm")
+    keeping.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
+    keeping.version_keep(organisation=world.organisation, reference=two.pk, keep="warm")
     keeper.look()
     assert held(engine, one, two) == {one: True, two: False}
-    assert {each.tier for each in engine.adapters() if each.adapter in (one.digest, two.digest)} == {"memory"}
-    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="")
+    until(
+        lambda: tiers(engine) == {one.digest: "device", two.digest: "memory"}
+    )  # nobody has asked for it yet
+    keeping.version_keep(organisation=world.organisation, reference=one.pk, keep="")
     keeper.look()
     assert held(engine, one, two) == {one: False, two: False}
 
@@ -76,7 +92,7 @@ def test_an_open_promotion_warms_it(world: Any, engine: LocalEngine, keeper: Kee
 
 def test_what_is_retired_is_unloaded(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:
     one = make(14)
-    versions.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
+    keeping.version_keep(organisation=world.organisation, reference=one.pk, keep="pinned")
     keeper.look()
     versions.version_retire(organisation=world.organisation, reference=one.pk, reason="old")
     keeper.look()
@@ -89,7 +105,33 @@ def test_what_cannot_be_kept_harms_nothing_else(
     """Three slots hold two pinned ones; the third is refused, and told once."""
     made = [make(seed) for seed in (15, 16, 17)]
     for version in made:
-        versions.version_keep(organisation=world.organisation, reference=version.pk, keep="pinned")
+        keeping.version_keep(organisation=world.organisation, reference=version.pk, keep="pinned")
     keeper.look()
     keeper.look()
     assert sorted(held(engine, *made).values()) == [False, True, True]
+
+
+def test_what_was_taken_back_is_neither_kept_nor_listed(
+    world: Any, engine: LocalEngine, keeper: Keeper, make: Any
+) -> None:
+    version = make(18)
+    with as_person(world.owner):
+        grant = grants.grant_create(
+            organisation=world.organisation, reference=version.pk, to=world.other.slug
+        )
+    taken = grants.grant_take(organisation=world.other, grant_id=grant.pk)
+    keeping.version_keep(organisation=world.other, reference=taken.pk, keep="pinned")
+    keeper.look()
+    assert held(engine, taken) == {taken: True}
+    assert taken.reference in {one.id for one in models_list(world.other, tries=True)}
+    with as_person(world.owner):
+        grants.grant_revoke(organisation=world.organisation, grant_id=grant.pk)
+    keeper.look()
+    assert held(engine, taken) == {taken: False}  # its owner still serves it: nobody's wish keeps it
+    assert taken.reference not in {one.id for one in models_list(world.other, tries=True)}
+    assert version.reference in {one.id for one in models_list(world.organisation, tries=True)}
+    versions.version_retire(organisation=world.organisation, reference=version.pk, reason="old")
+    keeper.look()
+    assert held(engine, taken) == {}
+    with pytest.raises(Conflict, match="was taken back"):
+        keeping.version_keep(organisation=world.other, reference=taken.pk, keep="warm")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from models_zoo.llm.adapter_memory import POOL_RANKS
 from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
-from models_zoo.llm.lora import POOL_RANKS
 from models_zoo.llm.paged import PagedCache, bytes_per_block
 from models_zoo.llm.spans import Window, spans_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer, Unit
@@ -92,8 +92,10 @@ class LocalEngine:
             chunk_tokens=CHUNK_BESIDE_DECODING[kind],
             waiting=waiting,
         )
+        pool = decoder.lora_pool(slots)
+        self._adapter_form = pool.memory_form
         self._loop = EngineLoop(
-            Runner(decoder, cache, decoder.lora_pool(slots), largest_rank),
+            Runner(decoder, cache, pool, largest_rank),
             Scheduler(limits, self._blocks),
             slots=slots,
             adapter_bytes=adapter_bytes,
@@ -210,6 +212,7 @@ class LocalEngine:
             tiers={tier: sum(one.tier == tier for one in residency) for tier in TIERS},
             adapter_bytes=sum(one.bytes for one in residency if one.tier != "disk"),
             adapter_room=self._adapter_room,
+            adapter_form=self._adapter_form,
             kv_blocks=self._blocks.count,
             kv_blocks_used=self._blocks.used,
             kv_blocks_cached=self._blocks.cached,

@@ -199,6 +199,7 @@ class EngineStats:
     tiers: Mapping[str, int]  # available adapters by where they are: "device", "memory", "disk"
     adapter_bytes: int  # that adapters take of host memory
     adapter_room: int  # bytes that they may take
+    adapter_form: str  # how they are held, see `models_zoo.llm.adapter_memory`
     kv_blocks: int
     kv_blocks_used: int  # by running sequences; what the prefix cache keeps is free to be taken
     kv_blocks_cached: int

@@ -21,6 +21,7 @@ from typing import Generic
 from models_zoo.llm.card import AdapterCard, AdapterError, adapter_digest
 from workers.engine.catalogue import Catalogue
 from workers.engine.known import Known, Signature, Weights, signature
+from workers.engine.pins import Pins
 from workers.engine.protocol import AdapterResidency, EngineError
 from workers.engine.room import Room
 from workers.engine.turns import Turns
@@ -62,6 +63,7 @@ class Residency(Generic[Weights]):
         self._known: Catalogue[Weights] = Catalogue()
         self._room = Room(self._known, self.turns, place, arrived, clear, slots, memory_bytes)
         self._unswept = False
+        self._pins = Pins(self._known, self._room)
         self._loader = ThreadPoolExecutor(readers, thread_name_prefix="adapters", initializer=reader)
 
     # --- any thread ---------------------------------------------------------------------------------------
@@ -100,23 +102,18 @@ class Residency(Generic[Weights]):
             self._tidy_at = 0.0
 
     def pin(self, name: str, pinned: bool = True) -> None:
-        """Keep the adapter in memory, and in its slot once it has one, whatever else is asked for.
+        """Keep the adapter in memory and in a slot, which it gets as soon as one is free, whatever else is asked for.
 
         Raises `EngineError` when the pinned ones would leave no slot for the others, or no room for the largest
         of them. A single slot is kept by nobody.
         """
         with self._lock:
             chosen = self._available(name)
-            pins = sum(one.pinned or one is chosen for _, one in self._known.items())
-            if pinned and pins >= self._room.slots > 1:
-                raise EngineError(
-                    f"adapter {name} cannot be pinned: {pins} pinned ones would fill all {self._room.slots} slots"
-                )
-            others = [one for _, one in self._known.items() if one is not chosen and not one.pinned]
-            kept = sum(one.bytes for _, one in self._known.items() if one.pinned or one is chosen)
-            if pinned and kept + max((one.bytes for one in others), default=0) > self._room.memory_bytes:
-                raise EngineError(f"adapter {name} cannot be pinned: no room would be left for the others")
+            if pinned:
+                self._pins.check(name, chosen)
             chosen.pinned = pinned
+            self._pins.to_settle.add(name)
+        self._changed()
 
     def warm(self, name: str) -> bool:
         """Begin to read the adapter back into memory if that takes nobody's place; whether it is or will be there.
@@ -213,6 +210,9 @@ class Residency(Generic[Weights]):
     def sweep(self) -> None:
         """Forget what left, bring memory within its budget, and begin to read what is wanted from disk."""
         now = time.monotonic()
+        if self._pins.to_settle:
+            with self._lock:
+                self._pins.settle_in()
         if not self._unswept and now < self._tidy_at:
             return
         with self._lock:

@@ -70,6 +70,17 @@ class Room(Generic[Weights]):
         self._coming.discard(name)
         return slot
 
+    def settle_in(self, name: str) -> bool:
+        """Put an adapter that is pinned into a slot before it is asked for; whether nothing is left to do for that."""
+        one = self._known.get(name)
+        if one is None or one.leaving or not one.pinned or self._table.slot(name) is not None:
+            return True
+        if one.weights is None or self.full():
+            return False
+        if self.seat(name, one.weights) is not None:
+            self.leave(name)
+        return True
+
     def leave(self, name: str) -> None:
         """One who used the adapter is done; it stays in its slot until the slot is needed."""
         self._table.unpin(name)

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from models_zoo.llm.adapter import load_adapter
+from models_zoo.llm.adapter_memory import POOL_RANKS
 from models_zoo.llm.batch import Segment
 from models_zoo.llm.card import AdapterCard, AdapterError
 from models_zoo.llm.decoder import Decoder
 from models_zoo.llm.heads import Head, PooledHead, class_probabilities
-from models_zoo.llm.lora import POOL_RANKS, LoraPool, PreparedLora
+from models_zoo.llm.lora import LoraPool, PreparedLora
 from models_zoo.llm.paged import PagedCache
 from workers.engine.generation.request import Generation, Reading
 from workers.engine.scheduling.entry import Piece

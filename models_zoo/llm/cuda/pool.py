@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models_zoo.llm.adapter_files import target_shape
+from models_zoo.llm.adapter_memory import (
+    PARTS,
+    START,
+    Form,
+    aligned,
+    linear_shapes,
+    padded_rank,
+    stacked_bytes,
+)
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.lora import (
-    PARTS,
-    POOL_RANKS,
     Key,
     LoraPool,
     LoraWeights,
@@ -21,7 +27,6 @@ from models_zoo.llm.lora import (
     part_columns,
 )
 
-START = 64  # bytes: where each matrix of a row begins is a multiple
 LARGEST = 127  # code of a weight in 8 bits
 DTYPES: dict[PoolForm, torch.dtype] = {"int8": torch.int8, "bfloat16": torch.bfloat16}
 
@@ -45,27 +50,18 @@ def carve(data: Tensor, config: BaseConfig, keys: Sequence[Key], rank: int, form
         for found, shape, of in zip(views, shapes, (dtype, dtype, torch.float32), strict=True):
             size = of.itemsize * shape.numel()
             found[key] = data[:, start : start + size].view(of).view(len(data), *shape)
-            start += _padded(size)
+            start += aligned(size, START)
     return Rows(*views)
 
 
 def row_bytes(config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> int:
     """What an adapter of that rank takes."""
-    item, total = DTYPES[form].itemsize, 0
-    for _, name in keys:
-        a, b, scale = _shapes(config, name, rank)
-        total += _padded(item * a.numel()) + _padded(item * b.numel()) + _padded(4 * scale.numel())
-    return total
+    return stacked_bytes(config, [name for _, name in keys], rank, DTYPES[form].itemsize)
 
 
 def _shapes(config: BaseConfig, name: str, rank: int) -> tuple[torch.Size, torch.Size, torch.Size]:
-    shapes = [target_shape(config, part) for part in PARTS[name]]
-    ranks, out = len(shapes) * rank, sum(rows for rows, _ in shapes)
-    return torch.Size([ranks, shapes[0][1]]), torch.Size([rank, out]), torch.Size([ranks])
-
-
-def _padded(size: int) -> int:
-    return -(-size // START) * START
+    (inner, ranks), expand = linear_shapes(config, name, rank)
+    return torch.Size([ranks, inner]), torch.Size(expand), torch.Size([ranks])
 
 
 class StackedPool(LoraPool):
@@ -85,6 +81,11 @@ class StackedPool(LoraPool):
         self._stack = torch.empty(0, 0, dtype=torch.uint8, device=device)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._coming: dict[int, torch.cuda.Event] = {}  # by slot, until it was seen to have arrived
+
+    @property
+    def memory_form(self) -> Form:
+        """See `LoraPool`; in pinned memory on a CUDA device."""
+        return "pinned int8" if self.form == "int8" else "pinned bfloat16"
 
     @property
     def layout(self) -> tuple[int, int]:
@@ -118,7 +119,7 @@ class StackedPool(LoraPool):
 
     def prepare(self, weights: LoraWeights) -> PreparedLora:
         """See `LoraPool`."""
-        rank = next(padded for padded in POOL_RANKS if padded >= weights.rank)
+        rank = padded_rank(weights.rank)
         keys = [key for key in self.keys if any((key[0], part) in weights.matrices for part in PARTS[key[1]])]
         size = row_bytes(self.config, keys, rank, self.form)
         data = torch.zeros(1, size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
@@ -213,7 +214,7 @@ class StackedPool(LoraPool):
 
     def _widen(self, rank: int) -> None:
         """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
-        wider = next(padded for padded in POOL_RANKS if padded >= rank)
+        wider = padded_rank(rank)
         size = row_bytes(self.config, self.keys, wider, self.form)
         stack = torch.zeros(self.slots, size, dtype=torch.uint8, device=self._device)
         rows = carve(stack, self.config, self.keys, wider, self.form)

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models_zoo.llm.adapter_files import target_shape
+from models_zoo.llm.adapter_memory import PARTS
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.linear import Matrix
-from models_zoo.llm.lora import PARTS, part_columns
+from models_zoo.llm.lora import part_columns
 from models_zoo.llm.training.functions import Cast, FrozenProduct, LoraProduct
 from models_zoo.llm.training.pause import NEVER, Pause, rows_of_a_piece
 from models_zoo.llm.training.spec import TrainSpec

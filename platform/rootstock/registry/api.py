@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.paging import Page, page_of
-from rootstock.registry import selectors, versions
+from rootstock.registry import keeping, selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
 from rootstock.registry.models import AdapterVersion
 from rootstock.registry.schemas import AdapterOut
@@ -51,7 +51,7 @@ def get_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
 def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> AdapterVersion:
     """Say where workers keep an adapter's weights."""
     organisation = request.auth.organisation
-    return versions.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+    return keeping.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
 
 
 @router.put("/adapters/{reference}/card", response=AdapterOut, auth=scope("adapters:write"))

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -23,14 +22,14 @@ DESCRIBED = 2_000  # characters of each text
 def version_retire(*, organisation: Organisation, reference: Reference, reason: str) -> AdapterVersion:
     """Serve a version no longer. Raises Conflict while an alias names it or a promotion of it is open."""
     with tenant(organisation):
-        version = _locked(reference)
+        version = version_locked(reference)
         if version.retired_at:
             raise Conflict(f"{version.reference} is retired already")
         _refuse_in_use(version)
         version.retired_at, version.retired_by = timezone.now(), name_of()
         version.retired_because, version.keep = reason_given(reason), Keep.WHEN_ASKED
         version.save(update_fields=["retired_at", "retired_by", "retired_because", "keep"])
-        _record(version, "retired", reason=version.retired_because)
+        version_record(version, "retired", reason=version.retired_because)
         event_emit(organisation=organisation, type="adapter.retired", data={"adapter": version.reference})
     return version
 
@@ -38,12 +37,12 @@ def version_retire(*, organisation: Organisation, reference: Reference, reason: 
 def version_restore(*, organisation: Organisation, reference: Reference, reason: str) -> AdapterVersion:
     """Let a retired version be served again; why stays on the audit trail."""
     with tenant(organisation):
-        version = _locked(reference)
+        version = version_locked(reference)
         if not version.retired_at:
             raise Conflict(f"{version.reference} is not retired")
         version.retired_at, version.retired_by, version.retired_because = None, "", ""
         version.save(update_fields=["retired_at", "retired_by", "retired_because"])
-        _record(version, "restored", reason=reason_given(reason))
+        version_record(version, "restored", reason=reason_given(reason))
     return version
 
 
@@ -56,48 +55,18 @@ def version_describe(
         if len(text) > DESCRIBED:
             raise InvalidInput.field(name, f"must have at most {DESCRIBED} characters")
     with tenant(organisation):
-        version = _locked(reference)
+        version = version_locked(reference)
         changed = [name for name, text in told.items() if version.card.get(name, "") != text]
         version.card = version.card | told
         version.save(update_fields=["card"])
-        _record(version, "described", changed=changed, **_digests(told))
+        version_record(version, "described", changed=changed, **_digests(told))
     return version
 
 
-def version_keep(*, organisation: Organisation, reference: Reference, keep: str) -> AdapterVersion:
-    """Say where workers should keep a version's weights, whatever else is asked for."""
-    if keep not in Keep.values:
-        raise InvalidInput.field("keep", f"must be one of {', '.join(filter(None, Keep.values))}, or empty")
-    with tenant(organisation):
-        version = _locked(reference)
-        if version.retired_at and keep:
-            raise Conflict(f"{version.reference} is retired")
-        if keep:
-            _check_budget(version, keep)
-        version.keep = keep
-        version.save(update_fields=["keep"])
-        _record(version, "kept", keep=keep)
-    return version
-
-
-def _locked(reference: Reference) -> AdapterVersion:
+def version_locked(reference: Reference) -> AdapterVersion:
+    """The version, until the end of the transaction nobody else's. Inside `tenant()`."""
     found = version_named(reference, "adapter")
     return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
-
-
-def _check_budget(version: AdapterVersion, keep: str) -> None:
-    """Raise Conflict when the organisation's kept adapters would take more than its share of a worker."""
-    others = AdapterVersion.objects.exclude(pk=version.pk).exclude(keep=Keep.WHEN_ASKED)
-    held = sum(others.values_list("bytes", flat=True)) + version.bytes
-    most = settings.ENGINE_ADAPTER_BYTES * settings.ENGINE_KEPT_SHARE // 100
-    if held > most:
-        raise Conflict(
-            f"kept adapters would take {held / MIB:,.1f} MiB, your organisation may have {most / MIB:,.1f}"
-        )
-    pinned = others.filter(keep=Keep.PINNED).count() + (keep == Keep.PINNED)
-    slots = max(1, settings.ENGINE_SLOTS * settings.ENGINE_KEPT_SHARE // 100)
-    if pinned > slots:
-        raise Conflict(f"your organisation may pin {slots} adapters; unpin another first")
 
 
 def _refuse_in_use(version: AdapterVersion) -> None:
@@ -113,7 +82,7 @@ def _digests(told: dict[str, str]) -> dict[str, str]:
     return {f"{name}_sha256": hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}
 
 
-def _record(version: AdapterVersion, done: str, **data: str | list[str]) -> None:
+def version_record(version: AdapterVersion, done: str, **data: str | list[str]) -> None:
     audit_record(
         organisation=version.organisation_id,
         action=f"adapter.{done}",

@@ -192,27 +192,6 @@ def test_what_is_served_is_not_retired(world: Any, make_version: Any, ask: Any, 
     assert served(world) == one.reference
 
 
-def test_kept_adapters_have_a_budget(world: Any, make_version: Any, settings: Any) -> None:
-    settings.ENGINE_SLOTS, settings.ENGINE_KEPT_SHARE, settings.ENGINE_ADAPTER_BYTES = 8, 25, 4 * 2**20
-
-    def keep(version: Any, keep: str) -> None:
-        versions.version_keep(organisation=world.organisation, reference=version.reference, keep=keep)
-
-    made = [make_version() for _ in range(4)]
-    for version in made[:2]:
-        keep(version, "pinned")
-        keep(version, "pinned")
-    with pytest.raises(Conflict, match="may pin 2 adapters"):
-        keep(made[2], "pinned")
-    keep(made[2], "warm")
-    with tenant(world.organisation):
-        type(made[3]).objects.filter(pk=made[3].pk).update(bytes=2**21)
-    with pytest.raises(Conflict, match=r"would take 2\.0 MiB, your organisation may have 1\.0"):
-        keep(made[3], "warm")
-    keep(made[0], "")
-    keep(made[2], "pinned")
-
-
 def test_one_change_is_open_at_a_time(make_version: Any, ask: Any) -> None:
     one = make_version()
     ask(one)

@@ -15,7 +15,7 @@ from rootstock.console.forms import saved
 from rootstock.jobs.pages import CHART_POINTS, loss_chart
 from rootstock.jobs.selectors import job_curve
 from rootstock.lanes.health import snapshot
-from rootstock.registry import aliases, versions
+from rootstock.registry import aliases, keeping, versions
 from rootstock.registry.evaluation import evaluation_start
 from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
@@ -121,7 +121,7 @@ def keep(request: PageRequest, version_id: UUID) -> HttpResponse:
     _version(request, version_id)
     return acted(
         request,
-        lambda: versions.version_keep(
+        lambda: keeping.version_keep(
             organisation=request.organisation, reference=version_id, keep=request.POST.get("keep", "")
         ),
         "Workers follow within seconds.",

@@ -7,9 +7,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models_zoo.llm.adapter_files import target_shape
+from models_zoo.llm.adapter_memory import PARTS, pinned_bytes
 from models_zoo.llm.cuda.policy import PoolForm
 from models_zoo.llm.cuda.pool import StackedPool, layer_runs
-from models_zoo.llm.lora import PARTS, LoraPool, LoraWeights, part_columns, pinned_bytes
+from models_zoo.llm.lora import LoraPool, LoraWeights, part_columns
 from tests.models_zoo.llm.tiny import CONFIG
 
 CPU = torch.device("cpu")
