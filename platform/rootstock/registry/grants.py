@@ -12,7 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, InvalidInput, NotFound
 from rootstock.privacy.persons import name_of
-from rootstock.registry.contents import adapter_keys, content_put
+from rootstock.registry.contents import adapter_discard, adapter_keys, content_locked, content_put
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterGrant, AdapterVersion, Origin
 from rootstock.registry.selectors import Reference, version_named
@@ -66,8 +66,16 @@ def grant_take(*, organisation: Organisation, grant_id: UUID) -> AdapterVersion:
     if found:
         return found
     reference_check(organisation=organisation, name=grant.name, digest=grant.digest)
-    _copy(grant.organisation_id, receiver, grant.digest)
-    with tenant(organisation):
+    try:
+        return _taken(grant, receiver)
+    except BaseException:
+        adapter_discard(receiver, grant.digest)
+        raise
+
+
+def _taken(grant: AdapterGrant, receiver: UUID) -> AdapterVersion:
+    with content_locked(receiver, grant.digest):
+        _copy(grant.organisation_id, receiver, grant.digest)
         version, created = version_ensure(
             receiver, name=grant.name, digest=grant.digest, base=grant.base, card=grant.card, bytes=grant.bytes,
             origin=Origin.SHARED, created_by=name_of(),

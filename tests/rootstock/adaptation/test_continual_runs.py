@@ -111,9 +111,36 @@ def test_parts_become_one_set_that_holds_all_their_persons(world, plan) -> None:
         one = subject_ensure(world.organisation, "support.customer", "c-1")
     dataset_row(world, COLLECTION, lines_of("of a person", 2), subject_ids=[one.pk])
     run = run_to_the_end(world, begin(world, plan))
-    with tenant(world.organisation):
-        assert run.dataset.subject_ids == [one.pk]
     assert (run.dataset.rows, run.dataset.name) == (6, "desk-answers-new")
+    with tenant(world.organisation):
+        later = subject_ensure(world.organisation, "support.customer", "c-2")
+    dataset_row(
+        world, COLLECTION, lines_of("new", 4), subject_ids=[later.pk]
+    )  # the same content: they are told of now
+    with tenant(world.organisation):
+        assert set(run.dataset.subject_ids) == {one.pk, later.pk}
+
+
+def test_what_was_dropped_from_a_data_set_is_not_learned(world, plan) -> None:
+    from rootstock.registry.datasets.services import dataset_prune
+
+    with tenant(world.organisation):
+        whole = Dataset.objects.get(name=COLLECTION)
+    dataset_prune(organisation=world.organisation, dataset_id=whole.pk, lines=[2])
+    run = run_to_the_end(world, begin(world, plan))
+    assert b"new 0" in content(world, run.dataset)
+    assert b"new 1" not in content(world, run.dataset)
+    dataset_prune(organisation=world.organisation, dataset_id=run.dataset.pk, lines=[1])
+    with as_person(world.colleague):
+        aliases.promotion_approve(organisation=world.organisation, promotion_id=run.promotion_id)
+    dataset_row(world, COLLECTION, lines_of("later", 3))
+    after = run_to_the_end(world, begin(world, plan))
+    assert (after.dataset.rows, after.replay.rows) == (3, 2)  # what was dropped since is not replayed
+
+
+def test_a_new_answer_to_what_a_test_set_asks_is_not_learned(world, plan) -> None:
+    dataset_row(world, COLLECTION, lines_of("frozen", 2).replace(b'"0."', b'"Zero."'))
+    assert run_to_the_end(world, begin(world, plan)).left_out == 2
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ def chosen(plan: ContinualPlan, production: AdapterVersion) -> tuple[list[str], 
     learned = _learned_by(production)
     for fresh in ContinualRun.objects.filter(plan=plan, state__in=LEARNED).values_list("fresh", flat=True):
         learned |= {UUID(one) for one in fresh}
+    learned |= _pruned_from(learned)
     there = Dataset.objects.filter(task=plan.task, is_test=False, erased_at=None).exclude(file=None)
+    there = there.exclude(children__file__isnull=False)  # what was dropped from it is not learned
     new = there.filter(name=plan.collection).exclude(pk__in=learned).order_by("pk")
     earlier = there.filter(pk__in=learned).order_by("-pk")
     return list(_fitting(new)), list(_fitting(earlier))
@@ -37,6 +39,14 @@ def _learned_by(version: AdapterVersion | None) -> set[UUID]:
         params = version.job.params if version.job else {}
         found |= {UUID(params[role]) for role in ROLES if params.get(role)}
         version = version.parent
+    return found
+
+
+def _pruned_from(learned: set[UUID]) -> set[UUID]:
+    """What is left of learned data sets whose examples were dropped in part."""
+    found: set[UUID] = set()
+    while new := set(Dataset.objects.filter(parent__in=learned | found).values_list("pk", flat=True)) - found:
+        found |= new
     return found
 
 

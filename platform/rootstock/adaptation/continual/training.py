@@ -9,7 +9,7 @@ from rootstock.adaptation.continual.models import ContinualRun
 from rootstock.adaptation.services import adapter_train
 from rootstock.adaptation.sources import Sources
 from rootstock.jobs.models import Job, JobState
-from rootstock.registry.datasets.combining import dataset_combine, examples_gather
+from rootstock.registry.datasets.combining import asked_in, dataset_combine, examples_gather
 from rootstock.registry.models import AdapterVersion, Dataset
 
 NAMED = 40  # characters of a collection's name that the names of its parts begin with
@@ -31,11 +31,11 @@ def examples_of_run(run: ContinualRun) -> Examples:
     Raises what refuses a data set that has gone meanwhile. Not inside `tenant()`: it reads and writes files.
     """
     terms = run.said
-    held_out = examples_gather(_rows(run, [str(one) for one in terms.measured_on]))
+    asked = asked_in(_rows(run, [str(one) for one in terms.measured_on]))
     before = _rows(run, run.earlier)
-    known = examples_gather(before, held_out.seen)
+    known = examples_gather(before, asked=asked)
     parts = _rows(run, run.fresh)
-    fresh = examples_gather(parts, known.seen)
+    fresh = examples_gather(parts, known.seen, asked)
     if len(fresh.lines) < terms.least_examples:
         told = f"{len(fresh.lines):,} new examples of {run.collection}; at least {terms.least_examples:,} are needed"
         return Examples(None, None, fresh.left_out, told)

@@ -147,9 +147,9 @@ def _row_ensure(
 
 
 def _descendants(row: Dataset) -> list[Dataset]:
-    """What was made of it by dropping lines, which may hold whoever it holds."""
-    children = list(row.children.all())
-    return children + [one for child in children for one in _descendants(child)]
+    """What was made of it, by dropping lines or with others, which may hold whoever it holds."""
+    made = [*row.children.all(), *Dataset.objects.filter(parts__part=row)]
+    return made + [one for each in made for one in _descendants(each)]
 
 
 def _refuse_erased(*digests: str) -> None:

@@ -13,7 +13,7 @@ from rootstock.registry.models.adapters import (
 )
 from rootstock.registry.models.aliases import Alias, AliasMove, Change, Move, Promotion, ShadowTally
 from rootstock.registry.models.bases import Recipe, TrainedBase
-from rootstock.registry.models.datasets import Dataset, DatasetPerson
+from rootstock.registry.models.datasets import Dataset, DatasetPart, DatasetPerson
 
 __all__ = [
     "DIGITS",
@@ -25,6 +25,7 @@ __all__ = [
     "BaseModel",
     "Change",
     "Dataset",
+    "DatasetPart",
     "DatasetPerson",
     "Evaluation",
     "Keep",

@@ -39,6 +39,16 @@ class Dataset(TenantModel):
         return [person.subject_id for person in self.persons.all()]
 
 
+class DatasetPart(TenantModel):
+    """A data set was gathered from others: who is in a part may be in the whole."""
+
+    whole = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="parts")
+    part = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="wholes")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["whole", "part"], name="one_part_once_in_a_dataset")]
+
+
 class DatasetPerson(TenantModel):
     """A person whom a data set holds, as declared at its upload. It outlives the content, for the adapters' sake."""
 

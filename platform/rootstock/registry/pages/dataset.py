@@ -88,6 +88,7 @@ def content(request: PageRequest, dataset_id: UUID) -> FileResponse:
 @tenant_page(ASK)
 def look(request: PageRequest, dataset_id: UUID) -> HttpResponse:
     """Have it looked at again."""
+    row = dataset_get(organisation=request.organisation, dataset_id=dataset_id)
 
     def start() -> None:
         try:
@@ -96,7 +97,7 @@ def look(request: PageRequest, dataset_id: UUID) -> HttpResponse:
             raise InvalidInput.field("max_tokens", "and the evenness must be numbers") from None
         report_start(
             organisation=request.organisation,
-            dataset_id=dataset_id,
+            dataset_id=row.pk,
             max_tokens=most,
             least_evenness=least,
             created_by=request.user,
