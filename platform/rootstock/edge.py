@@ -2,6 +2,7 @@
 never reach an endpoint."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, cast
@@ -43,7 +44,7 @@ def json_of(body: bytes, join: Join = dotted) -> Any:
     """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings."""
     try:
         text = body.decode()
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
         raise BadBody.because(f"is not JSON: {reason}") from None
@@ -54,6 +55,12 @@ def json_of(body: bytes, join: Join = dotted) -> Any:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    """A number that overflows is infinite to Python, and nothing that a column of JSON can hold."""
+    number = float(text)
+    return number if math.isfinite(number) else _no_constant(text[:40])
 
 
 class EdgeParser(Parser):

@@ -132,6 +132,28 @@ def test_the_map_renews_itself(page: Page, registry: Any) -> None:
     expect(page.get_by_text("4,321 hits")).to_be_visible(timeout=12_000)
 
 
+def test_a_phone_shows_every_worker_and_both_versions(page: Page, registry: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    one, other = registry["first"], registry["second"]
+    for path, cells in (
+        ("/residency/", "main td:has(.residency-cell)"),
+        (
+            f"/adapters/compare?one={one.pk}&other={other.pk}",
+            "main .diff-new:visible, main td[data-label='Change']",
+        ),
+    ):
+        page.goto(path)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            boxes = [cell.bounding_box() for cell in page.locator(cells).all()]
+            assert boxes
+            assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+            page.screenshot(
+                path=f"/tmp/identity-{path.strip('/').split('?')[0].replace('/', '-')}-{scheme}.png",
+                full_page=True,
+            )
+
+
 @pytest.mark.timeout(300)
 def test_every_page_is_clean(page: Page, registry: Any) -> None:
     problems = {}

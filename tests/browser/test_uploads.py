@@ -110,7 +110,8 @@ def test_a_good_adapter_is_brought_and_a_bad_one_refused(site: Any, page: Page, 
     assert page.evaluate(SANITY) == []
     page.get_by_role("link", name="Upload another").click()
     page.get_by_label("Choose the files").set_input_files([*bad.iterdir()])
-    expect(page.get_by_role("alert")).to_contain_text("Left out, as no part of an adapter: notes.txt")
+    expect(page.get_by_text("Left out, as no part of an adapter: notes.txt")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()  # what belongs to an adapter was taken
     expect(page.get_by_role("list", name="Files of the adapter").get_by_role("listitem")).to_have_count(2)
     page.get_by_label("Name").fill("half")
     page.keyboard.press("Enter")
@@ -149,3 +150,35 @@ def test_the_pages_of_uploads_are_clean(page: Page, committed_world: Any) -> Non
         page.goto(f"/adapters/uploads/{path}")
         found[path] = looked_over(page)
     assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_a_server_that_is_away_is_told_in_words_and_asked_again(
+    page: Page, tmp_path: Path, watch: Any
+) -> None:
+    watch.expected += ["Failed to load resource"]
+    archive = tmp_path / "tone.zip"
+    archive.write_bytes(b"PK not really")
+    page.goto("/adapters/upload")
+    page.get_by_label("Choose the files").set_input_files([archive])
+    answers = [lambda route: route.abort(), lambda route: route.fulfill(status=502, body="<html>")]
+    page.route("**/from-files", lambda route: answers.pop(0)(route) if answers else route.continue_())
+    go = page.get_by_role("button", name="Upload and check")
+    for told in (
+        "The server could not be reached. What was sent is there",
+        r"could not begin the check \(502\)",
+    ):
+        go.click()
+        expect(page.get_by_role("alert")).to_contain_text(re.compile(told))
+    go.click()
+    expect(page).to_have_url(re.compile(r"/adapters/uploads/[0-9a-f-]{36}/"))
+
+
+def test_the_field_shows_its_focus_without_moving_anything(page: Page) -> None:
+    page.goto("/adapters/upload")
+    field, button = page.locator("#id_files"), page.get_by_role("button", name="Upload and check")
+    before = button.bounding_box()
+    page.get_by_label("Name").focus()
+    page.keyboard.press("Tab")
+    expect(field).to_be_focused()
+    assert button.bounding_box() == before
+    assert (field.bounding_box() or {"width": 9})["width"] <= 1

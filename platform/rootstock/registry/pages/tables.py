@@ -91,36 +91,39 @@ def _for_task(rows: QuerySet[Any], task: str) -> QuerySet[Any]:
     return rows.filter(wanted | Q(card__task__isnull=True) if task == "chat" else wanted)
 
 
+_COLUMNS = [
+    Column("reference", "Version", value=_reference_cell, csv=lambda row: row.version.reference),
+    Column(
+        "state", "State", value=lambda row: state_pill(row.version, row.places),
+        csv=lambda row: "retired" if row.retired_at else "serving" if row.places else "idle",
+    ),
+    Column(
+        "serves", "Serves", value=lambda row: places_html(row.places),
+        csv=lambda row: " ".join(place.alias.name for place in row.places),
+    ),
+    Column(
+        "resident", "Resident", value=lambda row: seats_html(row.seats),
+        csv=lambda row: " ".join(f"{seat.worker}:{seat.row.tier}" for seat in row.seats),
+    ),
+    Column("bytes", "Size", value=_size, csv=lambda row: row.bytes, css="num"),
+    Column("base", "Base", value=lambda row: row.base.name, css="nowrap"),
+    Column(
+        "origin", "Origin", value=lambda row: Origin(row.origin).label, csv=lambda row: row.origin,
+        shown=False,
+    ),
+    Column("dataset", "Trained on", value=_trained_on, csv=lambda row: row.dataset and row.dataset.name),
+    Column("task", "Task", value=lambda row: task_words(row.version), shown=False),
+    Column("keep", "Kept", value=lambda row: keep_words(row.version), shown=False),
+    Column("created_at", "Made"),
+]  # fmt: skip
+
+
 def adapters_table(bases: list[tuple[str, str]]) -> Table:
     """The organisation's adapters; `bases` are the ids and names to choose from."""
     return Table(
         name="adapters",
         label="Adapters",
-        columns=[
-            Column("reference", "Version", value=_reference_cell, csv=lambda row: row.version.reference),
-            Column(
-                "state", "State", value=lambda row: state_pill(row.version, row.places),
-                csv=lambda row: "retired" if row.retired_at else "serving" if row.places else "idle",
-            ),
-            Column(
-                "serves", "Serves", value=lambda row: places_html(row.places),
-                csv=lambda row: " ".join(place.alias.name for place in row.places),
-            ),
-            Column(
-                "resident", "Resident", value=lambda row: seats_html(row.seats),
-                csv=lambda row: " ".join(f"{seat.worker}:{seat.row.tier}" for seat in row.seats),
-            ),
-            Column("bytes", "Size", value=_size, csv=lambda row: row.bytes, css="num"),
-            Column("base", "Base", value=lambda row: row.base.name, css="nowrap"),
-            Column(
-                "origin", "Origin", value=lambda row: Origin(row.origin).label, csv=lambda row: row.origin,
-                shown=False,
-            ),
-            Column("dataset", "Trained on", value=_trained_on, csv=lambda row: row.dataset and row.dataset.name),
-            Column("task", "Task", value=lambda row: task_words(row.version), shown=False),
-            Column("keep", "Kept", value=lambda row: keep_words(row.version), shown=False),
-            Column("created_at", "Made"),
-        ],
+        columns=_COLUMNS,
         filters=[
             TextFilter("name", "Name", lookup="name__startswith", placeholder="Starts with"),
             ChoiceFilter("task", "Task", apply=_for_task, choices=list(TASKS.items())),

@@ -88,7 +88,7 @@ export function zoned(section, take) {
   const input = zone.querySelector("input[type=file]");
   section.querySelector("[data-upload-drop]").hidden = false;
   section.querySelector("[data-upload-choose]").classList.add("btn");
-  input.classList.add("visually-hidden");
+  input.classList.add("upload-zone-input");
   const chosen = () => {
     const files = [...input.files];
     input.value = "";

@@ -8,6 +8,8 @@ const PURPOSE = "adapter";
 const ARCHIVE = /\.zip$/i;
 const PARTS = new Set(["adapter_model.safetensors", "adapter_config.json", "head.safetensors", "card.json"]);
 
+const AGAIN = "What was sent is there: press Upload and check again.";
+
 function named(file) {
   const plain = file.name.replace(ARCHIVE, "").toLowerCase();
   return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 63);
@@ -39,7 +41,9 @@ class Page {
     for (const file of kept) this.add(file, Boolean(archive));
     if (archive && !this.name.value) this.name.value = named(archive);
     const left = files.filter((file) => !kept.includes(file)).map((file) => file.name);
-    if (left.length) this.refused(`Left out, as no part of an adapter: ${left.join(", ")}.`);
+    const why = left.length ? `Left out, as no part of an adapter: ${left.join(", ")}.` : "";
+    this.section.querySelector("[data-upload-left]").textContent = kept.length ? why : "";
+    if (why && !kept.length) this.refused(why);
     else this.told("");
   }
 
@@ -102,16 +106,21 @@ class Page {
   async begun(last = false) {
     const ids = [];
     for (const row of [...this.rows]) ids.push(await this.sent(row));
-    const answer = await fetch(this.section.dataset.start, {
-      method: "POST",
-      headers: { ...pageHeaders(), "Content-Type": "application/json" },
-      body: JSON.stringify({ name: this.name.value, file_ids: ids, names: this.rows.map((row) => row.file.name) }),
-    });
-    const found = await answer.json();
-    if (answer.ok) return found.id;
+    const names = this.rows.map((row) => row.file.name);
+    const answer = await this.asked({ name: this.name.value, file_ids: ids, names });
+    const found = await answer.json().catch(() => ({}));
+    if (answer.ok && found.id) return found.id;
+    if (!found.detail) throw new Error(`The server could not begin the check (${answer.status}). ${AGAIN}`);
     for (const row of this.rows) row.id = undefined;
     if (answer.status !== 404 || last) throw new Error(found.detail);
     return undefined;
+  }
+
+  asked(body) {
+    const headers = { ...pageHeaders(), "Content-Type": "application/json" };
+    return fetch(this.section.dataset.start, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {
+      throw new Error(`The server could not be reached. ${AGAIN}`);
+    });
   }
 
   waits(busy) {
