@@ -12,6 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.continual.advance import run_advance
 from rootstock.adaptation.continual.models import ContinualPlan, ContinualRun
 from rootstock.adaptation.continual.runs import plans_run, run_start
+from rootstock.adaptation.tasks import advance_continual
 from rootstock.audit.models import AuditEntry
 from rootstock.errors import Conflict, Forbidden
 from rootstock.jobs import claiming
@@ -232,6 +233,18 @@ def test_the_clock_begins_what_is_due_once(world, plan) -> None:
     assert due(world).note == "Not started: the run before has not ended."
     run_to_the_end(world, run, BETTER | {"late-parcels-test": (0.5, 0.5)})
     assert due(world).note == ""
+
+
+def test_what_beat_sends_takes_a_run_as_far_as_it_goes(world, plan) -> None:
+    run = begin(world, plan)
+    advance_continual()
+    assert [job.state for job in jobs(world, "train")] == ["queued"]
+    jobs_run(world, BETTER)
+    advance_continual()
+    assert len(jobs(world, "evaluate")) == 4
+    jobs_run(world, BETTER)
+    advance_continual()
+    assert [one.version for one in promotions(world)] == [run_to_the_end(world, run).version]
 
 
 def test_who_has_left_proposes_nothing_more(world, plan) -> None:
