@@ -7,7 +7,8 @@ import pytest
 from _pytest.nodeid import NodeId
 
 ROOT = Path(__file__).resolve().parents[1]
-# Two processes share the suite (pytest-xdist); each has services of its own. The converted base is theirs together.
+# Three processes share the suite (pytest-xdist) and two cores: many tests wait. Each has services of its own; the
+# converted base is theirs together.
 VAR = ROOT / "var" / f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 os.environ["ROOTSTOCK_VAR"] = str(VAR)
 MODELS = ROOT / "var" / "test-models"
@@ -49,8 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from tests.fixtures.processes import uses_site
 
     with_site = [item for item in items if uses_site(item)]
-    for (
-        item
-    ) in with_site:  # what the mark xdist_group does, which pytest-xdist 3.8 cannot with pytest 9.2's ids
-        item._id = NodeId.parse(f"{item.nodeid}@site")
+    for item in with_site:
+        item.add_marker(pytest.mark.xdist_group("site"))
+    for item in items:  # what pytest-xdist 3.8 would do, but cannot with pytest 9.2's ids
+        if mark := item.get_closest_marker("xdist_group"):
+            item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
     items.sort(key=lambda item: (not uses_site(item), item.get_closest_marker("everybody") is None))

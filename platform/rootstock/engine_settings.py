@@ -15,9 +15,8 @@ ENGINE_RANK = integer("ROOTSTOCK_ENGINE_RANK", 64, 1)  # the largest of an adapt
 ENGINE_FORM = choice("ROOTSTOCK_ENGINE_FORM", "", ("", "int4", "fp8", "bfloat16"))
 ENGINE_TOKEN_MS = integer("ROOTSTOCK_ENGINE_TOKEN_MS", 30, 1)
 CHECKPOINT_S = integer("ROOTSTOCK_CHECKPOINT_S", 30, 1)
-TRAIN_BYTES = (
-    integer("ROOTSTOCK_TRAIN_MEMORY_MB", 0) * 2**20
-)  # of a base's training, at most; 0: what is free
+# Memory of a base's training, at most; 0: what is free.
+TRAIN_BYTES = integer("ROOTSTOCK_TRAIN_MEMORY_MB", 0) * 2**20
 # Processes of a training, each on a device of its own.
 TRAIN_PROCESSES = integer("ROOTSTOCK_TRAIN_PROCESSES", 1, 1)
 BASE_WAIT_S = integer("ROOTSTOCK_BASE_WAIT_S", 120, 0)

@@ -17,6 +17,7 @@ from tests.browser.everything import everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 AXE = Axe().axe_script
+SHELL = (".rail", ".topbar", ".palette")
 PARTS = 3  # so that the processes of the suite share the work
 # What django-unfold's pages are held to; ours keep axe's other rules of good practice too.
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
@@ -41,23 +42,27 @@ def addresses(patterns: list[Any] | None = None, prefix: str = "") -> list[str]:
     return sorted(set(found))
 
 
-def violations(page: Any, *rules: str, within: str | None = None) -> list[str]:
-    """What axe found, in a line each; all rules, or only these, or those of these standards. within: a selector."""
+def violations(page: Any, *rules: str, within: str | None = None, whole: bool = False) -> list[str]:
+    """What axe found, in a line each; all rules, or only these, or those of these standards. within: a selector.
+    whole: with what every page has around it, which is looked at once."""
     kind = "tag" if set(rules) & set(WCAG) else "rule"
     options = {"resultTypes": ["violations"], "preload": False, "iframes": False}
     options |= {"runOnly": {"type": kind, "values": list(rules)}} if rules else {}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    found = page.evaluate("([within, options]) => axe.run(within ?? document, options)", [within, options])
+    place: Any = within or (
+        None if whole else {"exclude": [[one] for one in SHELL if page.query_selector(one)]}
+    )
+    found = page.evaluate("([place, options]) => axe.run(place ?? document, options)", [place, options])
     return [f"{one['id']}: {one['help']} · {one['nodes'][0]['html'][:160]}" for one in found["violations"]]
 
 
-def looked_over(page: Any, *rules: str) -> list[str]:
+def looked_over(page: Any, *rules: str, whole: bool = False) -> list[str]:
     """Light and, of our own pages, dark; and at three widths."""
-    found = violations(page, *rules)
+    found = violations(page, *rules, whole=whole)
     if not rules:
         page.emulate_media(color_scheme="dark")
-        found += [f"dark: {one}" for one in violations(page, "color-contrast")]
+        found += [f"dark: {one}" for one in violations(page, "color-contrast", whole=whole)]
         page.emulate_media(color_scheme="light")
     for size in (PHONE, TABLET, DESKTOP):
         page.set_viewport_size(size)
@@ -75,12 +80,11 @@ def look(web_url, committed_world, open_context, sign_in, watch):
     watch.expected += ["405", "Failed to load resource: the server responded with a status of 4"]
 
     def at(path: str, *rules: str) -> list[str] | None:
-        answer = page.goto(path)
-        if answer is None or answer.status != 200:
+        answer = page.request.get(path)  # the browser does not go where it is refused without a word
+        if answer.status != 200 or "text/html" not in answer.headers.get("content-type", ""):
             return None
-        if "text/html" not in answer.headers.get("content-type", ""):
-            return None
-        return looked_over(page, *rules) + with_dialogs(page)
+        page.goto(path)
+        return looked_over(page, *rules, whole=path == "/") + with_dialogs(page)
 
     return at
 

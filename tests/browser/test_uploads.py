@@ -105,7 +105,8 @@ def test_a_good_adapter_is_brought_and_a_bad_one_refused(site: Any, page: Page, 
     page.get_by_label("Choose the files").set_input_files([good])
     expect(page.get_by_label("Name")).to_have_value("support-tone")
     page.get_by_role("button", name="Upload and check").press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Taken as support-tone@", timeout=60_000)
+    taken = page.get_by_role("status").filter(has_text="Taken as support-tone@")
+    expect(taken).to_be_visible(timeout=60_000)
     expect(page.get_by_role("row").filter(has_text="Effect")).to_contain_text("Passed")
     assert page.evaluate(SANITY) == []
     page.get_by_role("link", name="Upload another").click()

@@ -18,7 +18,7 @@ def unfit(version: AdapterVersion) -> str:
         return "is retired"
     if card is None or version.base.fingerprint != card.fingerprint:
         return "was made for another base than the one served here"
-    if not allowed(AdapterVersion.objects.filter(pk=version.pk)).exists():
+    if version.origin == Origin.SHARED and not allowed(AdapterVersion.objects.filter(pk=version.pk)).exists():
         return "was taken back by the organisation that shared it"
     return ""
 

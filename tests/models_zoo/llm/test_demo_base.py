@@ -13,6 +13,7 @@ from models_zoo.llm.format import demo_gguf
 from models_zoo.llm.paged import PagedCache
 from models_zoo.llm.tokenizer import ChatTokenizer
 
+pytestmark = pytest.mark.xdist_group("demo-base")  # transformers reads the file for half a minute
 TEXT = (
     "A heart attack happens when the flow of blood that brings oxygen to a part of the heart is cut off. "
     "The bank refunds a fee that was charged in error within three working days. def add(a, b): return a + b. "

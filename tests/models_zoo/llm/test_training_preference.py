@@ -76,7 +76,7 @@ def test_loss_and_gradients_are_the_formulas(base: TinyBase, tmp_path: Path, smo
     )
     expected = (-(1 - smoothing) * F.logsigmoid(margins) - smoothing * F.logsigmoid(-margins)).mean()
     expected.backward()
-    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-3)
     for key, parameter in student.lora.b.items():
         layer, target = key.split("_", 1)
         name = f"base_model.model.model.layers.{layer}.{block_of(target)}.{target}.lora_B.default.weight"
