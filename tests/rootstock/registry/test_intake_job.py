@@ -296,9 +296,9 @@ def test_what_killed_processes_left_is_swept(world: Any, base: Path, stored: Pat
     keys = upload_keys(world.organisation.pk, world.organisation.pk)
     for key in keys.values():
         contents.content_put(key, BytesIO(b"x"))
-    for name in (".fetching-1", ".intake-1", "a" * 64, "b" * 64):
+    for name in (".fetching-1", ".intake-1", "0a1b" * 16, "b" * 64):
         (stored / "adapters" / name).mkdir(parents=True)
         (stored / "adapters" / name / "adapter_config.json").write_bytes(b"{}")
-    os.utime(stored / "adapters" / ("a" * 64), (0, 0))
+    os.utime(stored / "adapters" / ("0a1b" * 16), (0, 0))
     assert adapters_sweep() == {"uploads": 1, "copies": 1}
     assert left(stored) == [f"adapters/{'b' * 64}/adapter_config.json"]
