@@ -24,20 +24,7 @@ from rootstock.catalogue import (  # noqa: F401  (settings as well)
     VERTICALS,
     WEBHOOK_EVENTS,
 )
-from rootstock.engine_settings import (  # noqa: F401  (settings as well)
-    BASE_WAIT_S,
-    CHECKPOINT_S,
-    ENGINE_ADAPTER_BYTES,
-    ENGINE_FORM,
-    ENGINE_KEPT_SHARE,
-    ENGINE_KV_BYTES,
-    ENGINE_RANK,
-    ENGINE_SEQUENCES,
-    ENGINE_SLOTS,
-    ENGINE_TOKEN_MS,
-    TRAIN_BYTES,
-    TRAIN_PROCESSES,
-)
+from rootstock.engine_settings import *  # noqa: F403  (settings as well)
 from rootstock.log_setup import logging_setup
 from rootstock.operator.unfold import UNFOLD  # noqa: F401  (a setting as well)
 from rootstock.privacy import keyring
