@@ -79,13 +79,6 @@ def keep_words(version: AdapterVersion) -> str:
     return str(Keep(version.keep).label)
 
 
-def version_link(version: AdapterVersion | None) -> SafeString | str:
-    """A version by its reference, leading to its page."""
-    if version is None:
-        return formats.NONE
-    return format_html('<a class="mono break" href="{}">{}</a>', version_url(version), version.reference)
-
-
 def version_url(version: AdapterVersion) -> str:
     """The page of a version."""
     return reverse("adapter", args=[version.pk])
