@@ -90,7 +90,7 @@ def _is_plain(kind: pa.DataType, depth: int = 1) -> bool:
         raise Refused(f"has columns within columns more than {MAX_DEPTH} deep")
     if types.is_struct(kind):
         inner = [kind.field(at).type for at in range(kind.num_fields)]
-        return bool(inner) and all([_is_plain(one, depth + 1) for one in inner])
+        return bool(inner) and all(_is_plain(one, depth + 1) for one in inner)
     if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
         return _is_plain(kind.value_type, depth + 1)
     is_text = types.is_string(kind) or types.is_large_string(kind)

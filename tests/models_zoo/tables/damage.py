@@ -11,7 +11,8 @@ from models_zoo.tables.__main__ import limit
 from models_zoo.tables.common import Refused
 
 FILES = [
-    (Path(__file__).parent / f"{name}.parquet").read_bytes() for name in ("snappy_v1", "gzip_v2", "dates_zstd")
+    (Path(__file__).parent / f"{name}.parquet").read_bytes()
+    for name in ("snappy_v1", "gzip_v2", "dates_zstd")
 ]
 
 
