@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
-from models_zoo.llm.spans import Window, spans_of, windows
-from models_zoo.llm.tokenizer import ChatTokenizer, Unit
+from models_zoo.llm.spans import Window, windows
+from models_zoo.llm.tokenizer import ChatTokenizer
 from workers.engine.generation.group import open_group
 from workers.engine.generation.request import Reading, Ticket, Vocabulary
 from workers.engine.generation.stream import CANCEL_POLL, Chunks
@@ -30,6 +29,7 @@ from workers.engine.protocol import (
     Sampling,
     Span,
 )
+from workers.engine.rows import cut_windows, mean, spans, unit
 from workers.engine.runner import Runner
 from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.limits import Limits
@@ -130,37 +130,40 @@ class LocalEngine:
     def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
         """Label -> probability of each text. A text longer than the adapter's window is the mean of its windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no class head, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or has no class head, `NotFinite` when its numbers
+        overflow, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "classification")
         cut = [(ids, cut_windows(card, ids)) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
-        return [dict(zip(card.labels, _mean([row[0] for row in text]), strict=True)) for text in rows]
+        return [dict(zip(card.labels, mean([row[0] for row in text]), strict=True)) for text in rows]
 
     def tag(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[list[Span]]:
         """The labelled spans of each text; long texts are read in overlapping windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no tag head, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or has no tag head, `NotFinite` when its numbers
+        overflow, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "tagging")
         encoded = [self._tokenizer.encode_units(text) for text in texts]
         filled = [(ids, cut_windows(card, ids)) for ids, _ in encoded if ids]
         rows = iter(self._read(adapter, filled, call))
         return [
-            _spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
+            spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
         ]
 
     def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
         """The mean of each text's last hidden states, of length 1; a long text is the mean of its windows.
 
-        Raises `EngineError` when the adapter is not loaded or is not for chat, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or is not for chat, `NotFinite` when its numbers overflow,
+        `EngineBusy` when too many wait.
         """
         if adapter is not None:
             self._task_card(adapter, "chat")
         cut = [(ids, windows(len(ids), self._window, 0)) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
         return [
-            Embedding(_unit(_mean([row[0] for row in text])), len(ids))
+            Embedding(unit(mean([row[0] for row in text])), len(ids))
             for text, (ids, _) in zip(rows, cut, strict=True)
         ]
 
@@ -282,11 +285,6 @@ class LocalEngine:
         return [[reading.result.result() for reading in group] for group in readings]
 
 
-def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
-    """The windows in which a text of these tokens is read."""
-    return windows(len(ids), card.max_tokens, card.overlap_tokens)
-
-
 def _kind(prompt: Sequence[Message] | str) -> str:
     return "prompt" if isinstance(prompt, str) else "conversation"
 
@@ -305,31 +303,6 @@ def _wait(reading: Reading) -> None:
         except EngineError:
             ticket.cancelled = True
             raise
-
-
-def _mean(rows: list[list[float]]) -> list[float]:
-    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-
-
-def _unit(vector: list[float]) -> list[float]:
-    length = math.sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector]
-
-
-def _spans(
-    units: list[Unit], cut: list[Window], rows: list[list[list[float]]], card: AdapterCard
-) -> list[Span]:
-    """Each unit's tag comes from its first token (its last, in causal mode), in the window that keeps it."""
-    tags, scores = [], []
-    window = 0
-    for unit in units:
-        position = unit.first_token if card.bidirectional else unit.first_token + unit.tokens - 1
-        while position >= cut[window].keep_stop:
-            window += 1
-        row = rows[window][position - cut[window].start]
-        tags.append(max(range(len(row)), key=row.__getitem__))
-        scores.append(row[tags[-1]])
-    return [Span(s.start, s.end, s.label, s.score) for s in spans_of(units, tags, scores, card.labels)]
 
 
 __all__ = ["AdapterError", "LocalEngine"]

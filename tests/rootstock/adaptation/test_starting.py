@@ -135,6 +135,19 @@ def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None
     assert answer.json()["errors"][0]["field"] == "start_from"
 
 
+@pytest.mark.parametrize("changes", [{"scale": 4000.0}, {"training": {"last_layers": "boom"}}])
+def test_a_brought_shape_that_is_not_trained_is_told(world, base, sets, changes) -> None:
+    card = {"task": "chat", "rank": 4, "scale": 3.0, "targets": ["q_proj"], "layers": 2} | changes
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=card)
+    body = {"name": "desk", "dataset_id": str(sets["chat"].pk), "start_from": version.reference}
+    answer = world.api("adapters:write").post(START, body)
+    assert answer.status_code == 422
+    [problem] = answer.json()["errors"]
+    assert problem["field"] == "start_from"
+    assert "has a shape that is not trained" in problem["reason"]
+
+
 def test_another_organisations_data_set_is_not_found(world, base, dataset) -> None:
     api = world.api("adapters:write", organisation=world.other)
     assert api.post(START, {"name": "desk", "dataset_id": str(dataset.pk)}).status_code == 404
