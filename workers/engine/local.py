@@ -11,7 +11,7 @@ from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
-from models_zoo.llm.spans import Window, windows
+from models_zoo.llm.spans import Window, cut_windows, windows
 from models_zoo.llm.tokenizer import ChatTokenizer
 from workers.engine.generation.group import open_group
 from workers.engine.generation.request import Reading, Ticket, Vocabulary
@@ -29,7 +29,7 @@ from workers.engine.protocol import (
     Sampling,
     Span,
 )
-from workers.engine.rows import cut_windows, mean, spans, unit
+from workers.engine.rows import mean, spans, unit
 from workers.engine.runner import Runner
 from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.limits import Limits
@@ -134,7 +134,7 @@ class LocalEngine:
         overflow, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "classification")
-        cut = [(ids, cut_windows(card, ids)) for ids in self._encoded(texts)]
+        cut = [(ids, cut_windows(card, len(ids))) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
         return [dict(zip(card.labels, mean([row[0] for row in text]), strict=True)) for text in rows]
 
@@ -146,10 +146,11 @@ class LocalEngine:
         """
         card = self._task_card(adapter, "tagging")
         encoded = [self._tokenizer.encode_units(text) for text in texts]
-        filled = [(ids, cut_windows(card, ids)) for ids, _ in encoded if ids]
+        filled = [(ids, cut_windows(card, len(ids))) for ids, _ in encoded if ids]
         rows = iter(self._read(adapter, filled, call))
         return [
-            spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
+            spans(units, cut_windows(card, len(ids)), next(rows), card) if ids else []
+            for ids, units in encoded
         ]
 
     def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:

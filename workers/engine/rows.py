@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 
 from models_zoo.llm.card import AdapterCard
-from models_zoo.llm.spans import Window, spans_of, windows
+from models_zoo.llm.spans import Window, read_spans
 from models_zoo.llm.tokenizer import Unit
 from workers.engine.protocol import NotFinite, Span
 
 OVERFLOWS = "the adapter's numbers overflow: what comes out is not finite"
-
-
-def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
-    """The windows in which a text of these tokens is read."""
-    return windows(len(ids), card.max_tokens, card.overlap_tokens)
 
 
 def mean(rows: list[list[float]]) -> list[float]:
@@ -36,19 +31,8 @@ def unit(vector: list[float]) -> list[float]:
 def spans(
     units: list[Unit], cut: list[Window], rows: list[list[list[float]]], card: AdapterCard
 ) -> list[Span]:
-    """Each unit's tag comes from its first token (its last, in causal mode), in the window that keeps it.
-
-    rows: of each window, each of its tokens' probabilities [windows, tokens, tags]. Raises `NotFinite`.
-    """
-    tags, scores = [], []
-    window = 0
-    for one in units:
-        position = one.first_token if card.bidirectional else one.first_token + one.tokens - 1
-        while position >= cut[window].keep_stop:
-            window += 1
-        row = rows[window][position - cut[window].start]
-        tags.append(max(range(len(row)), key=row.__getitem__))
-        scores.append(row[tags[-1]])
-    if not all(map(math.isfinite, scores)):
+    """The spans that the rows of a text's windows [windows, tokens, tags] describe. Raises `NotFinite`."""
+    if not all(math.isfinite(row[0]) for window in rows for row in window):
         raise NotFinite(OVERFLOWS)
-    return [Span(s.start, s.end, s.label, s.score) for s in spans_of(units, tags, scores, card.labels)]
+    found = read_spans(units, cut, rows, card)
+    return [Span(span.start, span.end, span.label, span.score) for span in found]
