@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from models_zoo.llm.scores import given_labels
 from rootstock.errors import Busy, DeadlineExceeded, DomainError, InvalidInput
 from workers.engine.protocol import Call, Engine, EngineBusy, EngineError, EngineTimeout, Priority, Sampling
 from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
-
-HALF = 0.5  # the threshold of a label that has none of its own
 
 
 class EvaluateHandler:
@@ -67,14 +66,10 @@ def _texts(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call
 
 
 def _labels(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call) -> list[Any]:
-    """Those over their thresholds, or the likeliest one where the adapter gives exactly one."""
+    """As `given_labels` chooses them."""
     card = engine.card(adapter)
     found = engine.classify([request.payload["example"]["text"] for request in requests], adapter, call)
-    if not card.multi_label:
-        return [[max(one, key=one.__getitem__)] for one in found]
-    return [
-        [label for label, value in one.items() if value > card.thresholds.get(label, HALF)] for one in found
-    ]
+    return [given_labels(card, one) for one in found]
 
 
 def _spans(engine: Engine, adapter: str, requests: list[LaneRequest], call: Call) -> list[Any]:

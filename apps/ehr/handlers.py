@@ -13,12 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models_zoo.clinical import deid
 from models_zoo.clinical.deid.known import Known, find_known, survivors
 from models_zoo.clinical.deid.labels import Label
-from models_zoo.clinical.deid.recipe import NAME
 from models_zoo.clinical.deid.scrub import Found, scrub
 from models_zoo.llm.card import ModelError
+from models_zoo.zoo import deid
 from rootstock.errors import DomainError, InternalError, Unavailable
 from workers.engine.protocol import EngineError, Span
 from workers.handlers import LaneRequest
@@ -44,7 +43,7 @@ class DeidentifyHandler:
         self._patterns = ThreadPoolExecutor(1, "presidio").submit(_patterns)
         self._adapter = ""
         try:
-            self._adapter = runtime.shipped_adapter(NAME, FOLDER)
+            self._adapter = runtime.shipped_adapter(deid.NAME, FOLDER)
         except (ModelError, EngineError, DomainError) as problem:
             log.error("de-identification is off, notes stay withheld: %s", problem)
 

@@ -13,10 +13,10 @@ from apps.support.context import build_messages
 from apps.support.models import Turn
 from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
-from models_zoo import emotion
 from models_zoo.emotion import labels
 from models_zoo.llm.card import AdapterError, read_adapter_card
 from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.zoo import emotion
 from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.lanes.streams import release_connection

@@ -7,11 +7,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models_zoo.llm.card import AdapterCard
 
 Labels = Sequence[str]
 Entities = Sequence[tuple[int, int, str]]
 _WORD = re.compile(r"\w+")
+HALF = 0.5
+
+
+def given_labels(card: AdapterCard, probabilities: Mapping[str, float]) -> list[str]:
+    """The labels that an adapter gives a text, from the probability of each.
+
+    Of several at once those above their thresholds. Of exactly one the likeliest, unless one that has a threshold
+    reaches it: a class that is rare in training, such as "none of these", may win before it is the likeliest.
+    """
+    if card.multi_label:
+        return [label for label, value in probabilities.items() if value > card.thresholds.get(label, HALF)]
+    early = [label for label, limit in card.thresholds.items() if probabilities.get(label, -1.0) >= limit]
+    return [max(early or probabilities, key=probabilities.__getitem__)]
 
 
 def answer_scores(wanted: Sequence[str], given: Sequence[str]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from models_zoo.llm.card import AdapterCard
 from models_zoo.llm.tokenizer import Unit
 
 
@@ -46,6 +47,11 @@ def windows(length: int, size: int, overlap: int) -> list[Window]:
     return result
 
 
+def cut_windows(card: AdapterCard, length: int) -> list[Window]:
+    """The windows in which an adapter reads a text of so many tokens."""
+    return windows(length, card.max_tokens, card.overlap_tokens)
+
+
 def tags_of(units: Sequence[Unit], spans: Iterable[tuple[int, int, str]], labels: Sequence[str]) -> list[int]:
     """BIO tag of each unit: 0 outside, 1 + 2 i begins label i, 2 + 2 i continues it."""
     tags = [0] * len(units)
@@ -73,6 +79,25 @@ def spans_of(
             current.append(index)
         label = kind
     return spans
+
+
+def read_spans(
+    units: Sequence[Unit], cut: Sequence[Window], rows: Sequence[Sequence[Sequence[float]]], card: AdapterCard
+) -> list[TaggedSpan]:
+    """The spans in a text from the tag probabilities of each window's tokens, [windows][tokens][tags].
+
+    Each unit's tag comes from its first token (its last, in causal mode), in the window that keeps it.
+    """
+    tags, scores = [], []
+    window = 0
+    for unit in units:
+        position = unit.first_token if card.bidirectional else unit.first_token + unit.tokens - 1
+        while position >= cut[window].keep_stop:
+            window += 1
+        row = rows[window][position - cut[window].start]
+        tags.append(max(range(len(row)), key=row.__getitem__))
+        scores.append(row[tags[-1]])
+    return spans_of(units, tags, scores, card.labels)
 
 
 def _span(units: Sequence[Unit], scores: Sequence[float], inside: list[int], label: str) -> TaggedSpan:

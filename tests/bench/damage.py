@@ -25,11 +25,9 @@ import models_zoo.llm  # noqa: F401  (first: it sets OpenMP's waiting before tor
 import torch
 from torch import Tensor
 
-from models_zoo.clinical.deid.dataset import build, read_jsonl
+from models_zoo.clinical.deid.generate import Entity, Example
 from models_zoo.clinical.deid.measure import measure as measure_deid
 from models_zoo.clinical.deid.scrub import Found
-from models_zoo.emotion.__main__ import SHIPPED as EMOTION
-from models_zoo.emotion.dataset import read_split
 from models_zoo.llm.adapter import LoadedAdapter, load_adapter
 from models_zoo.llm.card import BaseConfig, read_card
 from models_zoo.llm.convert import convert
@@ -59,12 +57,13 @@ from models_zoo.llm.quantize import (
 from models_zoo.llm.shapes import LINEARS
 from models_zoo.llm.spans import spans_of
 from models_zoo.llm.tokenizer import ChatTokenizer
+from models_zoo.zoo.tasks import task_of
 from tests.bench.report import Bar, report
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ROOTSTOCK_DATA", ROOT.parent / "shared" / "data"))
 VAR = Path(os.environ.get("ROOTSTOCK_VAR", ROOT / "var"))
-DEID = ROOT / "models_zoo" / "clinical" / "deid" / "adapter"
+EMOTION, DEID = task_of("support-emotion"), task_of("clinical-deid")
 BARS = (
     Bar("int4_error_of_range", "<=", 0.9),
     Bar("served_perplexity_ratio", "<=", 1.02),
@@ -201,8 +200,8 @@ def served(
     }
     tokenizer = ChatTokenizer(base)
     say("| adapter | float32 | as served | its head alone, without LoRA |\n|---|---|---|---|")
-    for folder, score, size in ((EMOTION, emotion_f1, sizes[0]), (DEID, deid_recall, sizes[1])):
-        adapter = load_adapter(folder, card)
+    for task, score, size in ((EMOTION, emotion_f1, sizes[0]), (DEID, deid_recall, sizes[1])):
+        adapter = load_adapter(task.adapter, card)
         models: list[Model] = [
             Float32(card.config, weights, adapter.weights),
             Served(decoder, adapter.weights),
@@ -219,9 +218,8 @@ def served(
 def emotion_f1(model: Model, adapter: LoadedAdapter, tokenizer: ChatTokenizer, size: int) -> dict[str, float]:
     """F1 over the first `size` comments of GoEmotions' validation split: of all decisions together, and the
     mean over the labels that occur (a label that occurs twice weighs as much as any other)."""
-    folder = DATA / "support_goemotions"
-    rows = [{"text": e.text, "labels": e.labels} for e in read_split(folder, "dev")[:size]]
-    found = task_figures(model, adapter, task_examples(folder, rows, adapter, tokenizer))
+    rows = EMOTION.examples(DATA, "validation")[:size]
+    found = task_figures(model, adapter, task_examples(DATA, rows, adapter, tokenizer))
     return {
         "emotion_micro_f1": found["micro F1"],
         "emotion_macro_f1": found["mean F1 of labels that occur"],
@@ -232,14 +230,10 @@ def deid_recall(
     model: Model, adapter: LoadedAdapter, tokenizer: ChatTokenizer, size: int
 ) -> dict[str, float]:
     """Share of identifiers found whole, half of the texts Presidio's sentences, half generated notes."""
-    folder = VAR / "deid"
-    if not (folder / "test_clinical.jsonl").is_file():
-        build(DATA, folder)
-    examples = [
-        example
-        for part in ("test_presidio", "test_clinical")
-        for example in read_jsonl(folder / f"{part}.jsonl")[: size // 2]
+    rows = [
+        row for part in ("test_presidio", "test_clinical") for row in DEID.examples(DATA, part)[: size // 2]
     ]
+    examples = [Example(row["text"], tuple(Entity(*span) for span in row["spans"]), "") for row in rows]
     found = [tagged(model, adapter, tokenizer, example.text) for example in examples]
     return {"deid_recall": measure_deid(examples, found).recall}
 

@@ -12,8 +12,8 @@ from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
-from models_zoo.llm.spans import Window, spans_of, windows
-from models_zoo.llm.tokenizer import ChatTokenizer, Unit
+from models_zoo.llm.spans import Window, cut_windows, read_spans, windows
+from models_zoo.llm.tokenizer import ChatTokenizer
 from workers.engine.generation.group import open_group
 from workers.engine.generation.request import Reading, Ticket, Vocabulary
 from workers.engine.generation.stream import CANCEL_POLL, Chunks
@@ -133,7 +133,7 @@ class LocalEngine:
         Raises `EngineError` when the adapter is not loaded or has no class head, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "classification")
-        cut = [(ids, cut_windows(card, ids)) for ids in self._encoded(texts)]
+        cut = [(ids, cut_windows(card, len(ids))) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
         return [dict(zip(card.labels, _mean([row[0] for row in text]), strict=True)) for text in rows]
 
@@ -144,10 +144,16 @@ class LocalEngine:
         """
         card = self._task_card(adapter, "tagging")
         encoded = [self._tokenizer.encode_units(text) for text in texts]
-        filled = [(ids, cut_windows(card, ids)) for ids, _ in encoded if ids]
+        filled = [(ids, cut_windows(card, len(ids))) for ids, _ in encoded if ids]
         rows = iter(self._read(adapter, filled, call))
         return [
-            _spans(units, cut_windows(card, ids), next(rows), card) if ids else [] for ids, units in encoded
+            [
+                Span(span.start, span.end, span.label, span.score)
+                for span in read_spans(units, cut_windows(card, len(ids)), next(rows), card)
+            ]
+            if ids
+            else []
+            for ids, units in encoded
         ]
 
     def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
@@ -282,11 +288,6 @@ class LocalEngine:
         return [[reading.result.result() for reading in group] for group in readings]
 
 
-def cut_windows(card: AdapterCard, ids: list[int]) -> list[Window]:
-    """The windows in which a text of these tokens is read."""
-    return windows(len(ids), card.max_tokens, card.overlap_tokens)
-
-
 def _kind(prompt: Sequence[Message] | str) -> str:
     return "prompt" if isinstance(prompt, str) else "conversation"
 
@@ -314,22 +315,6 @@ def _mean(rows: list[list[float]]) -> list[float]:
 def _unit(vector: list[float]) -> list[float]:
     length = math.sqrt(sum(value * value for value in vector)) or 1.0
     return [value / length for value in vector]
-
-
-def _spans(
-    units: list[Unit], cut: list[Window], rows: list[list[list[float]]], card: AdapterCard
-) -> list[Span]:
-    """Each unit's tag comes from its first token (its last, in causal mode), in the window that keeps it."""
-    tags, scores = [], []
-    window = 0
-    for unit in units:
-        position = unit.first_token if card.bidirectional else unit.first_token + unit.tokens - 1
-        while position >= cut[window].keep_stop:
-            window += 1
-        row = rows[window][position - cut[window].start]
-        tags.append(max(range(len(row)), key=row.__getitem__))
-        scores.append(row[tags[-1]])
-    return [Span(s.start, s.end, s.label, s.score) for s in spans_of(units, tags, scores, card.labels)]
 
 
 __all__ = ["AdapterError", "LocalEngine"]

@@ -151,6 +151,17 @@ def _account(random: Random) -> str:
     return f"{letters}{_digits(random, random.randint(5, 12))}"
 
 
+def _card(random: Random) -> str:
+    groups = [_digits(random, 4) for _ in range(4)]
+    return random.choice(("", "", " ", "-")).join(groups)
+
+
+def _iban(random: Random) -> str:
+    body = f"{random.choice(('GB', 'DE', 'FR', 'CH', 'NL', 'ES'))}{_digits(random, 2)}"
+    bank = "".join(random.choice("ABCDEFGHKLMNPRSTUVWXYZ") for _ in range(random.choice((0, 4))))
+    return f"{body}{bank}{_digits(random, random.randint(14, 18))}"
+
+
 def _phone(random: Random) -> str:
     a, b, c = (_digits(random, n) for n in (3, 3, 4))
     styles = (
@@ -252,6 +263,11 @@ SLOTS: Mapping[str, Slot] = {
     "date": (Label.DATE, _date),
     "month_year": (Label.DATE, _month_year),
     "year": (Label.DATE, _number(1945, 2025)),
+    "title": (None, _one_of(("Mr.", "Mrs.", "Ms.", "Dr.", "Professor", "Sir", "Miss"))),
+    "nation": (
+        None,
+        _one_of(("German", "Kenyan", "Thai", "Catholic", "Welsh", "Peruvian", "Jewish", "Dutch")),
+    ),
     "weekday": (None, _one_of(words.WEEKDAYS)),
     "time": (None, _time),
     "age": (Label.AGE, _number(1, 102)),
@@ -260,6 +276,8 @@ SLOTS: Mapping[str, Slot] = {
     "nhs": (Label.ID, lambda random: f"{_digits(random, 3)} {_digits(random, 3)} {_digits(random, 4)}"),
     "ssn": (Label.ID, lambda random: f"{_digits(random, 3)}-{_digits(random, 2)}-{_digits(random, 4)}"),
     "serial": (Label.ID, _account),
+    "card": (Label.ID, _card),
+    "iban": (Label.ID, _iban),
     "lot": (None, _account),
     "phone": (Label.CONTACT, _phone),
     "email": (Label.CONTACT, _email),

@@ -14,23 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_zoo.clinical.deid.dataset import (
-    AMOUNTS,
-    PARTS,
-    PRESIDIO_FILE,
-    Amounts,
-    build,
-    clinical,
-    presidio_part,
-    read_jsonl,
-    read_presidio,
-)
 from models_zoo.clinical.deid.generate import Entity, Example, fill, part_of, templates
 from models_zoo.clinical.deid.known import Known, find_known
 from models_zoo.clinical.deid.labels import Label
-from models_zoo.clinical.deid.measure import measure
-from models_zoo.clinical.deid.recipe import write_spec
+from models_zoo.clinical.deid.measure import counted, measure
 from models_zoo.clinical.deid.scrub import Found, covered, merge, scrub
+from models_zoo.zoo import deid
+from models_zoo.zoo.deid.data import AMOUNTS, PRESIDIO_FILE, Amounts, clinical, presidio_part, read_presidio
+from models_zoo.zoo.deid.task import TASK
 
 DATA = Path(os.environ.get("ROOTSTOCK_DATA", "../shared/data"))
 LABELS = [label.value for label in Label]
@@ -119,36 +110,25 @@ def test_every_template_fills() -> None:
 
 
 def test_parts_share_no_template() -> None:
-    made = {part: {e.template for e in clinical(part, Random(1), Amounts(300, 0, 0))} for part in PARTS}
+    made = {part: {e.template for e in clinical(part, Random(1), Amounts(300, 0))} for part in AMOUNTS}
     assert not made["train"] & made["test"]
     assert not made["train"] & made["validation"]
     assert set().union(*made.values()) == set(templates())
     assert {part_of(template) for template in made["test"]} == {"test"}
-    assert AMOUNTS.keys() == set(PARTS)
 
 
 @pytest.mark.skipif(
     not (DATA / PRESIDIO_FILE).exists(), reason=f"public data set not here: {DATA / PRESIDIO_FILE}"
 )
-def test_data_set_and_spec(tmp_path: Path) -> None:
-    counts = build(DATA, tmp_path, scale=0.02)
-    assert set(counts) == {"train", "validation", "test_presidio", "test_clinical"}
-    for name, count in counts.items():
-        examples = read_jsonl(tmp_path / f"{name}.jsonl")
-        assert len(examples) == count
-        for example in examples:
-            ordered = sorted(example.entities, key=lambda e: e.start)
-            assert all(a.end <= b.start for a, b in itertools.pairwise(ordered))
-            assert all(e.end <= len(example.text) for e in ordered)
+def test_no_part_shares_a_template() -> None:
+    for part in ("validation", "test_presidio", "test_clinical"):
+        for row in TASK.examples(DATA, part):
+            assert all(left[1] <= right[0] for left, right in itertools.pairwise(row["spans"]))
+            assert all(0 <= start < end <= len(row["text"]) for start, end, _ in row["spans"])
     sentences = read_presidio(DATA / PRESIDIO_FILE)
-    made = [{e.template for _, e in presidio_part(sentences, part)} for part in PARTS]
+    made = [{e.template for _, e in presidio_part(sentences, part)} for part in AMOUNTS]
+    assert not made[0] & made[1]
     assert not made[0] & made[2]
-    spec = write_spec(tmp_path, tmp_path / "base", device="cpu", seed=1, steps=2)
-    from models_zoo.llm.training import read_spec
-
-    read = read_spec(spec)
-    assert (read.task, read.bidirectional, read.max_steps, read.device) == ("tagging", True, 2, "cpu")
-    assert read.base == tmp_path / "base"
 
 
 def test_figures() -> None:
@@ -157,6 +137,7 @@ def test_figures() -> None:
     # "Ann met" has become one stretch: three of its six letters are right.
     assert (figures.recall, figures.precision, figures.clean) == (0.5, 0.5, 0.0)
     assert figures.missed == (("NAME", "Bob"),)
+    assert counted(example, [Found(0, 3, "NAME", "a"), Found(4, 7, "NAME", "a")]) == (2, 1, 3, 6, 0, 1)
 
 
 PATTERN_CASES = """
@@ -197,19 +178,9 @@ def test_patterns_need_no_network_and_no_spacy_model() -> None:
 
 
 def test_the_shipped_adapter_says_what_it_is() -> None:
-    from models_zoo.clinical.deid.recipe import NAME
     from models_zoo.llm.card import CONTENT_FILES, read_adapter_card
 
-    folder = Path(sys.modules["models_zoo.clinical.deid.recipe"].__file__ or "").parent / "adapter"
-    assert sum((folder / name).stat().st_size for name in CONTENT_FILES) <= 4_000_000
-    card = read_adapter_card(folder)
-    assert (card.name, card.task, card.bidirectional, set(card.labels)) == (
-        NAME,
-        "tagging",
-        True,
-        set(LABELS),
-    )
-    assert card.licence == "Apache-2.0"
-    for part in ("test_presidio", "test_clinical"):
-        ours, patterns = (card.metrics[f"{part} {name} recall"] for name in ("adapter+patterns", "patterns"))
-        assert ours > 0.95 > patterns
+    assert sum((TASK.adapter / name).stat().st_size for name in CONTENT_FILES) <= 4_000_000
+    card = read_adapter_card(TASK.adapter)
+    found = (card.name, card.task, card.bidirectional, set(card.labels), card.licence)
+    assert found == (deid.NAME, "tagging", True, set(LABELS), "Apache-2.0")

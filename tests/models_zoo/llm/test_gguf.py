@@ -78,11 +78,15 @@ def test_a_form_asked_for_is_given_to_all(tmp_path: Path, model: Any) -> None:
 
 def test_the_demo_base_keeps_its_fingerprint(tmp_path: Path, demo_base: Path) -> None:
     """The shipped adapters name it."""
-    from models_zoo.emotion.__main__ import SHIPPED
     from models_zoo.llm.card import read_adapter_card
+    from models_zoo.zoo.tasks import task_of
 
     card = convert(demo_gguf(), tmp_path / "demo")
-    assert card.fingerprint == read_adapter_card(SHIPPED).base_fingerprint == read_card(demo_base).fingerprint
+    assert (
+        card.fingerprint
+        == read_adapter_card(task_of("support-emotion").adapter).base_fingerprint
+        == read_card(demo_base).fingerprint
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How the Parquet files beside this were made: `python -m tests.models_zoo.tables.make_parquet` with pyarrow 26.
 
-Rootstock itself does without pyarrow.
+They are kept, so that no test imports pyarrow into its own process.
 """
 
 from pathlib import Path
@@ -14,13 +14,6 @@ HERE = Path(__file__).parent
 KINDS = {
     "snappy_v1": {"compression": "snappy"},
     "gzip_v2": {"compression": "gzip", "data_page_version": "2.0"},
-    "plain_small_pages": {
-        "compression": "none",
-        "use_dictionary": False,
-        "data_page_size": 512,
-        "row_group_size": 90,
-    },
-    "snappy_v2": {"compression": "snappy", "data_page_version": "2.0", "use_dictionary": ["label"]},
 }
 
 
@@ -33,11 +26,23 @@ def main() -> None:
     table = pa.table(FLAT | {"messages": pa.array(TURNS, nested)})
     for name, options in KINDS.items():
         write(name, table, **options)
-    odd = pa.table({"day": pa.array([0, 1], pa.date32()), "text": ["a", "b"]})
+    odd = pa.table(
+        {
+            "day": pa.array([0, 1], pa.date32()),
+            "text": ["a", "b"],
+            "bytes": [b"old writers", "mark text so: ö".encode()],
+            "share": [float("nan"), 0.5],
+            "a.b": [1, 2],
+        }
+    )
     write("dates_zstd", odd, compression="zstd")
-    write("dates", odd)
+    write("not_utf8", pa.table({"text": [b"fine", b"\xff"]}))
     bomb = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 100_000])
     write("bomb", pa.table({"text": bomb}), compression="gzip")
+    many = pa.table({"number": pa.array([0] * 4_000_001, pa.int8())})
+    write("many", many, compression="gzip")
+    wide = pa.table({"one": pa.array([["x" * 1000] * 1_000_000], pa.list_(pa.string()))})
+    write("one_row", wide, compression="gzip")
 
 
 if __name__ == "__main__":

@@ -85,4 +85,5 @@ def _read(asked: str, source: IO[bytes], rows: IO[bytes]) -> None:
     if done.returncode == REFUSED:
         raise InvalidInput.field("file", done.stderr.decode(errors="replace").strip())
     if done.returncode:
-        raise InvalidInput.field("file", "could not be read within 512 MiB of memory and 30 s")
+        told = "is damaged, or takes more than 768 MiB of memory or 30 s to be read"
+        raise InvalidInput.field("file", told)

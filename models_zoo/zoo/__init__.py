@@ -1,0 +1,1 @@
+"""The adapters that ship: for each its data, its recipe, its figures and its weights."""

@@ -1,0 +1,1 @@
+"""What a bank's customer wants, of 77 intents."""

@@ -1,0 +1,3 @@
+"""What identifies a person in a note."""
+
+NAME = "clinical-deid"

@@ -1,0 +1,1 @@
+"""Which emotions an utterance expresses."""

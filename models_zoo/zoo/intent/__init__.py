@@ -1,0 +1,1 @@
+"""What a customer wants, of 150 intents, or none of them."""
