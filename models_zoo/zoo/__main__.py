@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     told = {
         "prepare": (_prepare, "write the data that is trained on"),
         "train": (_train, "train; goes on where a run that was cut off had come to"),
+        "distil": (_distil, "give the prepared training data the mean of what teachers say of it"),
         "thresholds": (_thresholds, "choose thresholds on validation and write them to the adapter's card"),
         "evaluate": (_evaluate, "every figure on the test parts, on the int4 base as served"),
         "leakage": (_leakage, "what of the test parts is in the training data"),
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "train":
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
+        if name == "distil":
+            command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
+            command.add_argument("--hard", type=float, default=0.4, help="share of the true labels")
         if name in ("thresholds", "evaluate"):
             command.add_argument("--adapter", type=Path, help="its folder; default: the shipped one")
         if name == "evaluate":
@@ -82,6 +86,14 @@ def _train(options: argparse.Namespace, task: Task) -> None:
 
     spec = training_spec(task, _work(options), options.base, options.device, options.changes)
     train(options.name, replace(spec, threads=options.threads) if options.threads else spec, _say)
+
+
+def _distil(options: argparse.Namespace, task: Task) -> None:
+    from models_zoo.zoo.distil import soften
+
+    train = _work(options) / "train.jsonl"
+    count = soften(options.base, options.teachers, train, train, options.device, options.hard)
+    _say(f"train: {count:,} examples, with probabilities of {len(options.teachers)} teachers")
 
 
 def _thresholds(options: argparse.Namespace, task: Task) -> None:
