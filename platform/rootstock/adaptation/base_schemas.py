@@ -18,7 +18,7 @@ class BaseTrainSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     recipe: Literal["full", "distil"] = "full"
     form: Literal["int4", "int8", "mixed"] = "int8"
-    compute: Literal["float32", "bfloat16"] = "float32"
+    compute: Literal["float32", "bfloat16", "float16"] = "float32"
     recompute: bool | None = None
     epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
     max_steps: Annotated[int | None, Field(ge=1, le=1_000_000)] = None

@@ -16,6 +16,7 @@ GROUPS: dict[Group, tuple[str, str]] = {
     "advanced": ("Advanced", "Memory, stability and repetition."),
 }
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+MOST_ALPHA = 256.0
 Share = Annotated[float, Field(ge=0, le=1)]
 TARGETS: tuple[Target, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -63,7 +64,7 @@ class TrainSettings(BaseModel):
     rank: Annotated[int, Field(ge=1, le=64), _about("method", "Rank", "The adapter's size: 4 to 64.")] = 8
     alpha: Annotated[
         float,
-        Field(gt=0, le=256),
+        Field(gt=0, le=MOST_ALPHA),
         _about("method", "Alpha", "Strength: what it adds is scaled by alpha over rank."),
     ] = 16.0
     rs_lora: Annotated[
@@ -116,7 +117,9 @@ class TrainSettings(BaseModel):
         int | None,
         Field(ge=1, le=100_000),
         _about(
-            "schedule", "Evaluate every so many steps", "Needs an evaluation set. Empty: after each epoch."
+            "schedule",
+            "Evaluate every so many steps",
+            "And ask the questions. Needs an evaluation set or questions. Empty: after each epoch.",
         ),
     ] = None
     patience: Annotated[
@@ -190,6 +193,21 @@ class TrainSettings(BaseModel):
         Field(gt=0, le=100),
         _about("advanced", "Gradient clipping", "The longest step that a batch may ask for."),
     ] = 1.0
+    compute: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        _about(
+            "advanced",
+            "Precision of products",
+            "Mixed: parameters and sums stay float32. bfloat16 where the device is quick at it, float16 (with a "
+            "scaled loss) where it knows no bfloat16.",
+            words={
+                "auto": "As suits the device",
+                "float32": "float32",
+                "bfloat16": "bfloat16",
+                "float16": "float16",
+            },
+        ),
+    ] = "auto"
     recompute: Annotated[
         bool | None,
         _about(
