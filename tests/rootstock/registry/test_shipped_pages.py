@@ -1,6 +1,7 @@
 """What comes with Rootstock: listed with its figure, and a page for each card."""
 
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ def test_it_works(world: Any) -> None:
     listed = client.get("/adapters/bases/").content.decode()
     for card in cards_read():
         assert f"/adapters/shipped/{card.name}/" in listed
-        page = client.get(f"/adapters/shipped/{card.name}/").content.decode()
+        page = unescape(client.get(f"/adapters/shipped/{card.name}/").content.decode())
         assert card.reference in page
         assert card.purpose.split(",")[0] in page
         assert f"{card.figures[0]['value']:.4f}" in page
