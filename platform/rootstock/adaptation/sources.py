@@ -5,6 +5,8 @@ from math import sqrt
 from typing import Any, Self
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from rootstock.adaptation.train_settings import MOST_ALPHA, TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput, NotFound
 from rootstock.registry.datasets.contents import dataset_file
@@ -102,8 +104,10 @@ def _parent(reference: str) -> AdapterVersion:
 
 
 def shaped(settings: TrainSettings, parent: AdapterVersion | None) -> TrainSettings:
-    """The settings with the shape of the version that the training goes on from: it cannot have another. Raises
-    InvalidInput for a version that is stronger than a training may make one."""
+    """The settings with the shape of the version that the training goes on from: it cannot have another.
+
+    Raises InvalidInput when it has one, as others may bring it, that is not trained here.
+    """
     if parent is None:
         return settings
     card, trained = parent.card, parent.card.get("training") or {}
@@ -113,7 +117,12 @@ def shaped(settings: TrainSettings, parent: AdapterVersion | None) -> TrainSetti
         "last_layers": trained.get("last_layers"),
         "multi_label": trained.get("multi_label", settings.multi_label),
     }  # fmt: skip
-    return TrainSettings.model_validate(settings.model_dump() | shape)
+    try:
+        return TrainSettings.model_validate(settings.model_dump() | shape)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        told = f"{parent.reference} has a shape that is not trained: {wrong['loc'][0]}: {wrong['msg']}"
+        raise InvalidInput.field("start_from", told) from None
 
 
 def _strength(parent: AdapterVersion) -> dict[str, Any]:

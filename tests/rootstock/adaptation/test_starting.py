@@ -170,6 +170,19 @@ def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None
     assert answer.json()["errors"][0]["field"] == "start_from"
 
 
+def test_a_brought_shape_that_is_not_trained_is_told(world, base, sets) -> None:
+    shape = {"task": "chat", "rank": 4, "scale": 3.0, "targets": ["q_proj"], "layers": 2}
+    card = shape | {"training": {"last_layers": "boom"}}
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=card)
+    body = {"name": "desk", "dataset_id": str(sets["chat"].pk), "start_from": version.reference}
+    answer = world.api("adapters:write").post(START, body)
+    assert answer.status_code == 422
+    [problem] = answer.json()["errors"]
+    assert problem["field"] == "start_from"
+    assert "has a shape that is not trained" in problem["reason"]
+
+
 @pytest.mark.parametrize(("scale", "alpha"), [(8.0, 64.0), (32.0, 256.0), (33.0, None)])
 def test_a_strong_version_can_be_gone_on_from(world, base, dataset, scale, alpha) -> None:
     """What was trained with a rank-stabilised scale is stronger than alpha over rank allows."""
