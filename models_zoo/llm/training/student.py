@@ -27,6 +27,7 @@ class Student:
         self.decoder = decoder
         self.card = card
         self.device = decoder.device
+        self.context = decoder.config.context
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
         self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
         self._wish: Pause = NEVER

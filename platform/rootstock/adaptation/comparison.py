@@ -7,7 +7,7 @@ from typing import Any
 from rootstock.accounts.models import Organisation
 from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import compared
-from rootstock.adaptation.words import figure_title, figure_words, setting_title, setting_words
+from rootstock.adaptation.words import came_out, figure_title, figure_words, setting_title, setting_words
 from rootstock.console import formats
 from rootstock.console.charts import Chart
 from rootstock.jobs.models import Job
@@ -43,7 +43,7 @@ class Run:
     @property
     def reference(self) -> str:
         """The version that came out."""
-        return str((self.job.result or {}).get("adapter", ""))
+        return came_out(self.job)
 
 
 def runs_of(organisation: Organisation, jobs: Sequence[Job]) -> list[Run]:
