@@ -36,7 +36,7 @@ del os.environ[
     "DJANGO_SETTINGS_MODULE"
 ]  # or pytest-django would read the settings before this file in a child process
 
-pytest_plugins = ["tests.fixtures.services", "tests.fixtures.world", "tests.fixtures.processes"]
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("services", "world", "processes", "bucket")]
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

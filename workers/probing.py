@@ -8,7 +8,7 @@ from uuid import UUID
 from models_zoo.llm.card import AdapterError
 from rootstock.errors import DomainError, InvalidInput, Unavailable
 from rootstock.registry.contents import upload_fetched
-from workers.engine.protocol import Call, EngineBusy, EngineError, Priority
+from workers.engine.protocol import Call, EngineBusy, EngineError, NotFinite, Priority
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
 
@@ -46,6 +46,8 @@ class ProbeHandler:
                     engine.unload(name)
         except AdapterError as error:
             return InvalidInput.field("adapter", str(error).rpartition("/")[2])
+        except NotFinite as error:
+            return InvalidInput.field("adapter", str(error))
         except EngineBusy:
             return Unavailable("the engine's queue is full", retry_after=2)
         except EngineError as error:

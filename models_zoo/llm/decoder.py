@@ -3,6 +3,7 @@ weights."""
 
 from __future__ import annotations
 
+import copy
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -153,6 +154,12 @@ class Decoder:
         x, flat = self._normalize(x, added, layer.mlp_norm)
         gated = gate(project(index, "gate_up", layer.gate_up, flat))
         return x + project(index, "down", layer.down, gated).view(x.shape)
+
+    def computing_in(self, dtype: torch.dtype) -> Decoder:
+        """The same weights with another `dtype`, for projections that follow the type of what they are given."""
+        other = copy.copy(self)
+        other.dtype = dtype
+        return other
 
     def lora_pool(self, slots: int = 16) -> LoraPool:
         """An empty pool for adapters in slots 1 to `slots`, in the form in which this decoder computes with them."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+Pairs = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 NESTING = 32  # levels of lists and objects in a JSON file: more is an attack on whoever walks them
 SHOWN = 80  # characters of a refused value that a message repeats
 NAMED = 160  # characters of a name, a tensor's for instance, that a message repeats as it is
@@ -52,12 +54,15 @@ def named(name: str) -> str:
     return name if name.isprintable() and len(name) <= NAMED else shown(name)
 
 
-def read_json(path: Path, limit: int = 1_000_000) -> dict[str, Any]:
-    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, too deep, or no object."""
+def read_json(path: Path, limit: int = 1_000_000, pairs: Pairs | None = None) -> dict[str, Any]:
+    """The JSON object in `path`. Raises `ModelError` when missing, over `limit` bytes, too deep, or no object.
+
+    pairs: makes an object of its names and values, as `json.loads` asks.
+    """
     try:
         if path.stat().st_size > limit:
             raise ModelError(f"{path}: larger than {limit} bytes")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=pairs)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: file is missing") from error
     except OSError as error:
@@ -76,10 +81,19 @@ def read_json(path: Path, limit: int = 1_000_000) -> dict[str, Any]:
 def read_storable(path: Path) -> dict[str, Any]:
     """The same of a file that strangers bring: whatever it says can be stored in a database.
 
-    Raises `AdapterError` too for a NUL, half of a surrogate pair, NaN or infinity, naming the field.
+    Raises `AdapterError` too for a NUL, half of a surrogate pair, NaN or infinity, naming the field, and for a field
+    that stands there twice: readers differ in which of the two they believe.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise AdapterError(f"{path}: {named(twice)} stands there twice, expected once")
+        return found
+
     try:
-        values = read_json(path)
+        values = read_json(path, pairs=once)
     except ModelError as error:
         raise AdapterError(str(error)) from error
     for place, name, value in _leaves(values):

@@ -60,7 +60,7 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
     except OSError as error:
         raise AdapterError(f"{path}: cannot be read: {error.strerror}") from error
     values = _parsed(path, text)
-    values.pop("__metadata__", None)
+    _check_metadata(path, values.pop("__metadata__", {}))
     if len(values) > MAX_TENSORS:
         raise AdapterError(f"{path}: {len(values)} tensors, expected at most {MAX_TENSORS}")
     entries = {name: _entry(path, name, value) for name, value in values.items()}
@@ -88,6 +88,10 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
             raise AdapterError(f"{path}: {shown(twice)} is named twice in the header")
         return found
 
+    if text[:1] != b"{":
+        raise AdapterError(
+            f"{path}: not a safetensors file: its header begins with {shown(text[:1])}, expected b'{{'"
+        )
     try:
         values = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError):
@@ -95,6 +99,11 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise AdapterError(f"{path}: not a safetensors file: its header is no JSON object")
     return values
+
+
+def _check_metadata(path: Path, told: Any) -> None:
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise AdapterError(f"{path}: __metadata__ is {shown(told)}, expected an object of texts")
 
 
 def _entry(path: Path, name: str, value: Any) -> TensorEntry:

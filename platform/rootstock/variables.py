@@ -4,6 +4,7 @@ import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -83,7 +84,7 @@ def clamd(name: str) -> str:
     return value
 
 
-def file_storage(name: str, folder: Path) -> dict[str, object]:
+def file_storage(name: str, folder: Path) -> dict[str, Any]:
     """Where uploaded files lie: a folder, or a bucket."""
     value = os.environ.get(name, "")
     if not value:
@@ -96,12 +97,15 @@ def file_storage(name: str, folder: Path) -> dict[str, object]:
     match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?", value)
     if match is None:
         raise ImproperlyConfigured(f"{name}={value!r}: expected s3://bucket or s3://bucket/prefix")
+    from botocore.config import Config
+
     bucket = {
         "bucket_name": match.group(1),
         "location": (match.group(2) or "").strip("/"),
         "endpoint_url": os.environ.get("ROOTSTOCK_S3_ENDPOINT") or None,
         "file_overwrite": True,  # every content has a key of its own
         "default_acl": None,
+        "client_config": Config(connect_timeout=5, read_timeout=60),  # in place of a minute, five times over
         "max_memory_size": 2**20,  # more of a file that is read lies on disk
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}

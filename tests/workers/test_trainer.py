@@ -64,6 +64,13 @@ def test_a_training_that_cannot_work_is_not(job, tmp_path) -> None:
     assert "exit status 1" in ended.error["detail"]
 
 
+def test_what_a_training_refuses_is_told_in_words(job, tmp_path) -> None:
+    (tmp_path / "spec.json").write_text('{"base": "nowhere", "flavour": "salt"}')
+    ended = after(job, tmp_path / "spec.json", kill=False)
+    assert ended.error["code"] == "training_failed"
+    assert ended.error["detail"].startswith("spec: ")
+
+
 class Endless(Child):
     """Works until somebody ends it, which somebody does once it has begun."""
 

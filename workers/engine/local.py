@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from models_zoo.llm.card import AdapterCard, AdapterError, Task
 from models_zoo.llm.decoder import Form, load_decoder
 from models_zoo.llm.devices import has_triton
 from models_zoo.llm.paged import PagedCache, bytes_per_block
-from models_zoo.llm.spans import Window, cut_windows, read_spans, windows
+from models_zoo.llm.spans import Window, cut_windows, windows
 from models_zoo.llm.tokenizer import ChatTokenizer
 from workers.engine.generation.group import open_group
 from workers.engine.generation.request import Reading, Ticket, Vocabulary
@@ -30,6 +29,7 @@ from workers.engine.protocol import (
     Sampling,
     Span,
 )
+from workers.engine.rows import mean, spans, unit
 from workers.engine.runner import Runner
 from workers.engine.scheduling.blocks import BlockPool
 from workers.engine.scheduling.limits import Limits
@@ -130,43 +130,41 @@ class LocalEngine:
     def classify(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[dict[str, float]]:
         """Label -> probability of each text. A text longer than the adapter's window is the mean of its windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no class head, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or has no class head, `NotFinite` when its numbers
+        overflow, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "classification")
         cut = [(ids, cut_windows(card, len(ids))) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
-        return [dict(zip(card.labels, _mean([row[0] for row in text]), strict=True)) for text in rows]
+        return [dict(zip(card.labels, mean([row[0] for row in text]), strict=True)) for text in rows]
 
     def tag(self, texts: Sequence[str], adapter: str, call: Call = ANYONE) -> list[list[Span]]:
         """The labelled spans of each text; long texts are read in overlapping windows.
 
-        Raises `EngineError` when the adapter is not loaded or has no tag head, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or has no tag head, `NotFinite` when its numbers
+        overflow, `EngineBusy` when too many wait.
         """
         card = self._task_card(adapter, "tagging")
         encoded = [self._tokenizer.encode_units(text) for text in texts]
         filled = [(ids, cut_windows(card, len(ids))) for ids, _ in encoded if ids]
         rows = iter(self._read(adapter, filled, call))
         return [
-            [
-                Span(span.start, span.end, span.label, span.score)
-                for span in read_spans(units, cut_windows(card, len(ids)), next(rows), card)
-            ]
-            if ids
-            else []
+            spans(units, cut_windows(card, len(ids)), next(rows), card) if ids else []
             for ids, units in encoded
         ]
 
     def embed(self, texts: Sequence[str], adapter: str | None = None, call: Call = ANYONE) -> list[Embedding]:
         """The mean of each text's last hidden states, of length 1; a long text is the mean of its windows.
 
-        Raises `EngineError` when the adapter is not loaded or is not for chat, `EngineBusy` when too many wait.
+        Raises `EngineError` when the adapter is not loaded or is not for chat, `NotFinite` when its numbers overflow,
+        `EngineBusy` when too many wait.
         """
         if adapter is not None:
             self._task_card(adapter, "chat")
         cut = [(ids, windows(len(ids), self._window, 0)) for ids in self._encoded(texts)]
         rows = self._read(adapter, cut, call)
         return [
-            Embedding(_unit(_mean([row[0] for row in text])), len(ids))
+            Embedding(unit(mean([row[0] for row in text])), len(ids))
             for text, (ids, _) in zip(rows, cut, strict=True)
         ]
 
@@ -306,15 +304,6 @@ def _wait(reading: Reading) -> None:
         except EngineError:
             ticket.cancelled = True
             raise
-
-
-def _mean(rows: list[list[float]]) -> list[float]:
-    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-
-
-def _unit(vector: list[float]) -> list[float]:
-    length = math.sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector]
 
 
 __all__ = ["AdapterError", "LocalEngine"]

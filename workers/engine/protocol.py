@@ -26,6 +26,10 @@ class PromptTooLong(EngineError):
     """The prompt leaves no room in the context."""
 
 
+class NotFinite(EngineError):
+    """An adapter's numbers overflow: what came out is no answer."""
+
+
 class EngineBusy(EngineError):
     """The waiting queue is full."""
 

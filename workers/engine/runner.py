@@ -148,6 +148,7 @@ class Runner:
     ) -> list[tuple[Reading, list[list[float]]]]:
         """Run the texts of one slot through its head; without a head they are embedded."""
         adapter = self._heads[slot] if slot else None
+        group = [(reading, _told(states)) for reading, states in group]
         if adapter is None or adapter.head is None:
             return [(reading, [_embedding(states)]) for reading, states in group]
         if isinstance(adapter.head, PooledHead):
@@ -165,6 +166,12 @@ class Runner:
         keep = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
         rows: list[list[float]] = class_probabilities(head(hidden, keep), multi_label).tolist()
         return rows
+
+
+def _told(states: Tensor) -> Tensor:
+    """The hidden states [T, H]; not a number where they overflowed, which the last norm turns into zeros."""
+    size = states.abs().sum(dim=-1, keepdim=True)
+    return states.masked_fill(~((size > 0) & size.isfinite()), torch.nan)
 
 
 def _rows(hidden: Tensor, rows: list[int]) -> Tensor:

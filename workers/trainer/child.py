@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ _PR_SET_PDEATHSIG = 1
 _QUIET_S = 0.5
 _GRACE_S = 3.0
 FAULT = "fault.txt"
+REFUSED = re.compile(r"models_zoo\.llm\.foreign\.\w+: ")  # begins what a process says that refuses to train
 
 
 class Child:
@@ -160,7 +162,10 @@ class Child:
         if self._several:
             told = self._fault.read_text() if self._fault.exists() else "one of its processes was lost"
             return f"the training failed: {told[:300]}"
-        return f"the training process failed ({self.ended}): {lines[-1][:300] if lines else 'no message'}"
+        said = lines[-1].replace(f"{self._spec.parent}/", "") if lines else "no message"
+        if refused := REFUSED.match(said):
+            return said[refused.end() :][:300]
+        return f"the training process failed ({self.ended}): {said[:300]}"
 
 
 def _die_with_parent() -> None:

@@ -21,6 +21,7 @@ from models_zoo.llm.card import (
 )
 from models_zoo.llm.foreign import bounded, read_storable, refuse_long, shown
 from models_zoo.llm.intake.archive import ARCHIVE, KEPT, NEEDED, is_wanted, unpack_adapter
+from models_zoo.llm.intake.cards import check_card
 from models_zoo.llm.intake.values import check_values
 from models_zoo.llm.tensor_header import read_header
 
@@ -103,6 +104,7 @@ def _configuration(folder: Path, base: BaseCard, name: str) -> str:
     card = verified_card(folder, base)
     if (folder / ADAPTER_CARD_FILE).exists():
         refuse_long(folder / ADAPTER_CARD_FILE, read_storable(folder / ADAPTER_CARD_FILE), MOST_TOLD)
+        check_card(folder / ADAPTER_CARD_FILE, card)
     else:
         card = AdapterCard(name=name, task="chat", base_fingerprint=base.fingerprint)
         write_card(card, folder / ADAPTER_CARD_FILE)

@@ -28,7 +28,7 @@ def check_values(folder: Path, plan: AdapterPlan) -> str:
     if not any(largest[a] and largest[b] for a, b in _pairs(plan)):
         raise AdapterError(f"{path}: every product of lora_B and lora_A is zero, expected an effect")
     for name, entry in plan.head.items():
-        _largest_of(folder / HEAD_FILE, name, entry)
+        _check_size(folder / HEAD_FILE, name, _largest_of(folder / HEAD_FILE, name, entry))
     values = sum(math.prod(entry.shape) for entry in (*plan.lora.values(), *plan.head.values()))
     return f"{values:,} values, all finite"
 
@@ -36,9 +36,12 @@ def check_values(folder: Path, plan: AdapterPlan) -> str:
 def _check_sizes(path: Path, plan: AdapterPlan, largest: Mapping[str, float]) -> None:
     for pair in _pairs(plan):
         for name, scale in zip(pair, (1.0, plan.config.scale), strict=True):
-            small = largest[name] * scale <= LARGEST
             times = " times lora_alpha / r" if scale != 1.0 else ""
-            require(path, f"{name}{times}", "too large", small, f"at most {LARGEST:g} everywhere")
+            _check_size(path, f"{name}{times}", largest[name] * scale)
+
+
+def _check_size(path: Path, name: str, largest: float) -> None:
+    require(path, name, "too large", largest <= LARGEST, f"at most {LARGEST:g} everywhere")
 
 
 def _pairs(plan: AdapterPlan) -> Iterator[tuple[str, str]]:

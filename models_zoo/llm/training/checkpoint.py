@@ -46,6 +46,7 @@ class State:
     updates     how often each parameter was updated
     random      the generator's state, uint8: the device's own, which dropout draws from
     waited      evaluations in a row that were no better
+    scale       the loss scale, and steps in a row that did not overflow
     seconds     that the run took so far, in all its attempts
     """
 
@@ -59,10 +60,11 @@ class State:
     best_metrics: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
     waited: int = 0
+    scale: tuple[float, int] = (1.0, 0)
     seconds: float = 0.0
 
 
-REST = ("step", "updates", "best_score", "best_metrics", "thresholds", "waited", "seconds")
+REST = ("step", "updates", "best_score", "best_metrics", "thresholds", "waited", "scale", "seconds")
 
 
 def identity_of(spec: TrainSpec, base: BaseCard) -> Identity:

@@ -53,7 +53,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise ModelError(f"{path}: file is missing")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if line.strip():
             rows.append(_row(path, number, line))
     if not rows:

@@ -81,7 +81,7 @@ class LoraProduct(torch.autograd.Function):
         to_a = slope.t() @ read
         to_x = to_dropped = None
         if ctx.needs_input_grad[0]:
-            to_x = gradient @ weight_for_now(ctx.matrix)
+            to_x = gradient @ weight_for_now(ctx.matrix, gradient.dtype)
             if ctx.is_dropped:
                 to_dropped = slope @ a
             else:
@@ -94,31 +94,32 @@ class FrozenProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Matrix, name: str) -> Tensor:
-        ctx.matrix = matrix
+        ctx.matrix, ctx.dtype = matrix, x.dtype
         return product_once(name, x, matrix, lambda: frozen_product(x, matrix))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        weight = weight_for_now(ctx.matrix)
-        return gradient.to(weight.dtype) @ weight, None, None
+        return gradient.to(ctx.dtype) @ weight_for_now(ctx.matrix, ctx.dtype), None, None
 
 
 def frozen_product(x: Tensor, matrix: Matrix) -> Tensor:
-    """x W^T as training computes it: on CUDA dequantized to the compute type, also where serving would multiply in
-    fp8, whose effect on what is learned has not been shown to be none."""
-    return x @ matrix.dense().t() if x.is_cuda else matrix(x)
+    """x W^T as training computes it, in the type of x: on CUDA dequantized, also where serving would multiply in fp8,
+    whose effect on what is learned has not been shown to be none."""
+    if x.is_cuda or x.dtype != torch.float32:
+        return x @ weight_for_now(matrix, x.dtype).t()
+    return matrix(x)
 
 
-def weight_for_now(matrix: Matrix) -> Tensor:
-    """W [rows, columns], until this thread's next call: on CPU in memory that is used again, since memory fresh from
-    the system costs as much as dequantizing into it."""
+def weight_for_now(matrix: Matrix, dtype: torch.dtype) -> Tensor:
+    """W [rows, columns] in `dtype`, until this thread's next call: on CPU in memory that is used again, since memory
+    fresh from the system costs as much as dequantizing into it."""
     if not isinstance(matrix, PanelMatrix):
-        return matrix.dense()
+        return matrix.dense().to(dtype)
     size = matrix.rows * matrix.columns
     scratch: Tensor | None = getattr(_own, "scratch", None)
     if scratch is None or scratch.numel() < size:
         scratch = _own.scratch = torch.empty(size)
-    return matrix.dense_in(scratch)
+    return matrix.dense_in(scratch).to(dtype)
 
 
 class AnswerLoss(torch.autograd.Function):

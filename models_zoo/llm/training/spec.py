@@ -13,6 +13,7 @@ from models_zoo.llm.card import ModelError, Task, record_from
 
 Schedule = Literal["cosine", "linear", "constant", "exponential"]
 Method = Literal["lora", "two_stage", "dpo"]
+Compute = Literal["auto", "float32", "bfloat16", "float16"]
 ALL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -82,6 +83,9 @@ class TrainSpec:
     sample_prompts: tuple[str, ...] = ()  # chat: questions that the state so far answers then, greedily
     patience: int | None = None  # evaluations in a row that are no better, after which the run ends
 
+    compute: Compute = (
+        "auto"  # of products and attention; all else is float32. auto: as the base is on the device
+    )
     recompute: bool | None = None  # layers again for the gradient, which saves memory; None: what needs be
     checkpoint: Path | None = None  # file to write the run's state to, and to go on from when it is there
     checkpoint_s: float = 30.0  # seconds between two of them

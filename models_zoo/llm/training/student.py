@@ -17,6 +17,7 @@ from models_zoo.llm.training.data import NO_TARGET, Example
 from models_zoo.llm.training.graft import LoraParameters
 from models_zoo.llm.training.packing import lay_out
 from models_zoo.llm.training.pause import NEVER, Pause
+from models_zoo.llm.training.scaling import compute_type
 from models_zoo.llm.training.spec import TrainSpec
 
 
@@ -24,12 +25,12 @@ class Student:
     """The frozen decoder with what is being trained on it."""
 
     def __init__(self, decoder: Decoder, spec: TrainSpec, card: AdapterCard) -> None:
-        self.decoder = decoder
+        self.decoder = decoder.computing_in(compute_type(spec.compute, decoder.dtype))
         self.card = card
         self.device = decoder.device
         self.context = decoder.config.context
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
-        self.blocks = Blocks(decoder.config, decoder.dtype, spec.recompute, decoder.device.type)
+        self.blocks = Blocks(decoder.config, self.decoder.dtype, spec.recompute, decoder.device.type)
         self._wish: Pause = NEVER
         self.pause: Pause = NEVER  # of this pass
         head = build_head(card, decoder.config.hidden_size)

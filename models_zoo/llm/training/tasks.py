@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -60,7 +61,12 @@ def answer_metrics(
         mean, tokens = loss([examples[index] for index in indices])
         total, count = total + float(mean) * tokens, count + tokens
     mean_loss = total / count
-    return {"score": -mean_loss, "loss": mean_loss, "perplexity": float(torch.tensor(mean_loss).exp())}
+    return {"score": -mean_loss, "loss": mean_loss, "perplexity": perplexity(mean_loss)}
+
+
+def perplexity(loss: float) -> float:
+    """Of a mean loss in nats a token; at most what a file of numbers can hold."""
+    return math.exp(min(loss, 700.0))
 
 
 class ClassificationTask:

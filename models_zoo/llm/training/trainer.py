@@ -14,24 +14,22 @@ from models_zoo.llm.card import ModelError
 from models_zoo.llm.training.checkpoint import (
     Identity,
     State,
-    load_state,
     moments_of,
     random_state,
     restore_optimizer,
-    save_state,
     set_random_state,
 )
 from models_zoo.llm.training.data import Example
 from models_zoo.llm.training.inputs import DataSets
 from models_zoo.llm.training.memory import memory_used
 from models_zoo.llm.training.order import Step, steps_in_epoch, steps_of
-from models_zoo.llm.training.ranks import ALONE, Losses, Ranks, as_laid
+from models_zoo.llm.training.ranks import ALONE, Losses, Ranks, as_laid, whole
 from models_zoo.llm.training.roles import Task, Trainee
 from models_zoo.llm.training.sampling import Sampler
+from models_zoo.llm.training.scaling import LossScale, refuse_endless
 from models_zoo.llm.training.schedules import rate_at
 from models_zoo.llm.training.spec import TrainEvent, TrainSpec
-
-LONG_S, WRITING = 2.0, 20.0  # after a checkpoint that took longer, so many times as long are steps taken
+from models_zoo.llm.training.writing import Writing
 
 
 class Trainer:
@@ -73,28 +71,21 @@ class Trainer:
         self._best_state: list[Tensor] = []
         self._best_thresholds: dict[str, float] = {}
         self._waited = 0
-        self._checkpoint: tuple[Path, Identity] | None = None
+        self._scale = LossScale.of(spec.compute)
+        self._writing: Writing | None = None
         self._attempt = self.began, 0  # when this one began, and behind which step
 
     def keep(self, path: Path, identity: Identity) -> None:
         """Write the run's state to `path` now and then; go on from it when it is there. Raises `ModelError`."""
-        self._checkpoint = path, identity
-        state = load_state(path, identity)
+        self._writing = Writing(path, identity, self.spec.checkpoint_s, self.ranks.writes)
+        state = self._writing.read()
         if state is not None:
             self._go_on(state)
 
-    def save(self) -> None:
-        """Write the run's state, if it is to be kept."""
-        if self._checkpoint is not None:
-            save_state(*self._checkpoint, self._state(), self.ranks.writes)
-
-    def _saved(self) -> float:
-        """Write the state; when to do so again."""
-        began = time.monotonic()
-        self.save()
-        ended = time.monotonic()
-        took = ended - began
-        return ended + max(self.spec.checkpoint_s, WRITING * took if took > LONG_S else 0.0)
+    def save(self) -> TrainEvent | None:
+        """Write the run's state, if it is to be kept; what is to be told of that."""
+        told = self._writing.write(self._state()) if self._writing else ""
+        return TrainEvent("log", self.step, self.steps, text=told) if told else None
 
     @property
     def epoch(self) -> float:
@@ -111,7 +102,6 @@ class Trainer:
         if self.step:
             yield TrainEvent("resumed", self.step, self.steps, self.epoch)
         self._attempt = time.perf_counter(), self.step
-        due = time.monotonic() + self.spec.checkpoint_s
         for step in islice(steps_of(self.spec, self.data, self.steps), self.step, self.steps):
             yield self._train(step)
             if self._is_mark():
@@ -121,8 +111,8 @@ class Trainer:
                 if self.spec.patience is not None and self._waited >= self.spec.patience:
                     self.stopped_early = self.step < self.steps
                     return
-            if self.ranks.agreed(time.monotonic() >= due):
-                due = self._saved()
+            if self._writing and self.ranks.agreed(self._writing.is_due) and (problem := self.save()):
+                yield problem
 
     def final_metrics(self) -> dict[str, float]:
         """Go back to the best state; its metrics, and the test set's under names beginning with `test_`."""
@@ -140,14 +130,15 @@ class Trainer:
         losses: list[Tensor] = []
         for number, batch in enumerate(step, start=1):
             loss = self._losses(batch, number == len(step)) / len(step)
-            loss.backward()  # type: ignore[no-untyped-call]
+            (loss * self._scale.value).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.spec.clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        norm = self._learn()
         self.step += 1
         # waits for the device: not before all its work is given to it
         total = self.ranks.mean(torch.stack(losses).sum())
+        refuse_endless(total, "the loss", self.step)
+        if not self._scale.dynamic:
+            refuse_endless(float(whole(norm)), "the gradient", self.step)
         tokens = sum(example.tokens for batch in step for example in batch)
         return TrainEvent(
             kind="step",
@@ -160,6 +151,16 @@ class Trainer:
             memory_bytes=memory_used(self.student.device),
             eta_s=self._eta(),
         )
+
+    def _learn(self) -> Tensor:
+        """Take the step that the gradients ask for, clipped; their norm, scaled as they were."""
+        parameters, scaled = self.student.parameters(), self._scale.value
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.spec.clip * scaled)
+        if self._scale.allows(norm, self.step + 1):
+            self._scale.take_back(parameters, scaled)
+            self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return norm
 
     def _begin_step(self) -> float:
         """Set the learning rates, and what learns; the rate of what learns first."""
@@ -205,6 +206,7 @@ class Trainer:
         with torch.no_grad():
             metrics: dict[str, float] = self.ranks.agreed(self.task.evaluate(examples, choose))
         self.student.train(True)
+        refuse_endless(metrics["score"], "the evaluation", self.step)
         return metrics
 
     def _restore(self) -> None:
@@ -225,6 +227,7 @@ class Trainer:
             best_metrics=self._best_metrics,
             thresholds=self._best_thresholds,
             waited=self._waited,
+            scale=(self._scale.value, self._scale.good),
             seconds=self.seconds,
         )
 
@@ -239,6 +242,7 @@ class Trainer:
             as_laid(tensor, like) for tensor, like in zip(state.best, self.student.parameters(), strict=False)
         ]
         self._best_thresholds, self._waited = state.thresholds, state.waited
+        self._scale.value, self._scale.good = state.scale
 
 
 def _copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:

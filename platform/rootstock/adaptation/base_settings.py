@@ -86,8 +86,12 @@ class BaseTrainSettings(CommonSettings):
     ] = "int8"
 
     compute: Annotated[
-        Literal["float32", "bfloat16"],
+        Literal["float32", "bfloat16", "float16"],
         about(
-            "advanced", "Products in", "bfloat16 where the device is quick at it; weights are float32 always."
+            "advanced",
+            "Precision of products",
+            "Weights are float32 always. bfloat16 where the device is quick at it, float16 (with a scaled loss) where "
+            "it knows no bfloat16.",
+            words={name: name for name in ("float32", "bfloat16", "float16")},
         ),
     ] = "float32"

@@ -6,13 +6,14 @@ from typing import cast
 
 from models_zoo.llm.adapter_files import MAX_SCALE, longest_window
 from models_zoo.llm.card import BaseCard, Task
+from rootstock.adaptation.labels import HEADS, label_problems
 from rootstock.adaptation.sources import Loaded
 from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.registry.datasets.estimating import epoch_steps, head_steps
 from rootstock.registry.datasets.uses import ROLES
 
 PAIRS = "preference"
-HEADS = ("classification", "tagging")
 FOR = {
     "answers_only": ("chat",), "sample_prompts": ("chat", PAIRS), "packing": ("chat", "tagging"),
     "multi_label": ("classification",),
@@ -59,14 +60,17 @@ def _method(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems
         yield FieldProblem("method", f"{method} {told}: {loaded.dataset.name} is for {task}")
     elif method == "two_stage" and task not in HEADS:
         yield FieldProblem("method", f"two_stage needs data with labels, not {task}")
+    if method == "dpo" and settings.label_smoothing >= 0.5:
+        yield FieldProblem("label_smoothing", "of pairs must be less than half: the rest is noise")
 
 
 def _evaluation(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
     if "evaluation" in loaded.datasets:
         return
-    for name in ("patience", "evaluate_every"):
-        if getattr(settings, name) is not None:
-            yield FieldProblem(name, "needs an evaluation data set")
+    if settings.patience is not None:
+        yield FieldProblem("patience", "needs an evaluation data set")
+    if settings.evaluate_every is not None and not settings.sample_prompts:
+        yield FieldProblem("evaluate_every", "needs an evaluation data set, or questions to ask then")
 
 
 def _texts(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
@@ -98,6 +102,21 @@ def _shape(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
         yield FieldProblem("alpha", "is too much for this rank")
 
 
+def _stages(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
+    """Two stages need steps for both."""
+    if settings.method != "two_stage" or settings.max_steps is None:
+        return
+    rows = sum(loaded.datasets[role].rows for role in ("dataset", "mix") if role in loaded.datasets)
+    told = settings.model_dump()
+    first = head_steps(told, epoch_steps(told, rows, replayed="replay" in loaded.datasets))
+    if settings.max_steps <= first:
+        yield FieldProblem("max_steps", f"leaves none for the second stage: the head's takes {first:,}")
+
+
+def _labels(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
+    return label_problems(settings, loaded)
+
+
 QUESTIONS: tuple[Callable[[TrainSettings, Loaded, BaseCard], Problems], ...] = (
-    _data, _method, _evaluation, _texts, _shape,
+    _data, _method, _evaluation, _texts, _shape, _stages, _labels,
 )  # fmt: skip

@@ -59,7 +59,9 @@ class CommonSettings(BaseModel):
         int | None,
         Field(ge=1, le=100_000),
         about(
-            "schedule", "Evaluate every so many steps", "Needs an evaluation set. Empty: after each epoch."
+            "schedule",
+            "Evaluate every so many steps",
+            "And ask the questions. Needs an evaluation set or questions. Empty: after each epoch.",
         ),
     ] = None
     patience: Annotated[

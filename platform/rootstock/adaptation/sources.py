@@ -1,10 +1,13 @@
 """What a training learns from: its data sets by their part in it, and the version that it goes on from."""
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any, Self
 from uuid import UUID
 
-from rootstock.adaptation.train_settings import TrainSettings
+from pydantic import ValidationError
+
+from rootstock.adaptation.train_settings import MOST_ALPHA, TrainSettings
 from rootstock.errors import DomainError, FieldProblem, InvalidInput, NotFound
 from rootstock.registry.datasets.contents import dataset_file
 from rootstock.registry.datasets.uses import ROLES
@@ -101,14 +104,33 @@ def _parent(reference: str) -> AdapterVersion:
 
 
 def shaped(settings: TrainSettings, parent: AdapterVersion | None) -> TrainSettings:
-    """The settings with the shape of the version that the training goes on from: it cannot have another."""
+    """The settings with the shape of the version that the training goes on from: it cannot have another.
+
+    Raises InvalidInput when it has one, as others may bring it, that is not trained here.
+    """
     if parent is None:
         return settings
     card, trained = parent.card, parent.card.get("training") or {}
     shape = {
-        "rank": card["rank"], "alpha": card["scale"] * card["rank"], "rs_lora": False,
+        "rank": card["rank"], **_strength(parent),
         "targets": tuple(card["targets"]),
         "last_layers": trained.get("last_layers"),
         "multi_label": trained.get("multi_label", settings.multi_label),
     }  # fmt: skip
-    return TrainSettings.model_validate(settings.model_dump() | shape)
+    try:
+        return TrainSettings.model_validate(settings.model_dump() | shape)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        told = f"{parent.reference} has a shape that is not trained: {wrong['loc'][0]}: {wrong['msg']}"
+        raise InvalidInput.field("start_from", told) from None
+
+
+def _strength(parent: AdapterVersion) -> dict[str, Any]:
+    """The settings that give the version's scale."""
+    rank, scale = parent.card["rank"], parent.card["scale"]
+    for rs_lora, root in ((False, rank), (True, sqrt(rank))):
+        if scale * root <= MOST_ALPHA:
+            return {"rs_lora": rs_lora, "alpha": scale * root}
+    raise InvalidInput.field(
+        "start_from", f"{parent.reference} has a scale of {scale:g}, too much to go on from"
+    )

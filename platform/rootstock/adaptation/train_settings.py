@@ -7,6 +7,7 @@ from pydantic import Field
 from rootstock.adaptation.common_settings import CommonSettings, about
 
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+MOST_ALPHA = 256.0
 TARGETS: tuple[Target, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -33,7 +34,7 @@ class TrainSettings(CommonSettings):
     rank: Annotated[int, Field(ge=1, le=64), about("method", "Rank", "The adapter's size: 4 to 64.")] = 8
     alpha: Annotated[
         float,
-        Field(gt=0, le=256),
+        Field(gt=0, le=MOST_ALPHA),
         about("method", "Alpha", "Strength: what it adds is scaled by alpha over rank."),
     ] = 16.0
     rs_lora: Annotated[
@@ -84,3 +85,18 @@ class TrainSettings(CommonSettings):
         Field(gt=0, le=0.1),
         about("advanced", "Learning rate of the head", "For data with labels."),
     ] = 1e-3
+    compute: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        about(
+            "advanced",
+            "Precision of products",
+            "Mixed: parameters and sums stay float32. bfloat16 where the device is quick at it, float16 (with a "
+            "scaled loss) where it knows no bfloat16.",
+            words={
+                "auto": "As suits the device",
+                "float32": "float32",
+                "bfloat16": "bfloat16",
+                "float16": "float16",
+            },
+        ),
+    ] = "auto"

@@ -6,14 +6,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import redis
 from django.conf import settings
+from django.core.files.storage import storages
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
+from rootstock.errors import STORAGE_AWAY
 from rootstock.operations.environment import environment
 from rootstock.operations.preflight import Refusal
 from rootstock.registry.base import base_card, base_folder
@@ -35,6 +38,7 @@ def prepare(say: Callable[[str], object]) -> None:
     _reach_database("admin", "the database as its owner (DATABASE_ADMIN_URL)")
     _reach_database("default", "the database (DATABASE_URL)")
     _refuse_wrong_roles()
+    _reach_bucket()
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     for step in (
         Step("migrating the database", _is_migrated, _migrate),
@@ -72,6 +76,20 @@ def _reach_database(alias: str, what: str) -> None:
         psycopg.connect(**parameters).close()
     except psycopg.Error as error:
         raise Refusal(f"cannot reach {what}: {_first(error)}") from None
+
+
+def _reach_bucket() -> None:
+    """List, as the sweeps do, the first of what lies in the bucket of the files, where they lie in one."""
+    options = settings.STORAGES["default"].get("OPTIONS", {})
+    if "bucket_name" not in options:
+        return
+    bucket, prefix = options["bucket_name"], options["location"]
+    try:
+        client = cast(Any, storages["default"]).connection.meta.client
+        client.list_objects(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
+    except STORAGE_AWAY as error:
+        told = f"cannot reach the bucket {bucket} (ROOTSTOCK_FILES, ROOTSTOCK_S3_ENDPOINT): {_first(error)}"
+        raise Refusal(told) from None
 
 
 def _refuse_wrong_roles() -> None:

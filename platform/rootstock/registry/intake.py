@@ -181,7 +181,7 @@ def _judged(told: dict[str, Any]) -> Outcome:
         return _outcome("effect", "it loads and tags; the base alone has no tags to compare with")
     changed = float(told["difference"])
     text = f"it changes what comes out by {changed:.4f}"
-    if changed < LEAST_EFFECT:
+    if not changed >= LEAST_EFFECT:
         return _outcome("effect", f"{text}, expected at least {LEAST_EFFECT}", passed=False)
     return _outcome("effect", text)
 

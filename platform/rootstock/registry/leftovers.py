@@ -10,7 +10,14 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from rootstock.accounts.tenancy import every_tenant, tenant
-from rootstock.registry.contents import FETCHING, UPLOADS, keys_delete, upload_keys
+from rootstock.registry.contents import (
+    FETCHING,
+    PREFIX,
+    UPLOADS,
+    adapter_discard,
+    keys_delete,
+    upload_keys,
+)
 from rootstock.registry.models import AdapterUpload, AdapterVersion, UploadState
 from rootstock.registry.scratch import scratch_sweep
 
@@ -20,23 +27,42 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def adapters_sweep() -> dict[str, int]:
-    """Every few minutes. Counts the uploads of which something lay in storage, and the local copies of nothing."""
+    """Every few minutes. Counts the uploads of which something lay in storage, contents there that are no version's,
+    and the local copies of nothing."""
     scratch_sweep(Path(settings.ADAPTERS_DIR), (INTAKE, FETCHING))
-    return {"uploads": _uploads(), "copies": _copies()}
+    return {"uploads": _uploads(), "unregistered": _unregistered(), "copies": _copies()}
 
 
 def _uploads() -> int:
     """What was stored for uploads to be tried that are tried no more."""
     count = 0
-    for owner in _folders(UPLOADS):
-        for name in _folders(f"{UPLOADS}/{owner}"):
-            organisation, upload = UUID(owner), UUID(name)
+    for organisation in _owners(UPLOADS):
+        for upload in map(UUID, _folders(f"{UPLOADS}/{organisation}")):
             with tenant(organisation):
                 checking = AdapterUpload.objects.filter(pk=upload, state=UploadState.CHECKING).exists()
             if not checking:
                 keys_delete(upload_keys(organisation, upload))
                 count += 1
     return count
+
+
+def _unregistered() -> int:
+    """What a process left that was killed in the middle of registering. Who registers now holds the content's lock,
+    which `adapter_discard` waits for before it looks again."""
+    count = 0
+    for organisation in _owners(PREFIX):
+        there = set(_folders(f"{PREFIX}/{organisation}"))
+        with tenant(organisation):
+            known = AdapterVersion.objects.filter(digest__in=there).values_list("digest", flat=True)
+            left = there - set(known)
+        for digest in left:
+            adapter_discard(organisation, digest)
+        count += len(left)
+    return count
+
+
+def _owners(folder: str) -> list[UUID]:
+    return [UUID(name) for name in _folders(folder)]
 
 
 def _folders(folder: str) -> list[str]:

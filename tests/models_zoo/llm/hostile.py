@@ -138,6 +138,31 @@ def _one_more(name: str) -> Change:
     return _header(lambda header: json.dumps({**header, name: ONE | {"shape": [0]}}))
 
 
+def _classifier(**said: Any) -> Change:
+    """Its card, of a head that is only looked at later."""
+    return _card(**{"task": "classification", "labels": ["a", "b"]} | said)
+
+
+def _start(before: bytes) -> Change:
+    """The same header behind something else."""
+
+    def change(raw: bytes) -> bytes:
+        length = int.from_bytes(raw[:8], "little")
+        return struct.pack("<Q", length + len(before)) + before + raw[8:]
+
+    return _raw(change)
+
+
+def _twice_in(name: str) -> Change:
+    """A field of the JSON twice, the first one hostile."""
+
+    def change(folder: Path) -> None:
+        path = folder / name
+        path.write_text(f'{{"r": 4096, "name": "y", {path.read_text().lstrip()[1:]}')
+
+    return change
+
+
 def _many_names(header: dict[str, Any]) -> str:
     """2 MB of names, the last of them twice."""
     names = [f'"a{n:05x}":0' for n in range(170_000)]
@@ -250,6 +275,51 @@ FOLDERS: dict[str, tuple[Change, str, str]] = {
     "large card": (_card(description="D" * 900_000), "files", "card.json: 900"),
     "unknown field": (_card(**{"zz" * 100_000: 1}), "configuration", "unknown field 'zzzz"),
     "labels of a chat": (_card(labels=["l" * 100] * 1000), "configuration", "labels is ['llll"),
+    "label twice": (
+        _classifier(labels=["a", "a"]),
+        "configuration",
+        "labels[1] is 'a', expected another name",
+    ),
+    "label of nothing": (_classifier(labels=["", "b"]), "configuration", "labels[0] is '', expected 1 to 80"),
+    "label that turns": (
+        _classifier(labels=["a", "b\u202e"]),
+        "configuration",
+        "labels[1] is 'b\\u202e', exp",
+    ),
+    "threshold of no label": (
+        _classifier(thresholds={"c": 0.5}),
+        "configuration",
+        "thresholds is 'c', expected names",
+    ),
+    "threshold": (
+        _classifier(thresholds={"a": -5}),
+        "configuration",
+        "thresholds.a is -5.0, expected 0 to 1",
+    ),
+    "windows in steps of one": (
+        _classifier(max_tokens=64, overlap_tokens=63),
+        "configuration",
+        "overlap_tokens is 63, expected at most 48",
+    ),
+    "windows of one": (
+        _classifier(max_tokens=1, overlap_tokens=0),
+        "configuration",
+        "max_tokens is 1, expected at least 16",
+    ),
+    "chat both ways": (
+        _card(bidirectional=True),
+        "configuration",
+        "bidirectional is True, expected false for",
+    ),
+    "chat of several": (_card(multi_label=True), "configuration", "multi_label is True, expected false but"),
+    "field twice": (_twice_in(CONFIG), "configuration", f"{CONFIG}: r stands there twice, expected once"),
+    "card's field twice": (_twice_in("card.json"), "configuration", "card.json: name stands there twice"),
+    "blanks before the header": (_start(b"  "), "tensors", "its header begins with b' ', expected b'{'"),
+    "metadata": (
+        _header(lambda header: json.dumps({**header, "__metadata__": {"a": 5}})),
+        "tensors",
+        "__metadata__ is {'a': 5}, expected an object of texts",
+    ),
     "wrong base": (_other_base, "configuration", "base_fingerprint is 000000000000…, expected"),
     "wrong shape": (_tensor(torch.zeros(8, 64)), "fit", "is of shape [8, 64], expected shape [8, 128]"),
     "wrong type": (_tensor(torch.zeros(8, 128, dtype=torch.int8)), "fit", "is of type I8, expected"),

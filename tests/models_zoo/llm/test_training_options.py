@@ -218,6 +218,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rs_lora": {"task": "chat", "rs_lora": True, "schedule": "exponential", "label_smoothing": 0.1},
     "two_stage": {"task": "classification", "method": "two_stage", "head_epochs": 0.8},
     "last_layers": {"task": "tagging", "last_layers": 2, "schedule": "linear", "warmup": 0.3},
+    "float16": {"task": "chat", "compute": "float16"},
     "packing": {"task": "chat", "packing": True, "accumulation": 2, "batch_size": 1, "answers_only": False},
     "blend": {"task": "classification", "mix": CLASSES[:6], "replay": CLASSES[9:14], "replay_share": 0.3},
     "start_from": {"task": "classification", "start_from": True, "schedule": "constant"},

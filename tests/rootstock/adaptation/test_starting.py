@@ -70,13 +70,20 @@ def test_a_frozen_test_set_is_not_trained_on(world, base) -> None:
 @pytest.fixture
 def sets(world, dataset):
     """Data sets of each task by name."""
-    text = json.dumps({"text": "Late again", "labels": ["anger"]}).encode()
+
+    def labelled(name: str, *labels: str):
+        line = json.dumps({"text": f"Late again, {name}", "labels": labels}).encode()
+        return dataset_row(world, name, line=line, task="classification")
+
     pair = json.dumps(PAIR).encode()
     return {
         "chat": dataset,
         "other": dataset_row(world, "other"),
         "frozen": dataset_row(world, "frozen", is_test=True),
-        "labels": dataset_row(world, "labels", line=text, task="classification"),
+        "labels": labelled("labels", "anger"),
+        "joy": labelled("joy", "joy"),
+        "several": labelled("several", "anger", "joy"),
+        "none": labelled("none"),
         "pairs": dataset_row(world, "pairs", line=pair, task="preference"),
     }
 
@@ -99,6 +106,12 @@ def sets(world, dataset):
         ({}, {"multi_label": True}, "multi_label"),
         ({"dataset": "labels"}, {"packing": True}, "packing"),
         ({"dataset": "labels"}, {"answers_only": False}, "answers_only"),
+        ({"dataset": "labels", "evaluation": "joy"}, {}, "evaluation_id"),
+        ({"dataset": "several"}, {}, "multi_label"),
+        ({"dataset": "none"}, {}, "multi_label"),
+        ({"dataset": "labels"}, {"method": "two_stage", "max_steps": 1}, "max_steps"),
+        ({"dataset": "pairs"}, {"method": "dpo", "label_smoothing": 0.5}, "label_smoothing"),
+        ({}, {"compute": "int4"}, "compute"),
         ({}, {"mix_schedule": [0.5]}, "mix_schedule"),
         ({}, {"start_from": "desk"}, "start_from"),
         ({}, {"start_from": "desk@0123456789ab"}, "start_from"),
@@ -109,6 +122,28 @@ def test_what_does_not_go_together_is_named(world, base, sets, data, settings, f
     answer = world.api("adapters:write").post(START, {"name": "desk", **ids, **settings})
     assert answer.status_code in (404, 422)
     assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+
+
+def test_questions_may_be_asked_at_steps_without_an_evaluation_set(world, base, dataset) -> None:
+    body = {"name": "desk", "dataset_id": str(dataset.pk), "sample_prompts": ["Late?"], "evaluate_every": 2}
+    assert world.api("adapters:write").post(START, body).status_code == 202
+
+
+def test_labels_of_the_version_that_it_goes_on_from_are_known(world, base, sets) -> None:
+    card = {
+        "task": "classification",
+        "rank": 4,
+        "scale": 3.0,
+        "targets": ["q_proj"],
+        "layers": 2,
+        "labels": ["joy"],
+    }
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=card)
+    ids = {"dataset_id": str(sets["labels"].pk), "evaluation_id": str(sets["joy"].pk)}
+    answer = world.api("adapters:write").post(START, {"name": "desk", **ids, "start_from": version.reference})
+    assert answer.json()["errors"][0]["field"] == "dataset_id"
+    assert "anger" in answer.json()["detail"]
 
 
 def test_questions_are_not_on_the_audit_trail(world, base, dataset) -> None:
@@ -133,6 +168,34 @@ def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None
     body["dataset_id"] = str(sets["labels"].pk)
     answer = world.api("adapters:write").post(START, body)
     assert answer.json()["errors"][0]["field"] == "start_from"
+
+
+def test_a_brought_shape_that_is_not_trained_is_told(world, base, sets) -> None:
+    shape = {"task": "chat", "rank": 4, "scale": 3.0, "targets": ["q_proj"], "layers": 2}
+    card = shape | {"training": {"last_layers": "boom"}}
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=card)
+    body = {"name": "desk", "dataset_id": str(sets["chat"].pk), "start_from": version.reference}
+    answer = world.api("adapters:write").post(START, body)
+    assert answer.status_code == 422
+    [problem] = answer.json()["errors"]
+    assert problem["field"] == "start_from"
+    assert "has a shape that is not trained" in problem["reason"]
+
+
+@pytest.mark.parametrize(("scale", "alpha"), [(8.0, 64.0), (32.0, 256.0), (33.0, None)])
+def test_a_strong_version_can_be_gone_on_from(world, base, dataset, scale, alpha) -> None:
+    """What was trained with a rank-stabilised scale is stronger than alpha over rank allows."""
+    card = {"task": "chat", "rank": 64, "scale": scale, "targets": ["q_proj"], "layers": 2}
+    with tenant(world.organisation):
+        version = version_row(world.organisation.pk, card=card)
+    body = {"name": "desk", "dataset_id": str(dataset.pk), "start_from": version.reference}
+    answer = world.api("adapters:write").post(START, body)
+    if alpha is None:
+        assert answer.json()["errors"][0]["field"] == "start_from"
+    else:
+        settings = started(world).params["settings"]
+        assert (settings["alpha"], settings["rs_lora"]) == (alpha, True)
 
 
 def test_another_organisations_data_set_is_not_found(world, base, dataset) -> None:

@@ -1,10 +1,7 @@
 """Where files lie: a bucket instead of a folder, and settings that are refused."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -18,29 +15,12 @@ from rootstock.errors import STORAGE_AWAY
 from rootstock.jobs.artefacts import artefacts_expire
 from rootstock.jobs.models import Job, JobArtefact
 from rootstock.jobs.retry import domain_error
+from rootstock.operations import preparation
+from rootstock.operations.preflight import Refusal
 from rootstock.variables import clamd, file_storage
 from tests.rootstock.files.test_api import CSV, upload
 
 pytestmark = pytest.mark.everybody
-
-
-@pytest.fixture
-def s3(settings, monkeypatch) -> Iterator[None]:
-    """A bucket."""
-    script = Path(__file__).parent / "fake_s3.py"
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        monkeypatch.setenv("ROOTSTOCK_S3_ENDPOINT", f"http://127.0.0.1:{process.stdout.readline().strip()}")
-        monkeypatch.setenv("ROOTSTOCK_FILES", "s3://uploads/rootstock")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        settings.STORAGES = {
-            **settings.STORAGES,
-            "default": file_storage("ROOTSTOCK_FILES", settings.VAR_DIR / "files"),
-        }
-        yield
-        process.kill()
 
 
 def test_a_bucket_holds_the_files(world, s3, stored, django_capture_on_commit_callbacks) -> None:
@@ -90,6 +70,15 @@ def test_a_bucket_that_fails_is_a_service_that_is_away(world, breaks) -> None:
     with pytest.raises(STORAGE_AWAY) as told:
         default_storage.save("a", ContentFile(b"x"))
     assert domain_error(told.value, Job(kind="files.scan")).permanent is False
+
+
+def test_a_bucket_that_fails_stops_the_start(s3, breaks, monkeypatch, settings) -> None:
+    preparation._reach_bucket()
+    breaks()
+    with pytest.raises(
+        Refusal, match=r"cannot reach the bucket uploads \(ROOTSTOCK_FILES, ROOTSTOCK_S3_ENDPOINT\): "
+    ):
+        preparation._reach_bucket()
 
 
 def test_artefacts_expire_though_the_bucket_fails(world, breaks) -> None:

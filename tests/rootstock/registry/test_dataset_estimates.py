@@ -53,6 +53,12 @@ def test_what_costs_more_is_estimated_higher(dataset: Dataset) -> None:
     assert of(max_tokens=48).tokens < plain.tokens
     assert of(max_steps=2).steps == 2
     assert of(accumulation=2).steps < plain.steps
+    assert of(compute="bfloat16").peak_bytes < plain.peak_bytes
+    first, both = of(method="two_stage", max_steps=3), of(method="two_stage", epochs=3, head_epochs=2)
+    assert (first.steps, both.steps) == (3, 10)
+    assert both.seconds < of(epochs=5).seconds
+    once, twice = (of(method="dpo", epochs=epochs).seconds - of(epochs=epochs).seconds for epochs in (1, 2))
+    assert twice == pytest.approx(once)
 
 
 def test_finished_trainings_correct_it(world: Any, dataset: Dataset, base: Path) -> None:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
 import pytest
 from django.conf import settings as site
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_zoo.llm.card import adapter_digest, read_card
@@ -21,6 +23,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.errors import TooLarge, Unavailable
 from rootstock.files.models import StoredFile
 from rootstock.files.services import file_store
+from rootstock.ids import uuid7
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_cancel
 from rootstock.lanes import wire
@@ -300,5 +303,43 @@ def test_what_killed_processes_left_is_swept(world: Any, base: Path, stored: Pat
         (stored / "adapters" / name).mkdir(parents=True)
         (stored / "adapters" / name / "adapter_config.json").write_bytes(b"{}")
     os.utime(stored / "adapters" / ("0a1b" * 16), (0, 0))
-    assert adapters_sweep() == {"uploads": 1, "copies": 1}
+    assert adapters_sweep() == {"uploads": 1, "unregistered": 0, "copies": 1}
     assert left(stored) == [f"adapters/{'b' * 64}/adapter_config.json"]
+
+
+def test_what_was_killed_while_it_was_registered_is_swept_at_once(
+    world: Any, prober: Prober, tmp_path: Path, stored: Path
+) -> None:
+    """Beside a version of the same organisation, whose files stay."""
+    assert ended(world, brought(world, zipped(peft_files(tmp_path)))).state == "taken"
+    kept = left(stored)
+    for key in adapter_keys(world.organisation.pk, "c" * 64).values():
+        contents.content_put(key, BytesIO(b"x"))
+    assert left(stored) != kept
+    assert adapters_sweep()["unregistered"] == 1
+    assert left(stored) == kept
+
+
+def test_a_bucket_does_as_well_as_a_folder(
+    world: Any, prober: Prober, s3: None, tmp_path: Path, stored: Path
+) -> None:
+    """Taken, fetched by who serves it, and what a killed process left there swept."""
+    tried = list[Path]()
+
+    def trying(request: LaneRequest) -> Any:
+        upload, digest = UUID(request.payload["upload"]), request.payload["digest"]
+        with contents.upload_fetched(world.organisation.pk, upload, digest) as folder:
+            tried.append(folder)
+            return {"difference": 0.5}
+
+    prober.answer = trying
+    assert ended(world, brought(world, zipped(peft_files(tmp_path)))).state == "taken"
+    assert tried
+    with tenant(world.organisation):
+        digest = AdapterVersion.objects.get().digest
+    for key in (adapter_keys(world.organisation.pk, "c" * 64), upload_keys(world.organisation.pk, uuid7())):
+        contents.content_put(key["card.json"], BytesIO(b"{}"))
+    assert adapters_sweep() == {"uploads": 1, "unregistered": 1, "copies": 0}
+    assert default_storage.listdir(f"adapters/{world.organisation.pk}")[0] == [digest]
+    assert adapter_digest(contents.adapter_fetch(world.organisation.pk, digest)) == digest
+    assert [path for path in left(stored) if path.startswith("files/")] == []

@@ -390,6 +390,14 @@ def test_a_version_is_shared_taken_and_taken_back(world: Any, owner: Client, mak
     assert "Only your organisation uses it" in text_of(owner, path)
 
 
+def test_a_card_may_call_its_figures_anything(owner: Client, make_version: Any) -> None:
+    metrics = {"items": 5.0, "loss": 1.25}
+    version = make_version(card={"task": "chat", "metrics": metrics, "training": {"items": 7}})
+    page = text_of(owner, f"/adapters/{version.pk}/")
+    assert "5.0000" in page
+    assert "1.2500" in page
+
+
 def test_its_card_says_what_it_is_for(world: Any, owner: Client, make_version: Any) -> None:
     version = make_version()
     path = f"/adapters/{version.pk}/card/"

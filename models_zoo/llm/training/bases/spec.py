@@ -29,7 +29,7 @@ class BaseSpec(TrainSpec):
     )
     form: Literal["int4", "int8", "mixed"] = "int8"  # of the new base's linears
     learning_rate: float = 2e-5
-    compute: Literal["float32", "bfloat16"] = (
+    compute: Literal["float32", "bfloat16", "float16"] = (
         "float32"  # of the products; weights and moments are float32 always
     )
 

@@ -33,9 +33,10 @@ def stage_events(stages: Sequence[Stage], began: float) -> Generator[TrainEvent,
         trainer.began = began
         if stage.kept is not None:
             trainer.keep(*stage.kept)
-            if trainer.step == 0:
-                trainer.save()
-            if trainer.ranks.writes:
+            problem = trainer.save() if trainer.step == 0 else None
+            if problem:
+                yield problem
+            elif trainer.ranks.writes:
                 _forget(stages[:number])
         if len(stages) > 1 and trainer.step == 0:
             text = f"Stage {number + 1} of {len(stages)} begins: {stage.name}."

@@ -26,6 +26,7 @@ from rootstock.registry.models import Dataset
 
 LOOKED_AT = 8  # finished trainings
 PACKED_FULL = 0.92  # of a packed row
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a number that is computed with, by `compute`
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,14 +76,16 @@ class Estimate:
 
 @dataclass(slots=True, frozen=True)
 class Plan:
-    """How much is computed: rows of one epoch, tokens of all steps, of which learned, tokens of all evaluations, and
-    the tokens of the longest row."""
+    """How much is computed: rows of one epoch, tokens of all steps, of which by the head alone and learned, tokens of
+    all evaluations, of every example once, and of the longest row."""
 
     rows: int
     steps: int
     tokens: float
+    by_head: float
     learned: float
     evaluated: float
+    once: float
     row_tokens: int
 
 
@@ -121,23 +124,41 @@ def estimate(
 
 def plan_of(settings: Mapping[str, Any], reports: Mapping[str, Report]) -> Plan:
     """Steps and tokens, as the trainer's own loop has them."""
-    most, batch = int(settings["max_tokens"]), int(settings["batch_size"])
+    most = int(settings["max_tokens"])
     new = [_part(reports[role], most, settings) for role in ("dataset", "mix") if role in reports]
     rows, tokens, learned = (sum(part[place] for part in new) for place in range(3))
-    share = float(settings.get("replay_share", 0.2)) if "replay" in reports else 0.0
-    accumulation, epochs = int(settings.get("accumulation", 1)), float(settings.get("epochs", 3.0))
-    per_epoch = max(1, math.ceil(math.ceil(rows / (batch * (1 - share))) / accumulation))
-    steps = planned = max(1, round(epochs * per_epoch))
+    per_epoch = epoch_steps(settings, rows, replayed="replay" in reports)
+    first = head_steps(settings, per_epoch)
+    steps = first + max(1, round(float(settings.get("epochs", 3.0)) * per_epoch))
     if settings.get("max_steps"):
         steps = min(steps, int(settings["max_steps"]))
-    if settings.get("method") == "two_stage":
-        steps += round(float(settings.get("head_epochs", 1.0)) * per_epoch)
-    passes = steps / per_epoch / (1 - share)
+    of_step = 1 / per_epoch / (1 - _replayed(settings, "replay" in reports))  # of an epoch
     every = settings.get("evaluate_every") or per_epoch
     measured = reports.get("evaluation")
-    evaluated = measured.tokens_within(most) * math.ceil(planned / every) if measured else 0
+    held_back = measured.tokens_within(most) if measured else 0
     longest = max(report.longest_within(most) for report in reports.values())
-    return Plan(round(rows), steps, tokens * passes, learned * passes, evaluated, longest)
+    by_head = tokens * min(first, steps) * of_step
+    return Plan(
+        round(rows), steps, tokens * steps * of_step, by_head, learned * steps * of_step,
+        held_back * math.ceil(steps / every), tokens + held_back, longest,
+    )  # fmt: skip
+
+
+def epoch_steps(settings: Mapping[str, Any], rows: float, *, replayed: bool) -> int:
+    """Steps that take so many new rows, as the trainer counts them."""
+    new = int(settings["batch_size"]) * (1 - _replayed(settings, replayed))
+    return max(1, math.ceil(math.ceil(rows / new) / int(settings.get("accumulation", 1))))
+
+
+def head_steps(settings: Mapping[str, Any], per_epoch: int) -> int:
+    """Of the first of two stages; of one stage none."""
+    if settings.get("method") != "two_stage":
+        return 0
+    return max(1, round(float(settings.get("head_epochs", 1.0)) * per_epoch))
+
+
+def _replayed(settings: Mapping[str, Any], replayed: bool) -> float:
+    return float(settings.get("replay_share", 0.2)) if replayed else 0.0
 
 
 def _part(report: Report, most: int, settings: Mapping[str, Any]) -> tuple[float, float, float]:
@@ -153,21 +174,22 @@ def _part(report: Report, most: int, settings: Mapping[str, Any]) -> tuple[float
 def seconds_of(plan: Plan, settings: Mapping[str, Any], card: BaseCard) -> float:
     """From the work alone, on this installation's device."""
     kind, adapted = machine(), adapted_of(settings)
-    work = plan.tokens * kept.work_of(card.config, adapted, settings.get("recompute"))
+    there = kept.work_of(card.config, replace(adapted, last_layers=0), None)  # and not back
+    work = (plan.tokens - plan.by_head) * kept.work_of(card.config, adapted, settings.get("recompute"))
+    work += plan.by_head * there
     work += plan.learned * kept.head_work_of(card.config)
-    work += plan.evaluated * kept.work_of(card.config, replace(adapted, last_layers=0), None)
-    if settings.get("method") == "dpo":  # the reference, without the adapter
-        work += plan.tokens * kept.work_of(card.config, replace(adapted, last_layers=0), None)
+    work += plan.evaluated * there
+    if settings.get("method") == "dpo":  # what the start gives every answer, asked once
+        work += plan.once * there
     return kind.start_s + plan.steps * kind.step_s + work / (kind.work * _threads())
 
 
 def peak_bytes(plan: Plan, settings: Mapping[str, Any], card: BaseCard) -> int:
     """The most at once, when the longest rows meet in one batch."""
     kind, adapted = machine(), adapted_of(settings)
+    itemsize = ITEM_BYTES.get(str(settings.get("compute")), kind.itemsize)
     tokens = int(settings["batch_size"]) * plan.row_tokens
-    held = kept.activation_bytes(
-        card.config, adapted, kind.itemsize, settings.get("recompute"), _device(), tokens
-    )
+    held = kept.activation_bytes(card.config, adapted, itemsize, settings.get("recompute"), _device(), tokens)
     trained = kept.STATE_BYTES * adapted.parameters(card.config)
     return kind.process_bytes + card.bytes + held + trained + kept.head_bytes(card.config, kind.itemsize)
 

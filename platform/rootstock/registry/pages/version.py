@@ -102,6 +102,7 @@ def _measured(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:
     test_sets = test_sets_for(organisation=request.organisation, version=version)
     return {
         "evaluations": [(one, figures_words(one.metrics)) for one in own],
+        "told_metrics": [*(version.card.get("metrics") or {}).items()],
         "comparisons": found, "production": production,
         "evaluate_form": EvaluateForm(test_sets=test_sets) if test_sets else None,
     }  # fmt: skip

@@ -56,7 +56,21 @@ function lineAxis(series) {
   return { min: least >= 0 ? Math.max(0, min) : min, max: max > min ? max : min + interval, interval };
 }
 
-function option(spec, colours) {
+// Names below bars are broken over lines, so that a phone too shows every one of them; more than a dozen give way where
+// they would overlap, as the points of a line do.
+function labelsBelow(spec, width) {
+  const long = spec.labels.some((label) => label.length > 6);
+  if (spec.kind === "bar" && long && spec.labels.length <= 12) {
+    return { interval: 0, width: Math.max(36, (width - 72) / spec.labels.length - 6), overflow: "break" };
+  }
+  return {
+    hideOverlap: true,
+    ...(spec.moments && { formatter: (label) => label.replace(/ \d{4},/, ",") }),
+    ...(long && { alignMinLabel: "left", alignMaxLabel: "right" }),
+  };
+}
+
+function option(spec, colours, width) {
   const text = { color: colours["text-2"], fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
   const legend = spec.series.length > 1;
   return {
@@ -78,7 +92,7 @@ function option(spec, colours) {
       type: "category",
       data: spec.moments ? spec.labels.map((label) => moment(new Date(label))) : spec.labels,
       boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
-      axisLabel: { ...text, hideOverlap: true, ...(spec.moments && { formatter: (label) => label.replace(/ \d{4},/, ",") }), ...(spec.labels.some((label) => label.length > 6) && { alignMinLabel: "left", alignMaxLabel: "right" }) },
+      axisLabel: { ...text, ...labelsBelow(spec, width) },
       axisLine: { lineStyle: { color: colours.line } },
       axisTick: { show: false },
     },
@@ -99,11 +113,15 @@ async function mountChart(card) {
   table.hidden = !canvas.hidden;
   const chart = kept ?? echarts.init(canvas, null, { renderer: "canvas" });
   canvas.spec = spec;
-  const draw = () => chart.setOption(option(canvas.spec, palette(canvas)), true);
+  const draw = () => chart.setOption(option(canvas.spec, palette(canvas), canvas.clientWidth), true);
   draw();
   if (!kept) {
     document.addEventListener("console:theme", draw);
-    new ResizeObserver(() => canvas.hidden || chart.resize()).observe(canvas);
+    new ResizeObserver(() => {
+      if (canvas.hidden) return;
+      chart.resize();
+      if (canvas.spec.kind === "bar") draw();
+    }).observe(canvas);
   }
   offerDownloads(card, chart);
   toggle.hidden = false;
