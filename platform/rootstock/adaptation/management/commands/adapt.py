@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rootstock.accounts.actors import Actor, acting
-from rootstock.adaptation.config import config_read, organisation_named, sources_of
+from rootstock.adaptation.config import config_read, named_by_file, organisation_named, sources_of
 from rootstock.adaptation.following import followed
 from rootstock.adaptation.selectors import training_get
 from rootstock.adaptation.services import KIND
@@ -49,7 +49,8 @@ class Command(BaseCommand):
         config = config_read(path)
         organisation = organisation_named(config.organisation)
         sources = sources_of(config, organisation, path.parent)
-        job = config.begin(organisation, sources)
+        with named_by_file():
+            job = config.begin(organisation, sources)
         self.stdout.write(f"Training {config.name} for {organisation.name}: /adaptation/{job.pk}/")
         while not self._watched(job):
             if (left := self._asked(job)) is not None:
