@@ -14,7 +14,7 @@ from apps.support.models import Turn
 from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
 from models_zoo.emotion import labels
-from models_zoo.llm.card import AdapterError, read_adapter_card
+from models_zoo.llm.card import AdapterError
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.zoo import emotion
 from rootstock.audit.decisions import input_hash
@@ -45,7 +45,7 @@ class EmotionHandler:
             self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
         except AdapterError as problem:
             log.error("emotions are not read: %s", problem)
-        self._thresholds = read_adapter_card(EMOTION_FOLDER).thresholds
+        self._thresholds = self._engine.card(self._adapter).thresholds if self._adapter else {}
         self._tokenizer = ChatTokenizer(base_folder())
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
