@@ -35,10 +35,12 @@ def adapter_register(
     job_id: UUID | None,
     name: str = "",
     origin: Origin = Origin.TRAINED,
+    created_by: str = "",
 ) -> AdapterVersion:
     """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
 
-    Content that is there already, under whatever name, gives its row. Raises InvalidInput for a folder that is no
+    Content that is there already, under whatever name, gives its row. created_by: who, if not the actor.
+    Raises InvalidInput for a folder that is no
     adapter of the served base, and Conflict when its reference means another content.
     """
     found = _read(folder, name)
@@ -53,7 +55,7 @@ def adapter_register(
             job_id=job_id,
             dataset=dataset,
             parent=parent,
-            created_by=name_of(),
+            created_by=created_by or name_of(),
         )
         if created:
             _tell(row)
