@@ -24,6 +24,11 @@ MODULES: Mapping[str, str] = {
     "clinical-diseases": "models_zoo.zoo.entities.task:DISEASE",
     "clinical-anatomy": "models_zoo.zoo.entities.task:ANATOMY",
     "clinical-deid": "models_zoo.zoo.deid.task",
+    "prompt-guard": "models_zoo.zoo.guard.task",
+    "response-scorer": "models_zoo.zoo.scorer.task",
+    "clinical-summary": "models_zoo.zoo.summary.task",
+    "fraud-narrative": "models_zoo.zoo.narrative.task",
+    "meld-emotion": "models_zoo.zoo.meld.task",
 }
 TRAIN, VALIDATION = "train", "validation"
 # probabilities [examples, labels], rows, labels -> thresholds

@@ -1,0 +1,1 @@
+"""The narrative of a fraud case, from the decision and its reasons."""

@@ -1,0 +1,1 @@
+"""A section of a clinical note from what doctor and patient said."""
