@@ -77,7 +77,7 @@ def killed_in(stage: str, models: Path) -> threading.Thread:
     return thread
 
 
-def test_it_works_and_a_kill_is_gone_on_from(
+def test_a_kill_is_gone_on_from_and_another_goes_on_from_the_base(
     committed_world: Any, tiny: TinyBase, settings: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
@@ -94,6 +94,13 @@ def test_it_works_and_a_kill_is_gone_on_from(
     told = [event.type for event in selectors.job_events(organisation=job.organisation_id, job_id=job.pk)]
     assert {"step", "evaluation", "log", "trained"} <= set(told)
     assert not [path.name for path in (tmp_path / "models").iterdir() if path.name != "tiny"]
+    second = started(committed_world, base=row.reference, max_steps=2)
+    run_job(second.organisation_id, second.pk)
+    later = trained_base_named(
+        organisation=committed_world.organisation, reference=now(second).result["base"]
+    )
+    assert later.parent_id == row.base_id
+    assert later.metrics["original_loss"] == pytest.approx(row.metrics["requantized_loss"])
     settings.BASE_MODEL = row.reference
     assert load_decoder(base_fetch(row)).config.layers == 2
     with pytest.raises(InvalidInput, match="another base"):
@@ -102,23 +109,6 @@ def test_it_works_and_a_kill_is_gone_on_from(
             folder=make_adapter(tmp_path / "old", tiny),
             job_id=None,
         )
-
-
-def test_one_goes_on_from_what_the_last_was_quantized_from(
-    committed_world: Any, tiny: TinyBase, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
-    first = started(committed_world, max_steps=2)
-    run_job(first.organisation_id, first.pk)
-    second = started(committed_world, base=now(first).result["base"], max_steps=2)
-    run_job(second.organisation_id, second.pk)
-    assert now(second).state == "succeeded", now(second).error
-    rows = [
-        trained_base_named(organisation=committed_world.organisation, reference=now(job).result["base"])
-        for job in (first, second)
-    ]
-    assert rows[1].parent_id == rows[0].base_id
-    assert rows[1].metrics["original_loss"] == pytest.approx(rows[0].metrics["requantized_loss"])
 
 
 def test_too_little_memory_is_told_with_the_figure(

@@ -147,11 +147,15 @@ def test_whoever_belongs_to_no_organisation_sees_nothing(world, ids) -> None:
 
 
 def test_a_role_without_the_scope_is_refused_on_pages(world, ids) -> None:
+    """Every role for every scope, and one for every page."""
     clients = {role: world.browser(world.person(role)) for role in ROLE_SCOPES}
+    scopes = set()
     for route in PAGES:
-        for role in world.roles_without(route.scope) if route.scope else ():
+        lacking = list(world.roles_without(route.scope)) if route.scope else []
+        for role in lacking[: 1 if route.scope in scopes else None]:
             answer = ask(clients[role], route.method, f"/{filled(route.path, ids)}")
             assert answer.status_code == 403, f"{route}: {role}"
+        scopes.add(route.scope)
 
 
 def test_a_key_without_the_scope_is_refused(world, ids) -> None:

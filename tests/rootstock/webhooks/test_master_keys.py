@@ -106,7 +106,6 @@ def test_nobody_else_wraps() -> None:
     }
     assert found == {
         "platform/rootstock/idempotency/services.py",
-        "platform/rootstock/privacy/converting.py",  # keys of persons and of indexes
         "platform/rootstock/privacy/keys.py",
         "platform/rootstock/privacy/rotation.py",
         "platform/rootstock/webhooks/signing.py",
