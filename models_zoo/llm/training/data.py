@@ -116,8 +116,8 @@ def _chat(
         return [Example(ids, [*ids[1:], NO_TARGET], [], number)] if len(ids) > 1 else []
     targets = [NO_TARGET] * len(ids)
     for index, message in enumerate(messages):
-        if message["role"] == "assistant":
-            start = len(tokenizer.chat(messages[:index])) if index else 0
+        if message["role"] == "assistant" and index:  # what opens a conversation answers nothing
+            start = len(tokenizer.chat(messages[:index]))
             stop = len(tokenizer.chat(messages[: index + 1], reply=False))
             targets[start - 1 : stop - 1] = ids[start:stop]
     if start_of_answer(targets) is None:

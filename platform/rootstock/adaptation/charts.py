@@ -51,7 +51,8 @@ def compared(curves: Sequence[tuple[str, Told]], id: str, title: str) -> Chart |
     """One line for each run: its name, and its values by step under `value`."""
     lines = [(name, _by_step(course(told), lambda one: one.get("value")), "") for name, told in curves]
     lines = [line for line in lines if line[1]]
-    return _over_steps(id, title, lines) if lines else None
+    note = f"Of {lines[0][0]} alone." if len(lines) == 1 else ""
+    return _over_steps(id, title, lines, note=note) if lines else None
 
 
 def _by_step(told: Told, value: Any) -> dict[int, float]:

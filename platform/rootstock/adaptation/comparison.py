@@ -7,12 +7,20 @@ from typing import Any
 from rootstock.accounts.models import Organisation
 from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import compared
-from rootstock.adaptation.words import figure_title, figure_words, setting_title, setting_words
+from rootstock.adaptation.words import (
+    Source,
+    figure_title,
+    figure_words,
+    setting_title,
+    setting_words,
+    sources_told,
+)
 from rootstock.console import formats
 from rootstock.console.charts import Chart
 from rootstock.jobs.models import Job
 from rootstock.jobs.pages import JobPage
 from rootstock.jobs.selectors import job_curve
+from rootstock.registry.datasets.uses import ROLES
 
 MOST_RUNS = 6
 POINTS = 200
@@ -25,7 +33,7 @@ class Run:
 
     number: int
     job: Job
-    dataset: str
+    sources: list[Source]
     steps: list[dict[str, Any]]
     evaluations: list[dict[str, Any]]
     metrics: dict[str, float]
@@ -48,22 +56,18 @@ class Run:
 
 def runs_of(organisation: Organisation, jobs: Sequence[Job]) -> list[Run]:
     """The jobs with what they told."""
-    names = selectors.datasets_named(
-        organisation=organisation, ids=[job.params.get("dataset", "") for job in jobs]
-    )
-    return [
-        _run(number, job, names.get(job.params.get("dataset", "")))
-        for number, job in enumerate(jobs, start=1)
-    ]
+    ids = [id for job in jobs for role in ROLES if (id := job.params.get(role))]
+    named = selectors.datasets_named(organisation=organisation, ids=ids)
+    return [_run(number, job, sources_told(job, named)) for number, job in enumerate(jobs, start=1)]
 
 
-def _run(number: int, job: Job, dataset: Any) -> Run:
+def _run(number: int, job: Job, sources: list[Source]) -> Run:
     told = selectors.told_of(job=job, type="evaluation", most=MOST_EVALUATIONS)
     trained = selectors.told_of(job=job, type="trained", most=1)
     return Run(
         number,
         job,
-        dataset.name if dataset else "",
+        sources,
         job_curve(job=job, points=POINTS),
         [event.data for event in told if event.data.get("step") is not None],
         trained[0].data.get("metrics", {}) if trained else {},
@@ -96,7 +100,7 @@ def _chart(runs: Sequence[Run], id: str, title: str, values: Any) -> Chart | Non
 
 def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """What the runs were asked differently: a title, and each run's value."""
-    asked = [{"Data set": run.dataset} | _settings(run.job) for run in runs]
+    asked = [{one.label: one.words for one in run.sources} | _settings(run.job) for run in runs]
     titles = list(dict.fromkeys(title for one in asked for title in one))
     rows = [(title, [one.get(title, formats.NONE) for one in asked]) for title in titles]
     return [row for row in rows if len(set(row[1])) > 1]

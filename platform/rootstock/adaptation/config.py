@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -47,6 +49,23 @@ def config_read(path: Path) -> AdaptConfig:
         found = error.errors(include_input=False, include_url=False)
         problems = [FieldProblem(".".join(map(str, one["loc"])), one["msg"]) for one in found]
         raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems) from None
+
+
+@contextmanager
+def named_by_file() -> Iterator[None]:
+    """What a service refuses is told with the paths of the file."""
+    try:
+        yield
+    except DomainError as error:
+        told = [FieldProblem(_path(one.field), one.reason) for one in error.errors]
+        raise type(error)(error.detail, errors=told) from None
+
+
+def _path(field: str) -> str:
+    name = field.partition(".")[0]
+    if name in TrainSettings.model_fields:
+        return f"settings.{field}"
+    return name.removesuffix("_id") if name.removesuffix("_id") in ROLES else field
 
 
 def organisation_named(slug: str) -> Organisation:

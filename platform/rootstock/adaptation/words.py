@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat, pluralize
 
@@ -101,19 +102,27 @@ def settings_told(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, s
     return [(title, pairs) for title, pairs in found.items() if pairs]
 
 
-def sources_told(job: Job, datasets: dict[str, Dataset]) -> list[tuple[str, str]]:
+@dataclass(slots=True, frozen=True)
+class Source:
+    """Something that a training learns from. dataset: its page's, where it is one that is there."""
+
+    label: str
+    words: str
+    dataset: UUID | None = None
+
+
+def sources_told(job: Job, datasets: dict[str, Dataset]) -> list[Source]:
     """What it learns from: the parts that data sets have in it, and the version that it goes on from."""
     found = [
-        (
-            label,
-            f"{one.name}, {one.rows:,} example{pluralize(one.rows)}" if one else "A data set that is gone",
-        )
+        Source(label, f"{one.name}, {one.rows:,} example{pluralize(one.rows)}", one.pk)
+        if one
+        else Source(label, "A data set that is gone")
         for role, label in PARTS.items()
         if (id := job.params.get(role))
         for one in [datasets.get(id)]
     ]
     parent = job.params.get("start_from")
-    return found + ([("Goes on from", parent)] if parent else [])
+    return found + ([Source("Goes on from", parent)] if parent else [])
 
 
 def setting_title(name: str) -> str:

@@ -86,7 +86,23 @@ def test_the_list_is_filtered_and_leads_to_comparing(world, dataset, run) -> Non
     charts = {chart.id: chart for chart in page.context["charts"]}
     assert list(charts) == ["loss", "evaluation-loss", "evaluation-perplexity"]
     assert [series.name for series in charts["loss"].series] == ["1 tone", "2 desk"]
-    assert page.context["differences"] == [("Data set", ["other-answers", "desk-answers"])]
+    assert page.context["differences"] == [
+        ("Data set", ["other-answers, 1 example", "desk-answers, 1 example"])
+    ]
+
+
+def test_every_part_of_the_data_that_differs_is_told(world, dataset, run, get) -> None:
+    measured = dataset_row(world, "measured")
+    other = training_row(world, dataset, sample_prompts=("Where is my parcel?",))
+    with tenant(world.organisation):
+        other.params |= {"evaluation": str(measured.pk), "start_from": "tone@0123456789ab"}
+        other.save(update_fields=["params"])
+    page = get(f"compare/?run={run.pk}&run={other.pk}")
+    assert page.context["differences"] == [
+        ("Evaluation set", ["–", "measured, 1 example"]),
+        ("Goes on from", ["–", "tone@0123456789ab"]),
+    ]
+    assert f'href="/adapters/datasets/{measured.pk}/"' in get(f"{other.pk}/").content.decode()
 
 
 def test_settings_that_differ_are_told(world, dataset, run, get) -> None:

@@ -101,6 +101,8 @@ def test_other_forms_become_the_stored_one(task, row, stored) -> None:
         ("chat", {"instruction": "Hi", "output": "Hello", "more": 1}, "line 1.more"),
         ("chat", {"instruction": None, "output": "Hello"}, "line 1.prompt"),
         ("chat", {"instruction": "Hi", "output": ""}, "line 1.messages.1.content"),
+        ("chat", {"instruction": "Hi", "output": " \n"}, "line 1.messages.1.content"),
+        ("classification", {"text": "\t ", "label": "a"}, "line 1.text"),
         ("preference", PAIR | {"rejected": "Hello "}, "line 1"),
         ("preference", PAIR | {"messages": GOOD["messages"]}, "line 1.messages"),
         ("preference", {"chosen": GOOD["messages"], "rejected": "Go away"}, "line 1.rejected"),

@@ -44,7 +44,7 @@ class Machine:
 
 # cpu: `tests/bench/estimate.py` and docs/benchmarks.md, on two cores; cuda: docs/benchmarks.md, on an H200
 MACHINES = {
-    "cpu": Machine(5.6e10, 6.0, 0.25, 420 << 20, 4, 2.5),
+    "cpu": Machine(6.2e10, 3.7, 0.1, 420 << 20, 4, 2.5),
     "cuda": Machine(4.1e14, 15.0, 0.15, 600 << 20, 2, 2.5),
 }
 

@@ -2,9 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_said)]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 

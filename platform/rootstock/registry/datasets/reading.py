@@ -116,7 +116,10 @@ def _example(
         return b"", [FieldProblem(f"{where}.{error.part[:64]}", error.reason)]
     except ValidationError as error:
         return b"", [
-            FieldProblem(".".join([where, *(str(part) for part in found["loc"])]), found["msg"])
+            FieldProblem(
+                ".".join([where, *(str(part) for part in found["loc"])]),
+                found["msg"].removeprefix("Value error, "),
+            )
             for found in error.errors(include_input=False, include_url=False)[:3]
         ]
     if wrong := last_turn_problem(task, example):

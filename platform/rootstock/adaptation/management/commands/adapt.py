@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rootstock.accounts.actors import Actor, acting
-from rootstock.adaptation.config import config_read, organisation_named, sources_of
+from rootstock.adaptation.config import config_read, named_by_file, organisation_named, sources_of
 from rootstock.adaptation.following import followed
 from rootstock.adaptation.selectors import training_get
 from rootstock.adaptation.services import adapter_train
@@ -48,9 +48,10 @@ class Command(BaseCommand):
         config = config_read(path)
         organisation = organisation_named(config.organisation)
         sources = sources_of(config, organisation, path.parent)
-        job = adapter_train(
-            organisation=organisation, name=config.name, sources=sources, settings=config.settings
-        )
+        with named_by_file():
+            job = adapter_train(
+                organisation=organisation, name=config.name, sources=sources, settings=config.settings
+            )
         self.stdout.write(f"Training {config.name} for {organisation.name}: /adaptation/{job.pk}/")
         while not self._watched(job):
             if (left := self._asked(job)) is not None:
