@@ -25,6 +25,7 @@ from rootstock.lanes import wire
 from rootstock.registry.base import base_folder, base_registered
 from rootstock.registry.contents import adapter_fetch
 from rootstock.registry.fitness import content_to_serve
+from rootstock.registry.shipped import shipped_folder
 from workers.engine.protocol import AdapterResidency, Engine
 from workers.handlers import BatchHandler, LaneRequest, answer
 from workers.lanes import Consumer
@@ -111,7 +112,8 @@ class Runtime:
         return self._ensure_loaded(digest, adapter_fetch(organisation_id, digest))
 
     def shipped_adapter(self, name: str, folder: Path) -> str:
-        """Load an adapter that ships with Rootstock; returns its `name@digest`."""
+        """Load an adapter that ships with Rootstock, or what was retrained of it for this base; its `name@digest`."""
+        folder = shipped_folder(self.engine.fingerprint, name, folder)
         reference = adapter_reference(name, folder)
         self._shipped.add(reference)
         self._ensure_loaded(reference, folder)

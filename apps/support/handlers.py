@@ -15,7 +15,7 @@ from apps.support.models import Turn
 from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
 from models_zoo.emotion import labels
-from models_zoo.llm.card import AdapterError, read_adapter_card
+from models_zoo.llm.card import AdapterError
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.zoo import emotion
 from rootstock.audit.decisions import input_hash
@@ -59,7 +59,7 @@ class EmotionHandler:
         self._shipped: Reader | None = None
         try:
             name = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
-            self._shipped = Reader(name, name, "", read_adapter_card(EMOTION_FOLDER).thresholds)
+            self._shipped = Reader(name, name, "", self._engine.card(name).thresholds)
         except AdapterError as problem:
             log.error("emotions are not read: %s", problem)
         self._tokenizer = ChatTokenizer(base_folder())

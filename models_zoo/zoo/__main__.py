@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from models_zoo.llm.card import ADAPTER_CARD_FILE, ModelError, read_adapter_card, write_card
+from models_zoo.llm.card import ModelError
 from models_zoo.zoo.cards import CARDS
-from models_zoo.zoo.files import BASE, DATA, WORK, write_lines
+from models_zoo.zoo.files import BASE, DATA, WORK
 from models_zoo.zoo.tasks import MODULES, Task, task_of
-
-FIELDS = {"classification": ("text", "labels"), "tagging": ("text", "spans"), "chat": ("messages",)}
-SHOW_STEPS = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     told = {
         "prepare": (_prepare, "write the data that is trained on"),
         "train": (_train, "train; goes on where a run that was cut off had come to"),
+        "distil": (_distil, "give the prepared training data the mean of what teachers say of it"),
         "thresholds": (_thresholds, "choose thresholds on validation and write them to the adapter's card"),
         "evaluate": (_evaluate, "every figure on the test parts, on the int4 base as served"),
         "leakage": (_leakage, "what of the test parts is in the training data"),
@@ -54,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "train":
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
+        if name == "distil":
+            command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
+            command.add_argument("--hard", type=float, default=0.4, help="share of the true labels")
         if name in ("thresholds", "evaluate"):
             command.add_argument("--adapter", type=Path, help="its folder; default: the shipped one")
         if name == "evaluate":
@@ -74,45 +75,25 @@ def _list(options: argparse.Namespace, task: Task | None) -> None:
 
 
 def _prepare(options: argparse.Namespace, task: Task) -> None:
-    from models_zoo.zoo.recipe import read_recipe
+    from models_zoo.zoo.making import prepare
 
-    fields = FIELDS[read_recipe(task)[0]["task"]]
-    for part in task.parts[:2]:
-        rows = task.examples(options.data, part)[: options.limit]
-        digest = write_lines(_work(options) / f"{part}.jsonl", rows, fields)
-        _say(f"{part}: {len(rows):,} examples, sha256 {digest[:12]}")
+    prepare(task, options.data, _work(options), options.limit, _say)
 
 
 def _train(options: argparse.Namespace, task: Task) -> None:
-    from models_zoo.llm.training import train_lora
+    from models_zoo.zoo.making import train
     from models_zoo.zoo.recipe import training_spec
 
     spec = training_spec(task, _work(options), options.base, options.device, options.changes)
-    if options.threads:
-        spec = replace(spec, threads=options.threads)
-    for event in train_lora(spec):
-        if event.kind == "step" and event.step % SHOW_STEPS == 1:
-            _say(f"step {event.step}/{event.steps} loss {event.loss:.4f} {event.tokens_per_second:.0f} tok/s "
-                 f"{event.eta_s:.0f} s left")  # fmt: skip
-        elif event.kind in ("evaluation", "resumed", "done"):
-            figures = " ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
-            _say(f"{event.kind} {event.step}/{event.steps} {figures}{' best' if event.best else ''}")
-        if event.kind == "done" and event.folder is not None:
-            _stamp(event.folder, options, event.seconds or 0.0)
-    if spec.checkpoint is not None:
-        spec.checkpoint.unlink(missing_ok=True)
+    train(options.name, replace(spec, threads=options.threads) if options.threads else spec, _say)
 
 
-def _stamp(adapter: Path, options: argparse.Namespace, seconds: float) -> None:
-    """What only the one who trained knows: how long it took, on what, by which commands."""
-    import torch
+def _distil(options: argparse.Namespace, task: Task) -> None:
+    from models_zoo.zoo.distil import soften
 
-    from models_zoo.zoo.cards import commands
-
-    device = torch.cuda.get_device_name() if options.device.startswith("cuda") else "cpu"
-    card = read_adapter_card(adapter)
-    told = {"seconds": round(seconds, 1), "device_name": device, "commands": commands(options.name)}
-    write_card(replace(card, training=card.training | told), adapter / ADAPTER_CARD_FILE)
+    train = _work(options) / "train.jsonl"
+    count = soften(options.base, options.teachers, train, train, options.device, options.hard)
+    _say(f"train: {count:,} examples, with probabilities of {len(options.teachers)} teachers")
 
 
 def _thresholds(options: argparse.Namespace, task: Task) -> None:

@@ -88,13 +88,17 @@ def open_context(chromium: Browser, watch: Watch) -> Iterator[Callable[..., Brow
 
 @pytest.fixture(scope="session")
 def web_url(django_db_setup: None) -> Iterator[str]:
-    """The web process alone, as `manage.py up` starts it; its output is in var/test/web.log."""
+    """The web process alone, as `manage.py up` starts it; its output is in var/test/web.log. Its counts are in a
+    folder of their own: a whole site that starts beside it clears what others before it left."""
     from rootstock.operations import stack
 
     address = stack.Address("127.0.0.1", free_port())
     web = next(process for process in stack.processes(address) if process.name == "web")
+    own = {"PROMETHEUS_MULTIPROC_DIR": str(Path(settings.VAR_DIR) / "metrics-alone")}
     with (Path(settings.VAR_DIR) / "web.log").open("w") as log:
-        process = subprocess.Popen(web.command, env=os.environ | web.environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            web.command, env=os.environ | web.environment | own, stdout=log, stderr=log
+        )
         try:
             _wait_for(f"{address.url}/healthz", process)
             yield address.url

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models_zoo.llm.card import ModelError
+from models_zoo.llm.card import ModelError, is_number
 from models_zoo.llm.spans import tags_of, windows
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training.spec import TrainSpec
@@ -26,6 +26,7 @@ class Example:
               classification: the indices of the text's labels
               tagging: the tag of each unit, whose token is at `positions`
     document  number of the text, which long texts in several windows share
+    soft      classification: how probable a teacher finds each of the labels in `targets`; empty: they hold
     lengths   of the examples that are packed in this row, in tokens; empty: it is one
     rejected  the answer that was not preferred, where this is the one that was
     """
@@ -35,6 +36,7 @@ class Example:
     positions: list[int]
     document: int
     lengths: tuple[int, ...] = ()
+    soft: tuple[float, ...] = ()
     rejected: Example | None = None
 
     @property
@@ -150,10 +152,21 @@ def _classification(
     row: dict[str, Any], number: int, spec: TrainSpec, labels: tuple[str, ...], tokenizer: ChatTokenizer
 ) -> list[Example]:
     targets = [_index(labels, label) for label in row["labels"]]
-    if not spec.multi_label and len(targets) != 1:
+    soft = tuple(_probability(value) for value in row.get("probabilities", ()))
+    if soft and len(soft) != len(targets):
+        raise ValueError(
+            f"probabilities has {len(soft)} entries, expected one for each of {len(targets)} labels"
+        )
+    if not spec.multi_label and not soft and len(targets) != 1:
         raise ValueError(f"labels has {len(targets)} entries, expected one")
     ids = tokenizer.encode(row["text"])[: spec.max_tokens] or tokenizer.encode(" ")
-    return [Example(ids, targets, [], number)]
+    return [Example(ids, targets, [], number, soft=soft)]
+
+
+def _probability(value: Any) -> float:
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"probabilities has {value!r}, expected numbers from 0 to 1")
+    return float(value)
 
 
 def _tagging(

@@ -28,6 +28,8 @@ class TrainSpec:
     Data are JSON Lines files, one example a line, UTF-8:
       chat            {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}]}
       classification  {"text": "...", "labels": ["joy", ...]}      (exactly one label unless `multi_label`)
+                      or beside it "probabilities": [0.8, ...], what a teacher finds each of these labels
+                      (Hinton et al., 2015)
       tagging         {"text": "...", "spans": [[start, end, "LABEL"], ...]}      (characters, no overlap)
       chat by dpo     {"messages": [..., {"role": "user", ...}], "chosen": "...", "rejected": "..."}
     """

@@ -82,7 +82,7 @@ class ClassificationTask:
         if self.spec.multi_label:
             # a quarter of the sum over labels: about the size of a single label's cross-entropy
             return F.binary_cross_entropy_with_logits(logits, wanted) * len(self.labels) / 4
-        return F.cross_entropy(logits, wanted.argmax(dim=1), label_smoothing=self.spec.label_smoothing)
+        return F.cross_entropy(logits, wanted, label_smoothing=self.spec.label_smoothing)
 
     def terms(self, examples: Sequence[Example]) -> int:
         return len(examples)
@@ -107,12 +107,14 @@ class ClassificationTask:
         return logits
 
     def _wanted(self, examples: Sequence[Example]) -> Tensor:
-        """float32 [B, labels], one at the labels that hold."""
+        """float32 [B, labels]: one at the labels that hold, or what a teacher finds them probable."""
         wanted = torch.zeros(len(examples), len(self.labels))
         pairs = [(row, label) for row, example in enumerate(examples) for label in example.targets]
         if pairs:
             row, label = torch.tensor(pairs).unbind(dim=1)
-            wanted[row, label] = 1.0
+            wanted[row, label] = torch.tensor(
+                [value for example in examples for value in example.soft or [1.0] * len(example.targets)]
+            )
         return wanted
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from models_zoo.emotion.labels import LABELS
-from models_zoo.llm.card import AdapterCard, write_card
+from models_zoo.llm.card import AdapterCard
 from rootstock.lanes import wire
 from workers.engine.protocol import Call, Chunk, Sampling
 from workers.lanes import Consumer
@@ -50,7 +50,7 @@ class ScriptedEngine:
         return [scores_of(text) for text in texts]
 
     def card(self, adapter: str) -> AdapterCard:
-        """Of an adapter of the organisation's own, as far as the desk asks."""
+        """Of an adapter that reads emotions, without thresholds of its own."""
         return AdapterCard(adapter, "classification", FINGERPRINT, labels=self.labels)
 
     def generate(
@@ -122,10 +122,6 @@ def desk(lanes, committed_world, engine, tmp_path, monkeypatch) -> Iterator[Any]
     """A world whose support lanes are served in this process by the real handlers."""
     from apps.support import handlers
 
-    write_card(
-        AdapterCard("support-emotion", "classification", FINGERPRINT, labels=LABELS), tmp_path / "card.json"
-    )
-    monkeypatch.setattr(handlers, "EMOTION_FOLDER", tmp_path)
     monkeypatch.setattr(handlers, "ChatTokenizer", WordCount)
     runtime: Any = ScriptedRuntime(engine, tmp_path)
     served = {"support.emotion": handlers.EmotionHandler(), "support.reply": handlers.ReplyHandler()}

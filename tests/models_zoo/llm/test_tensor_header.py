@@ -44,9 +44,10 @@ def test_it_works(tmp_path: Path) -> None:
     ("header", "data", "reason"),
     [
         (b"{", b"", "not valid JSON"),
-        (b"[]", b"", "no JSON object"),
+        (b"[]", b"", "begins with b'\\['"),
+        (b" {}", b"", "begins with b' '"),
         (b'{"a": 1, "a": 2}', b"", "'a' is named twice"),
-        (b"[" * 100_000, b"", "not valid JSON"),
+        (b'{"a":' + b"[" * 100_000, b"", "not valid JSON"),
         ({"a": 1}, b"", "'a': expected dtype, shape and data_offsets"),
         ({"a": tensor(0, 2, dtype="F8")}, b"12", "dtype is 'F8'"),
         ({"a": tensor(0, 2, shape=[-2])}, b"12", "shape is"),

@@ -1,7 +1,5 @@
-"""The tables of bases and of the adapters that come with Rootstock."""
+"""The table of bases."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
@@ -16,42 +14,8 @@ from rootstock.registry.base import base_card
 from rootstock.registry.models import BaseModel, TrainedBase
 
 
-@dataclass(slots=True, frozen=True)
-class Shipped:
-    """An adapter that comes with Rootstock, as a worker tells of it."""
-
-    pk: str
-    task: str
-    rank: int
-    bytes: int
-
-
-def shipped_rows(told: Sequence[dict[str, Any]]) -> list[Shipped]:
-    """Rows of what the workers tell."""
-    return [Shipped(a["adapter"], str(a["task"]).capitalize(), a["rank"], a["bytes"]) for a in told]
-
-
 def _size(row: Any) -> str:
     return filesizeformat(row.bytes)
-
-
-def _code(row: Shipped) -> SafeString:
-    return format_html('<code class="strong">{}</code>', row.pk)
-
-
-SHIPPED = Table(
-    name="adapters-shipped",
-    label="Shipped adapters",
-    columns=[
-        Column("pk", "Adapter", value=_code),
-        Column("task", "Task"),
-        Column("rank", "Rank", css="num"),
-        Column("bytes", "Size", value=_size, css="num"),
-        Column("resident", "Resident", value=lambda row: pill("ok", "In memory")),
-    ],
-    csv=False,
-    views=False,
-)
 
 
 def lineage_of(row: BaseModel) -> TrainedBase | None:

@@ -12,8 +12,9 @@ from rootstock.console import selectors
 from rootstock.console.tables import of_rows
 from rootstock.lanes.health import snapshot
 from rootstock.registry.models import TrainedBase
-from rootstock.registry.pages.base_tables import BASES, SHIPPED, lineage_of, shipped_rows, state_words
+from rootstock.registry.pages.base_tables import BASES, lineage_of, state_words
 from rootstock.registry.pages.common import READ, rights
+from rootstock.registry.pages.shipped import SHIPPED, shipped_rows
 from rootstock.registry.trained_bases import base_get, bases
 
 # as they were measured: what is shown of each, and under which names its figures stand

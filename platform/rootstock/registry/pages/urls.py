@@ -12,6 +12,7 @@ from rootstock.registry.pages import (
     promotions,
     residency,
     sharing,
+    shipped,
     version,
 )
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("adapters/", listing.adapters, name="adapters"),
     path("adapters/bases/", bases.base_models, name="bases"),
     path("adapters/bases/<uuid:base_id>/", bases.base_page, name="base"),
+    path("adapters/shipped/<slug:name>/", shipped.shipped_page, name="shipped"),
     path("adapters/datasets/", data.datasets, name="datasets"),
     path("adapters/datasets/upload", data.upload, name="dataset-upload"),
     path("adapters/datasets/preview", data.preview, name="dataset-preview"),
