@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -22,13 +22,14 @@ from models_zoo.llm.card import (
 )
 from models_zoo.llm.format import base_card
 from models_zoo.llm.quant import MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix
-from models_zoo.llm.quantize import FINE_SHARE, Form, quantize, quantize_int8
+from models_zoo.llm.quantize import FINE_SHARE, Form, Origin, quantize, quantize_int8
 from models_zoo.llm.shapes import EMBEDDINGS
 from models_zoo.llm.spool import TensorSpool
 from models_zoo.llm.vocabulary import SETTINGS_FILE, TOKENIZER_FILE
 
 # all that a base folder holds: what a conversion writes, and the cache of packed weights
 OWN_FILES = {BASE_CARD_FILE, BASE_FILE, SETTINGS_FILE, TOKENIZER_FILE, "packed"}
+Origins = Callable[[str], Origin | None]
 
 
 class Source(Protocol):
@@ -71,13 +72,15 @@ def convert(
     fine_share: float = FINE_SHARE,
     *,
     force: bool = False,
+    origins: Origins | None = None,
 ) -> BaseCard:
     """Convert the GGUF file or Hugging Face folder `source` into the base folder `target`.
 
     With `form` every linear gets that form; without, quantized ones stay as they are and floats become int4.
     Embedding and head are 8-bit always. The folder appears whole or not at all; when it already holds this
     conversion of this very source, nothing is done, and another base in it is replaced only with `force`. A
-    folder with anything else in it is never touched. Raises `ModelError` naming what cannot be converted, or
+    folder with anything else in it is never touched. origins: of matrices that were dequantized and trained, by
+    name, what they were. Raises `ModelError` naming what cannot be converted, or
     what is in the way.
     """
     if not 0 <= fine_share <= 1:
@@ -91,7 +94,7 @@ def convert(
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir(parents=True)
     try:
-        write_tensors(opened, partial / BASE_FILE, form, fine_share)
+        write_tensors(opened, partial / BASE_FILE, form, fine_share, origins)
         tokens = opened.write_tokenizer(partial)
         card = base_card(
             partial,
@@ -112,12 +115,18 @@ def convert(
     return read_card(target)
 
 
-def write_tensors(source: Source, path: Path, form: Form | None, fine_share: float = FINE_SHARE) -> None:
+def write_tensors(
+    source: Source,
+    path: Path,
+    form: Form | None,
+    fine_share: float = FINE_SHARE,
+    origins: Origins | None = None,
+) -> None:
     """Quantize and write every tensor of `source`. Raises `ModelError` naming one with values not to be kept."""
     with TensorSpool(path) as spool:
         for name, value in source.tensors():
             try:
-                parts = _parts(name, value, form, fine_share)
+                parts = _parts(name, value, form, fine_share, origins)
             except ModelError as error:
                 raise ModelError(f"{source.path}: tensor {name}: {error}") from error
             for part, tensor in parts.items():
@@ -126,7 +135,11 @@ def write_tensors(source: Source, path: Path, form: Form | None, fine_share: flo
 
 
 def in_form(
-    name: str, value: Tensor | QuantizedMatrix, form: Form | None, fine_share: float = FINE_SHARE
+    name: str,
+    value: Tensor | QuantizedMatrix,
+    form: Form | None,
+    fine_share: float = FINE_SHARE,
+    origins: Origins | None = None,
 ) -> QuantizedMatrix:
     """The matrix `name` as `convert` stores it. One that has the form already is left alone."""
     if name in EMBEDDINGS:
@@ -134,15 +147,20 @@ def in_form(
     kept = {None: Q4Matrix | Q8Matrix | MixedMatrix, "int4": Q4Matrix, "int8": Q8Matrix, "mixed": MixedMatrix}
     if isinstance(value, kept[form]):
         return value
-    return quantize(_checked(_dense(value)), form or "int4", fine_share)
+    origin = origins(name) if origins else None
+    return quantize(_checked(_dense(value)), form or "int4", fine_share, origin)
 
 
 def _parts(
-    name: str, value: Tensor | QuantizedMatrix, form: Form | None, fine_share: float
+    name: str,
+    value: Tensor | QuantizedMatrix,
+    form: Form | None,
+    fine_share: float,
+    origins: Origins | None,
 ) -> dict[str, Tensor]:
     if isinstance(value, Tensor) and value.ndim == 1:
         return {"weight": _checked(value)}
-    parts = in_form(name, value, form, fine_share).tensors()
+    parts = in_form(name, value, form, fine_share, origins).tensors()
     for part, tensor in parts.items():
         if tensor.dtype == torch.float16 and not bool(tensor.isfinite().all()):
             raise ModelError(f"{part} is not finite")

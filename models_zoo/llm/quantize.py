@@ -1,18 +1,21 @@
 """Quantizers: float matrices into group-32 int4 by least squared error, int8, or rows of both.
 
 The int4 search follows llama.cpp's `make_qkx2_quants`: several grids for every group of 32, codes by rounding,
-then the scale and minimum that fit those codes best by least squares; the best of all is kept.
+then the scale and minimum that fit those codes best by least squares; the best of all is kept. Weights that
+were dequantized and trained lie near the points of their old grid: rounding to the nearest would undo what was
+learned, so they are rounded by chance, right on average (Gupta et al., 2015).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from models_zoo.llm.quant import GROUP, MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix, stack_q8
+from models_zoo.llm.quant import GROUP, MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix, stack_q4, stack_q8
 
 Form = Literal["int4", "int8", "mixed"]
 
@@ -26,16 +29,53 @@ GROUPS_AT_ONCE = 1 << 12  # half a megabyte a step of the search: it stays in th
 FINE_SHARE = 0.125  # of a mixed matrix's rows; docs/benchmarks.md, "Quantization", says what others give
 
 
-def quantize(weight: Tensor, form: Form, fine_share: float = FINE_SHARE) -> QuantizedMatrix:
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """What a matrix was before it was trained, in 4 bits; `seed` is of the rounding by chance."""
+
+    grid: Q4Matrix
+    seed: int
+
+
+def quantize(
+    weight: Tensor, form: Form, fine_share: float = FINE_SHARE, origin: Origin | None = None
+) -> QuantizedMatrix:
     """A float32 matrix [rows, columns] in `form`; columns a multiple of 32, values within float16's range."""
     if form == "int4":
-        return quantize_int4(weight)
-    return quantize_int8(weight) if form == "int8" else quantize_mixed(weight, fine_share)
+        return quantize_int4(weight, origin)
+    return quantize_int8(weight) if form == "int8" else quantize_mixed(weight, fine_share, origin)
 
 
-def quantize_int4(weight: Tensor) -> Q4Matrix:
-    """4-bit codes with the scale and minimum of least squared error found for every group of 32."""
-    return _by_groups(weight, _least_squares)
+def quantize_int4(weight: Tensor, origin: Origin | None = None) -> Q4Matrix:
+    """4-bit codes with the scale and minimum of least squared error found for every group of 32; with `origin`, on the
+    grid of each group that has stayed near it."""
+    if origin is None:
+        return _by_groups(weight, _least_squares)
+    chance = torch.Generator().manual_seed(origin.seed)
+    pieces = zip(
+        torch.split(weight, ROWS_AT_ONCE),
+        torch.split(origin.grid.nibbles, ROWS_AT_ONCE),
+        torch.split(origin.grid.scale, ROWS_AT_ONCE),
+        torch.split(origin.grid.minimum, ROWS_AT_ONCE),
+        strict=True,
+    )
+    return stack_q4([_near(part, Q4Matrix(*grid), chance) for part, *grid in pieces])
+
+
+def _near(weight: Tensor, grid: Q4Matrix, chance: torch.Generator) -> Q4Matrix:
+    """Codes of `grid`, the upper or the lower one of two with the chance that makes the mean right. A group in which
+    something moved by more than a step, or that had but one value, gets a grid of its own."""
+    columns = weight.reshape(-1, GROUP).t()
+    scale, minimum = grid.scale.reshape(-1), grid.minimum.reshape(-1)
+    steps = (columns - minimum.float()) * _inverse(scale.float())
+    moved = (steps - grid.codes().reshape(-1, GROUP).t()).abs().amax(dim=0)
+    codes = (steps + torch.rand(steps.shape, generator=chance)).floor().clamp(0, LEVELS).to(torch.uint8)
+    nibbles, scale, minimum = _nibbles(codes), scale.clone(), minimum.clone()
+    far = (moved > 1) | (scale == 0)
+    if bool(far.any()):
+        nibbles[far], scale[far], minimum[far] = _fitted(columns[:, far].t(), _least_squares)
+    rows = weight.shape[0]
+    return Q4Matrix(nibbles.view(rows, -1), scale.view(rows, -1), minimum.view(rows, -1))
 
 
 def quantize_int4_range(weight: Tensor) -> Q4Matrix:
@@ -56,10 +96,12 @@ def _int8(weight: Tensor) -> Q8Matrix:
     return Q8Matrix(codes.view(weight.shape), scale)
 
 
-def quantize_mixed(weight: Tensor, fine_share: float = FINE_SHARE) -> MixedMatrix:
+def quantize_mixed(
+    weight: Tensor, fine_share: float = FINE_SHARE, origin: Origin | None = None
+) -> MixedMatrix:
     """The `fine_share` of the rows that 4 bits hurt most (squared error: rows of high variance or with
     outliers) in 8 bits, the rest in 4."""
-    coarse = quantize_int4(weight)
+    coarse = quantize_int4(weight, origin)
     error = (coarse.dequantize() - weight).square().sum(dim=1)
     fine = torch.zeros(weight.shape[0], dtype=torch.bool)
     fine[error.topk(round(fine_share * len(error))).indices] = True
@@ -72,18 +114,28 @@ Fit = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 def _by_groups(weight: Tensor, fit: Fit) -> Q4Matrix:
     """Scale and minimum of every group by `fit`, a bounded number of groups at a time; codes by rounding."""
-    groups = weight.reshape(-1, GROUP)
-    found = [_packed(part.t().contiguous(), fit) for part in torch.split(groups, GROUPS_AT_ONCE)]
-    nibbles, scale, minimum = (torch.cat(parts) for parts in zip(*found, strict=True))
+    nibbles, scale, minimum = _fitted(weight.reshape(-1, GROUP), fit)
     rows = weight.shape[0]
     return Q4Matrix(nibbles.view(rows, -1), scale.view(rows, -1), minimum.view(rows, -1))
+
+
+def _fitted(groups: Tensor, fit: Fit) -> tuple[Tensor, Tensor, Tensor]:
+    """Nibbles [G, 16], scale and minimum [G] of groups [G, 32]."""
+    found = [_packed(part.t().contiguous(), fit) for part in torch.split(groups, GROUPS_AT_ONCE)]
+    nibbles, scale, minimum = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return nibbles, scale, minimum
 
 
 def _packed(columns: Tensor, fit: Fit) -> tuple[Tensor, Tensor, Tensor]:
     """Nibbles [G, 16], scale and minimum [G] of groups that stand in the columns of [32, G]."""
     scale, minimum = (part.half() for part in fit(columns))
     codes = _codes(columns, scale.float(), minimum.float()).to(torch.uint8)
-    return (codes[: GROUP // 2] | (codes[GROUP // 2 :] << 4)).t(), scale, minimum
+    return _nibbles(codes), scale, minimum
+
+
+def _nibbles(codes: Tensor) -> Tensor:
+    """[G, 16] of codes uint8 [32, G]."""
+    return (codes[: GROUP // 2] | (codes[GROUP // 2 :] << 4)).t().contiguous()
 
 
 def _range(columns: Tensor, steps: float = LEVELS) -> tuple[Tensor, Tensor]:

@@ -120,6 +120,7 @@ JOB_KINDS: dict[str, JobKind] = {
         "Train a base",
         "adapters:write",
         kept="Nothing is registered before the training has ended; it goes on from its last checkpoint.",
+        page="training",
         params="rootstock.adaptation.base_schemas.BaseTrainParams",
     ),
     "adapters.evaluate": JobKind(

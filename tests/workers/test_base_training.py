@@ -12,8 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_zoo.llm.decoder import load_decoder
 from rootstock.accounts.roles import SCOPES
-from rootstock.adaptation.base_schemas import BaseTrainSettings
 from rootstock.adaptation.base_services import base_train
+from rootstock.adaptation.base_settings import BaseTrainSettings
+from rootstock.adaptation.sources import Sources
 from rootstock.errors import InvalidInput
 from rootstock.jobs import claiming, selectors
 from rootstock.jobs.models import Job
@@ -28,6 +29,10 @@ from tests.models_zoo.llm.tiny import TinyBase, make_adapter, make_base
 HELD_OUT = [
     {"messages": [{"role": "user", "content": f"word {n}!"}, {"role": "assistant", "content": "zebra"}]}
     for n in range(4)
+]
+EARLIER = [
+    {"messages": [{"role": "user", "content": f"earlier {n}?"}, {"role": "assistant", "content": "yes"}]}
+    for n in range(3)
 ]
 
 
@@ -45,14 +50,13 @@ def started(world: Any, base: str = "", **changes: Any) -> Job:
             name=name,
             content=SimpleUploadedFile("x.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()),
         )[0]
-        for name, rows in (("desk", CHAT), ("held-out", HELD_OUT))
+        for name, rows in (("desk", CHAT), ("held-out", HELD_OUT), ("earlier", EARLIER))
     ]
     chosen = {"learning_rate": 2e-3, "epochs": 4.0, "batch_size": 4, "max_tokens": 96} | changes
     return base_train(
         organisation=world.organisation,
         name="desk-base",
-        dataset_id=sets[0].pk,
-        evaluation_id=sets[1].pk,
+        sources=Sources(sets[0].pk, sets[1].pk, replay=sets[2].pk),
         settings=BaseTrainSettings(**chosen),
         base=base,
     )
@@ -81,7 +85,8 @@ def test_a_kill_is_gone_on_from_and_another_goes_on_from_the_base(
     committed_world: Any, tiny: TinyBase, settings: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(claiming.app, "send_task", lambda *a, **k: None)
-    job = started(committed_world, recipe="distil", student_layers=2)
+    asked = ("what is a zebra?", "and a bee?")
+    job = started(committed_world, recipe="distil", student_layers=2, sample_prompts=asked)
     killed_in("attention", tmp_path / "models")
     run_job(job.organisation_id, job.pk)
     assert (now(job).state, now(job).error["code"]) == ("queued", "worker_lost")
@@ -91,8 +96,9 @@ def test_a_kill_is_gone_on_from_and_another_goes_on_from_the_base(
     row = trained_base_named(organisation=committed_world.organisation, reference=ended.result["base"])
     assert row.metrics["requantized_loss"] < row.metrics["original_loss"]
     assert (row.recipe, row.data["training"]["rows"]) == ("distil", 12)
+    assert (row.data["replay"]["rows"], "sample_prompts" in row.settings) == (3, False)
     told = [event.type for event in selectors.job_events(organisation=job.organisation_id, job_id=job.pk)]
-    assert {"step", "evaluation", "log", "trained"} <= set(told)
+    assert {"step", "evaluation", "log", "sample", "trained"} <= set(told)
     assert not [path.name for path in (tmp_path / "models").iterdir() if path.name != "tiny"]
     second = started(committed_world, base=row.reference, max_steps=2)
     run_job(second.organisation_id, second.pk)

@@ -15,6 +15,7 @@ from rootstock.jobs.running import JobHandle
 from rootstock.registry.base import base_folder, base_row
 from rootstock.registry.base_contents import base_discard, base_fetch, base_store, unquantized_fetch
 from rootstock.registry.datasets.contents import dataset_copy
+from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import BaseModel, Dataset, TrainedBase
 from rootstock.registry.scratch import scratch_folder
 from rootstock.registry.selectors import dataset_get
@@ -46,7 +47,7 @@ def train(job: JobHandle) -> dict[str, Any]:
     root = Path(settings.MODELS_DIR)
     with scratch_folder(root, SCRATCH) as scratch, checkpoint_of(root, job.id) as checkpoint:
         origin = _origin(job, scratch)
-        sets = {use: _dataset(job, use) for use in ("dataset", "evaluation")}
+        sets = {role: _dataset(job, role) for role in ROLES if job.params.get(role)}
         spec = _spec(job, scratch, origin, sets) | {"checkpoint": str(checkpoint)}
         (scratch / "spec.json").write_text(json.dumps(spec))
         done = trained(job, BaseChild(scratch / "spec.json", processes=settings.TRAIN_PROCESSES))
@@ -74,13 +75,15 @@ def _trained(row: TrainedBase, folder: Path, scratch: Path) -> Origin:
     return Origin(folder, unquantized_fetch(row, scratch / "source"), row.base)
 
 
-def _dataset(job: JobHandle, use: str) -> Dataset:
-    return dataset_get(organisation=job.organisation, dataset_id=UUID(job.params[use]))
+def _dataset(job: JobHandle, role: str) -> Dataset:
+    return dataset_get(organisation=job.organisation, dataset_id=UUID(job.params[role]))
 
 
 def _spec(job: JobHandle, scratch: Path, origin: Origin, sets: dict[str, Dataset]) -> dict[str, Any]:
     name = job.params["name"]
+    files = {role: str(dataset_copy(dataset=dataset, folder=scratch)) for role, dataset in sets.items()}
     return {
+        "overlap_tokens": 0,  # whole conversations are read, never windows
         **job.params["settings"],
         "base": str(origin.folder),
         "source": str(origin.source) if origin.source else None,
@@ -88,8 +91,8 @@ def _spec(job: JobHandle, scratch: Path, origin: Origin, sets: dict[str, Dataset
         "unquantized": str(scratch / f"{name}-unquantized"),
         "name": name,
         "task": "chat",
-        "train": str(dataset_copy(dataset=sets["dataset"], folder=scratch)),
-        "evaluation": str(dataset_copy(dataset=sets["evaluation"], folder=scratch)),
+        "train": files.pop("dataset"),
+        **files,
         "checkpoint_s": settings.CHECKPOINT_S,
         "threads": int(os.environ.get("ROOTSTOCK_THREADS", "0")) or None,
         "device": device(),
@@ -104,14 +107,14 @@ def _registered(
     name, organisation = job.params["name"], job.organisation
     target = scratch / "made" / name
     files, size = base_store(organisation.pk, target, scratch / f"{name}-unquantized")
-    told = {use: {"name": one.name, "sha256": one.sha256, "rows": one.rows} for use, one in sets.items()}
+    told = {role: {"name": one.name, "sha256": one.sha256, "rows": one.rows} for role, one in sets.items()}
     lineage = Lineage(
         parent=origin.row,
         job_id=job.id,
         recipe=job.params["settings"]["recipe"],
         dataset_id=sets["dataset"].pk,
-        data={"training": told["dataset"], "evaluation": told["evaluation"]},
-        settings=job.params["settings"],
+        data={"training": told.pop("dataset"), **told},
+        settings=_kept(job.params["settings"]),
         metrics=done["metrics"],
     )
     known = lineage_with(organisation=organisation, fingerprint=done["digest"])
@@ -130,3 +133,8 @@ def _registered(
             base_discard(organisation.pk, done["digest"], files)
         raise
     return result
+
+
+def _kept(settings: dict[str, Any]) -> dict[str, Any]:
+    """Questions that are asked on the way are people's words, and no part of what was learned."""
+    return {name: value for name, value in settings.items() if name != "sample_prompts"}

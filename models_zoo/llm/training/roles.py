@@ -30,6 +30,20 @@ class Trainee(Protocol):
         ...
 
 
+class Speaker(Protocol):
+    """What can be asked while it is trained. context: tokens of a question with its answer, at most."""
+
+    context: int
+
+    def train(self, mode: bool) -> None:
+        """Dropout on or off."""
+        ...
+
+    def greedy(self, prompt: Sequence[int], most: int) -> list[int]:
+        """The likeliest next tokens after `prompt`, until the end token, which is left out, or `most` of them."""
+        ...
+
+
 class Task(Protocol):
     """How examples become a loss, and how good a state is."""
 

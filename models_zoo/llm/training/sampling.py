@@ -1,4 +1,4 @@
-"""What the state so far answers: greedy, one question after the other, on the training's own decoder."""
+"""What the state so far answers: greedy, one question after the other, by what is being trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models_zoo.llm.card import ModelError
 from models_zoo.llm.tokenizer import ChatTokenizer
 
 if TYPE_CHECKING:
-    from models_zoo.llm.training.student import Student
+    from models_zoo.llm.training.roles import Speaker
 
 MOST_PROMPTS = 4
 MOST_TOKENS = 48  # of an answer
@@ -17,10 +17,10 @@ MOST_TOKENS = 48  # of an answer
 class Sampler:
     """Answers to the same questions at any time. Raises `ModelError` for one that is too long, naming it."""
 
-    def __init__(self, student: Student, tokenizer: ChatTokenizer, prompts: tuple[str, ...]) -> None:
+    def __init__(self, student: Speaker, tokenizer: ChatTokenizer, prompts: tuple[str, ...]) -> None:
         self._student, self._tokenizer = student, tokenizer
         self._prompts = [tokenizer.chat([{"role": "user", "content": prompt}]) for prompt in prompts]
-        room = student.decoder.config.context - MOST_TOKENS
+        room = student.context - MOST_TOKENS
         for number, ids in enumerate(self._prompts, start=1):
             if len(ids) > room:
                 raise ModelError(

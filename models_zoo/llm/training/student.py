@@ -28,6 +28,7 @@ class Student:
         self.decoder = decoder.computing_in(compute_type(spec.compute, decoder.dtype))
         self.card = card
         self.device = decoder.device
+        self.context = decoder.config.context
         self.lora = LoraParameters(decoder.config, spec, decoder.device)
         self.blocks = Blocks(decoder.config, self.decoder.dtype, spec.recompute, decoder.device.type)
         self._wish: Pause = NEVER

@@ -3,8 +3,11 @@
 from ninja import Router, Status
 
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.adaptation.base_schemas import BaseTrainIn
-from rootstock.adaptation.base_services import base_train
+from rootstock.adaptation.base_estimates import BaseEstimate
+from rootstock.adaptation.base_schemas import BaseEstimateOut, BaseTrainIn
+from rootstock.adaptation.base_services import base_train, base_training_estimate
+from rootstock.errors import Conflict
+from rootstock.idempotency.marks import keeps_its_own
 from rootstock.jobs.models import Job
 from rootstock.jobs.schemas import JobOut
 
@@ -22,9 +25,27 @@ def train_base(request: ApiRequest, body: BaseTrainIn) -> Status[Job]:
         organisation=request.auth.organisation,
         name=body.name,
         base=body.base,
-        dataset_id=body.dataset_id,
-        evaluation_id=body.evaluation_id,
+        sources=body.sources(),
         settings=body.settings(),
         created_by=request.auth.user,
     )
     return Status(202, job)
+
+
+@router.post("/bases/train/estimate", response=BaseEstimateOut, auth=scope("adapters:write"))
+@keeps_its_own
+def estimate_base_training(request: ApiRequest, body: BaseTrainIn) -> BaseEstimate:
+    """Say what the training of a base would take. Nothing is started.
+
+    409 while a data set's report, which counts its tokens, is not there yet; 422 where it needs more memory than it may
+    have.
+    """
+    found = base_training_estimate(
+        organisation=request.auth.organisation,
+        sources=body.sources(),
+        settings=body.settings(),
+        base=body.base,
+    )
+    if found is None:
+        raise Conflict("dataset_id: a data set's report with its tokens is not there yet; its page says why")
+    return found

@@ -33,7 +33,7 @@ def check_together(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> N
         raise InvalidInput(f"{found[0].field}: {found[0].reason}", errors=found)
 
 
-def _data(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
+def data_problems(loaded: Loaded) -> Problems:
     """Other data sets are of the same task, and the one to evaluate on is not trained on."""
     seen = {loaded.dataset.pk}
     for role in ROLES[1:]:
@@ -47,6 +47,10 @@ def _data(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
         elif other.pk in seen:
             yield FieldProblem(f"{role}_id", f"{other.name} has another part in this training already")
         seen.add(other.pk)
+
+
+def _data(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:
+    yield from data_problems(loaded)
 
 
 def _method(settings: TrainSettings, loaded: Loaded, base: BaseCard) -> Problems:

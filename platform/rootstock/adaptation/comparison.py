@@ -9,6 +9,7 @@ from rootstock.adaptation import selectors
 from rootstock.adaptation.charts import compared
 from rootstock.adaptation.words import (
     Source,
+    came_out,
     figure_title,
     figure_words,
     setting_title,
@@ -51,7 +52,7 @@ class Run:
     @property
     def reference(self) -> str:
         """The version that came out."""
-        return str((self.job.result or {}).get("adapter", ""))
+        return came_out(self.job)
 
 
 def runs_of(organisation: Organisation, jobs: Sequence[Job]) -> list[Run]:

@@ -1,4 +1,4 @@
-"""Form fields from the fields of `TrainSettings`: one description of a setting feeds every surface."""
+"""Form fields from the fields of settings: one description of a setting feeds every surface."""
 
 from collections.abc import Iterator
 from types import NoneType
@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from django import forms
 from pydantic.fields import FieldInfo
 
-from rootstock.adaptation.train_settings import TrainSettings
+from rootstock.adaptation.common_settings import CommonSettings
 
 
 class LinesField(forms.CharField):
@@ -25,9 +25,9 @@ class LinesField(forms.CharField):
         return tuple(line.strip() for line in super().clean(value).splitlines() if line.strip())
 
 
-def form_fields() -> Iterator[tuple[str, forms.Field]]:
+def form_fields(model: type[CommonSettings]) -> Iterator[tuple[str, forms.Field]]:
     """A form field for each setting, by its name."""
-    for name, info in TrainSettings.model_fields.items():
+    for name, info in model.model_fields.items():
         yield name, _field(info)
 
 

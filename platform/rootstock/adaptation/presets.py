@@ -41,3 +41,16 @@ PRESETS: dict[str, Preset] = {
         {"batch_size": 1, "accumulation": 8, "recompute": True},
     ),
 }
+BASE_PRESETS: dict[str, Preset] = {
+    "full": Preset("Every weight", "Full fine-tuning: all of the base learns the answers.", {}),
+    "student": Preset(
+        "A smaller student",
+        "Half of the layers, distilled from the base in three stages: quicker to serve, a little worse.",
+        {"recipe": "distil", "learning_rate": 1e-4, "epochs": 4.0},
+    ),
+    "small": Preset(
+        "Little memory",
+        "Batches of one, layers computed again on the way back. The weights themselves take what they take.",
+        {"batch_size": 1, "accumulation": 8, "recompute": True},
+    ),
+}

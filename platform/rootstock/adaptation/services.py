@@ -37,7 +37,7 @@ def adapter_train(
         loaded = load(sources)
         settings = shaped(settings, loaded.parent)
         check_together(settings, loaded, base)
-        _check_contents(loaded, settings)
+        check_contents(loaded, settings.max_tokens)
         told = {**loaded.named(), "settings": settings.model_dump(mode="json")}
         job = job_create(
             organisation=organisation,
@@ -55,11 +55,9 @@ def adapter_train(
     return job
 
 
-def _check_contents(loaded: Loaded, settings: TrainSettings) -> None:
+def check_contents(loaded: Loaded, max_tokens: int) -> None:
     """Raise InvalidInput for data of which nothing is left, or which gives away what is evaluated on."""
     evaluation = loaded.datasets.get("evaluation")
     for role, row in loaded.datasets.items():
         if row is not evaluation:
-            refuse_unfit(
-                dataset=row, max_tokens=settings.max_tokens, evaluation=evaluation, field=f"{role}_id"
-            )
+            refuse_unfit(dataset=row, max_tokens=max_tokens, evaluation=evaluation, field=f"{role}_id")

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from rootstock.adaptation.words import came_out
 from rootstock.console.tables import BulkAction, ChoiceFilter, Column, DateFilter, Empty, Table, TextFilter
 from rootstock.console.templatetags.console import status_pill
 from rootstock.jobs.models import Job, JobState
@@ -30,7 +31,7 @@ class Listed:
 
     @property
     def name(self) -> str:
-        """Of the adapter."""
+        """Of the adapter, or of the base."""
         return str(self.job.params.get("name", ""))
 
     def __getattr__(self, name: str) -> Any:
@@ -42,8 +43,7 @@ def _progress(row: Listed) -> str:
 
 
 def _reference(row: Listed) -> str:
-    result = row.job.result or {}
-    return str(result.get("adapter") or result.get("base") or "")
+    return came_out(row.job)
 
 
 def _version(row: Listed) -> SafeString | str:

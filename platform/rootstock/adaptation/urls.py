@@ -1,11 +1,13 @@
 from django.urls import path
 
-from rootstock.adaptation.pages import comparing, continual, listing, training
+from rootstock.adaptation.pages import comparing, continual, listing, starting, training
 
 urlpatterns = [
     path("", listing.trainings, name="trainings"),
-    path("new/", listing.start, name="training-new"),
-    path("new/estimate", listing.estimated, name="training-estimate"),
+    path("new/", starting.start, {"what": starting.ADAPTER}, name="training-new"),
+    path("new/estimate", starting.estimated, {"what": starting.ADAPTER}, name="training-estimate"),
+    path("bases/new/", starting.start, {"what": starting.BASE}, name="base-training-new"),
+    path("bases/new/estimate", starting.estimated, {"what": starting.BASE}, name="base-training-estimate"),
     path("compare/", comparing.compare, name="trainings-compare"),
     path("compare/chosen", comparing.chosen, name="trainings-chosen"),
     path("continual/", continual.plan_list, name="continual-plans"),

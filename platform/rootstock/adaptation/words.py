@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat, pluralize
 
-from rootstock.adaptation.train_settings import GROUPS, TrainSettings, group_of
+from rootstock.adaptation.base_settings import BaseTrainSettings
+from rootstock.adaptation.common_settings import CommonSettings
+from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.console import formats
 from rootstock.jobs.models import Job
 from rootstock.registry.models import Dataset
@@ -17,6 +19,7 @@ Told = Sequence[dict[str, Any]]
 PARTS = {
     "dataset": "Data set", "evaluation": "Evaluation set", "mix": "Second data set", "replay": "Replayed data set",
 }  # fmt: skip
+FIELDS = BaseTrainSettings.model_fields | TrainSettings.model_fields
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,6 +56,12 @@ def _leading(metrics: dict[str, float]) -> tuple[str, float]:
         if name != "score" and score is not None and abs(abs(value) - abs(score)) < 1e-9:
             return figure_title(name).lower(), value
     return "score", score or 0.0
+
+
+def came_out(job: Job) -> str:
+    """The reference of the adapter or base that came out; empty while there is none."""
+    result = job.result or {}
+    return str(result.get("adapter") or result.get("base") or "")
 
 
 def evaluations_told(evaluations: Told) -> dict[str, Any]:
@@ -94,10 +103,11 @@ def figure_words(value: float | None) -> str:
 
 
 def settings_told(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A run's settings by group, in words, in the order of the form."""
-    found: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in GROUPS.values()}
-    for name in [name for name in TrainSettings.model_fields if name in settings]:
-        title, _ = GROUPS[group_of(name)]
+    """A run's settings by group, in words, in the order of the form: of a base where there is a recipe."""
+    model: type[CommonSettings] = BaseTrainSettings if "recipe" in settings else TrainSettings
+    found: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in model.groups.values()}
+    for name in [name for name in model.model_fields if name in settings]:
+        title, _ = model.groups[model.group_of(name)]
         found[title].append((setting_title(name), setting_words(settings[name], name)))
     return [(title, pairs) for title, pairs in found.items() if pairs]
 
@@ -121,13 +131,13 @@ def sources_told(job: Job, datasets: dict[str, Dataset]) -> list[Source]:
         if (id := job.params.get(role))
         for one in [datasets.get(id)]
     ]
-    parent = job.params.get("start_from")
+    parent = job.params.get("start_from") or job.params.get("base")
     return found + ([Source("Goes on from", parent)] if parent else [])
 
 
 def setting_title(name: str) -> str:
     """A setting's name on the form."""
-    known = TrainSettings.model_fields.get(name)
+    known = FIELDS.get(name)
     return (known.title if known else None) or name
 
 
@@ -137,6 +147,6 @@ def setting_words(value: Any, name: str = "") -> str:
         return formats.NONE
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    extra = TrainSettings.model_fields[name].json_schema_extra if name in TrainSettings.model_fields else None
+    extra = FIELDS[name].json_schema_extra if name in FIELDS else None
     words: Any = extra.get("words", {}) if isinstance(extra, dict) else {}
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(words.get(value, value))

@@ -63,6 +63,7 @@ def pages() -> list[Area]:
         Area("Data sets", "/adapters/datasets/", "database", "", "adapters:read", "Adapters"),
         Area("Bases and shipped adapters", "/adapters/bases/", "database", "", "adapters:read", "Adapters"),
         Area("Train an adapter", "/adaptation/new/", "sprout", "", "adapters:write", "Adaptation"),
+        Area("Train a base", "/adaptation/bases/new/", "layers", "", "adapters:write", "Adaptation"),
         Area("Compare trainings", "/adaptation/compare/", "git-compare", "", "adapters:read", "Adaptation"),
         Area(
             "Continual adaptation", "/adaptation/continual/", "refresh-cw", "", "adapters:read", "Adaptation"

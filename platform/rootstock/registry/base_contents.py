@@ -64,10 +64,15 @@ def unquantized_fetch(row: TrainedBase, folder: Path) -> Path:
     return folder
 
 
+def base_key(row: TrainedBase, name: str) -> str:
+    """Where one of a base's files lies in storage."""
+    return _key(row.organisation_id, row.base.fingerprint, name)
+
+
 def _fetch(row: TrainedBase, names: dict[str, str], folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, local in names.items():
-        key = _key(row.organisation_id, row.base.fingerprint, name)
+        key = base_key(row, name)
         if not default_storage.exists(key):
             raise ModelError(f"{row.reference}: {name} is missing in storage")
         with default_storage.open(key) as stored, (folder / local).open("wb") as copy:

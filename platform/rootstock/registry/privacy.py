@@ -51,9 +51,15 @@ def _adapters(key: SubjectKey) -> Iterator[str]:
         rows = AdapterVersion.objects.filter(parent__in=new)
     for _, row in sorted(found.items()):
         yield row.reference
-    for base in (
-        TrainedBase.objects.select_related("base").filter(dataset__persons__subject=key).order_by("pk")
-    ):
+    bases: dict[UUID, TrainedBase] = {}
+    blended = Q(data__mix__sha256__in=hashes) | Q(data__replay__sha256__in=hashes)
+    made = TrainedBase.objects.select_related("base").filter(Q(dataset__in=held) | blended)
+    while fresh := {row.pk: row for row in made if row.pk not in bases}:
+        bases |= fresh
+        made = TrainedBase.objects.select_related("base").filter(
+            parent__in=[row.base_id for row in fresh.values()]
+        )
+    for _, base in sorted(bases.items()):
         yield base.reference
 
 

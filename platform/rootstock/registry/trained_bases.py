@@ -18,6 +18,7 @@ from rootstock.registry.base import base_row
 from rootstock.registry.models import BaseModel, Dataset, TrainedBase
 from rootstock.webhooks.services import event_emit
 
+MOST = 200
 REFERENCE = re.compile(r"([a-z0-9][a-z0-9-]{1,62})@([0-9a-f]{12})")
 
 
@@ -112,6 +113,12 @@ def trained_base_named(*, organisation: Organisation | UUID, reference: str) -> 
     if found is None:
         raise NotFound(f"base: your organisation has trained no base {reference}")
     return found
+
+
+def trained_bases(*, organisation: Organisation | UUID) -> list[TrainedBase]:
+    """Those that the organisation trained, the newest first."""
+    with tenant(organisation):
+        return list(TrainedBase.objects.select_related("base").order_by("-pk")[:MOST])
 
 
 def lineage_with(*, organisation: Organisation | UUID, fingerprint: str) -> TrainedBase | None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from models_zoo.llm.quant import MixedMatrix, Q4Matrix, Q8Matrix, QuantizedMatrix, stack_rows
 from models_zoo.llm.quantize import (
+    Origin,
     quantize,
     quantize_int4,
     quantize_int4_range,
@@ -32,6 +33,30 @@ def test_the_search_beats_the_range(tail: float) -> None:
     weight = weights(0, 64, 8, tail)
     searched, plain = quantize_int4(weight), quantize_int4_range(weight)
     assert squared_error(weight, searched) < 0.9 * squared_error(weight, plain)
+
+
+def test_what_moved_little_is_kept_on_average() -> None:
+    """A tenth of a step: the nearest point is the old one for all but those that the search rescales."""
+    grid = quantize_int4(weights(1, 64, 8))
+    step = grid.scale.float().repeat_interleave(32, dim=1)
+    old, inner = grid.dequantize(), (grid.codes() > 0) & (grid.codes() < 15)
+    moved = old + 0.1 * step
+    kept = quantize_int4(moved, Origin(grid, seed=7))
+    assert torch.equal(kept.scale, grid.scale)
+    assert float(((kept.dequantize() - old) / step)[inner].mean()) == pytest.approx(0.1, abs=0.01)
+    assert torch.equal(quantize_int4(moved, Origin(grid, seed=7)).nibbles, kept.nibbles)
+    assert torch.equal(quantize_int4(old, Origin(grid, seed=7)).dequantize(), old)
+
+
+def test_what_moved_far_gets_a_grid_of_its_own() -> None:
+    grid = quantize_int4(weights(1, 8, 4))
+    moved = grid.dequantize()
+    moved[0, :32] *= 3
+    moved[1, 32:64] = 0.25
+    found = quantize_int4(moved, Origin(grid, seed=7))
+    assert float((found.dequantize() - moved)[:2].square().sum() / moved[:2].square().sum()) < 0.01
+    still = Q4Matrix(grid.nibbles, torch.zeros_like(grid.scale), grid.minimum)  # had but one value
+    assert squared_error(moved, quantize_int4(moved, Origin(still, seed=7))) < 0.01
 
 
 shapes = st.tuples(st.integers(0, 99), st.integers(1, 9), st.integers(1, 3))

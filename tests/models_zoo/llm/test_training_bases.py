@@ -1,5 +1,6 @@
 """Trainings that yield a base: everything learned in floats, quantized again, measured beside what it was made from."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ import torch
 from models_zoo.llm.adapter import load_adapter
 from models_zoo.llm.card import AdapterError, ModelError, read_card
 from models_zoo.llm.convert import open_source
+from models_zoo.llm.damage import Served
+from models_zoo.llm.decoder import load_decoder
+from models_zoo.llm.shapes import expected_shapes
+from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.llm.training.bases import BaseSpec, train_base
+from models_zoo.llm.training.bases.memory import parameters_of
 from tests.models_zoo.llm.test_training import CHAT, write
 from tests.models_zoo.llm.tiny import TinyBase, make_adapter
 
@@ -44,7 +50,10 @@ def killed_after(steps: int, wanted: BaseSpec) -> None:
 
 
 def test_it_works(base: TinyBase, tmp_path: Path) -> None:
-    events = list(train_base(spec(base, tmp_path, compute="bfloat16")))
+    prompts = ("word 1 .", "word 2 .")
+    events = list(train_base(spec(base, tmp_path, compute="bfloat16", sample_prompts=prompts)))
+    said = [event for event in events if event.kind == "sample"]
+    assert [event.prompt for event in said] == [1, 2] * 4
     steps = [event for event in events if event.kind == "step"]
     assert [event.step for event in steps] == list(range(1, steps[0].steps + 1))
     done, card = events[-1], read_card(tmp_path / "made" / "mine")
@@ -119,6 +128,33 @@ def test_it_begins_from_what_the_base_was_made_from(base: TinyBase, tmp_path: Pa
     other = replace(first, source=first.unquantized, target=tmp_path / "a", unquantized=tmp_path / "b")
     with pytest.raises(ModelError, match="not what tiny was quantized from"):
         next(train_base(other))
+
+
+def test_what_it_says_is_what_the_new_base_says(base: TinyBase, tmp_path: Path) -> None:
+    """Greedily, and until the end token."""
+    wanted = spec(base, tmp_path, form="int8", sample_prompts=("word 1 .",), learning_rate=8e-3)
+    said = [event.text for event in train_base(wanted) if event.kind == "sample"]
+    tokenizer, model = ChatTokenizer(wanted.target), Served(load_decoder(wanted.target))
+    ids = tokenizer.chat([{"role": "user", "content": "word 1 ."}])
+    first = int(model.logits(ids)[-1].argmax())
+    assert said[-1] is not None
+    assert said[-1][:1] == tokenizer.decode([first])[:1]
+
+
+@pytest.mark.parametrize("form", ["int4", "mixed"])
+def test_small_changes_survive_four_bits(base: TinyBase, tmp_path: Path, form: Any) -> None:
+    """No weight moves by half a step of the old grid: the nearest point would be the old one, and nothing learned."""
+    wanted = spec(base, tmp_path, form=form, learning_rate=2e-4)
+    told = list(train_base(wanted))[-1].metrics
+    assert told["trained_loss"] < 0.3 * told["original_loss"]
+    assert abs(told["lost_by_quantization"]) < 0.1 * told["original_loss"]
+
+
+def test_numbers_are_counted_as_they_are_stored(base: TinyBase) -> None:
+    config = base.card.config
+    for tied in (True, False):
+        shapes = expected_shapes(config, own_head=not tied).values()
+        assert parameters_of(config, tied) == sum(math.prod(shape) for shape in shapes)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
 """Whether a training of all weights fits into memory, before anything is loaded. Plain arithmetic but for the look at
-what is free."""
+what is free: no torch on a CPU."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models_zoo.llm.adapter_files import TARGETS, target_shape
 from models_zoo.llm.card import BaseCard, BaseConfig, ModelError
-from models_zoo.llm.shapes import expected_shapes
 from models_zoo.llm.training.bases.spec import BaseSpec, layers_of_student
 
 # bytes of each trained parameter: itself, its gradient, AdamW's two moments, and the best state so far; float32
@@ -51,7 +50,9 @@ def need_of(spec: BaseSpec, card: BaseCard, tied: bool, ranks: int = 1) -> Need:
 
 def parameters_of(config: BaseConfig, tied: bool) -> int:
     """How many numbers a model of this shape holds."""
-    return sum(math.prod(shape) for shape in expected_shapes(config, own_head=not tied).values())
+    linears = sum(out * columns for out, columns in (target_shape(config, name) for name in TARGETS))
+    embeddings = config.vocabulary * config.hidden_size * (1 if tied else 2)
+    return embeddings + config.hidden_size + config.layers * (linears + 2 * config.hidden_size)
 
 
 def check_memory(spec: BaseSpec, card: BaseCard, need: Need) -> None:
@@ -73,10 +74,20 @@ def free_bytes(device: str) -> int:
         import torch
 
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
-    told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(told["MemAvailable"].split()[0]) * 1024
+    free = _of_machine("MemAvailable")
     limit, used = (_number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
     return free if limit is None or used is None else min(free, limit - used)
+
+
+def total_bytes() -> int:
+    """The memory of the machine, or of the container if that may have less."""
+    there, limit = _of_machine("MemTotal"), _number(Path("/sys/fs/cgroup/memory.max"))
+    return there if limit is None else min(there, limit)
+
+
+def _of_machine(name: str) -> int:
+    told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(told[name].split()[0]) * 1024
 
 
 def _number(path: Path) -> int | None:

@@ -47,11 +47,11 @@ class Reader(nn.Module):
         for name in RELATED:
             getattr(model.model.layers[-1].self_attn, name).register_forward_hook(self._keep(name))
 
-    def forward(self, what: str, examples: Sequence[Example]) -> Any:
-        """`what` is one of the methods below."""
+    def forward(self, what: str, *asked: Any) -> Any:
+        """`what` is one of the methods below, `asked` what it takes."""
         self.pause.begin()
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return getattr(self, what)(examples)
+            return getattr(self, what)(*asked)
 
     def answers(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
         """Logits float32 [targets, vocabulary] before each token to learn, and these tokens int64 [targets]."""
@@ -71,6 +71,21 @@ class Reader(nn.Module):
         size = self.model.config.head_dim
         found = [self._last.pop(name).float() for name in RELATED]
         return [one.view(*one.shape[:2], -1, size).transpose(1, 2) for one in found]
+
+    def continued(self, prompt: Sequence[int], end: int, most: int) -> list[int]:
+        """The likeliest next tokens after `prompt`, until `end`, which is left out, or `most` of them."""
+        said, read, past = list[int](), list(prompt), None
+        with torch.no_grad():
+            while len(said) < most:
+                tokens = torch.tensor([read], device=self.device)
+                found = self.model.model(input_ids=tokens, past_key_values=past, use_cache=True)
+                past = found.past_key_values
+                token = int(self.model.lm_head(found.last_hidden_state[:, -1]).argmax())
+                if token == end:
+                    break
+                said.append(token)
+                read = [token]
+        return said
 
     def _tokens(self, examples: Sequence[Example]) -> Tensor:
         """int64 [B, T]. What fills up a row comes after it, where no token of it looks."""

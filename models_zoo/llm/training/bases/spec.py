@@ -52,8 +52,8 @@ def check_base_spec(spec: BaseSpec, card: BaseCard) -> None:
     """Raises `ModelError` naming the field."""
     if spec.task != "chat":
         raise ModelError(f"spec: task is {spec.task!r}, expected 'chat': bases learn whole conversations")
-    if spec.packing or spec.sample_prompts or spec.start_from is not None or spec.method != "lora":
-        raise ModelError("spec: packing, sample_prompts, start_from and method are for adapters")
+    if spec.packing or spec.start_from is not None or spec.method != "lora":
+        raise ModelError("spec: packing, start_from and method are for adapters")
     if spec.evaluation is None:
         raise ModelError("spec: evaluation is missing: the new base is measured beside the old one on it")
     if spec.target.exists() or spec.unquantized.exists():

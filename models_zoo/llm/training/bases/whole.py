@@ -21,16 +21,19 @@ from models_zoo.llm.training.tasks import answer_metrics, answer_tokens
 
 
 class WholeModel:
-    """A reader of which every weight is learned, float32; of several processes each holds a part of every weight."""
+    """A reader of which every weight is learned, float32; of several processes each holds a part of every weight.
 
-    def __init__(self, reader: Reader, shape: BaseConfig, ranks: Ranks) -> None:
+    end: the token that ends an answer.
+    """
+
+    def __init__(self, reader: Reader, shape: BaseConfig, end: int, ranks: Ranks) -> None:
         if ranks.count > 1:
             for layer in reader.model.model.layers:
                 fully_shard(layer)
             # after an evaluation too, the parameters are the pieces that the optimizer knows
             fully_shard(reader, reshard_after_forward=True)
         self.reader, self.shape, self.ranks = reader, shape, ranks
-        self.device = reader.device
+        self.device, self.context, self._end = reader.device, shape.context, end
 
     def losses(self, task: Task) -> Losses:
         """Of the whole batch; gradients are put together before a step alone."""
@@ -52,6 +55,11 @@ class WholeModel:
     def train(self, mode: bool) -> None:
         """Layers may be computed again for the gradient only in training mode."""
         self.reader.train(mode)
+
+    def greedy(self, prompt: Sequence[int], most: int) -> list[int]:
+        """See `Speaker`. Of several processes all must ask, and all are told the same."""
+        said: list[int] = self.reader("continued", prompt, self._end, most)
+        return said
 
     def parameters(self) -> list[nn.Parameter]:
         """A head that is tied to the embedding counts once."""

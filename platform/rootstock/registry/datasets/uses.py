@@ -9,6 +9,7 @@ from rootstock.jobs.models import Job
 from rootstock.registry.models import AdapterVersion, Dataset, Evaluation
 
 TRAINING = "adapters.train"
+TRAININGS = (TRAINING, "bases.train")
 ROLES = ("dataset", "evaluation", "mix", "replay")
 MOST = 100
 
@@ -31,7 +32,7 @@ def dataset_uses(*, dataset: Dataset) -> Uses:
     with tenant(dataset.organisation_id):
         return Uses(
             list(AdapterVersion.objects.filter(dataset=dataset).order_by("-pk")[:MOST]),
-            list(Job.objects.filter(named, kind=TRAINING).order_by("-pk")[:MOST]),
+            list(Job.objects.filter(named, kind__in=TRAININGS).order_by("-pk")[:MOST]),
             list(Evaluation.objects.filter(dataset=dataset).select_related("version").order_by("-pk")[:MOST]),
             list(Dataset.objects.filter(parent=dataset).defer("report").order_by("-pk")[:MOST]),
         )

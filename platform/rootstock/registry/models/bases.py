@@ -18,8 +18,8 @@ class Recipe(models.TextChoices):
 class TrainedBase(TenantModel):
     """The lineage of a base that the organisation trained. An operator serves it by its reference.
 
-    `data` are name, hash and examples of the training and evaluation sets, which stay said when the sets go. `files`
-    are the SHA-256 of each file in storage by its name, those it was quantized from under "unquantized/".
+    `data` are name, hash and examples of each set by its part in the training, which stay said when the sets go.
+    `files` are the SHA-256 of each file in storage by its name, those it was quantized from under "unquantized/".
     """
 
     base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="trainings")

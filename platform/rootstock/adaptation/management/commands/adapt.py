@@ -10,7 +10,8 @@ from rootstock.accounts.actors import Actor, acting
 from rootstock.adaptation.config import config_read, named_by_file, organisation_named, sources_of
 from rootstock.adaptation.following import followed
 from rootstock.adaptation.selectors import training_get
-from rootstock.adaptation.services import adapter_train
+from rootstock.adaptation.services import KIND
+from rootstock.adaptation.words import came_out
 from rootstock.errors import AWAY, DomainError
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_cancel
@@ -22,7 +23,7 @@ QUESTION = "\n[c]ancel the training, [l]eave it running, or Enter to go on watch
 
 class Command(BaseCommand):
     help = (
-        "Train an adapter as a TOML file says, and follow it. Needs a running `make up`. Ends with 0 when an adapter "
+        "Train an adapter or a base as a TOML file says, and follow it. Needs a running `make up`. Ends with 0 when it "
         "came out, 1 when the training failed, 2 when the file is wrong, 3 when it was cancelled, 4 when it was left "
         "running."
     )
@@ -49,9 +50,7 @@ class Command(BaseCommand):
         organisation = organisation_named(config.organisation)
         sources = sources_of(config, organisation, path.parent)
         with named_by_file():
-            job = adapter_train(
-                organisation=organisation, name=config.name, sources=sources, settings=config.settings
-            )
+            job = config.begin(organisation, sources)
         self.stdout.write(f"Training {config.name} for {organisation.name}: /adaptation/{job.pk}/")
         while not self._watched(job):
             if (left := self._asked(job)) is not None:
@@ -85,9 +84,11 @@ class Command(BaseCommand):
 
     def _ended(self, job: Job) -> int:
         job = training_get(organisation=job.organisation_id, job_id=job.pk)
-        if job.result:
+        if job.result and job.kind == KIND:
+            self.stdout.write(f"{came_out(job)} came out; talk to it at /playground/?a={came_out(job)}")
+        elif job.result:
             self.stdout.write(
-                f"{job.result['adapter']} came out; talk to it at /playground/?a={job.result['adapter']}"
+                f"{came_out(job)} came out; set ROOTSTOCK_BASE_MODEL={came_out(job)} to serve it"
             )
         elif job.error:
             self.stderr.write(f"{job.state}: {job.error['detail']}")
