@@ -14,8 +14,8 @@ _UNUSABLE = "the schemas of parameters (and the response format beside them) can
 log = logging.getLogger(__name__)
 
 
-def adapter_of(runtime: Runtime, owner: UUID, digest: str) -> str | None:
-    """The organisation's adapter, loaded; None for the base. Raises a DomainError, never gives another."""
+def adapter_of(runtime: Runtime, owner: UUID, digest: str, field: str = "model") -> str | None:
+    """The organisation's adapter, loaded; None for the base. Raises a DomainError naming `field`: never another."""
     if not digest:
         return None
     try:
@@ -23,7 +23,7 @@ def adapter_of(runtime: Runtime, owner: UUID, digest: str) -> str | None:
     except AdapterError as error:
         log.error("adapter %s was refused: %s", digest, error)
         raise InvalidInput.field(
-            "model", f"the adapter {digest[:12]}… does not fit the base that is served"
+            field, f"the adapter {digest[:12]}… does not fit the base that is served"
         ) from error
     finally:
         release_connection()

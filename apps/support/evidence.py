@@ -36,7 +36,7 @@ def emotion_facts(turn_id: UUID, text: str, reading: Mapping[str, Any], latency_
         model=settings.BASE_MODEL,
         model_digest=reading["fingerprint"],
         adapter=reading["adapter"],
-        adapter_digest=full_digest(reading["adapter"], _ADAPTER),
+        adapter_digest=reading["adapter_digest"] or full_digest(reading["adapter"], _ADAPTER),
         base=reading["fingerprint"],
         latency_ms=latency_ms,
         output={name: reading[name] for name in ("label", "group", "level", "intensity", "scores")},
@@ -53,6 +53,7 @@ def reply_facts(answer_id: UUID, outcome: "Outcome") -> DecisionFacts:
         model=settings.BASE_MODEL,
         model_digest=outcome.fingerprint,
         adapter=outcome.adapter,
+        adapter_digest=outcome.adapter_digest,
         base=outcome.fingerprint,
         latency_ms=outcome.latency_ms,
         output={

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from rootstock.audit.decisions import input_hash
 from rootstock.errors import DeadlineExceeded, DomainError, InternalError, InvalidInput, Unavailable
 from rootstock.lanes.streams import release_connection
 from rootstock.registry.base import base_folder
-from rootstock.registry.resolving import version_to_serve
+from rootstock.registry.resolving import Chosen
 from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
+from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
+from workers.shadowing import Answered, Shadows
 
 log = logging.getLogger(__name__)
 EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
@@ -34,37 +37,83 @@ REPETITION_PENALTY = 1.1
 MESSAGE_TOKENS = 1024
 
 
+@dataclass(slots=True, frozen=True)
+class Reader:
+    """The adapter that reads emotions: its name in the engine, how it is recorded, and its labels' thresholds."""
+
+    name: str
+    reference: str
+    digest: str
+    thresholds: Mapping[str, float]
+
+
 class EmotionHandler:
-    """Reads a batch of utterances: `{"text"}` in, the reading with the versions that made it out."""
+    """Reads a batch of utterances: `{"text", "adapter": a Chosen}` in, the reading with the versions that made it out.
+
+    Without an adapter of the organisation's own the shipped one reads.
+    """
 
     def load(self, runtime: Runtime) -> None:
         """Take the shipped emotion adapter and its thresholds. A worker whose base it does not fit serves the rest."""
-        self._engine = runtime.engine
-        self._adapter = ""
+        self._runtime, self._engine = runtime, runtime.engine
+        self._shipped: Reader | None = None
         try:
-            self._adapter = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+            name = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
+            self._shipped = Reader(name, name, "", self._engine.card(name).thresholds)
         except AdapterError as problem:
             log.error("emotions are not read: %s", problem)
-        self._thresholds = self._engine.card(self._adapter).thresholds if self._adapter else {}
         self._tokenizer = ChatTokenizer(base_folder())
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
-        """One forward for the whole batch. A text of more tokens than an answer can be written to is refused
-        here, where the tokenizer is, before anything is stored."""
-        if not self._adapter:
-            told = "the emotion adapter was made for another base than the one served here"
-            return [Unavailable(told, retry_after=5) for _ in batch]
-        texts = [str(request.payload["text"]) for request in batch]
+        """One forward for each adapter among them; the shipped one reads everybody's together."""
+        groups = defaultdict[tuple[UUID | None, Chosen], list[int]](list)
+        for at, request in enumerate(batch):
+            chosen = Chosen(**request.payload.get("adapter", {}))
+            groups[request.organisation_id if chosen.digest else None, chosen].append(at)
+        answers: dict[int, dict[str, Any] | DomainError] = {}
+        for (owner, chosen), members in groups.items():
+            texts = [str(batch[at].payload["text"]) for at in members]
+            answers |= zip(members, self._answers(owner, chosen, texts), strict=True)
+        return [answers[at] for at in range(len(batch))]
+
+    def _answers(
+        self, owner: UUID | None, chosen: Chosen, texts: list[str]
+    ) -> Sequence[dict[str, Any] | DomainError]:
+        """A text of more tokens than an answer can be written to is refused here, where the tokenizer is, before
+        anything is stored."""
         tokens = [len(self._tokenizer.encode(text)) for text in texts]
         short = [text for text, count in zip(texts, tokens, strict=True) if count <= MESSAGE_TOKENS]
-        rows = iter(self._engine.classify(short, self._adapter) if short else [])
+        try:
+            reader = self._reader(owner, chosen)
+            rows = iter(self._engine.classify(short, reader.name) if short else [])
+        except EngineError as error:
+            return [_as_domain_error(error) for _ in texts]
+        except DomainError as error:
+            return [error for _ in texts]
         return [
-            self._reading(next(rows)) if count <= MESSAGE_TOKENS else _too_long(count) for count in tokens
+            self._reading(reader, next(rows)) if count <= MESSAGE_TOKENS else _too_long(count)
+            for count in tokens
         ]
 
-    def _reading(self, scores: dict[str, float]) -> dict[str, Any]:
-        reading = labels.read(scores, self._thresholds)
-        return {**reading.as_dict(), "adapter": self._adapter, "fingerprint": self._engine.fingerprint}
+    def _reader(self, owner: UUID | None, chosen: Chosen) -> Reader:
+        """The organisation's own or the shipped one. Raises a DomainError: no other reads in its place."""
+        if owner is None:
+            if self._shipped is None:
+                told = "the emotion adapter was made for another base than the one served here"
+                raise Unavailable(told, retry_after=5)
+            return self._shipped
+        name = adapter_of(self._runtime, owner, chosen.digest, "adapter") or ""
+        card = self._engine.card(name)
+        if missing := [label for label in labels.LABELS if label not in card.labels]:
+            told = f"{chosen.reference}, which {chosen.alias} serves, has no label {missing[0]}: roll it back"
+            raise InvalidInput.field("adapter", told)
+        return Reader(name, chosen.reference, chosen.digest, card.thresholds)
+
+    def _reading(self, reader: Reader, scores: dict[str, float]) -> dict[str, Any]:
+        versions = {
+            "adapter": reader.reference, "adapter_digest": reader.digest, "fingerprint": self._engine.fingerprint,
+        }  # fmt: skip
+        return {**labels.read(scores, reader.thresholds).as_dict(), **versions}
 
 
 def _too_long(tokens: int) -> InvalidInput:
@@ -89,7 +138,7 @@ class Speech:
         self.tokens += chunk.tokens
         self.reason = chunk.finish_reason or self.reason
 
-    def outcome(self, adapter: str, fingerprint: str) -> Outcome:
+    def outcome(self, adapter: Chosen, fingerprint: str) -> Outcome:
         """How it ended. Without a finish reason it broke off."""
         spoken = time.monotonic() - self.first if self.first else 0.0
         states = {
@@ -101,7 +150,8 @@ class Speech:
             state=states.get(self.reason, Turn.State.FAILED),
             text="".join(self.pieces).strip(),
             finish_reason=self.reason or "failed",
-            adapter=adapter,
+            adapter=adapter.reference,
+            adapter_digest=adapter.digest,
             fingerprint=fingerprint,
             tokens=self.tokens,
             first_token_ms=round((self.first - self.started) * 1000, 1) if self.first else None,
@@ -112,7 +162,7 @@ class Speech:
 
 
 class ReplyHandler:
-    """Writes one answer: `{"answer", "adapter"}` in; `emotion`, `token`… and `done` events out.
+    """Writes one answer: `{"answer", "adapter": a Chosen}` in; `emotion`, `token`… and `done` events out.
 
     The answer is stored here, on the worker, and not by the web process that relays the stream: the client may
     leave, the web process may restart, and the answer is still kept, whole or up to where it was stopped. The
@@ -123,14 +173,14 @@ class ReplyHandler:
 
     def load(self, runtime: Runtime) -> None:
         """Keep the runtime, and the tokenizer that the context budget is counted with."""
-        self._runtime = runtime
+        self._runtime, self._shadows = runtime, Shadows(runtime)
         self._tokenizer = ChatTokenizer(base_folder())
 
     def stream(
         self, request: LaneRequest, cancelled: Callable[[], bool]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Events of one answer. The finally clause also runs when the consumer closes the generator early."""
-        answer_id, reference = UUID(request.payload["answer"]), str(request.payload["adapter"])
+        answer_id, chosen = UUID(request.payload["answer"]), Chosen(**request.payload["adapter"])
         engine, speech = self._runtime.engine, Speech()
         try:
             task = selectors.reply_task(request.organisation_id, answer_id)
@@ -139,7 +189,8 @@ class ReplyHandler:
             messages = self._messages(task)
             speech.input_hash = input_hash(request.organisation_id, messages)
             release_connection()
-            for chunk in self._chunks(request, task, messages, cancelled):
+            sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
+            for chunk in self._chunks(request, chosen, sampling, messages, cancelled):
                 speech.take(chunk)
                 if chunk.text:
                     yield "token", {"text": chunk.text}
@@ -147,11 +198,18 @@ class ReplyHandler:
             speech.reason = "cancelled"
             raise
         finally:
-            outcome = speech.outcome(reference, engine.fingerprint)
+            outcome = speech.outcome(chosen, engine.fingerprint)
             services.answer_finish(organisation=request.organisation_id, answer_id=answer_id, outcome=outcome)
             finished = done_data(selectors.turn_get(request.organisation_id, answer_id))
             release_connection()
         yield "done", finished
+        if chosen.shadow and outcome.state == Turn.State.FINISHED:
+            self._shadows.compare(
+                Answered(
+                    request.organisation_id, chosen.alias, chosen.digest, chosen.shadow, messages, sampling,
+                    "".join(speech.pieces), outcome.latency_ms,
+                )
+            )  # fmt: skip
 
     def _messages(self, task: selectors.ReplyTask) -> list[dict[str, str]]:
         return build_messages(
@@ -165,24 +223,18 @@ class ReplyHandler:
     def _chunks(
         self,
         request: LaneRequest,
-        task: selectors.ReplyTask,
+        chosen: Chosen,
+        sampling: Sampling,
         messages: list[dict[str, str]],
         cancelled: Callable[[], bool],
     ) -> Iterator[Chunk]:
-        sampling = Sampling(max_tokens=task.desk.answer_tokens, repetition_penalty=REPETITION_PENALTY)
+        owner = request.organisation_id
         try:
-            adapter = self._adapter(request)
-            call = Call(str(request.organisation_id), deadline=request.deadline, cancelled=cancelled)
+            adapter = adapter_of(self._runtime, owner, chosen.digest, "adapter")
+            call = Call(str(owner), deadline=request.deadline, cancelled=cancelled)
             yield from self._runtime.engine.generate(messages, sampling, adapter, call)
         except EngineError as error:
             raise _as_domain_error(error) from error
-
-    def _adapter(self, request: LaneRequest) -> str | None:
-        reference = str(request.payload["adapter"])
-        if not reference:
-            return None
-        version = version_to_serve(organisation=request.organisation_id, reference=reference)
-        return self._runtime.adapter(request.organisation_id, version.digest)
 
 
 def _as_domain_error(error: EngineError) -> DomainError:

@@ -12,7 +12,7 @@ CUSTOMER, VISITOR = "support.customer", "support.visitor"
 
 
 class Desk(TenantModel):
-    """How one organisation's desk speaks. `adapter` is `name@digest`; empty means the base model."""
+    """How one organisation's desk speaks. `adapter` is `name@digest`, or an alias; empty means the base model."""
 
     name = models.CharField(max_length=80)
     greeting = models.TextField(max_length=500)

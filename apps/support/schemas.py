@@ -82,7 +82,7 @@ class ConversationDetail(ConversationOut):
 
 
 class MessageIn(Schema):
-    """What the customer says. `adapter` is `name@digest`; without it the desk's own adapter answers."""
+    """What the customer says. `adapter` is `name@digest` or an alias; without it the desk's own adapter answers."""
 
     model_config = ConfigDict(extra="forbid")
     text: str

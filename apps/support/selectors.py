@@ -14,8 +14,9 @@ from rootstock.paging import take_page
 from rootstock.privacy.fields import is_erased
 from rootstock.privacy.indexes import normal_form
 from rootstock.privacy.subjects import subject_find
-from rootstock.registry.resolving import version_to_serve
+from rootstock.registry.resolving import Chosen, choose, choose_own
 
+EMOTION_ALIAS = "support-emotion:production"
 # More turns than this never fit the token budget anyway.
 CONTEXT_TURNS = 60
 # Words within encrypted texts are looked for by opening so many of the newest conversations.
@@ -144,12 +145,19 @@ def last_number(conversation: Conversation) -> int:
     return conversation.turns.aggregate(last=Max("number"))["last"] or 0
 
 
-def adapter_reference(organisation: Organisation | UUID, reference: str, *, tried: bool = False) -> str:
-    """The adapter that answers, as `name@digest`; empty stays empty and means the base model. tried: by somebody who
-    makes adapters, who may before two people have agreed on it.
+def emotion_chosen(organisation: Organisation | UUID, key: str) -> Chosen:
+    """The adapter that reads the emotions of the conversation `key`, where the organisation serves one of its own."""
+    return choose_own(organisation=organisation, alias=EMOTION_ALIAS, task="classification", key=key)
+
+
+def adapter_chosen(
+    organisation: Organisation | UUID, name: str, *, key: str = "", tried: bool = False
+) -> Chosen:
+    """The adapter that `name`, a version or an alias, means for the conversation `key`; none means the base model.
+    tried: by somebody who makes adapters, who may before two people have agreed on it.
 
     Raises InvalidInput, NotFound or Forbidden naming `adapter`: another one never answers instead, nor the base.
     """
-    if not reference:
-        return ""
-    return version_to_serve(organisation=organisation, reference=reference, tried=tried).reference
+    if not name:
+        return Chosen()
+    return choose(organisation=organisation, name=name, task="chat", key=key, tried=tried)

@@ -1,7 +1,7 @@
 """What can be done at a support desk. Every function takes the organisation and opens its own tenant block."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,7 @@ class Outcome:
     text: str
     finish_reason: str
     adapter: str = ""
+    adapter_digest: str = ""
     fingerprint: str = ""
     tokens: int = 0
     first_token_ms: float | None = None
@@ -74,7 +75,7 @@ def desk_ensure(*, organisation: Organisation) -> Desk:
 def desk_update(*, organisation: Organisation, **changes: Any) -> Desk:
     """Change the desk's settings. An adapter that does not exist is refused here, not at the next question."""
     if changes.get("adapter"):
-        changes["adapter"] = selectors.adapter_reference(organisation, changes["adapter"])
+        selectors.adapter_chosen(organisation, changes["adapter"])
     desk = desk_ensure(organisation=organisation)
     with tenant(organisation):
         for name, value in changes.items():
@@ -146,7 +147,7 @@ def conversation_close(*, organisation: Tenant, conversation_id: UUID) -> Conver
 def message_post(
     *, organisation: Organisation, conversation_id: UUID, text: str, adapter: str = "", tries: bool = False
 ) -> Exchange:
-    """Store the customer's turn with its emotion and start the answer. tries: see `adapter_reference`.
+    """Store the customer's turn with its emotion and start the answer. tries: see `adapter_chosen`.
 
     Everything that can be refused is refused before anything is stored: a caller that gets 429 or 503 may send
     the same message again. The lanes are called outside of any transaction, so that no connection waits on a model.
@@ -154,14 +155,18 @@ def message_post(
     text = _checked_text(text)
     desk = desk_ensure(organisation=organisation)
     _check_open(organisation, conversation_id)
-    reference = selectors.adapter_reference(organisation, adapter or desk.adapter, tried=tries)
+    key = str(conversation_id)  # of an alias with a canary a conversation keeps its version
+    chosen = selectors.adapter_chosen(organisation, adapter or desk.adapter, key=key, tried=tries)
     started = time.monotonic()
-    [emotion] = client.call(EMOTION_LANE, [{"text": text}], organisation=organisation)
+    asked = {"text": text, "adapter": asdict(selectors.emotion_chosen(organisation, key))}
+    [emotion] = client.call(EMOTION_LANE, [asked], organisation=organisation)
     emotion["latency_ms"] = (time.monotonic() - started) * 1000
-    exchange = _exchange_create(organisation, conversation_id, text, emotion, reference)
+    exchange = _exchange_create(organisation, conversation_id, text, emotion, chosen.reference)
     try:
         stream_id = client.open_stream(
-            REPLY_LANE, {"answer": str(exchange.answer.pk), "adapter": reference}, organisation=organisation
+            REPLY_LANE,
+            {"answer": str(exchange.answer.pk), "adapter": asdict(chosen)},
+            organisation=organisation,
         )
     except DomainError:
         _exchange_discard(organisation, exchange)

@@ -68,7 +68,7 @@ def test_it_works(organisation) -> None:
     assert (sample["prompt"], sample["step"]) == (1, 3)
     assert step["memory_bytes"] > 50_000_000
     assert step["eta_s"] > 0
-    again = trained(organisation, {"base": "/etc"}, **sets, start_from=first.result["adapter"])
+    again = trained(organisation, {"base": "/etc"}, **sets, start_from_digest=first.result["digest"])
     assert again.state == "succeeded", again.error
     with tenant(organisation):
         version = AdapterVersion.objects.get(digest=again.result["digest"])
@@ -83,6 +83,6 @@ def test_it_works(organisation) -> None:
 def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> None:
     dataset = str(chats(organisation, "dataset", CHAT).pk)
     first = trained(organisation, {"max_steps": 1}, dataset=dataset)
-    other = trained(organisation, {"rank": 8}, dataset=dataset, start_from=first.result["adapter"])
+    other = trained(organisation, {"rank": 8}, dataset=dataset, start_from_digest=first.result["digest"])
     assert other.state == "failed"
     assert "start_from: its rank is 4, expected 8" in other.error["detail"]

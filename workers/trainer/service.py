@@ -20,7 +20,7 @@ from rootstock.registry.datasets.contents import dataset_copy
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
-from rootstock.registry.selectors import adapter_by_reference, dataset_get
+from rootstock.registry.selectors import dataset_get
 from rootstock.registry.services import adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
@@ -103,12 +103,9 @@ def _dataset(job: JobHandle, role: str) -> Dataset:
 
 
 def _parent(job: JobHandle) -> str | None:
-    """The folder of the version to go on from."""
-    reference = job.params.get("start_from")
-    if not reference:
-        return None
-    version = adapter_by_reference(organisation=job.organisation, reference=reference, field="start_from")
-    return str(adapter_fetch(job.organisation.pk, version.digest))
+    """The folder of the version to go on from, whose digest was told when the training was asked for."""
+    digest = job.params.get("start_from_digest")
+    return str(adapter_fetch(job.organisation.pk, digest)) if digest else None
 
 
 def device() -> str:

@@ -38,7 +38,7 @@ def adapter_train(
         settings = shaped(settings, loaded.parent)
         check_together(settings, loaded, base)
         check_contents(loaded, settings.max_tokens)
-        told = {**sources.named(), "settings": settings.model_dump(mode="json")}
+        told = {**loaded.named(), "settings": settings.model_dump(mode="json")}
         job = job_create(
             organisation=organisation,
             kind=KIND,

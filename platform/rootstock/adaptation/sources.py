@@ -33,11 +33,6 @@ class Sources:
         found = {role: UUID(str(id)) for role, id in ids.items() if id}
         return cls(**found, start_from=given.get("start_from") or "")
 
-    def named(self) -> dict[str, str | None]:
-        """As the job's parameters hold them."""
-        found = {role: str(id) if (id := getattr(self, role)) else None for role in ROLES}
-        return {**found, "start_from": self.start_from}
-
 
 @dataclass(slots=True, frozen=True)
 class Loaded:
@@ -45,6 +40,12 @@ class Loaded:
 
     datasets: dict[str, Dataset]
     parent: AdapterVersion | None
+
+    def named(self) -> dict[str, str | None]:
+        """As the job's parameters hold them: the version for people, and by the digest that the trainer goes by."""
+        found = {role: str(self.datasets[role].pk) if role in self.datasets else None for role in ROLES}
+        reference, digest = (self.parent.reference, self.parent.digest) if self.parent else ("", "")
+        return {**found, "start_from": reference, "start_from_digest": digest}
 
     @property
     def dataset(self) -> Dataset:

@@ -68,19 +68,33 @@ def object_url(object_type: str, object_id: str) -> str:
         return ""
 
 
-def actor_names(organisation: Organisation, actors: Iterable[Who]) -> dict[Who, str]:
-    """Names of people, keys, clients and parts of the system. Whoever is gone is called by kind and id."""
+def actor_names(organisation: Organisation, actors: Iterable[Who], *, makers: bool = False) -> dict[Who, str]:
+    """Names of people, keys, clients and parts of the system. Whoever is gone is called by kind and id.
+
+    makers: with the person who made the key or client.
+    """
     wanted = set(actors)
     found: dict[Who, str] = {who: _unnamed(who) for who in wanted}
     people = [int(id) for kind, id in wanted if kind == "person" and id.isdecimal()]
     for user in User.objects.filter(pk__in=people):
-        found["person", str(user.pk)] = user.get_full_name() or user.get_username()
+        found["person", str(user.pk)] = _called(user)
     with tenant(organisation):
-        for key in ApiKey.objects.filter(pk__in=[*_uuids(wanted, "key")]):
-            found["key", str(key.pk)] = f"API key {key.name}"
-        for client in MachineClient.objects.filter(pk__in=[*_uuids(wanted, "client")]):
-            found["client", str(client.pk)] = f"Client {client.name}"
+        for key in ApiKey.objects.select_related("created_by").filter(pk__in=[*_uuids(wanted, "key")]):
+            found["key", str(key.pk)] = f"API key {key.name}{_made(key.created_by) if makers else ''}"
+        clients = MachineClient.objects.select_related("created_by")
+        for client in clients.filter(pk__in=[*_uuids(wanted, "client")]):
+            found["client", str(client.pk)] = (
+                f"Client {client.name}{_made(client.created_by) if makers else ''}"
+            )
     return found
+
+
+def _called(user: User) -> str:
+    return user.get_full_name() or user.get_username()
+
+
+def _made(maker: User | None) -> str:
+    return f", made by {_called(maker)}" if maker else ""
 
 
 def actors_of(rows: Iterable[Any]) -> list[Who]:

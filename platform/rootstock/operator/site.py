@@ -12,6 +12,7 @@ from unfold.sites import UnfoldAdminSite
 
 from rootstock.accounts.actors import Actor, act_as
 from rootstock.accounts.tenancy import tenant
+from rootstock.operator.base import scopes_of
 from rootstock.operator.looks import GROUPS, LOOKS
 
 # django-unfold evaluates expressions in attributes and styles elements itself; the rest of the console needs neither.
@@ -91,9 +92,19 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 {"title": entry["name"], "icon": icons[entry["name"]], "link": entry["admin_url"]}
                 for entry in group["models"]
-            ],
+            ]
+            + _beside(request, group["name"]),
         }
         for group in site.get_app_list(request)
+    ]
+
+
+def _beside(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    """Pages of the console where a group's things are made: the operators' site has no second form for them."""
+    if group != "Models" or "adapters:write" not in scopes_of(request):
+        return []
+    return [
+        {"title": "Upload an adapter", "icon": "upload", "link": reverse("adapter-upload"), "active": False}
     ]
 
 

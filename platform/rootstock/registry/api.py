@@ -9,8 +9,7 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.paging import Page, page_of
 from rootstock.registry import keeping, selectors, versions
 from rootstock.registry.alias_schemas import BecauseIn
-from rootstock.registry.models import AdapterVersion
-from rootstock.registry.schemas import AdapterOut
+from rootstock.registry.schemas import AdapterOut, adapter_out, adapters_out
 
 router = Router(tags=["adapters"])
 
@@ -36,40 +35,50 @@ def list_adapters(request: ApiRequest, cursor: str | None = None, limit: int = 5
     rows, following = selectors.adapters_page(
         organisation=request.auth.organisation, cursor=cursor, limit=limit
     )
-    return page_of(rows, following, AdapterOut.from_orm)
+    told = adapters_out(request.auth.organisation, rows)
+    return page_of(rows, following, lambda row: told[row.pk])
 
 
 @router.get("/adapters/{reference}", response=AdapterOut, auth=scope("adapters:read"))
-def get_adapter(request: ApiRequest, reference: str) -> AdapterVersion:
+def get_adapter(request: ApiRequest, reference: str) -> AdapterOut:
     """One adapter, by name@digest."""
-    return selectors.adapter_by_reference(
+    found = selectors.adapter_by_reference(
         organisation=request.auth.organisation, reference=reference, field="reference"
     )
+    return adapter_out(found)
 
 
 @router.put("/adapters/{reference}/keep", response=AdapterOut, auth=scope("adapters:write"))
-def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> AdapterVersion:
+def keep_adapter(request: ApiRequest, reference: str, payload: KeepIn) -> AdapterOut:
     """Say where workers keep an adapter's weights."""
     organisation = request.auth.organisation
-    return keeping.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+    return adapter_out(
+        keeping.version_keep(organisation=organisation, reference=reference, keep=payload.keep)
+    )
 
 
 @router.put("/adapters/{reference}/card", response=AdapterOut, auth=scope("adapters:write"))
-def describe_adapter(request: ApiRequest, reference: str, payload: CardIn) -> AdapterVersion:
+def describe_adapter(request: ApiRequest, reference: str, payload: CardIn) -> AdapterOut:
     """Say what an adapter is for, where it should not be used, and its licence."""
     organisation = request.auth.organisation
-    return versions.version_describe(organisation=organisation, reference=reference, **payload.dict())
+    return adapter_out(
+        versions.version_describe(organisation=organisation, reference=reference, **payload.dict())
+    )
 
 
 @router.post("/adapters/{reference}/retire", response=AdapterOut, auth=scope("adapters:approve"))
-def retire_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterVersion:
+def retire_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterOut:
     """Serve an adapter no longer. 409 while an alias names it or a promotion of it is open."""
     organisation = request.auth.organisation
-    return versions.version_retire(organisation=organisation, reference=reference, reason=payload.reason)
+    return adapter_out(
+        versions.version_retire(organisation=organisation, reference=reference, reason=payload.reason)
+    )
 
 
 @router.post("/adapters/{reference}/restore", response=AdapterOut, auth=scope("adapters:approve"))
-def restore_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterVersion:
+def restore_adapter(request: ApiRequest, reference: str, payload: BecauseIn) -> AdapterOut:
     """Let a retired adapter be served again."""
     organisation = request.auth.organisation
-    return versions.version_restore(organisation=organisation, reference=reference, reason=payload.reason)
+    return adapter_out(
+        versions.version_restore(organisation=organisation, reference=reference, reason=payload.reason)
+    )

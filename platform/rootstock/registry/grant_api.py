@@ -11,9 +11,10 @@ from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.accounts.tenancy import tenant
 from rootstock.paging import Page, page_of, take_page
 from rootstock.registry import grants
-from rootstock.registry.models import AdapterGrant, AdapterVersion
-from rootstock.registry.schemas import AdapterOut
+from rootstock.registry.models import AdapterGrant
+from rootstock.registry.schemas import AdapterOut, adapter_out
 from rootstock.registry.selectors import version_named
+from rootstock.registry.version_selectors import version_get
 
 router = Router(tags=["adapters"])
 READ, DECIDE = "adapters:read", "adapters:approve"
@@ -61,9 +62,11 @@ def list_offers(request: ApiRequest, cursor: str | None = None, limit: int = 50)
 
 
 @router.post("/adapters/offered/{uuid:grant_id}/take", response={201: AdapterOut}, auth=scope(DECIDE))
-def take_offer(request: ApiRequest, grant_id: UUID) -> Status[AdapterVersion]:
+def take_offer(request: ApiRequest, grant_id: UUID) -> Status[AdapterOut]:
     """Register what another organisation offers. It is served for as long as that lets you."""
-    return Status(201, grants.grant_take(organisation=request.auth.organisation, grant_id=grant_id))
+    organisation = request.auth.organisation
+    taken = grants.grant_take(organisation=organisation, grant_id=grant_id)
+    return Status(201, adapter_out(version_get(organisation=organisation, version_id=taken.pk)))
 
 
 @router.get("/adapters/{reference}/grants", response=Page[GrantOut], auth=scope(READ))

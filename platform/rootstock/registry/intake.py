@@ -103,6 +103,7 @@ def _taken(job: JobHandle, upload: AdapterUpload, checks: list[Outcome], folder:
                 job_id=None,
                 name=upload.name,
                 origin=Origin.UPLOADED,
+                created_by=upload.brought_by,
             )
             upload_taken(upload, checks, version)
             result |= {"upload": str(upload.pk), "state": "taken", "adapter": version.reference}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
-from rootstock.errors import FieldProblem, Forbidden, InvalidInput
+from rootstock.errors import FieldProblem, Forbidden, InvalidInput, NotFound
 from rootstock.registry.fitness import unfit
 from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.selectors import version_named
@@ -22,6 +22,20 @@ class Resolved:
     alias: Alias
     version: AdapterVersion
     shadow: AdapterVersion | None
+
+
+@dataclass(slots=True, frozen=True)
+class Chosen:
+    """The adapter of one request of a vertical, as it was resolved when that was admitted; all empty: none.
+
+    `reference` is shown and recorded, workers go by `digest`. `alias` is what it was asked for as, where that is one,
+    and `shadow` the digest of the version whose answer is compared with its own.
+    """
+
+    reference: str = ""
+    digest: str = ""
+    alias: str = ""
+    shadow: str = ""
 
 
 def resolve(name: str, key: str) -> Resolved | None:
@@ -61,6 +75,46 @@ def version_to_serve(
         if not tried:
             check_agreed(version, field)
     return version
+
+
+def choose(
+    *,
+    organisation: Organisation | UUID,
+    name: str,
+    task: str,
+    key: str,
+    field: str = "adapter",
+    tried: bool = True,
+) -> Chosen:
+    """What `name@digest`, or an alias such as `support-tone:production`, means for the request `key`; see `resolve`
+    and `version_to_serve`. Raises InvalidInput, NotFound or Forbidden naming `field`; never gives another."""
+    if ":" not in name:
+        version = version_to_serve(organisation=organisation, reference=name, field=field, tried=tried)
+        found = Chosen(version.reference, version.digest)
+    else:
+        with tenant(organisation):
+            means = resolve(name, key)
+            if means is None:
+                raise NotFound(f"{field}: your organisation has no alias {name[:84]!r}")
+            version, shadow = means.version, means.shadow
+            if why := unfit(version):
+                raise InvalidInput.field(field, f"{version.reference}, which {name} serves, {why}")
+            compared = shadow.digest if shadow and not unfit(shadow) else ""
+        found = Chosen(version.reference, version.digest, name, compared)
+    if version.task != task:
+        raise InvalidInput.field(
+            field, f"{version.reference} is an adapter for {version.task}, not for {task}"
+        )
+    return found
+
+
+def choose_own(*, organisation: Organisation | UUID, alias: str, task: str, key: str) -> Chosen:
+    """What the alias that a vertical asks for by itself means for the request `key`; none where the organisation has
+    no such alias: then what ships with Rootstock answers. Raises InvalidInput when it serves what cannot be."""
+    with tenant(organisation):
+        if not Alias.objects.filter(name=alias).exists():
+            return Chosen()
+    return choose(organisation=organisation, name=alias, task=task, key=key)
 
 
 def check_agreed(version: AdapterVersion, field: str) -> None:

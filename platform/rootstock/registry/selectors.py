@@ -21,7 +21,7 @@ def adapters_page(
 ) -> tuple[list[AdapterVersion], str | None]:
     """A page of the organisation's adapters, newest first."""
     with tenant(organisation):
-        found = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
+        found = AdapterVersion.objects.select_related("base", "dataset", "parent").defer("dataset__report")
         return take_page(found, cursor=cursor, limit=limit)
 
 
@@ -41,7 +41,7 @@ def adapter_by_reference(
 
 def version_named(reference: Reference, field: str) -> AdapterVersion:
     """The same, inside `tenant()`; by its key, who has that."""
-    rows = AdapterVersion.objects.select_related("base", "dataset").defer("dataset__report")
+    rows = AdapterVersion.objects.select_related("base", "dataset", "parent").defer("dataset__report")
     found = rows.filter(_named(reference, field)).first()
     if found is None:
         raise NotFound(f"{field}: your organisation has no adapter {reference}")

@@ -24,7 +24,6 @@ from rootstock.registry.contents import adapter_keys, content_locked, folder_sto
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
-from rootstock.registry.selectors import version_named
 from rootstock.webhooks.services import event_emit
 
 
@@ -35,10 +34,12 @@ def adapter_register(
     job_id: UUID | None,
     name: str = "",
     origin: Origin = Origin.TRAINED,
+    created_by: str = "",
 ) -> AdapterVersion:
     """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
 
-    Content that is there already, under whatever name, gives its row. Raises InvalidInput for a folder that is no
+    Content that is there already, under whatever name, gives its row. created_by: who, if not the actor.
+    Raises InvalidInput for a folder that is no
     adapter of the served base, and Conflict when its reference means another content.
     """
     found = _read(folder, name)
@@ -53,7 +54,7 @@ def adapter_register(
             job_id=job_id,
             dataset=dataset,
             parent=parent,
-            created_by=name_of(),
+            created_by=created_by or name_of(),
         )
         if created:
             _tell(row)
@@ -115,5 +116,5 @@ def _made_from(
         found = {str(row.pk): row for row in Dataset.objects.filter(pk__in=named.values())}
         if any(row.erased_at for row in found.values()):
             raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
-        parent = version_named(params["start_from"], "start_from") if params.get("start_from") else None
-    return found.get(named.get("dataset", "")), parent
+        parent = AdapterVersion.objects.filter(digest=params.get("start_from_digest") or None)
+        return found.get(named.get("dataset", "")), parent.first()

@@ -35,6 +35,7 @@ class AdapterUploadOut(Schema):
     checks: list[UploadCheckOut]
     reason: str
     version: str | None
+    brought_by: str = Field(description="person:, key: or client:, and its id")
     job_id: UUID | None
     created_at: datetime
     finished_at: datetime | None
@@ -102,5 +103,5 @@ def upload_out(row: AdapterUpload) -> AdapterUploadOut:
         id=row.pk, name=row.name, state=row.state, reason=row.reason,
         checks=[UploadCheckOut(**check) for check in row.checks],
         version=row.version.reference if row.version else None,
-        job_id=row.job_id, created_at=row.created_at, finished_at=row.finished_at,
+        brought_by=row.brought_by, job_id=row.job_id, created_at=row.created_at, finished_at=row.finished_at,
     )  # fmt: skip

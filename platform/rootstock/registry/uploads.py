@@ -20,6 +20,7 @@ from rootstock.files.services import file_remove, file_store
 from rootstock.files.uploads import Upload
 from rootstock.jobs.models import Job, JobState
 from rootstock.jobs.services import job_create
+from rootstock.privacy.persons import name_of
 from rootstock.registry.contents import keys_delete, upload_keys
 from rootstock.registry.models import AdapterUpload, AdapterVersion, UploadState
 from rootstock.registry.names import check_name
@@ -92,7 +93,7 @@ def _create(
     organisation: Organisation, name: str, rows: dict[str, StoredFile], uploaded_by: User | None
 ) -> AdapterUpload:
     upload = AdapterUpload.objects.create(
-        organisation=organisation, name=name, uploaded_by=uploaded_by,
+        organisation=organisation, name=name, brought_by=name_of(),
         files={part: str(row.pk) for part, row in rows.items()},
     )  # fmt: skip
     upload.job = job_create(

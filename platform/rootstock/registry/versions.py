@@ -66,7 +66,8 @@ def version_describe(
 def version_locked(reference: Reference) -> AdapterVersion:
     """The version, until the end of the transaction nobody else's. Inside `tenant()`."""
     found = version_named(reference, "adapter")
-    return AdapterVersion.objects.select_for_update(of=("self",)).select_related("base").get(pk=found.pk)
+    rows = AdapterVersion.objects.select_for_update(of=("self",))
+    return rows.select_related("base", "dataset", "parent").defer("dataset__report").get(pk=found.pk)
 
 
 def _refuse_in_use(version: AdapterVersion) -> None:

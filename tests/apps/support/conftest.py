@@ -36,19 +36,22 @@ class ScriptedEngine:
     failure: Exception | None = None
     fingerprint: str = FINGERPRINT
     asked: list[tuple[list[dict[str, str]], str | None]] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    labels: tuple[str, ...] = LABELS
 
     def __post_init__(self) -> None:
         self.gate.set()
-
-    def card(self, adapter: str) -> AdapterCard:
-        """Of emotions, without thresholds of its own."""
-        return AdapterCard("support-emotion", "classification", FINGERPRINT, labels=LABELS)
 
     def classify(
         self, texts: Sequence[str], adapter: str, call: Call | None = None
     ) -> list[dict[str, float]]:
         """One row per text."""
+        self.read.append(adapter)
         return [scores_of(text) for text in texts]
+
+    def card(self, adapter: str) -> AdapterCard:
+        """Of an adapter that reads emotions, without thresholds of its own."""
+        return AdapterCard(adapter, "classification", FINGERPRINT, labels=self.labels)
 
     def generate(
         self,

@@ -44,3 +44,18 @@ def wait_until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.03)
+
+
+def post(api: Any, conversation: str, said: str, **more: Any) -> Any:
+    """Say something in the conversation at this path."""
+    return api.post(f"{conversation}/messages", {"text": said, **more})
+
+
+def listen(api: Any, answer: Any) -> list[Event]:
+    """The events of the answer to what was posted."""
+    return events(api.get(answer.json()["stream_url"].removeprefix("/api/v1")))
+
+
+def patch(api: Any, body: dict[str, Any]) -> Any:
+    """Change the desk."""
+    return api._client.patch("/api/v1/support/desk", json.dumps(body), content_type="application/json")

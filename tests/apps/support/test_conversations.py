@@ -5,6 +5,7 @@ import pytest
 from apps.support.models import Conversation, Turn
 from rootstock.accounts.tenancy import tenant
 from rootstock.ids import uuid7
+from tests.apps.support.helpers import patch
 
 
 @pytest.fixture
@@ -88,12 +89,6 @@ def test_a_bad_body_names_the_field(api, body):
 def test_an_unknown_conversation_is_not_found(api):
     assert api.get(f"/support/conversations/{uuid7()}").status_code == 404
     assert api.get("/support/conversations/x").status_code == 422
-
-
-def patch(api, body):
-    import json
-
-    return api._client.patch("/api/v1/support/desk", json.dumps(body), content_type="application/json")
 
 
 def test_the_desk_can_be_changed(api):

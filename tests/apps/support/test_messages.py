@@ -9,17 +9,9 @@ from rootstock.ids import uuid7
 from rootstock.lanes import wire
 from rootstock.registry.services import adapter_register
 from rootstock.registry.versions import version_retire
-from tests.apps.support.helpers import events, text, wait_until
+from tests.apps.support.helpers import listen, post, text, wait_until
 from tests.fixtures.adapters import adapter_in
 from workers.engine.protocol import EngineBusy, EngineTimeout
-
-
-def post(api, conversation, said, **more):
-    return api.post(f"{conversation}/messages", {"text": said, **more})
-
-
-def listen(api, answer):
-    return events(api.get(answer.json()["stream_url"].removeprefix("/api/v1")))
 
 
 def test_it_works(api, conversation, desk):

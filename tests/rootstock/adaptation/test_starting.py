@@ -32,7 +32,7 @@ def test_it_works(world, base, dataset) -> None:
     job = started(world)
     assert str(job.pk) == answer.json()["id"]
     settings = TrainSettings(rank=4, last_layers=2, targets=("q_proj",)).model_dump(mode="json")
-    none = {"evaluation": None, "mix": None, "replay": None, "start_from": ""}
+    none = {"evaluation": None, "mix": None, "replay": None, "start_from": "", "start_from_digest": ""}
     assert job.params == {"name": "desk", "dataset": str(dataset.pk), "settings": settings, **none}
     with tenant(world.organisation):
         entry = AuditEntry.objects.get(action="adapter.training_started")
@@ -162,7 +162,7 @@ def test_going_on_from_a_version_takes_its_shape_over(world, base, sets) -> None
     body = {"name": "desk", "dataset_id": str(sets["chat"].pk), "start_from": version.reference, "rank": 32}
     assert world.api("adapters:write").post(START, body).status_code == 202
     params = started(world).params
-    assert params["start_from"] == version.reference
+    assert (params["start_from"], params["start_from_digest"]) == (version.reference, version.digest)
     shape = {name: params["settings"][name] for name in ("rank", "alpha", "targets", "last_layers")}
     assert shape == {"rank": 4, "alpha": 12.0, "targets": ["q_proj"], "last_layers": 2}
     body["dataset_id"] = str(sets["labels"].pk)

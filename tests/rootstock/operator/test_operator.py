@@ -61,6 +61,13 @@ def test_the_menu_leads_there_and_only_operators(world, operator):
     assert 'href="/operator/"' not in world.browser(world.colleague).get("/style/").text
 
 
+def test_its_menu_leads_to_where_adapters_are_uploaded(world, operator):
+    """For who may: the console has the form, with its pieces and its checks."""
+    assert 'href="/adapters/upload"' in operator.get("/operator/jobs/job/").text
+    User.objects.filter(pk=world.colleague.pk).update(is_staff=True)
+    assert 'href="/adapters/upload"' not in world.browser(world.colleague).get("/operator/").text
+
+
 def test_who_is_not_staff_is_sent_home(world):
     page = world.browser(world.colleague).get("/operator/jobs/job/", follow=True)
     assert page.redirect_chain[-1][0] == "/"

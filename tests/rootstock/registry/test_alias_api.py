@@ -47,6 +47,25 @@ def test_it_works(world: Any, make_version: Any, two_people: Any) -> None:
     assert first.get("/promotions?state=open").json()["items"] == []
 
 
+def test_a_version_tells_where_it_is_from_and_who_agreed(
+    world: Any, make_version: Any, two_people: Any
+) -> None:
+    first, _ = two_people
+    parent = make_version()
+    child = make_version(parent=parent, created_by=f"person:{world.owner.pk}")
+    assert first.get(f"/adapters/{child.reference}").json()["approval"] is None
+    promote(two_people, child)
+    told = first.get(f"/adapters/{child.reference}").json()
+    assert (told["parent"], told["created_by"]) == (parent.reference, f"person:{world.owner.pk}")
+    approval = told["approval"]
+    assert (approval["alias"], approval["because"]) == (NAME, AGREED["because"])
+    assert approval["requested_by"].startswith("key:")
+    assert approval["approved_by"] not in ("", approval["requested_by"])
+    listed = {one["reference"]: one for one in first.get("/adapters").json()["items"]}
+    assert listed[child.reference] == told
+    assert listed[parent.reference]["approval"] is None
+
+
 @pytest.mark.parametrize("change", ["canary", "shadow"])
 def test_a_canary_and_a_shadow_are_told_of(make_version: Any, two_people: Any, change: str) -> None:
     one, two, three = make_version(), make_version(), make_version()

@@ -19,6 +19,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_zoo.llm.card import adapter_digest, read_card
+from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import TooLarge, Unavailable
 from rootstock.files.models import StoredFile
@@ -114,10 +115,13 @@ def card(**said: Any) -> bytes:
 
 
 def test_it_works(world: Any, prober: Prober, tmp_path: Path, stored: Path) -> None:
-    told = ended(world, brought(world, zipped(peft_files(tmp_path))))
+    with acting(Actor("person", str(world.owner.pk))):
+        upload = brought(world, zipped(peft_files(tmp_path)))
+    told = ended(world, upload)
     assert (told.state, told.reason) == ("taken", "")
     with tenant(world.organisation):
         version = AdapterVersion.objects.get()
+        assert version.created_by == f"person:{world.owner.pk}"
         assert not StoredFile.objects.exists()
     kept = adapter_keys(world.organisation.pk, version.digest).values()
     assert {f"files/{key}" for key in kept if "head" not in key} == set(left(stored))

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.tenancy import tenant
 from rootstock.files.models import StoredFile
 from rootstock.registry import uploads
 from rootstock.registry.models import AdapterUpload
+from tests.fixtures.world import Api
 
 FILES = {"adapter_config.json": b'{"r": 8}', "adapter_model.safetensors": b"not really"}
 
@@ -43,7 +45,25 @@ def test_a_form_without_scripts_brings_one(world: Any) -> None:
     with tenant(world.organisation):
         row = AdapterUpload.objects.get()
     assert sorted(row.files) == sorted(FILES)
-    assert row.uploaded_by == world.owner
+    assert row.brought_by == f"person:{world.owner.pk}"
+
+
+def test_it_says_which_key_brought_it_and_whose_that_is(world: Any) -> None:
+    from rootstock.accounts.services import api_key_create
+
+    key, token = api_key_create(
+        organisation=world.organisation,
+        name="nightly build",
+        scopes=("adapters:read",),
+        created_by=world.owner,
+    )
+    with acting(Actor("key", str(key.pk))):
+        row = brought(world)
+    browser, told = world.browser(world.owner), f"API key nightly build, made by {world.owner.username}"
+    assert f"by {told}." in text(browser.get(f"/adapters/uploads/{row.pk}/"))
+    assert told in text(browser.get("/adapters/uploads/"))
+    answer = Api(token).get(f"/adapters/uploads/{row.pk}").json()
+    assert answer["brought_by"] == f"key:{key.pk}"
 
 
 @pytest.mark.parametrize(

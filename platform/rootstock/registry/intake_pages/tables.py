@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -37,7 +38,23 @@ class Step:
     text: str
 
 
-def upload_pill(row: AdapterUpload) -> SafeString:
+@dataclass(slots=True, frozen=True)
+class Brought:
+    """An upload as the list shows it: with the name of who brought it."""
+
+    upload: AdapterUpload
+    by: str
+
+    @property
+    def pk(self) -> UUID:
+        """For the table."""
+        return self.upload.pk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.upload, name)
+
+
+def upload_pill(row: AdapterUpload | Brought) -> SafeString:
     """The upload's state."""
     return pill(*_TONES[UploadState(row.state)])
 
@@ -71,7 +88,7 @@ UPLOADS = Table(
         Column(
             "version", "Version", value=lambda row: row.version.reference if row.version else "", css="mono"
         ),
-        Column("by", "Uploaded by", value=lambda row: str(row.uploaded_by or "the API")),
+        Column("by", "Uploaded by", value=lambda row: row.by),
         Column("created", "Uploaded", value=lambda row: row.created_at, order="id"),
         Column("finished", "Decided", value=lambda row: row.finished_at, shown=False),
     ],

@@ -1,5 +1,6 @@
 """Upload an adapter, the list of uploads, and one upload with its checks as they end."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
@@ -14,8 +15,9 @@ from rootstock.console.tables import table_page
 from rootstock.files.purposes import PURPOSES
 from rootstock.registry import uploads
 from rootstock.registry.intake_pages.forms import AdapterForm
-from rootstock.registry.intake_pages.tables import UPLOADS, steps, upload_pill
+from rootstock.registry.intake_pages.tables import UPLOADS, Brought, steps, upload_pill
 from rootstock.registry.models import AdapterUpload, UploadState
+from rootstock.registry.pages.words import Names
 
 _STOP_ASKING = 286  # htmx: what was loaded is the last of it
 
@@ -48,9 +50,15 @@ def upload(request: PageRequest) -> HttpResponseBase:
 @tenant_page("adapters:read")
 def upload_list(request: PageRequest) -> HttpResponseBase:
     """Uploaded adapters, the newest first."""
-    found = AdapterUpload.objects.select_related("version", "uploaded_by")
+    found = AdapterUpload.objects.select_related("version")
     context = {"may_write": "adapters:write" in scopes_of(request), "tab": "uploads"}
-    return table_page(request, UPLOADS, found, "registry/uploads/list.html", context)
+    table = replace(UPLOADS, prepare=lambda rows: _named(request, rows))
+    return table_page(request, table, found, "registry/uploads/list.html", context)
+
+
+def _named(request: PageRequest, rows: list[AdapterUpload]) -> list[Brought]:
+    names = Names(request.organisation, [row.brought_by for row in rows])
+    return [Brought(row, names.of(row.brought_by)) for row in rows]
 
 
 @require_GET
@@ -61,6 +69,7 @@ def upload_page(request: PageRequest, upload_id: UUID) -> HttpResponse:
     waits = found.state == UploadState.CHECKING
     context = {
         "upload": found,
+        "by": Names(request.organisation, [found.brought_by]).of(found.brought_by),
         "steps": steps(found),
         "pill": upload_pill(found),
         "version_url": reverse("adapter", args=[found.version_id]) if found.version_id else "",

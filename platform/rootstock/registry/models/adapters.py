@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Left
 
-from rootstock.accounts.models import Organisation, User
+from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.ids import uuid7
 from rootstock.jobs.models import Job
@@ -142,7 +142,7 @@ class AdapterUpload(TenantModel):
     reason = models.CharField(max_length=500, blank=True)
     version = models.ForeignKey(AdapterVersion, null=True, on_delete=models.SET_NULL, related_name="uploads")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
-    uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    brought_by = models.CharField(max_length=60, blank=True)  # kind and id: a person, key or client
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 

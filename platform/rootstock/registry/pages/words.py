@@ -30,7 +30,7 @@ class Names:
     """Persons, keys and clients by name, for rows that keep them as `kind:id`; all asked for at once."""
 
     def __init__(self, organisation: Organisation, stored: Iterable[str]) -> None:
-        self._known = actor_names(organisation, {self._who(name) for name in stored if name})
+        self._known = actor_names(organisation, {self._who(name) for name in stored if name}, makers=True)
 
     def of(self, stored: str) -> str:
         """The name; empty for nobody."""
