@@ -1,4 +1,5 @@
-"""Keeps a worker's adapters as the registry wishes: loaded, pinned, warm; and gone once they are retired."""
+"""Keeps a worker's adapters as the registry wishes: loaded, pinned, warm; out of memory once nobody wishes it, and
+gone once they are retired."""
 
 import logging
 import threading
@@ -28,6 +29,7 @@ class Keeper:
     def __init__(self, engine: Engine, shipped: set[str]) -> None:
         self._engine, self._shipped = engine, shipped
         self._pinned: set[str] = set()  # by the registry's wish
+        self._kept: set[str] = set()  # because somebody said so
         self._refused: dict[Key, str] = {}  # why; told once
         self._again: dict[Key, float] = {}  # when one that could not be loaded is tried again
         self._stopped = threading.Event()
@@ -57,7 +59,8 @@ class Keeper:
         """Once."""
         wanted = wishes(self._engine.fingerprint)
         here = {one.adapter for one in self._engine.adapters()} - self._shipped
-        for digest in ended(here):
+        over = ended(here)
+        for digest in over:
             self._unload(digest)
         for wish in wanted:
             if time.monotonic() >= self._again.get(_key(wish), 0.0):
@@ -65,6 +68,9 @@ class Keeper:
         for digest in self._pinned - {wish.digest for wish in wanted if wish.pinned}:
             self._pinned.discard(digest)
             self._try((None, digest), partial(self._engine.pin, digest, pinned=False))
+        for digest in (self._kept & here) - over - {wish.digest for wish in wanted}:
+            self._try((None, digest), partial(self._engine.cool, digest))
+        self._kept = {wish.digest for wish in wanted if wish.kept}
 
     def _keep(self, wish: Wish, is_here: bool) -> None:
         def keep() -> None:

@@ -74,6 +74,10 @@ def test_it_works(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) ->
     keeping.version_keep(organisation=world.organisation, reference=one.pk, keep="")
     keeper.look()
     assert held(engine, one, two) == {one: False, two: False}
+    until(lambda: tiers(engine) == {one.digest: "disk", two.digest: "memory"})  # its memory is free at once
+    keeping.version_keep(organisation=world.organisation, reference=two.pk, keep="")
+    keeper.look()
+    until(lambda: tiers(engine) == {one.digest: "disk", two.digest: "disk"})
 
 
 def test_an_open_promotion_warms_it(world: Any, engine: LocalEngine, keeper: Keeper, make: Any) -> None:

@@ -194,6 +194,13 @@ class LocalEngine:
         """
         return self._loop.residency.warm(adapter)
 
+    def cool(self, adapter: str) -> None:
+        """Free the adapter's memory after the last request in flight; it can be asked for and is then read again.
+
+        Raises `EngineError` when it is not loaded.
+        """
+        self._loop.residency.cool(adapter)
+
     def adapters(self) -> list[AdapterResidency]:
         """The adapters that can be asked for, and where they are."""
         return self._loop.residency.list()

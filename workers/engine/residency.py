@@ -63,6 +63,7 @@ class Residency(Generic[Weights]):
         self._known: Catalogue[Weights] = Catalogue()
         self._room = Room(self._known, self.turns, place, arrived, clear, slots, memory_bytes)
         self._unswept = False
+        self._cooling: set[str] = set()  # to go from memory when nobody uses them
         self._pins = Pins(self._known, self._room)
         self._loader = ThreadPoolExecutor(readers, thread_name_prefix="adapters", initializer=reader)
 
@@ -111,6 +112,7 @@ class Residency(Generic[Weights]):
             chosen = self._available(name)
             if pinned:
                 self._pins.check(name, chosen)
+                self._cooling.discard(name)
             chosen.pinned = pinned
             self._pins.to_settle.add(name)
         self._changed()
@@ -122,12 +124,24 @@ class Residency(Generic[Weights]):
         """
         with self._lock:
             one = self._available(name)
+            self._cooling.discard(name)
             if one.weights is None and not one.loading:
                 if not self._room.fits(one.bytes):
                     return False
                 self._known.load(name)
                 self._loader.submit(self._load, name, one)
             return True
+
+    def cool(self, name: str) -> None:
+        """Let an available adapter go from slot and memory once no request names it; the next one fetches it back.
+
+        Raises `EngineError` when it is not available. One that is pinned stays.
+        """
+        with self._lock:
+            self._available(name)
+            self._cooling.add(name)
+            self._unswept = True
+        self._changed()
 
     def card(self, name: str) -> AdapterCard:
         """The card of an available adapter. Raises `EngineError`."""
@@ -221,6 +235,7 @@ class Residency(Generic[Weights]):
                 for name in [name for name, one in self._known.items() if one.over(now - self.forgotten_s)]:
                     self._room.empty(name)
                     self._known.forget(name)
+            self._cooling -= {name for name in self._cooling if self._room.gone(name)}
             self._room.make(0)
             self._unswept = not self._fetch(now)
 

@@ -142,6 +142,17 @@ class Room(Generic[Weights]):
                 self._known.drop(name)
         return self.fits(needed)
 
+    def gone(self, name: str) -> bool:
+        """Whether the adapter has left memory, or is to stay; one that is in use has not yet."""
+        one = self._known.get(name)
+        if one is None or one.pinned or (one.weights is None and not one.loading):
+            return True
+        if one.wanted or one.loading or self._table.in_use(name):
+            return False
+        self.empty(name)
+        self._known.drop(name)
+        return True
+
     def fits(self, needed: int) -> bool:
         """Whether so many bytes are free."""
         return self._known.used + needed <= self.memory_bytes

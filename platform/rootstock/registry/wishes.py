@@ -13,10 +13,12 @@ from rootstock.registry.models import AdapterVersion, Alias, Keep, Promotion
 
 @dataclass(slots=True, frozen=True)
 class Wish:
-    """An adapter that should be in memory before it is asked for; a pinned one stays whatever else is."""
+    """An adapter that should be in memory before it is asked for; a pinned one stays whatever else is. One that is
+    kept was asked to be, and goes from memory as soon as nobody asks so any more."""
 
     organisation: UUID
     digest: str
+    kept: bool
     pinned: bool
 
 
@@ -29,7 +31,7 @@ def wishes(fingerprint: str) -> list[Wish]:
         rows = fit(AdapterVersion.objects.all(), fingerprint)
         wanted = rows.filter(Q(keep__in=(Keep.WARM, Keep.PINNED)) | Q(pk__in=serving)).order_by("-pk")
         found = [
-            Wish(row.organisation_id, row.digest, row.keep == Keep.PINNED)
+            Wish(row.organisation_id, row.digest, bool(row.keep), row.keep == Keep.PINNED)
             for row in wanted.only("organisation_id", "digest", "keep")
         ]
     return sorted(found, key=lambda wish: not wish.pinned)

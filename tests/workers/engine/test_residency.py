@@ -177,6 +177,39 @@ def test_a_removed_one_leaves_memory_after_its_last_request(
     assert "b" not in device.slots.values()
 
 
+def test_one_that_nobody_keeps_leaves_memory_after_its_last_request(
+    residency: Residency[Weights], device: Device
+) -> None:
+    use(residency, "b")
+    residency.cool("b")
+    residency.sweep()
+    assert tiers(residency)["b"] == "device"
+    done(residency, "b")
+    residency.sweep()
+    assert tiers(residency)["b"] == "disk"
+    assert "b" not in device.slots.values()
+    assert residency._known.used == SIZE  # that of c
+    use(residency, "b")  # still to be had
+    until(lambda: residency.hold("b") is not None)
+    residency.sweep()
+    assert tiers(residency)["b"] == "device"
+
+
+def test_one_that_is_kept_again_in_time_stays(residency: Residency[Weights]) -> None:
+    for keep in (residency.warm, residency.pin):
+        use(residency, "b")
+        residency.cool("b")
+        keep("b")
+        done(residency, "b")
+        residency.sweep()
+        assert tiers(residency)["b"] == "device"
+    residency.cool("b")  # pinned
+    residency.sweep()
+    assert tiers(residency)["b"] == "device"
+    with pytest.raises(EngineError, match="not loaded"):
+        residency.cool("none")
+
+
 def test_a_folder_that_changed_is_refused_and_tried_again(
     residency: Residency[Weights], tmp_path: Path
 ) -> None:
@@ -488,6 +521,11 @@ class Traffic(RuleBasedStateMachine):
     def end(self, index: int) -> None:
         if self.held:
             done(self.residency, self.held.pop(index % len(self.held)))
+
+    @rule(name=st.sampled_from("abcde"))
+    def cool(self, name: str) -> None:
+        if name in tiers(self.residency):
+            self.residency.cool(name)
 
     @rule(name=st.sampled_from("abcde"))
     def remove(self, name: str) -> None:

@@ -46,7 +46,7 @@ class KeepForm(forms.Form):
         label="Workers keep it",
         choices=Keep.choices,
         required=False,
-        help_text="What an alias serves is kept in memory anyway.",
+        help_text="What an alias serves is kept in memory anyway; anything else is freed once it is not kept.",
     )
 
 
