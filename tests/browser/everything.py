@@ -229,7 +229,7 @@ def desk(world: World) -> dict[str, str]:
 
     conversation_id = talk(world.organisation)
     words = "I am sorry, Ada. Your parcel leaves our depot today and should be with you on Tuesday."
-    outcome = Outcome("finished", words, "stop", "", "f" * 64, 19, 80.0, 30.0, 240.0, b"h" * 32)
+    outcome = Outcome("finished", words, "stop", "", "", "f" * 64, 19, 80.0, 30.0, 240.0, b"h" * 32)
     with tenant(world.organisation) as owner:
         conversation = Conversation.objects.get(pk=conversation_id)
         Turn.objects.filter(conversation=conversation).update(

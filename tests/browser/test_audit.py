@@ -24,7 +24,7 @@ def answered(committed_world: Any) -> Any:
     organisation = committed_world.organisation
     conversation = services.conversation_start(organisation=organisation, subject="A late parcel")
     outcome = services.Outcome(
-        "finished", "It leaves today.", "stop", "", "f" * 64, 5, 80.0, 30.0, 240.0, b"h" * 32
+        "finished", "It leaves today.", "stop", "", "", "f" * 64, 5, 80.0, 30.0, 240.0, b"h" * 32
     )
     with tenant(organisation) as owner:
         turn = Turn.objects.create(
