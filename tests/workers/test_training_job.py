@@ -86,3 +86,8 @@ def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> N
     other = trained(organisation, {"rank": 8}, dataset=dataset, start_from_digest=first.result["digest"])
     assert other.state == "failed"
     assert "start_from: its rank is 4, expected 8" in other.error["detail"]
+    older = trained(
+        organisation, {}, dataset=dataset, start_from=first.result["adapter"]
+    )  # of an earlier version
+    assert older.state == "failed"
+    assert "does not say which content it means" in older.error["detail"]

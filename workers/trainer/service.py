@@ -105,6 +105,10 @@ def _dataset(job: JobHandle, role: str) -> Dataset:
 def _parent(job: JobHandle) -> str | None:
     """The folder of the version to go on from, whose digest was told when the training was asked for."""
     digest = job.params.get("start_from_digest")
+    if job.params.get("start_from") and not digest:  # asked for before digests were told
+        raise TrainingFailed(
+            "start_from: the job does not say which content it means; ask for the training again"
+        )
     return str(adapter_fetch(job.organisation.pk, digest)) if digest else None
 
 
