@@ -34,7 +34,7 @@ class FoundLine(BaseModel):
     line: int
     other: int | None = None
     value: float | None = None
-    fields: list[str] = Field([], examples=[["messages.0.content"]])
+    fields: list[str] = Field(default=[], examples=[["messages.0.content"]])
 
 
 class Finding(BaseModel):
@@ -45,11 +45,11 @@ class Finding(BaseModel):
 
     kind: Kind
     severity: Severity = "warning"
-    detail: str = Field("", examples=["email"])
+    detail: str = Field(default="", examples=["email"])
     count: int = 0
     lines: list[FoundLine] = []
     dataset: UUID | None = None
-    dataset_name: str = Field("", examples=["frozen-answers"])
+    dataset_name: str = Field(default="", examples=["frozen-answers"])
 
     @property
     def words(self) -> str:
