@@ -1,7 +1,8 @@
 """Notes go to the worker that reads them for identifiers, and come back without.
 
 Fail closed: a note keeps the state `withheld` until the worker has answered for it. Nothing here falls back
-to weaker means when the model is away; the job is tried again.
+to weaker means when the model is away; the job is tried again. An organisation's own adapter reads by the alias
+`clinical-deid:production`, resolved for each patient when the notes are sent (decision 0110).
 """
 
 import time
@@ -24,8 +25,10 @@ from rootstock.audit.decisions import decisions_record
 from rootstock.jobs.running import JobHandle
 from rootstock.lanes import client
 from rootstock.privacy.fields import is_erased
+from rootstock.registry.resolving import Chosen, choose_own
 
 LANE = "ehr.deidentify"
+ALIAS = "clinical-deid:production"
 BATCH = 8
 DEADLINE_S = 120.0
 
@@ -56,14 +59,19 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID], job_id: UUID 
             Note.objects.filter(pk__in=note_ids, state=NoteState.WITHHELD).select_related("resource")
         )
         payloads: list[dict[str, Any]] = [{"text": note.original, "known": _known(note)} for note in notes]
+    if not notes:
+        return
+    # Of an alias with a canary a patient keeps the version. Both readings are by the one that is chosen here.
+    chosen = adapter_chosen(organisation, str(notes[0].patient_id))
     # No transaction stays open while the worker reads.
     started = time.monotonic()
-    answers = _read(organisation, payloads)
+    answers = _read(organisation, chosen, payloads)
     names = [Known("NAME", name) for name in sorted({name for answer in answers for name in answer["names"]})]
     again = [index for index, answer in enumerate(answers) if survivors(_scrubbed(answer), names)]
     for index in again:
         payloads[index]["known"] += [asdict(name) for name in names]
-    for index, answer in zip(again, _read(organisation, [payloads[index] for index in again]), strict=True):
+    read_again = _read(organisation, chosen, [payloads[index] for index in again])
+    for index, answer in zip(again, read_again, strict=True):
         answers[index] = answer
     latency = (time.monotonic() - started) * 1000 / max(len(notes), 1)
     with tenant(organisation):
@@ -77,11 +85,19 @@ def notes_deidentify(organisation: UUID, note_ids: Sequence[UUID], job_id: UUID 
         decisions_record(organisation=organisation, records=records, job_id=job_id)
 
 
-def _read(organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def adapter_chosen(organisation: UUID, key: str) -> Chosen:
+    """The adapter that reads the notes of the patient `key`, where the organisation serves one of its own.
+
+    Raises InvalidInput naming `adapter` when that cannot be served: no other reads in its place.
+    """
+    return choose_own(organisation=organisation, alias=ALIAS, task="tagging", key=key)
+
+
+def _read(organisation: UUID, chosen: Chosen, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The worker's answers, asked for in parts that its queue takes."""
     answers: list[dict[str, Any]] = []
     for start in range(0, len(payloads), BATCH):
-        part = payloads[start : start + BATCH]
+        part = [payload | {"adapter": asdict(chosen)} for payload in payloads[start : start + BATCH]]
         answers += client.call(LANE, part, organisation=organisation, deadline_s=DEADLINE_S)
     return answers
 

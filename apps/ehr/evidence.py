@@ -10,13 +10,11 @@ from typing import Any
 from django.conf import settings
 
 from apps.ehr.models import Note, Patient, RiskScore
-from models_zoo.clinical import deid, news2
-from models_zoo.llm.card import full_digest
+from models_zoo.clinical import news2
 from rootstock.audit.decisions import DecisionFacts
 from rootstock.privacy.models import SubjectKey
 
 NOTE, PATIENT = "note", "patient"
-_ADAPTER = Path(deid.__file__).parent / "adapter"
 
 
 def person_of_note(note_id: str) -> SubjectKey | None:
@@ -43,7 +41,7 @@ def note_facts(
         model=settings.BASE_MODEL,
         model_digest=answer.get("base", ""),
         adapter=answer["model"],
-        adapter_digest=full_digest(answer["model"], _ADAPTER),
+        adapter_digest=answer["adapter_digest"],
         base=answer.get("base", ""),
         latency_ms=latency_ms,
         output={"removed": Counter(redaction["label"] for redaction in answer["redactions"])},

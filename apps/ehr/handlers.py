@@ -4,7 +4,6 @@ Three detectors are joined: the tagging adapter on the shared base, pattern reco
 the structured record already holds. Without the adapter there is no answer at all.
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,53 +11,62 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from models_zoo.clinical.deid.known import Known, find_known, survivors
 from models_zoo.clinical.deid.labels import Label
 from models_zoo.clinical.deid.scrub import Found, scrub
-from models_zoo.llm.card import ModelError
 from models_zoo.zoo import deid
 from rootstock.errors import DomainError, InternalError, Unavailable
+from rootstock.registry.resolving import Chosen
 from workers.engine.protocol import EngineError, Span
 from workers.handlers import LaneRequest
+from workers.readers import Reader, Readers, grouped
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime
 
-log = logging.getLogger(__name__)
 FOLDER = Path(deid.__file__).parent / "adapter"
 SURE = 0.9
 
 
 class DeidentifyHandler:
-    """Payload {text, known: [{label, value}]} -> {text, redactions, model, base, names}.
+    """Payload {text, known: [{label, value}], adapter: a Chosen} -> {text, redactions, model, adapter_digest, base,
+    names}. Without an adapter of the organisation's own the shipped one reads.
 
     `names` are those that the adapter was sure of: the caller looks for them in the person's other notes.
     """
 
     def load(self, runtime: "Runtime") -> None:
-        """Take the recognisers and the adapter. A worker without the adapter still serves its other lanes."""
+        """Take the recognisers and the shipped adapter. A worker without it still serves its other lanes."""
         self._runtime = runtime
         # Presidio takes seconds to import: meanwhile the worker already serves its other lanes.
         self._patterns = ThreadPoolExecutor(1, "presidio").submit(_patterns)
-        self._adapter = ""
-        try:
-            self._adapter = runtime.shipped_adapter(deid.NAME, FOLDER)
-        except (ModelError, EngineError, DomainError) as problem:
-            log.error("de-identification is off, notes stay withheld: %s", problem)
+        self._readers = Readers(runtime, deid.NAME, FOLDER, tuple(Label))
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
-        """One scrubbed text or error each."""
-        if not self._adapter:
-            return [Unavailable("the de-identification adapter is not loaded", retry_after=5) for _ in batch]
-        texts = [str(request.payload["text"]) for request in batch]
-        try:
-            tagged = self._runtime.engine.tag(texts, self._adapter)
-        except EngineError as problem:
-            return [Unavailable(f"de-identification: {problem}", retry_after=5) for _ in batch]
-        return [self._answer(request, spans) for request, spans in zip(batch, tagged, strict=True)]
+        """One scrubbed text or error each; one forward for each adapter among them."""
+        answers: dict[int, dict[str, Any] | DomainError] = {}
+        for (owner, chosen), members in grouped(batch).items():
+            part = [batch[at] for at in members]
+            answers |= zip(members, self._answers(owner, chosen, part), strict=True)
+        return [answers[at] for at in range(len(batch))]
 
-    def _answer(self, request: LaneRequest, spans: Sequence[Span]) -> dict[str, Any] | DomainError:
+    def _answers(
+        self, owner: UUID | None, chosen: Chosen, part: Sequence[LaneRequest]
+    ) -> Sequence[dict[str, Any] | DomainError]:
+        try:
+            reader = self._readers.reader(owner, chosen)
+            tagged = self._runtime.engine.tag([str(one.payload["text"]) for one in part], reader.name)
+        except EngineError as problem:
+            return [Unavailable(f"de-identification: {problem}", retry_after=5) for _ in part]
+        except DomainError as problem:
+            return [problem for _ in part]
+        return [self._answer(reader, request, spans) for request, spans in zip(part, tagged, strict=True)]
+
+    def _answer(
+        self, reader: Reader, request: LaneRequest, spans: Sequence[Span]
+    ) -> dict[str, Any] | DomainError:
         text = str(request.payload["text"])
         known = [Known(item["label"], item["value"]) for item in request.payload.get("known", ())]
         found = [Found(span.start, span.end, span.label, "adapter") for span in spans]
@@ -72,7 +80,8 @@ class DeidentifyHandler:
         return {
             "text": scrubbed.text,
             "redactions": redactions,
-            "model": self._adapter,
+            "model": reader.reference,
+            "adapter_digest": reader.digest,
             "base": self._runtime.engine.fingerprint,
             "names": names,
         }

@@ -1,15 +1,12 @@
 """What the audit trail keeps of readings of emotion and of answers. Never what was said."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 
 from apps.support.models import Turn
-from models_zoo import emotion
-from models_zoo.llm.card import full_digest
 from rootstock.audit.decisions import DecisionFacts
 from rootstock.privacy.models import SubjectKey
 
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
     from apps.support.services import Outcome
 
 TURN, CONVERSATION = "turn", "conversation"
-_ADAPTER = Path(emotion.__file__).parent / "adapter"
 
 
 def person_of_turn(turn_id: str) -> SubjectKey | None:
@@ -36,7 +32,7 @@ def emotion_facts(turn_id: UUID, text: str, reading: Mapping[str, Any], latency_
         model=settings.BASE_MODEL,
         model_digest=reading["fingerprint"],
         adapter=reading["adapter"],
-        adapter_digest=reading["adapter_digest"] or full_digest(reading["adapter"], _ADAPTER),
+        adapter_digest=reading["adapter_digest"],
         base=reading["fingerprint"],
         latency_ms=latency_ms,
         output={name: reading[name] for name in ("label", "group", "level", "intensity", "scores")},

@@ -1,9 +1,7 @@
 """What the support desk runs on the worker: reading emotions, and writing answers."""
 
-import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from apps.support.models import Turn
 from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
 from models_zoo.emotion import labels
-from models_zoo.llm.card import AdapterError
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.zoo import emotion
 from rootstock.audit.decisions import input_hash
@@ -26,25 +23,15 @@ from rootstock.registry.resolving import Chosen
 from workers.engine.protocol import Call, Chunk, EngineBusy, EngineError, EngineTimeout, Sampling
 from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
+from workers.readers import Reader, Readers, grouped
 from workers.runtime import Runtime
 from workers.shadowing import Answered, Shadows
 
-log = logging.getLogger(__name__)
 EMOTION_FOLDER = Path(emotion.__file__).parent / "adapter"
 # Greedy answers of a small base run in circles without it; more than this and it avoids its own facts.
 REPETITION_PENALTY = 1.1
 # Of one customer turn: half of the engine's context, so that prompt, history and answer fit beside it.
 MESSAGE_TOKENS = 1024
-
-
-@dataclass(slots=True, frozen=True)
-class Reader:
-    """The adapter that reads emotions: its name in the engine, how it is recorded, and its labels' thresholds."""
-
-    name: str
-    reference: str
-    digest: str
-    thresholds: Mapping[str, float]
 
 
 class EmotionHandler:
@@ -54,24 +41,15 @@ class EmotionHandler:
     """
 
     def load(self, runtime: Runtime) -> None:
-        """Take the shipped emotion adapter and its thresholds. A worker whose base it does not fit serves the rest."""
-        self._runtime, self._engine = runtime, runtime.engine
-        self._shipped: Reader | None = None
-        try:
-            name = runtime.shipped_adapter("support-emotion", EMOTION_FOLDER)
-            self._shipped = Reader(name, name, "", self._engine.card(name).thresholds)
-        except AdapterError as problem:
-            log.error("emotions are not read: %s", problem)
+        """Take the shipped emotion adapter. A worker whose base it does not fit serves the rest."""
+        self._engine = runtime.engine
+        self._readers = Readers(runtime, "support-emotion", EMOTION_FOLDER, labels.LABELS)
         self._tokenizer = ChatTokenizer(base_folder())
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """One forward for each adapter among them; the shipped one reads everybody's together."""
-        groups = defaultdict[tuple[UUID | None, Chosen], list[int]](list)
-        for at, request in enumerate(batch):
-            chosen = Chosen(**request.payload.get("adapter", {}))
-            groups[request.organisation_id if chosen.digest else None, chosen].append(at)
         answers: dict[int, dict[str, Any] | DomainError] = {}
-        for (owner, chosen), members in groups.items():
+        for (owner, chosen), members in grouped(batch).items():
             texts = [str(batch[at].payload["text"]) for at in members]
             answers |= zip(members, self._answers(owner, chosen, texts), strict=True)
         return [answers[at] for at in range(len(batch))]
@@ -84,7 +62,7 @@ class EmotionHandler:
         tokens = [len(self._tokenizer.encode(text)) for text in texts]
         short = [text for text, count in zip(texts, tokens, strict=True) if count <= MESSAGE_TOKENS]
         try:
-            reader = self._reader(owner, chosen)
+            reader = self._readers.reader(owner, chosen)
             rows = iter(self._engine.classify(short, reader.name) if short else [])
         except EngineError as error:
             return [_as_domain_error(error) for _ in texts]
@@ -95,25 +73,11 @@ class EmotionHandler:
             for count in tokens
         ]
 
-    def _reader(self, owner: UUID | None, chosen: Chosen) -> Reader:
-        """The organisation's own or the shipped one. Raises a DomainError: no other reads in its place."""
-        if owner is None:
-            if self._shipped is None:
-                told = "the emotion adapter was made for another base than the one served here"
-                raise Unavailable(told, retry_after=5)
-            return self._shipped
-        name = adapter_of(self._runtime, owner, chosen.digest, "adapter") or ""
-        card = self._engine.card(name)
-        if missing := [label for label in labels.LABELS if label not in card.labels]:
-            told = f"{chosen.reference}, which {chosen.alias} serves, has no label {missing[0]}: roll it back"
-            raise InvalidInput.field("adapter", told)
-        return Reader(name, chosen.reference, chosen.digest, card.thresholds)
-
     def _reading(self, reader: Reader, scores: dict[str, float]) -> dict[str, Any]:
         versions = {
             "adapter": reader.reference, "adapter_digest": reader.digest, "fingerprint": self._engine.fingerprint,
         }  # fmt: skip
-        return {**labels.read(scores, reader.thresholds).as_dict(), **versions}
+        return {**labels.read(scores, reader.card.thresholds).as_dict(), **versions}
 
 
 def _too_long(tokens: int) -> InvalidInput:

@@ -22,7 +22,7 @@ class Remover:
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any]]:
         redaction = {"start": 0, "end": 6, "label": "NAME", "sources": ["adapter"]}
         answer = {"text": "[NAME]", "redactions": [redaction], "model": "clinical-deid@0123", "names": []}
-        return [answer | {"base": "b" * 64} for _ in batch]
+        return [answer | {"adapter_digest": "0123" * 16, "base": "b" * 64} for _ in batch]
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_it_works(remover: None, ingest: Any, committed_world: Any, made: Case) 
     assert len(notes) == 3
     assert notes[0].output["removed"] == {"NAME": 1}
     assert (notes[0].adapter, notes[0].base) == ("clinical-deid@0123", "b" * 64)
+    assert notes[0].adapter_digest == "0123" * 16
     assert str(notes[0].job_id) == str(scores[0].job_id) == row["job_id"]
     assert len(scores) == row["report"]["scores"] > 0
     assert scores[-1].output["band"] in ("low", "low_medium", "medium", "high")
