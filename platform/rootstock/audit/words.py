@@ -68,7 +68,9 @@ def object_url(object_type: str, object_id: str) -> str:
         return ""
 
 
-def actor_names(organisation: Organisation, actors: Iterable[Who], *, makers: bool = False) -> dict[Who, str]:
+def actor_names(
+    organisation: Organisation | UUID, actors: Iterable[Who], *, makers: bool = False
+) -> dict[Who, str]:
     """Names of people, keys, clients and parts of the system. Whoever is gone is called by kind and id.
 
     makers: with the person who made the key or client.

@@ -9,17 +9,20 @@ from ninja import Schema
 from pydantic import Field
 
 from rootstock.accounts.models import Organisation
+from rootstock.registry.approvals import Approval, approvals_of
 from rootstock.registry.models import AdapterVersion
-from rootstock.registry.version_selectors import approvals_of
 
 
 class ApprovalOut(Schema):
-    """The last promotion of a version that a second person agreed to. Who, as kind and id: `person:7`, `key:…`."""
+    """The last promotion of a version that a second person agreed to: who, as kind and id (`person:7`, `key:…`) and by
+    name, of a key with whoever made it."""
 
     alias: str
     requested_by: str
-    approved_by: str = Field(alias="decided_by")
-    approved_at: datetime = Field(alias="decided_at")
+    requester: str
+    approved_by: str
+    approver: str
+    approved_at: datetime
     because: str
 
 
@@ -32,7 +35,10 @@ class AdapterOut(Schema):
     name: str
     digest: str
     base_fingerprint: str = Field(alias="base.fingerprint")
-    card: dict[str, Any]
+    card: dict[str, Any] = Field(
+        description="What its files say, and what people add: `purpose`, `limits`, `licence`, and by their agreement "
+        "`approver` and `approved_at`, empty until then"
+    )
     bytes: int
     parent: str | None = Field(
         None, alias="parent.reference", description="The version it was trained on from"
@@ -43,7 +49,7 @@ class AdapterOut(Schema):
     dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
     origin: str
     keep: str
-    created_by: str = Field(description="person:, key:, client: or system:, and its id")
+    created_by: str = Field(description="person:, key:, client:, schedule: or system:, and its id")
     created_at: datetime
     approval: ApprovalOut | None = None
     retired_at: datetime | None
@@ -55,12 +61,20 @@ def adapters_out(
 ) -> dict[UUID, AdapterOut]:
     """Versions as they are told, by their keys."""
     approvals = approvals_of(organisation=organisation, versions=versions)
-    found = {version.pk: AdapterOut.from_orm(version) for version in versions}
-    for key, promotion in approvals.items():
-        found[key].approval = ApprovalOut.from_orm(promotion)
-    return found
+    return {version.pk: _told(version, approvals.get(version.pk)) for version in versions}
 
 
 def adapter_out(version: AdapterVersion) -> AdapterOut:
     """One of them."""
     return adapters_out(version.organisation_id, [version])[version.pk]
+
+
+def _told(version: AdapterVersion, approval: Approval | None) -> AdapterOut:
+    told = AdapterOut.from_orm(version)
+    told.approval = ApprovalOut.from_orm(approval) if approval else None
+    agreed = {
+        "approver": approval.approver if approval else "",
+        "approved_at": approval.approved_at if approval else None,
+    }
+    told.card = version.card | agreed
+    return told

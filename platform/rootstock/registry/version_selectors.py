@@ -112,15 +112,6 @@ def promotions_of(*, organisation: Organisation, version: AdapterVersion) -> lis
         return list(rows.order_by("-pk")[:MOST_EVENTS])
 
 
-def approvals_of(
-    *, organisation: Organisation | UUID, versions: Collection[AdapterVersion]
-) -> dict[UUID, Promotion]:
-    """Of each version the last promotion that was agreed to, where there is one."""
-    with tenant(organisation):
-        agreed = Promotion.objects.filter(version__in=versions, state=Promotion.State.APPROVED)
-        return {one.version_id: one for one in agreed.order_by("decided_at")}
-
-
 def moves_of(*, organisation: Organisation, version: AdapterVersion) -> list[AliasMove]:
     """How it came to serve and ceased to; the newest first."""
     with tenant(organisation):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rootstock.accounts.models import Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
 
@@ -16,7 +17,6 @@ BOTH = ("adapters:read", "adapters:write", "adapters:approve")
 @pytest.fixture
 def two_people(world: Any) -> Any:
     """Keys of two people."""
-    from rootstock.accounts.models import Role
     from rootstock.accounts.services import api_key_create
     from tests.fixtures.world import Api
 
@@ -53,7 +53,8 @@ def test_a_version_tells_where_it_is_from_and_who_agreed(
     first, _ = two_people
     parent = make_version()
     child = make_version(parent=parent, created_by=f"person:{world.owner.pk}")
-    assert first.get(f"/adapters/{child.reference}").json()["approval"] is None
+    told = first.get(f"/adapters/{child.reference}").json()
+    assert (told["approval"], told["card"]["approver"], told["card"]["approved_at"]) == (None, "", None)
     promote(two_people, child)
     told = first.get(f"/adapters/{child.reference}").json()
     assert (told["parent"], told["created_by"]) == (parent.reference, f"person:{world.owner.pk}")
@@ -61,9 +62,30 @@ def test_a_version_tells_where_it_is_from_and_who_agreed(
     assert (approval["alias"], approval["because"]) == (NAME, AGREED["because"])
     assert approval["requested_by"].startswith("key:")
     assert approval["approved_by"] not in ("", approval["requested_by"])
+    second = world.person(Role.ML_ENGINEER).username
+    assert approval["requester"] == f"API key {world.owner.username}, made by {world.owner.username}"
+    assert approval["approver"] == f"API key {second}, made by {second}"
+    agreed = {name: told["card"][name] for name in ("approver", "approved_at")}
+    assert agreed == {name: approval[name] for name in agreed}
+    page = world.browser(world.owner).get(f"/adapters/{child.pk}/").content.decode()
+    assert f"by {approval['approver']}, for <code>{NAME}</code>" in page
     listed = {one["reference"]: one for one in first.get("/adapters").json()["items"]}
     assert listed[child.reference] == told
     assert listed[parent.reference]["approval"] is None
+
+
+def test_a_person_who_agrees_on_the_page_is_told_over_rest(
+    world: Any, make_version: Any, two_people: Any
+) -> None:
+    first, _ = two_people
+    version = make_version()
+    body = {"alias": NAME, "version": version.reference, "reason": "better"}
+    asked = first.post("/promotions", body).json()
+    path = f"/deployments/promotions/{asked['id']}/approve"
+    world.browser(world.person(Role.ML_ENGINEER)).post(path, {"reason": "I agree", "without_evaluation": "1"})
+    told = first.get(f"/adapters/{version.reference}").json()
+    assert told["card"]["approver"] == told["approval"]["approver"] == world.person(Role.ML_ENGINEER).username
+    assert told["approval"]["approved_by"] == f"person:{world.person(Role.ML_ENGINEER).pk}"
 
 
 @pytest.mark.parametrize("change", ["canary", "shadow"])

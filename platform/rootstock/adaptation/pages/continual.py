@@ -20,7 +20,7 @@ from rootstock.console.forms import saved
 from rootstock.console.tables import embedded, part_or_none, table_page
 from rootstock.errors import Conflict, FieldProblem, InvalidInput
 from rootstock.registry.pages.common import ASK, READ, acted, rights
-from rootstock.registry.pages.words import Names
+from rootstock.registry.persons import Names
 
 T = TypeVar("T")
 

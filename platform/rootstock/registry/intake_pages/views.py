@@ -17,7 +17,7 @@ from rootstock.registry import uploads
 from rootstock.registry.intake_pages.forms import AdapterForm
 from rootstock.registry.intake_pages.tables import UPLOADS, Brought, steps, upload_pill
 from rootstock.registry.models import AdapterUpload, UploadState
-from rootstock.registry.pages.words import Names
+from rootstock.registry.persons import Names
 
 _STOP_ASKING = 286  # htmx: what was loaded is the last of it
 

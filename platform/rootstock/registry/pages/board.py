@@ -24,7 +24,8 @@ from rootstock.registry.models import (
 )
 from rootstock.registry.pages.common import DECIDE, READ, acted, rights
 from rootstock.registry.pages.history import Happening, moves_timeline
-from rootstock.registry.pages.words import Names, asked
+from rootstock.registry.pages.words import asked
+from rootstock.registry.persons import Names
 
 SHOWN_MOVES, MOST_MOVES = 3, 200
 PAGE = 20

@@ -9,7 +9,8 @@ from django.urls import reverse
 from rootstock.accounts.models import Organisation
 from rootstock.console import formats
 from rootstock.registry.models import AdapterVersion, AliasMove, Move, Promotion
-from rootstock.registry.pages.words import Names, asked
+from rootstock.registry.pages.words import asked
+from rootstock.registry.persons import Names
 
 TONES = {
     Move.SERVE: "ok", Move.CANARY: "info", Move.SHADOW: "info", Move.END_CANARY: "neutral",

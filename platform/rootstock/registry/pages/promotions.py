@@ -16,7 +16,8 @@ from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
 from rootstock.registry.pages.history import newest_first, promotion_happenings
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.tables import PROMOTIONS
-from rootstock.registry.pages.words import Names, asked, promotion_pill
+from rootstock.registry.pages.words import asked, promotion_pill
+from rootstock.registry.persons import Names
 from rootstock.registry.version_selectors import evaluations_of
 
 

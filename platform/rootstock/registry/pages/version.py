@@ -16,6 +16,7 @@ from rootstock.jobs.pages import CHART_POINTS, loss_chart
 from rootstock.jobs.selectors import job_curve
 from rootstock.lanes.health import snapshot
 from rootstock.registry import aliases, keeping, versions
+from rootstock.registry.approvals import approvals_of
 from rootstock.registry.evaluation import evaluation_start
 from rootstock.registry.models import AdapterVersion, Alias, Promotion
 from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
@@ -24,13 +25,13 @@ from rootstock.registry.pages.history import version_history
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.residency import seats_html, seats_of
 from rootstock.registry.pages.words import (
-    Names,
     figures_words,
     keep_words,
     place_pill,
     state_pill,
     task_words,
 )
+from rootstock.registry.persons import Names
 from rootstock.registry.version_selectors import (
     PRODUCTION,
     children_of,
@@ -75,22 +76,18 @@ def version_page(request: PageRequest, version_id: UUID) -> HttpResponse:
         "children": children_of(organisation=organisation, version=version),
         "chart": _curve(version),
         "history": version_history(organisation, version, promotions, moves),
-        **_approval(request, version, promotions),
+        "approval": approvals_of(organisation=organisation, versions=[version]).get(version.pk),
+        **_people(request, version),
         **_measured(request, version),
         **rights(request),
     }
     return render(request, "registry/version.html", context)
 
 
-def _approval(request: PageRequest, version: AdapterVersion, promotions: list[Promotion]) -> dict[str, Any]:
-    """Who made it, and who agreed last that it serves."""
-    approved = next((one for one in promotions if one.state == Promotion.State.APPROVED), None)
-    decided = approved.decided_by if approved else ""
-    names = Names(request.organisation, [version.created_by, version.retired_by, decided])
-    return {
-        "made_by": names.of(version.created_by), "retired_by": names.of(version.retired_by),
-        "approved": approved, "approver": names.of(decided),
-    }  # fmt: skip
+def _people(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:
+    """Who made it, and who retired it."""
+    names = Names(request.organisation, [version.created_by, version.retired_by])
+    return {"made_by": names.of(version.created_by), "retired_by": names.of(version.retired_by)}
 
 
 def _measured(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from rootstock.accounts.models import Organisation
-from rootstock.audit.words import actor_names
 from rootstock.console import formats
 from rootstock.console.templatetags.console import pill
 from rootstock.registry.models import AdapterVersion, Change, Keep, Promotion
@@ -24,22 +22,6 @@ STATES = {
 }
 ROLES = {Change.SERVE: ("ok", "", ""), Change.CANARY: ("info", "git-branch", "canary"),
          Change.SHADOW: ("neutral", "eye", "shadow")}  # fmt: skip
-
-
-class Names:
-    """Persons, keys and clients by name, for rows that keep them as `kind:id`; all asked for at once."""
-
-    def __init__(self, organisation: Organisation, stored: Iterable[str]) -> None:
-        self._known = actor_names(organisation, {self._who(name) for name in stored if name}, makers=True)
-
-    def of(self, stored: str) -> str:
-        """The name; empty for nobody."""
-        return self._known.get(self._who(stored), "") if stored else ""
-
-    @staticmethod
-    def _who(stored: str) -> tuple[str, str]:
-        kind, _, id = stored.partition(":")
-        return kind, id
 
 
 def task_words(version: AdapterVersion) -> str:
