@@ -28,7 +28,7 @@ def test_it_works_for_accounts(planted: Planted, valkey: Any) -> None:
     with tenant(planted.organisation):
         rows = list(Transaction.objects.order_by("sequence"))
     history = ValkeyHistory(valkey, planted.organisation.pk)
-    history.append(payments(payloads_of(rows)))
+    history.append(payments(payloads_of(rows)), np.ones(len(rows), np.float32))
     history.before(np.array([old]), np.array([4]))  # a ring is made when it is wanted
     ring = history._ring(old)
     assert valkey.exists(ring)
