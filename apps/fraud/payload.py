@@ -40,6 +40,8 @@ def payload_of(row: Transaction) -> dict[str, Any]:
         "time": row.occurred_at.timestamp(),
         "payer": row.payer_key,
         "payee": row.payee_key,
+        "device": 0,
+        "merchant": 0,
         "amount": worth(row.amount, row.currency),
         "channel": CHANNELS.index(row.channel),
     }

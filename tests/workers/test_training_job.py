@@ -51,6 +51,7 @@ def trained(organisation: Any, settings: dict[str, Any], **params: Any) -> Job:
     return selectors.job_get(organisation=organisation, job_id=job.pk, scopes=frozenset(SCOPES))
 
 
+@pytest.mark.slow
 def test_it_works(organisation) -> None:
     sets = {
         role: str(chats(organisation, role, rows).pk)
@@ -84,6 +85,7 @@ def test_it_works(organisation) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> None:
     dataset = str(chats(organisation, "dataset", CHAT).pk)
     first = trained(organisation, {"max_steps": 1}, dataset=dataset)
