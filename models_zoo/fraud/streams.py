@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.events import Floats, Integers, Records
+from models_zoo.fraud.events import LABEL, Floats, Integers, Records
 from models_zoo.fraud.history import MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
 
 PIECE = 4096
@@ -74,10 +74,32 @@ def stream_surprises(batch: Records) -> Floats:
     return np.concatenate([np.zeros(0, np.float32), *found])
 
 
-def replay(batch: Records) -> Past:
-    """The past of each payment of a whole stream PAYMENT [N]."""
+def with_labels(batch: Records, frauds: NDArray[np.bool_], delay: Floats | float) -> tuple[Records, Records]:
+    """PAYMENT [N] of a stream and LABEL [M] of its frauds, numbered anew in one sequence.
+
+    Each label arrives `delay` seconds (one, or [M]) after its payment, before payments of that same moment.
+    """
+    known = np.nonzero(frauds)[0]
+    times = batch["time"][known] + delay
+    order = np.argsort(times, kind="stable")
+    known, times = known[order], times[order]
+    place = np.maximum(np.searchsorted(np.maximum.accumulate(batch["time"]), times), known + 1)
+    place.sort()
+    numbered, found = batch.copy(), np.zeros(len(known), LABEL)
+    numbered["sequence"] = np.arange(1, len(batch) + 1) + np.searchsorted(
+        place, np.arange(len(batch)), "right"
+    )
+    found["sequence"] = place + np.arange(1, len(known) + 1)
+    found["time"], found["payment"], found["fraud"] = times, numbered["sequence"][known], 1
+    return numbered, found
+
+
+def replay(batch: Records, labels: Records | None = None) -> Past:
+    """The past of each payment of a whole stream PAYMENT [N], with the LABEL [M] that came among them."""
     history = MemoryHistory()
     history.append(batch, stream_surprises(batch))
+    if labels is not None:
+        history.label(labels)
     return Past(batch, (history,), np.zeros(len(batch), np.uint8))
 
 
