@@ -45,7 +45,7 @@ def payments_between(organisation: UUID, after: int, last: int) -> Records:
     """PAYMENT [N] with after < sequence <= last, in order."""
     with tenant(organisation):
         between = Transaction.objects.filter(sequence__gt=after, sequence__lte=last)
-        rows = list(between.defer("payer", "payee").order_by("sequence"))
+        rows = list(between.defer("payer", "payee", "device", "merchant").order_by("sequence"))
     return payments(payloads_of(rows))
 
 

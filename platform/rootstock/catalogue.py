@@ -247,6 +247,7 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "file.clean": "An uploaded file passed every check",
     "file.refused": "An uploaded file did not pass a check",
     "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_labelled": "A payment was labelled as fraud or as genuine",
     "fraud.payment_review": "A payment needs a look",
     "job.cancelled": "A job was stopped",
     "job.failed": "A job failed",

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from apps.fraud import records, state
+from apps.fraud.ingest import NewTransaction, listed, payments_store
 from apps.fraud.models import Decision, IngestCounter, Transaction
 from apps.fraud.payload import account_key, payloads_of
-from apps.fraud.services import NewTransaction, _ranges, _store, listed
+from apps.fraud.services import _ranges
 from apps.fraud.state import CAPACITY, ValkeyHistory
 from models_zoo.fraud.events import WINDOW
 from models_zoo.fraud.generator import START, generate
@@ -39,7 +40,7 @@ def stored(bank, made):
     """PAYMENT [N] of the stream, stored in the bank."""
     with tenant(bank.organisation):
         counter = IngestCounter.objects.create(organisation=bank.organisation)
-        rows = _store(counter, made, listed).rows
+        rows = payments_store(counter, made, listed).rows
     return records.payments(payloads_of(rows))
 
 
