@@ -5,9 +5,8 @@ from collections import Counter
 import numpy as np
 
 from models_zoo.fraud.baselines import hand_rules
-from models_zoo.fraud.features import tabular
 from models_zoo.fraud.generator import as_payments, generate
-from models_zoo.fraud.streams import replay
+from models_zoo.fraud.streams import replay, table
 from models_zoo.fraud.typologies import CARD_TESTING, MULE, TAKEOVER
 
 
@@ -28,5 +27,5 @@ def test_a_seed_gives_the_same_world_and_another_seed_another():
 def test_genuine_payments_trip_simple_rules_too():
     made = generate(4, 300, 25)
     labels = np.array([bool(one.typology) for one in made])
-    points = hand_rules(tabular(replay(as_payments(made)).rows(slice(None))))
+    points = hand_rules(table(replay(as_payments(made))))
     assert (points[~labels] >= 2).sum() > labels.sum() / 4
