@@ -46,10 +46,9 @@ def _network(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _boosting(arguments: argparse.Namespace) -> dict[str, Any]:
-    from models_zoo.fraud.boosting import Settings
-    from models_zoo.fraud.learning import Worlds, train
+    from models_zoo.fraud.learning import SHIPPED, Worlds, train
 
-    return train(Worlds(), Settings(seed=arguments.seed, rounds=600, keep=1.0), arguments.out, _say)
+    return train(Worlds(), replace(SHIPPED, seed=arguments.seed), arguments.out, _say)
 
 
 def _say(line: str) -> None:
