@@ -4,99 +4,57 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Router, Status
-from pydantic import TypeAdapter, ValidationError
 
 from apps.fraud import selectors, services
+from apps.fraud.bodies import OneOrMany
 from apps.fraud.evidence import SUBJECT
+from apps.fraud.ingest import NewTransaction, alone, listed
+from apps.fraud.labels_api import router as labels_router
 from apps.fraud.models import Transaction
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
     HistoryOut,
+    PaymentLabelOut,
     TransactionDetailOut,
     TransactionIn,
     TransactionOut,
     TransactionsOut,
 )
-from apps.fraud.services import NewTransaction
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
-from rootstock.edge import dotted, json_of
-from rootstock.errors import FieldProblem, InvalidInput
-from rootstock.idempotency.marks import keeps_its_own
+from rootstock.idempotency.marks import repeatable
 from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["fraud"])
-MAX_LIST = 500
-_ONE = TypeAdapter(TransactionIn)
-_MANY = TypeAdapter(list[TransactionIn])
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "oneOf": [
-                        TransactionIn.model_json_schema(),
-                        {"type": "array", "maxItems": MAX_LIST, "items": TransactionIn.model_json_schema()},
-                    ]
-                }
-            }
-        },
-    }
-}
+router.add_router("/labels", labels_router)
+MAX_LIST = 1000
+_PAYMENTS = OneOrMany(TransactionIn, "transactions", MAX_LIST, "; larger lists go to /batches")
 
 
 def _new(one: TransactionIn) -> NewTransaction:
     return NewTransaction(**one.model_dump())
 
 
-def _listed(path: str, part: str | int) -> str:
-    return dotted(path or ("transactions" if isinstance(part, int) else ""), part)
-
-
-def _parse(body: bytes) -> TransactionIn | list[TransactionIn]:
-    """One transaction or a list of them, with the path of whatever is wrong."""
-    data = json_of(body, _listed)
-    many = isinstance(data, list)
-    if many and not 1 <= len(data) <= MAX_LIST:
-        raise InvalidInput.field(
-            "transactions", f"must hold 1 to {MAX_LIST} payments; larger ones go to /batches"
-        )
-    try:
-        return _MANY.validate_python(data) if many else _ONE.validate_python(data)
-    except ValidationError as error:
-        raise _refusal(error, ("transactions",) if many else ()) from None
-
-
-def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [
-        FieldProblem(
-            ".".join(map(str, (*prefix, *one["loc"]))) or "body", one["msg"].removeprefix("Value error, ")
-        )
-        for one in found[:50]
-    ]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems)
-
-
 @router.post(
-    "/transactions", response=TransactionOut | TransactionsOut, auth=scope("fraud:write"), openapi_extra=_BODY
+    "/transactions",
+    response=TransactionOut | TransactionsOut,
+    auth=scope("fraud:write"),
+    openapi_extra=_PAYMENTS.openapi(),
 )
-@keeps_its_own
+@repeatable
 def score_transactions(request: ApiRequest) -> Any:
-    """Score one payment, or a list of up to 500. Sent again, a payment comes back with the decision it has.
+    """Score one payment, or a list of up to 1,000. Sent again, a payment comes back with the decision it has.
 
-    That is by its `external_id`, for good: an Idempotency-Key is not needed and changes nothing.
+    It is recognised by its `external_id`, for good; an Idempotency-Key names the whole request for a day.
+    Payments that arrive late or out of order are scored like others, as of their arrival: see `late_by_s`.
     """
-    given = _parse(request.body)
-    many = isinstance(given, list)
+    given, many = _PAYMENTS.read(request.body)
     rows = services.transactions_score(
         organisation=request.auth.organisation,
-        given=[_new(one) for one in given] if isinstance(given, list) else [_new(given)],
-        field=services.listed if many else services.alone,
+        given=[_new(one) for one in given],
+        field=listed if many else alone,
     )
     return {"items": [TransactionOut.from_orm(row) for row in rows]} if many else rows[0]
 
@@ -148,11 +106,12 @@ def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]
         what="payment and account histories",
     )
     shown = TransactionOut.from_orm(row).model_dump()
-    histories = {
+    more = {
+        "labels": [PaymentLabelOut.from_orm(one) for one in row.labels.all()],
         "payer_history": _events(selectors.history_before(row=row, account=row.payer_key)),
         "payee_history": _events(selectors.history_before(row=row, account=row.payee_key)),
     }
-    return shown | histories
+    return shown | more
 
 
 def _events(rows: list[Transaction]) -> list[HistoryOut]:

@@ -47,7 +47,7 @@ def _left(handle: JobHandle, wanted: Q) -> int:
 def _next(handle: JobHandle, wanted: Q, after: int) -> list[Transaction]:
     with tenant(handle.organisation):
         waiting = Transaction.objects.filter(wanted, decision=None, sequence__gt=after)
-        return list(waiting.defer("payer", "payee").order_by("sequence")[:CHUNK])
+        return list(waiting.defer("payer", "payee", "device", "merchant").order_by("sequence")[:CHUNK])
 
 
 def _decide(handle: JobHandle, rows: list[Transaction]) -> None:

@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from apps.fraud import records
 from apps.fraud.state import ValkeyHistory
 from models_zoo.fraud.events import EVENT, PAYMENT, WINDOW
-from models_zoo.fraud.features import Neighbourhood
+from models_zoo.fraud.history import Neighbourhood, neighbourhood
 from models_zoo.fraud.scorer import Score, Scorer
 from rootstock.errors import DomainError
 from workers.handlers import LaneRequest
@@ -38,7 +38,7 @@ class ScoreHandler:
         self.redis = runtime.redis
         self.scorer = Scorer()
         empty = np.zeros((1, WINDOW), EVENT)
-        self.scorer.score(Neighbourhood(np.ones(1, PAYMENT), empty, empty))
+        self.scorer.score(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """A score with contributions and reasons for each payment."""
@@ -59,10 +59,8 @@ class ScoreHandler:
         """Scores of one organisation's payments, each seeing only what arrived before it."""
         batch = records.payments(payloads)
         history = ValkeyHistory(self.redis, organisation)
-        history.append(batch)
-        accounts = np.concatenate([batch["payer"], batch["payee"]])
-        windows = history.before(accounts, np.tile(batch["sequence"], 2))
-        return self.scorer.score(Neighbourhood(batch, *np.split(windows, 2)))
+        history.append(batch, np.ones(len(batch), np.float32))
+        return self.scorer.score(neighbourhood(history, batch))
 
     def _result(self, score: Score) -> dict[str, Any]:
         return {

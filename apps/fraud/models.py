@@ -1,9 +1,9 @@
-"""Payments in the order of their arrival, and the one decision on each."""
+"""Payments and labels in the order of their arrival, and the one decision on each payment."""
 
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
-from rootstock.privacy.fields import EncryptedTextField, PersonalModel
+from rootstock.privacy.fields import EncryptedOptionalTextField, EncryptedTextField, PersonalModel
 from rootstock.privacy.models import SubjectKey
 
 ACCOUNT = "fraud.account"  # the kind of people that this vertical holds data of: holders of accounts
@@ -18,13 +18,16 @@ class Outcome(models.TextChoices):
 
 
 class IngestCounter(TenantModel):
-    """The last sequence an organisation has given out.
+    """The last sequence an organisation has given out, and the latest clock among its payments.
 
-    Its row stays locked until the payments that took numbers from it are committed, so sequences have no gaps
-    and become visible in their own order: whoever sees number n sees everything before n.
+    Its row stays locked until the payments and labels that took numbers from it are committed, so sequences have
+    no gaps and become visible in their own order: whoever sees number n sees everything before n.
     """
 
     last = models.PositiveBigIntegerField(default=0)
+    latest_at = models.DateTimeField(
+        null=True
+    )  # never ahead of the arrival: one wrong clock makes nobody late
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation"], name="one_ingest_counter")]
@@ -34,6 +37,7 @@ class Transaction(PersonalModel):
     """A payment as it arrived. The keys are keyed hashes of the accounts, for search and for the model.
 
     An account's key is part of its subject's blind index; when the subject is erased, a random one takes its place.
+    A device is the payer's and a merchant the payee's: sealed with their keys, and gone with them. Key 0 is none.
     """
 
     sequence = models.PositiveBigIntegerField()
@@ -42,12 +46,17 @@ class Transaction(PersonalModel):
     payee_subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
     payer = EncryptedTextField(subject="payer_subject")
     payee = EncryptedTextField(subject="payee_subject")
+    device = EncryptedOptionalTextField(subject="payer_subject", null=True)
+    merchant = EncryptedOptionalTextField(subject="payee_subject", null=True)
     payer_key = models.BigIntegerField()
     payee_key = models.BigIntegerField()
+    device_key = models.BigIntegerField(default=0)
+    merchant_key = models.BigIntegerField(default=0)
     amount = models.DecimalField(max_digits=18, decimal_places=2)
     currency = models.CharField(max_length=3)
     channel = models.CharField(max_length=16)
     occurred_at = models.DateTimeField()
+    late_by_s = models.FloatField(null=True)  # behind the latest payment that had arrived; null: in order
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -60,7 +69,49 @@ class Transaction(PersonalModel):
         indexes = [
             models.Index(fields=["organisation", "payer_key", "sequence"], name="payments_of_payer"),
             models.Index(fields=["organisation", "payee_key", "sequence"], name="payments_of_payee"),
+            models.Index(
+                fields=["organisation", "device_key", "sequence"],
+                name="payments_of_device",
+                condition=~models.Q(device_key=0),
+            ),
+            models.Index(
+                fields=["organisation", "merchant_key", "sequence"],
+                name="payments_of_merchant",
+                condition=~models.Q(merchant_key=0),
+            ),
         ]
+
+    @property
+    def label(self) -> "Label | None":
+        """The newest label, which supersedes those before it. Fetch `labels` with the payment."""
+        return next(iter(self.labels.all()), None)
+
+
+class Label(PersonalModel):
+    """What became known of a payment: it was fraud, or it was genuine. Written once, superseded by a later one.
+
+    `subject` is the payer's: should a note name somebody after all, it goes when the payer is erased.
+    """
+
+    sequence = models.PositiveBigIntegerField()
+    transaction = models.ForeignKey(Transaction, on_delete=models.CASCADE, related_name="labels")
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    fraud = models.BooleanField()
+    source = models.CharField(max_length=40)
+    known_at = models.DateTimeField(null=True)  # where it differs from the arrival
+    note = EncryptedOptionalTextField(null=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "sequence"], name="one_label_per_sequence")
+        ]
+
+    @property
+    def external_id(self) -> str:
+        """The payment's. Fetch it with the label."""
+        return self.transaction.external_id
 
 
 class Decision(TenantModel):

@@ -1,4 +1,4 @@
-"""What travels on the lane `fraud.score`: a payment as numbers, with its accounts as keyed hashes."""
+"""What travels on the lane `fraud.score`: a payment as numbers, with whom it concerns as keyed hashes."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from apps.fraud.models import ACCOUNT, Transaction
-from rootstock.privacy.indexes import blind_index
+from rootstock.privacy.indexes import blind_index, blind_indexes
 from rootstock.privacy.subjects import purpose_of
 
 CHANNELS = ("card", "online", "transfer", "instant", "debit", "cash")
+DEVICE, MERCHANT = "fraud device", "fraud merchant"
+"""What the keys of devices and merchants are hashed for: with accounts they lie in one space of keys."""
 # Rough worth of one unit in euros. The model only needs the scale of an amount; these are no exchange rates.
 SCALES = {
     "EUR": 1.0, "USD": 0.9, "GBP": 1.15, "CHF": 1.05, "SEK": 0.09, "NOK": 0.09, "DKK": 0.134, "PLN": 0.23,
@@ -23,9 +25,20 @@ def account_key(organisation: UUID, account: str) -> int:
     return key_of(blind_index(organisation, purpose_of(ACCOUNT), account))
 
 
+def keys_of(organisation: UUID, purpose: str, given: Iterable[str | None]) -> list[int]:
+    """The keys of devices or merchants, 0 for none."""
+    names = list(given)
+    known = sorted({name for name in names if name is not None})
+    if not known:
+        return [0] * len(names)
+    indexes = zip(known, blind_indexes(organisation, purpose, known), strict=True)
+    keys = {name: key_of(index) for name, index in indexes}
+    return [0 if name is None else keys[name] for name in names]
+
+
 def key_of(reference_index: bytes) -> int:
-    """The account's key by its subject's blind index."""
-    return int.from_bytes(reference_index[:8], "big", signed=True)
+    """The key by a blind index; 0 stands for none and is no key."""
+    return int.from_bytes(reference_index[:8], "big", signed=True) or 1
 
 
 def worth(amount: Decimal, currency: str) -> float:
@@ -40,6 +53,8 @@ def payload_of(row: Transaction) -> dict[str, Any]:
         "time": row.occurred_at.timestamp(),
         "payer": row.payer_key,
         "payee": row.payee_key,
+        "device": row.device_key,
+        "merchant": row.merchant_key,
         "amount": worth(row.amount, row.currency),
         "channel": CHANNELS.index(row.channel),
     }

@@ -1,4 +1,4 @@
-"""The personal data of fraud: holders of accounts, as payers and payees."""
+"""The personal data of fraud: holders of accounts, as payers with their devices and as payees with their merchants."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,8 +11,10 @@ from django.db.models import Q, QuerySet
 
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
+from apps.fraud.selectors import shown
 from apps.fraud.state import ValkeyHistory
 from rootstock.lanes import client, wire
+from rootstock.privacy.fields import ROWS_AT_ONCE
 from rootstock.privacy.holdings import Expiring, Holdings, Kind, SubjectType, key_release
 from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
@@ -37,54 +39,74 @@ def _payments(key: SubjectKey) -> QuerySet[Transaction]:
 
 
 def _export(key: SubjectKey) -> Iterator[dict[str, Any]]:
-    for row in _payments(key).select_related("decision").order_by("sequence").iterator():
+    account = _account(key)  # a device is the payer's, and no affair of the payee
+    found = shown(_payments(key)).order_by("sequence")
+    for row in found.iterator(chunk_size=ROWS_AT_ONCE):
         decision = getattr(row, "decision", None)
         yield {
             "id": row.pk, "external_id": row.external_id, "payer": row.payer, "payee": row.payee,
+            "device": row.device if row.payer_key == account else None, "merchant": row.merchant,
             "amount": row.amount, "currency": row.currency, "channel": row.channel,
             "occurred_at": row.occurred_at, "received_at": row.received_at,
             "score": decision and decision.score, "outcome": decision and decision.outcome,
             "reasons": decision and decision.reasons, "model": decision and decision.model,
+            "labels": [
+                {"fraud": one.fraud, "source": one.source, "known_at": one.known_at, "note": one.note,
+                 "received_at": one.received_at}
+                for one in row.labels.all()
+            ],
         }  # fmt: skip
 
 
 def _scrub(key: SubjectKey) -> Callable[[], object]:
-    """Another random key takes the account's place, in PostgreSQL now and in Valkey's rings when they are rebuilt.
+    """Other random keys take the places of the account's and of its devices' or, as a payee, its merchants'.
 
-    The payments keep their shape for the model, and nothing leads from an account's number to them.
+    In PostgreSQL now, in Valkey's rings when they are rebuilt. The payments keep their shape for the model, and
+    nothing leads from an account's number or a device to them.
     """
-    old, new = _account(key), int.from_bytes(secrets.token_bytes(8), "big", signed=True)
-    touched = [old, *_counterparties(key)]
+    old = _account(key)
+    touched = _entities(_payments(key)) | {old}
+    for party, belonging in (("payer_key", "device_key"), ("payee_key", "merchant_key")):
+        theirs = Transaction.objects.filter(**{party: old})
+        for known in set(theirs.exclude(**{belonging: 0}).order_by().values_list(belonging, flat=True)):
+            theirs.filter(**{belonging: known}).update(**{belonging: _random_key()})
+    new = _random_key()
     Transaction.objects.filter(payer_key=old).update(payer_key=new)
     Transaction.objects.filter(payee_key=old).update(payee_key=new)
     _rings_forget(key.organisation_id, touched)
     return lambda: _rings_forget(key.organisation_id, touched)
 
 
-def _counterparties(key: SubjectKey) -> set[int]:
-    pairs = _payments(key).order_by().values_list("payer_key", "payee_key").distinct()
-    return {account for pair in pairs for account in pair}
+def _random_key() -> int:
+    return key_of(secrets.token_bytes(8))
 
 
-def _rings_forget(organisation: UUID, accounts: Iterable[int]) -> None:
+def _entities(payments: QuerySet[Transaction]) -> set[int]:
+    """The keys of everybody and everything that these payments concern."""
+    found = payments.order_by().values_list("payer_key", "payee_key", "device_key", "merchant_key").distinct()
+    return {one for keys in found for one in keys} - {0}
+
+
+def _rings_forget(organisation: UUID, entities: Iterable[int]) -> None:
     """Raises Unavailable when Valkey does not answer: nothing is erased half."""
     with wire.reachable():
-        ValkeyHistory(client.connection(), organisation).forget(accounts)
+        ValkeyHistory(client.connection(), organisation).forget(entities)
 
 
 def _delete_payments(organisation: UUID, before: datetime, most: int) -> int:
     held = held_subjects()
     old = Transaction.objects.filter(received_at__lt=before)
     old = old.exclude(payer_subject__in=held).exclude(payee_subject__in=held).order_by("sequence")
-    chosen = list(old.defer("payer", "payee")[:most])
+    chosen = list(old.defer("payer", "payee", "device", "merchant")[:most])
     ending = keys_locked(_without_later(chosen))
-    Transaction.objects.filter(pk__in=[row.pk for row in chosen]).delete()
+    going = Transaction.objects.filter(pk__in=[row.pk for row in chosen])
+    entities = _entities(going)
+    going.delete()
     for key in ending:
         key_release(key)
-    accounts = {account for row in chosen for account in (row.payer_key, row.payee_key)}
-    _rings_forget(organisation, accounts)
+    _rings_forget(organisation, entities)
     # Once more for what a worker read meanwhile, when the payments were still to be seen.
-    transaction.on_commit(lambda: _rings_forget(organisation, accounts), robust=True)
+    transaction.on_commit(lambda: _rings_forget(organisation, entities), robust=True)
     return len(chosen)
 
 

@@ -45,7 +45,7 @@ def payments_between(organisation: UUID, after: int, last: int) -> Records:
     """PAYMENT [N] with after < sequence <= last, in order."""
     with tenant(organisation):
         between = Transaction.objects.filter(sequence__gt=after, sequence__lte=last)
-        rows = list(between.defer("payer", "payee").order_by("sequence"))
+        rows = list(between.defer("payer", "payee", "device", "merchant").order_by("sequence"))
     return payments(payloads_of(rows))
 
 
@@ -64,6 +64,16 @@ def events_before(
     with tenant(organisation), connection.cursor() as cursor:
         cursor.execute(_EVENTS.format(table=Transaction._meta.db_table), wanted)
         for place, sequence, time, amount, currency, channel, other, outgoing in cursor:
-            event = (sequence, time, other, worth(amount, currency), outgoing, CHANNELS.index(channel))
+            event = (
+                sequence,
+                time,
+                other,
+                worth(amount, currency),
+                1.0,
+                outgoing,
+                CHANNELS.index(channel),
+                0,
+                0,
+            )
             found[place - 1].append(event)
     return [np.array(rows[-most:], dtype=EVENT) for rows in found]

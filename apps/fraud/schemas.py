@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool
 
 from apps.fraud.payload import SCALES
 from rootstock.jobs.schemas import JobOut
@@ -37,7 +37,14 @@ def _plausible(value: datetime) -> datetime:
     return value
 
 
+def _past(value: datetime) -> datetime:
+    if not EARLIEST <= value <= datetime.now(UTC):
+        raise ValueError("must lie after 2000 and not in the future")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_printable)]
+Party = Annotated[Text, Field(min_length=1, max_length=64)]
 
 
 class TransactionIn(Schema):
@@ -45,12 +52,35 @@ class TransactionIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
     external_id: Annotated[Text, Field(min_length=1, max_length=100)]
-    payer: Annotated[Text, Field(min_length=1, max_length=64)]
-    payee: Annotated[Text, Field(min_length=1, max_length=64)]
+    payer: Party
+    payee: Party
+    device: Annotated[
+        Party | None, Field(description="The payer's, by any name that stays the same", examples=["phone-7"])
+    ] = None
+    merchant: Annotated[
+        Party | None, Field(description="Where it was paid", examples=["Corner shop"])
+    ] = None  # fmt: skip
     amount: Annotated[Decimal, Field(gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2)]
     currency: Annotated[str, AfterValidator(_currency)] = "EUR"
     channel: Channel
     occurred_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
+
+
+class LabelIn(Schema):
+    """What became known of a payment. `source` names the process that tells it."""
+
+    model_config = ConfigDict(extra="forbid")
+    external_id: Annotated[Text, Field(min_length=1, max_length=100, description="The payment's")]
+    fraud: StrictBool
+    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$", examples=["chargeback"])]
+    known_at: Annotated[
+        AwareDatetime | None, AfterValidator(lambda value: value and _past(value)),
+        Field(description="When it became known, if that was before now"),
+    ] = None  # fmt: skip
+    note: Annotated[
+        Annotated[Text, Field(min_length=1, max_length=500)] | None,
+        Field(description="Without personal data"),
+    ] = None
 
 
 class BatchIn(Schema):
@@ -80,20 +110,52 @@ class DecisionOut(Schema):
     decided_at: datetime
 
 
+class PaymentLabelOut(Schema):
+    """A label as its payment shows it."""
+
+    id: UUID
+    sequence: int = Field(description="Its place among payments and labels: decisions after it know of it")
+    fraud: bool
+    source: str
+    known_at: datetime | None
+    note: str | None
+    received_at: datetime
+
+
+class LabelOut(PaymentLabelOut):
+    """A label. A later one of the same payment supersedes it and leaves it as it is."""
+
+    transaction_id: UUID
+    external_id: str = Field(description="The payment's")
+
+
+class LabelsOut(Schema):
+    """Several labels, in the order in which they were sent."""
+
+    items: list[LabelOut]
+
+
 class TransactionOut(Schema):
-    """A payment with its decision; the decision is null while it waits to be scored."""
+    """A payment with its decision, null while it waits to be scored, and its newest label."""
 
     id: UUID
     external_id: str
     sequence: int
     payer: str
     payee: str
+    device: str | None = Field(examples=["phone-7"])
+    merchant: str | None = Field(examples=["Corner shop"])
     amount: Decimal
     currency: str
     channel: str
     occurred_at: datetime
     received_at: datetime
+    late_by_s: float | None = Field(
+        description="Out of order: by how much it lies behind the latest payment that had arrived before it. It counts "
+        "from its arrival all the same; null is in order"
+    )
     decision: DecisionOut | None = None
+    label: PaymentLabelOut | None = None
 
 
 class TransactionsOut(Schema):
@@ -116,8 +178,9 @@ class HistoryOut(Schema):
 
 
 class TransactionDetailOut(TransactionOut):
-    """A payment with what both accounts did before it, newest first."""
+    """A payment with all its labels, and what both accounts did before it, newest first."""
 
+    labels: list[PaymentLabelOut]
     payer_history: list[HistoryOut]
     payee_history: list[HistoryOut]
 

@@ -31,6 +31,11 @@ class Filter:
     until: datetime | None = None
 
 
+def shown(payments: QuerySet[Transaction]) -> QuerySet[Transaction]:
+    """Payments with what is told of them: the decision and the labels."""
+    return payments.select_related("decision").prefetch_related("labels")
+
+
 def transactions_page(
     *, organisation: Organisation, chosen: Filter, cursor: str | None = None, limit: int = 50
 ) -> tuple[list[Transaction], str | None]:
@@ -68,13 +73,13 @@ def _filtered(organisation: Organisation, chosen: Filter) -> QuerySet[Transactio
         wanted &= Q(occurred_at__gte=chosen.since)
     if chosen.until:
         wanted &= Q(occurred_at__lt=chosen.until)
-    return Transaction.objects.select_related("decision").filter(wanted)
+    return shown(Transaction.objects.filter(wanted))
 
 
 def transaction_get(*, organisation: Organisation, transaction_id: UUID) -> Transaction:
     """One payment with its decision."""
     with tenant(organisation):
-        row = Transaction.objects.select_related("decision").filter(pk=transaction_id).first()
+        row = shown(Transaction.objects.filter(pk=transaction_id)).first()
     if row is None:
         raise NotFound("no such payment")
     return row

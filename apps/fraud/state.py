@@ -1,7 +1,7 @@
 """Account histories in Valkey: per account a sorted set of packed events by ingest sequence.
 
-`fraud:2:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
-`fraud:2:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
+`fraud:3:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
+`fraud:3:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
                                             that says "nothing is older than these"; trimming drops it first
 
 Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and put back. If the
@@ -15,14 +15,14 @@ import numpy as np
 import redis
 
 from apps.fraud import records
-from models_zoo.fraud.events import EVENT, WINDOW, Integers, Records, events_of, window_of
+from models_zoo.fraud.events import EVENT, WINDOW, Floats, Integers, Records, events_of, window_of
 
 CAPACITY = 96
 """Events kept per account: more than the model reads, so that a payment scored a little late finds its past."""
 CATCH_UP = 2000
 """Payments that one request reads from PostgreSQL to catch up; beyond it a new epoch is cheaper."""
 KEEP_S = 30 * 86_400
-FORMAT = 2
+FORMAT = 3
 """Part of every key. Raise it when an event is packed otherwise, its amount's scale and the accounts' keys included."""
 _BEGINNING = b"\x00"
 Pair = tuple[int, int]
@@ -63,16 +63,18 @@ class ValkeyHistory:
         self._head = f"fraud:{FORMAT}:{organisation}"
         self._epoch, self._applied = "", 0
 
-    def append(self, batch: Records) -> None:
-        """Bring the rings up to the last of PAYMENT [N], missing payments before it included."""
+    def append(self, batch: Records, surprise: Floats) -> None:
+        """Bring the rings up to the last of PAYMENT [N] (surprise [N]), missing payments before it included."""
         last = int(batch["sequence"].max())
         self._epoch, self._applied = self._state(last)
         if self._applied >= last:
             return
-        due = batch[batch["sequence"] > self._applied]
+        fresh = batch["sequence"] > self._applied
+        due, given = batch[fresh], surprise[fresh]
         if len(np.unique(due["sequence"])) < last - self._applied:
             due = records.payments_between(self._organisation, self._applied, last)
-        self._add(due)
+            given = np.ones(len(due), np.float32)
+        self._add(due, given)
         self._applied = last
         self._redis.eval(_ADVANCE, 1, self._head, self._epoch, last)  # type: ignore[no-untyped-call]
 
@@ -94,8 +96,8 @@ class ValkeyHistory:
     def _ring(self, account: int) -> str:
         return f"{self._head}:{self._epoch}:{account & (2**64 - 1):016x}"
 
-    def _add(self, batch: Records) -> None:
-        accounts, events = events_of(batch)
+    def _add(self, batch: Records, surprise: Floats) -> None:
+        accounts, events = events_of(batch, surprise)
         rings: dict[int, Members] = {}
         for account, event in zip(accounts.tolist(), events, strict=True):
             rings.setdefault(account, {})[event.tobytes()] = int(event["sequence"])

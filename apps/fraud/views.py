@@ -15,6 +15,7 @@ from apps.fraud.network import network
 from apps.fraud.tables import level_of, payments_table
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.audit.services import read_record
+from rootstock.console.formats import span
 from rootstock.console.personal import link_to
 from rootstock.console.tables import table_page
 
@@ -49,6 +50,7 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     payee = selectors.history_before(row=row, account=row.payee_key)
     context = _row(row) | {
         "shares": shares_of(row),
+        "late": span(row.late_by_s) if row.late_by_s else "",
         "histories": [
             ("Paying account", row.payer, [_row(one) for one in payer], "payer"),
             ("Receiving account", row.payee, [_row(one) for one in payee], "payee"),

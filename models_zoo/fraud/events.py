@@ -1,8 +1,9 @@
-"""Payments and account events as numpy records.
+"""Payments, labels and the events of an entity as numpy records.
 
-A payment is one row of `PAYMENT`; in the histories of its two accounts it is one `EVENT` each. Accounts are
-opaque 64-bit keys: the model compares them and never reads them, so a caller may hash what it likes.
-Order is the ingest sequence, never the clock: a payment that is booked late counts from its arrival.
+A payment is one row of `PAYMENT`; in the histories of its entities (payer, payee, device, merchant) it is one
+`EVENT` each. Entities are opaque 64-bit keys of one key space: the model compares them and never reads them.
+Order is the ingest sequence, which payments and labels share, never the clock: what is booked late counts from
+its arrival.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHANNELS = ("card", "online", "transfer", "instant", "debit", "cash")
-WINDOW = 32
-"""Events of an account's history that the model reads (K)."""
+WINDOW = 64
+"""Events of an entity's history that are read (K)."""
+UNKNOWN, FRAUD, GENUINE = 0, 1, 2
+"""Values of an event's `fraud`."""
 
 PAYMENT = np.dtype(
     [
@@ -22,11 +25,17 @@ PAYMENT = np.dtype(
         ("time", "<f8"),
         ("payer", "<i8"),
         ("payee", "<i8"),
+        ("device", "<i8"),
+        ("merchant", "<i8"),
         ("amount", "<f4"),
         ("channel", "u1"),
     ]
 )
-"""sequence > 0, time in unix seconds, amount in euros (or brought to their scale), channel an index of CHANNELS."""
+"""sequence > 0, time in unix seconds, device and merchant 0 if there is none, amount in euros (or brought to their
+scale), channel an index of CHANNELS."""
+
+LABEL = np.dtype([("sequence", "<i8"), ("time", "<f8"), ("payment", "<i8"), ("fraud", "u1")])
+"""What became known of a payment (its sequence) by a label that arrived with a sequence and time of its own."""
 
 EVENT = np.dtype(
     [
@@ -34,14 +43,21 @@ EVENT = np.dtype(
         ("time", "<f8"),
         ("other", "<i8"),
         ("amount", "<f4"),
+        ("surprise", "<f4"),
         ("outgoing", "u1"),
         ("channel", "u1"),
+        ("fraud", "u1"),
+        ("labelled", "<i8"),
     ]
 )
-"""One payment as seen from one of its accounts, packed in 30 bytes; sequence 0 marks an empty place."""
+"""One payment as seen from one of its entities, packed in 43 bytes; sequence 0 marks an empty place.
+
+other is the counterparty (the payer sees the payee, all others see the payer), outgoing is 1 for the payer alone,
+surprise is the amount over the payer's median before it, labelled the sequence of the label (0: none).
+"""
 
 Records = NDArray[np.void]
-"""An array of PAYMENT or EVENT records."""
+"""An array of PAYMENT, LABEL or EVENT records."""
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
@@ -51,24 +67,34 @@ def payments(rows: list[tuple[Any, ...]]) -> Records:
     return np.array(rows, dtype=PAYMENT)
 
 
+def labels(rows: list[tuple[Any, ...]]) -> Records:
+    """LABEL array [N] from tuples in the order of its fields."""
+    return np.array(rows, dtype=LABEL)
+
+
 def channel_index(name: str) -> int:
     """Index of a channel name. Raises ValueError for an unknown one."""
     return CHANNELS.index(name)
 
 
-def events_of(batch: Records) -> tuple[Integers, Records]:
-    """The two events of every payment: (accounts int64 [2N], EVENT [2N]), payers first.
+def events_of(batch: Records, surprise: Floats) -> tuple[Integers, Records]:
+    """The events of every payment: (entities int64 [M], EVENT [M]), payers first, then payees, devices, merchants.
 
-    A payment to oneself is one event of that account, as outgoing.
+    A payment to oneself is one event of that account, as outgoing; what a payment does not name has none.
     """
-    other = batch["payer"] != batch["payee"]
-    accounts = np.concatenate([batch["payer"], batch["payee"][other]])
-    events = np.zeros(len(accounts), EVENT)
+    apart = np.nonzero(batch["payer"] != batch["payee"])[0]
+    device, merchant = (np.nonzero(batch[side])[0] for side in ("device", "merchant"))
+    row = np.concatenate([np.arange(len(batch)), apart, device, merchant])
+    named = zip(("payee", "device", "merchant"), (apart, device, merchant), strict=True)
+    entities = np.concatenate([batch["payer"], *(batch[side][index] for side, index in named)])
+    events = np.zeros(len(row), EVENT)
     for name in ("sequence", "time", "amount", "channel"):
-        events[name] = np.concatenate([batch[name], batch[name][other]])
-    events["other"] = np.concatenate([batch["payee"], batch["payer"][other]])
+        events[name] = batch[name][row]
+    events["surprise"] = surprise[row]
+    events["other"] = batch["payer"][row]
+    events["other"][: len(batch)] = batch["payee"]
     events["outgoing"][: len(batch)] = 1
-    return accounts, events
+    return entities, events
 
 
 def window_of(events: Records, size: int = WINDOW) -> Records:

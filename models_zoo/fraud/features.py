@@ -1,22 +1,23 @@
 """Causal features of a payment from the two windows of events before it.
 
-Everything is computed from `PAYMENT [B]` and the payer's and payee's `EVENT [B, WINDOW]`, so what training
-computes and what serving computes is one function. Counts saturate at the window's length. Amounts and
+Everything is computed from `PAYMENT [B]` and the payer's and payee's last EVENTS events, so what training
+computes and what serving computes is one function. Counts saturate at their number. Amounts and
 durations are on log scales, -1 stands for "never".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models_zoo.fraud.events import CHANNELS, Floats, Records
+from models_zoo.fraud.history import Neighbourhood
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 SPANS = {"10m": 10 * MINUTE, "1h": HOUR, "24h": DAY, "7d": 7 * DAY}
 NEVER = -1.0
+EVENTS = 32
+"""Events of each account that the network and its features read."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "amount": ("log_amount", "round_10", "round_100", "out_ratio_mean", "out_ratio_max", "out_rank", "out_z"),
@@ -61,22 +62,6 @@ NAMES = tuple(name for group in GROUPS.values() for name in group)
 Mask = NDArray[np.bool_]
 Column = NDArray[np.float64]
 Columns = dict[str, NDArray[np.float64]]
-
-
-@dataclass(slots=True, frozen=True)
-class Neighbourhood:
-    """A batch of payments with what both accounts did before: PAYMENT [B], EVENT [B, K], EVENT [B, K]."""
-
-    payment: Records
-    payer: Records
-    payee: Records
-
-    def __len__(self) -> int:
-        return len(self.payment)
-
-    def rows(self, index: NDArray[np.int64] | slice) -> Neighbourhood:
-        """The neighbourhood of some of the payments."""
-        return Neighbourhood(self.payment[index], self.payer[index], self.payee[index])
 
 
 def _column(values: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -249,6 +234,7 @@ def _payee(batch: Records, payee: Records) -> Columns:
 
 def tabular(near: Neighbourhood) -> Floats:
     """Features float32 [B, len(NAMES)] of each payment, columns in the order of NAMES."""
+    near = near.newest(EVENTS)
     batch, payer, payee = near.payment, near.payer, near.payee
     age = _age(batch, payer)
     out = (payer["sequence"] > 0) & (payer["outgoing"] == 1)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.events import CHANNELS, WINDOW, Floats, Records
-from models_zoo.fraud.features import DAY, MINUTE, Neighbourhood, first_seen
+from models_zoo.fraud.events import CHANNELS, Floats, Records
+from models_zoo.fraud.features import DAY, EVENTS, MINUTE, first_seen
+from models_zoo.fraud.history import Neighbourhood
 
 EVENT_INPUTS = 11 + len(CHANNELS)
 NODE_INPUTS = 9
@@ -35,7 +36,7 @@ class Graph:
 
 def event_inputs(near: Neighbourhood) -> Floats:
     """Inputs float32 [2, B, K, EVENT_INPUTS] of the events of both windows, zero where there is none."""
-    batch = near.payment
+    near, batch = near.newest(EVENTS), near.payment
     return np.stack([_side(batch, near.payer, batch["payee"]), _side(batch, near.payee, batch["payer"])])
 
 
@@ -64,7 +65,7 @@ def _side(batch: Records, window: Records, partner: NDArray[np.int64]) -> Floats
 
 def graph(near: Neighbourhood) -> Graph:
     """The neighbourhood as a graph: an account that both sides know is one node, so paths run through it."""
-    size = len(near)
+    near, size = near.newest(EVENTS), len(near)
     windows = np.concatenate([near.payer, near.payee])
     anchor, place = np.nonzero(windows["sequence"] > 0)
     events = windows[anchor, place]
@@ -77,7 +78,7 @@ def graph(near: Neighbourhood) -> Graph:
     partner = np.where(side == 0, near.payment["payee"][row], near.payment["payer"][row])
     source = np.where(events["other"] == partner, (1 - side) * size + row, source)
     nodes = np.concatenate([_accounts(near), _counterparties(len(unique), node, side, events)])
-    return Graph(nodes, source, anchor.astype(np.int64), (anchor * WINDOW + place).astype(np.int64))
+    return Graph(nodes, source, anchor.astype(np.int64), (anchor * EVENTS + place).astype(np.int64))
 
 
 def _accounts(near: Neighbourhood) -> Floats:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch_geometric.nn import TransformerConv
 
 from models_zoo.fraud.events import Floats
-from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
+from models_zoo.fraud.features import NAMES, tabular
 from models_zoo.fraud.graph import EVENT_INPUTS, NODE_INPUTS, Graph, event_inputs, graph
+from models_zoo.fraud.history import Neighbourhood
 
 PARTS = ("tabular", "sequence", "graph")
 BINS = 12

@@ -11,7 +11,8 @@ from safetensors.torch import load
 from torch import Tensor
 
 from models_zoo.fraud.card import WEIGHTS, Card, read_card
-from models_zoo.fraud.features import GROUPS, NAMES, Neighbourhood
+from models_zoo.fraud.features import GROUPS, NAMES
+from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.nets import PARTS, FraudNet, Inputs
 from models_zoo.fraud.reasons import Reason, reasons
 

@@ -17,10 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models_zoo.fraud import baselines, metrics
-from models_zoo.fraud.features import NAMES, Neighbourhood, tabular
+from models_zoo.fraud.events import Floats
+from models_zoo.fraud.features import NAMES, tabular
 from models_zoo.fraud.graph import event_inputs, graph
 from models_zoo.fraud.nets import PARTS, FraudNet, Inputs
-from models_zoo.fraud.worlds import WARM_UP, Stream, joined, stream, thinned
+from models_zoo.fraud.streams import Past, Stream, joined, thinned
+from models_zoo.fraud.worlds import WARM_UP, stream
 
 Report = Callable[[str], None]
 
@@ -64,9 +66,15 @@ def prepare(plan: Plan) -> Split:
     )
 
 
+def table(near: Past) -> Floats:
+    """Features float32 [N, F] of a whole stream."""
+    return np.concatenate([tabular(one) for one in near.pieces()])
+
+
 def fit(net: FraudNet, train: Stream, plan: Plan, report: Report) -> None:
     """Train in place. The loss is the fused head's, plus a little of each part's own head."""
-    features, events = tabular(train.near), event_inputs(train.near)
+    features = table(train.near)
+    events = np.concatenate([event_inputs(one) for one in train.near.pieces()], axis=1)
     labels = torch.from_numpy(train.labels.astype(np.float32))
     net.tabular.fit(torch.from_numpy(features))
     optimizer = torch.optim.AdamW(net.parameters(), plan.rate, weight_decay=1e-3)
@@ -99,11 +107,10 @@ def _loss(net: FraudNet, given: Inputs, labels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def logits(net: FraudNet, near: Neighbourhood, batch: int = 1024) -> tuple[NDArray[np.float32], Tensor]:
+def logits(net: FraudNet, near: Past, batch: int = 1024) -> tuple[NDArray[np.float32], Tensor]:
     """Raw logits float32 [N] and encodings [N, 3, width] of a stream."""
     net.eval()
-    pieces = [net.parts(Inputs.of(near.rows(slice(at, at + batch)))) for at in range(0, len(near), batch)]
-    parts = torch.cat(pieces)
+    parts = torch.cat([net.parts(Inputs.of(one)) for one in near.pieces(batch)])
     return net.fuse(parts).numpy(), parts
 
 
@@ -124,12 +131,12 @@ def calibrate(net: FraudNet, validation: Stream) -> NDArray[np.float64]:
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     net.platt.copy_(platt.detach())
     net.reference.copy_(parts[torch.from_numpy(~validation.labels)].mean(0))
-    net.typical.copy_(torch.from_numpy(np.median(tabular(validation.near)[~validation.labels], axis=0)))
+    net.typical.copy_(torch.from_numpy(np.median(table(validation.near)[~validation.labels], axis=0)))
     return torch.sigmoid(net.calibrated(torch.from_numpy(raw))).numpy().astype(np.float64)
 
 
 @torch.inference_mode()
-def probabilities(net: FraudNet, near: Neighbourhood) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def probabilities(net: FraudNet, near: Past) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Calibrated probability of fraud [N], and the logit that each part's own head gives [N, 3]."""
     raw, parts = logits(net, near)
     fused = torch.sigmoid(net.calibrated(torch.from_numpy(raw))).numpy().astype(np.float64)
@@ -139,8 +146,8 @@ def probabilities(net: FraudNet, near: Neighbourhood) -> tuple[NDArray[np.float6
 def measure(net: FraudNet, split: Split) -> dict[str, Any]:
     """Figures of the network and of its baselines on the test days and on each unseen world."""
     tests = {"test": split.test} | {f"unseen_{place + 1}": one for place, one in enumerate(split.unseen)}
-    tables = {name: tabular(one.near) for name, one in tests.items()}
-    fitted = baselines.learned(tabular(split.train.near), split.train.labels, list(tables.values()))
+    tables = {name: table(one.near) for name, one in tests.items()}
+    fitted = baselines.learned(table(split.train.near), split.train.labels, list(tables.values()))
     report: dict[str, Any] = {}
     for place, (name, one) in enumerate(tests.items()):
         own, alone = probabilities(net, one.near)

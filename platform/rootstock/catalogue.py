@@ -83,6 +83,9 @@ LANES: dict[str, Lane] = {
     "registry.evaluate": Lane(
         "workers.evaluating.EvaluateHandler", "language", max_batch=16, deadline_s=600.0, sealed=True
     ),
+    "registry.names": Lane(
+        "workers.names.NamesHandler", "language", max_batch=16, deadline_s=600.0, sealed=True
+    ),
     "registry.probe": Lane("workers.probing.ProbeHandler", "language", max_batch=1, deadline_s=60.0),
     "support.emotion": Lane(
         "apps.support.handlers.EmotionHandler", "language", max_batch=32, deadline_s=10.0, sealed=True
@@ -145,6 +148,15 @@ JOB_KINDS: dict[str, JobKind] = {
         "adapters:write",
         kept="Nothing; a report is stored whole or not at all.",
         priority=2,
+    ),
+    "datasets.names": JobKind(
+        "rootstock.registry.datasets.names.find",
+        "general",
+        "Look for names in a data set",
+        "adapters:write",
+        kept="Nothing; which lines hold names is stored whole or not at all.",
+        priority=2,
+        max_attempts=8,  # a worker that starts anew is waited for
     ),
     "files.scan": JobKind(
         "rootstock.files.jobs.scan",
@@ -235,6 +247,7 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "file.clean": "An uploaded file passed every check",
     "file.refused": "An uploaded file did not pass a check",
     "fraud.payment_declined": "A payment was declined",
+    "fraud.payment_labelled": "A payment was labelled as fraud or as genuine",
     "fraud.payment_review": "A payment needs a look",
     "job.cancelled": "A job was stopped",
     "job.failed": "A job failed",

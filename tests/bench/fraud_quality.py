@@ -22,11 +22,12 @@ import torch
 
 from models_zoo.fraud import baselines, metrics
 from models_zoo.fraud.events import PAYMENT
-from models_zoo.fraud.features import DAY, tabular
+from models_zoo.fraud.features import DAY
 from models_zoo.fraud.nets import FraudNet
 from models_zoo.fraud.scorer import Scorer
-from models_zoo.fraud.training import Plan, calibrate, fit, probabilities
-from models_zoo.fraud.worlds import WARM_UP, Stream, replay, stream, thinned
+from models_zoo.fraud.streams import Stream, replay, thinned
+from models_zoo.fraud.training import Plan, calibrate, fit, probabilities, table
+from models_zoo.fraud.worlds import WARM_UP, stream
 from tests.bench.report import Bar, report
 
 GRAPH = "fraud_amlsim_20k/20K_fanin200cycle200"
@@ -42,10 +43,9 @@ def generated(quick: bool) -> dict[str, float]:
     scorer = Scorer()
     world = stream(777, 300 if quick else 1000, 30 if quick else 75).between(WARM_UP, 1e9)
     probability, _ = probabilities(scorer.net, world.near)
-    table = tabular(world.near)
     figures = metrics.figures(world.labels, probability)
     flagged = probability >= scorer.card.review
-    simple = metrics.average_precision(world.labels, baselines.hand_rules(table))
+    simple = metrics.average_precision(world.labels, baselines.hand_rules(table(world.near)))
     wall, cpu = _single(scorer, world)
     return {
         "generated_ap": figures["average_precision"],
@@ -88,8 +88,7 @@ def amlsim(folder: Path, epochs: int) -> dict[str, float]:
     fit(net, part, plan, say)
     calibrate(net, validation)
     scores, _ = probabilities(net, test.near)
-    table = tabular(test.near)
-    learned = baselines.learned(tabular(part.near), part.labels, [table])
+    learned = baselines.learned(table(part.near), part.labels, [table(test.near)])
     found = {"network": scores} | {name: values[0] for name, values in learned.items()}
     shown = {
         f"amlsim_{name}_ap": round(metrics.average_precision(test.labels, one), 4)

@@ -89,6 +89,7 @@ def told(api: Any, job: str, world: Any) -> None:
     ended = api.ask("GET", f"/jobs/{job}")
     adapter = api.ask("GET", f"/adapters/{ended['result']['adapter']}")
     assert adapter["digest"] == ended["result"]["digest"]
+    assert adapter["created_by"] == f"person:{world.owner.pk}"
     keys = adapter_keys(world.organisation.pk, adapter["digest"]).values()
     assert sum(default_storage.exists(key) for key in keys) == 3
     events = [event["type"] for event in api.ask("GET", f"/jobs/{job}/events")]

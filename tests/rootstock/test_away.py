@@ -30,6 +30,7 @@ print(json.dumps([[r.status_code, r["Content-Type"], r.get("Retry-After"), r.con
 """
 
 
+@pytest.mark.slow
 def test_without_the_database(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],

@@ -21,6 +21,8 @@ from rootstock.embedded import lifetime, place, postgres, valkey
 from rootstock.embedded.errors import EmbeddedError
 from rootstock.embedded.processes import is_alive
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 not_as_root = pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")

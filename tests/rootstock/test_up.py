@@ -14,6 +14,8 @@ from rootstock import embedded
 from rootstock.operations import stack
 from tests.fixtures.processes import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
 

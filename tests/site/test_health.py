@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 HANGING = ("beat", "general", "trainer", "webhooks")
 QUEUES = ["adaptation", "beat", "general", "housekeeping", "webhooks"]
@@ -21,6 +22,7 @@ def ready_when(site: Any, reached: Any, timeout_s: float = 60) -> dict[str, Any]
     raise AssertionError(f"it did not get there: {told}")
 
 
+@pytest.mark.slow
 def test_processes_that_hang_are_named_and_come_back(site) -> None:
     ready_when(site, lambda told: told["status"] == "ok")
     pids = [site.supervisor.pid(name) for name in HANGING]

@@ -26,6 +26,8 @@ from tests.fixtures.jobs import run_job
 from tests.models_zoo.llm.test_training import CHAT
 from tests.models_zoo.llm.tiny import TinyBase, make_adapter, make_base
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = [
     {"messages": [{"role": "user", "content": f"word {n}!"}, {"role": "assistant", "content": "zebra"}]}
     for n in range(4)

@@ -18,6 +18,8 @@ from tests.models_zoo.llm.tiny import TinyBase, make_base
 from workers.trainer.base_child import BaseChild
 from workers.trainer.child import Child
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: Any) -> TinyBase:

@@ -22,6 +22,7 @@ from workers.trainer.resuming import FORGOTTEN_AFTER_S, checkpoint_of
 from workers.trainer.service import TrainingFailed
 
 
+@pytest.mark.slow
 def test_a_killed_child_goes_on_where_it_was(tmp_path: Path) -> None:
     wanted = spec(
         make_base(tmp_path / "base"), tmp_path, "classification", evaluation=None, epochs=20.0, threads=1,

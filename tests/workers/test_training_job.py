@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
+from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.roles import SCOPES
+from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs import claiming, selectors, services
-from rootstock.jobs.models import Job
+from rootstock.jobs.models import Job, JobSchedule
+from rootstock.jobs.schedules import schedule_create, schedule_delete, schedules_run
 from rootstock.registry.datasets.services import dataset_create
 from rootstock.registry.models import AdapterVersion, Dataset
 from tests.fixtures.jobs import run_job
@@ -47,6 +51,7 @@ def trained(organisation: Any, settings: dict[str, Any], **params: Any) -> Job:
     return selectors.job_get(organisation=organisation, job_id=job.pk, scopes=frozenset(SCOPES))
 
 
+@pytest.mark.slow
 def test_it_works(organisation) -> None:
     sets = {
         role: str(chats(organisation, role, rows).pk)
@@ -80,6 +85,7 @@ def test_it_works(organisation) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> None:
     dataset = str(chats(organisation, "dataset", CHAT).pk)
     first = trained(organisation, {"max_steps": 1}, dataset=dataset)
@@ -91,3 +97,34 @@ def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> N
     )  # of an earlier version
     assert older.state == "failed"
     assert "does not say which content it means" in older.error["detail"]
+
+
+def test_a_version_says_who_asked_for_it(organisation, committed_world) -> None:
+    """The key, or the schedule that was due; not the job, which is its lineage."""
+    dataset, owner = str(chats(organisation, "dataset", CHAT).pk), committed_world.owner
+    key, _ = api_key_create(
+        organisation=organisation, name="nightly build", scopes=("adapters:write",), created_by=owner
+    )
+    with acting(Actor("key", str(key.pk))):
+        asked = trained(organisation, {"max_steps": 1}, dataset=dataset)
+    schedule = schedule_create(
+        organisation=organisation, name="Weekly", kind="adapters.train", every_s=3600, created_by=owner,
+        params={"name": "desk", "settings": SETTINGS | {"max_steps": 2}, "dataset": dataset},
+    )  # fmt: skip
+    with tenant(organisation):
+        JobSchedule.objects.filter(pk=schedule.pk).update(next_run_at=timezone.now())
+    schedules_run()
+    with tenant(organisation):
+        due = Job.objects.get(schedule=schedule)
+    run_job(organisation.pk, due.pk, train)
+    with tenant(organisation):
+        first, second = AdapterVersion.objects.order_by("pk")
+        assert (first.created_by, first.job_id) == (f"key:{key.pk}", asked.pk)
+        assert (second.created_by, second.job_id) == (f"schedule:{schedule.pk}", due.pk)
+    browser = committed_world.browser(owner)
+    page = browser.get(f"/adapters/{first.pk}/").content.decode()
+    assert f"by API key nightly build, made by {owner.username}" in page
+    page = browser.get(f"/adapters/{second.pk}/").content.decode()
+    assert f"by Schedule Weekly, made by {owner.username}" in page
+    schedule_delete(organisation=organisation, schedule_id=schedule.pk)
+    assert "by A deleted schedule" in browser.get(f"/adapters/{second.pk}/").content.decode()

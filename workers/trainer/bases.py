@@ -121,8 +121,9 @@ def _registered(
     try:
         with job.commit() as result:
             row = trained_base_register(
-                organisation=organisation, name=name, target=target, files=files, bytes_=size, lineage=lineage
-            )
+                organisation=organisation, name=name, target=target, files=files, bytes_=size, lineage=lineage,
+                created_by=job.asked_by,
+            )  # fmt: skip
             result |= {
                 "base": row.reference,
                 "fingerprint": row.base.fingerprint,

@@ -52,7 +52,9 @@ def train(job: JobHandle) -> dict[str, Any]:
         done = trained(job, Child(spec, _offers(), settings.BASE_WAIT_S, settings.TRAIN_PROCESSES))
         results_keep(job)
         with job.commit() as result:
-            version = adapter_register(organisation=job.organisation, folder=folder, job_id=job.id)
+            version = adapter_register(
+                organisation=job.organisation, folder=folder, job_id=job.id, created_by=job.asked_by
+            )
             result |= {
                 "adapter": version.reference, "digest": version.digest, "seconds": done.get("seconds"),
             }  # fmt: skip

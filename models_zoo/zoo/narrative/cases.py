@@ -15,7 +15,7 @@ import numpy as np
 from models_zoo.fraud.events import CHANNELS
 
 if TYPE_CHECKING:
-    from models_zoo.fraud.features import Neighbourhood
+    from models_zoo.fraud.history import Neighbourhood
     from models_zoo.fraud.scorer import Score
 
 BATCH = 512
@@ -53,12 +53,11 @@ def cases(seed: int, customers: int, days: int) -> Iterator[Case]:
     # here, so that a recipe is read without the graph library
     from models_zoo.fraud.generator import as_payments, generate
     from models_zoo.fraud.scorer import Scorer
-    from models_zoo.fraud.worlds import replay
+    from models_zoo.fraud.streams import replay
 
     near = replay(as_payments(generate(seed, customers, days)))
     random, scorer = np.random.default_rng(seed), Scorer()
-    for start in range(0, len(near), BATCH):
-        part = near.rows(slice(start, start + BATCH))
+    for part in near.pieces(BATCH):
         for at, score in enumerate(scorer.score(part)):
             if score.outcome != "approve" or random.random() < PASSED:
                 yield _case(part, at, score, int(random.integers(3)))

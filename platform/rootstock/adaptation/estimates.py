@@ -7,6 +7,7 @@ from rootstock.adaptation.train_settings import TrainSettings
 from rootstock.console import formats
 from rootstock.registry.datasets import Estimate, estimate
 from rootstock.registry.datasets.fitness import warnings_of
+from rootstock.registry.datasets.names import is_looked_for
 from rootstock.registry.datasets.report import Finding
 from rootstock.registry.models import Dataset
 
@@ -27,6 +28,12 @@ def training_warnings(*, organisation: Organisation, sources: Sources) -> list[t
     with tenant(organisation):
         rows = load(sources).datasets.values()
     return [(row, found) for row in rows if (found := warnings_of(row))]
+
+
+def names_awaited(*, organisation: Organisation, sources: Sources) -> list[Dataset]:
+    """Those of these data sets in which names of persons are still being looked for."""
+    with tenant(organisation):
+        return [row for row in load(sources).datasets.values() if is_looked_for(row)]
 
 
 def span_words(found: Estimate) -> str:

@@ -24,10 +24,12 @@ def adapter_train(
     sources: Sources,
     settings: TrainSettings,
     created_by: User | None = None,
+    asked_by: str = "",
 ) -> Job:
     """Queue the training of an adapter on data sets of the organisation. Raises what refuses it, field by field.
 
-    A training that goes on from a version has that version's shape, whatever the settings say of it.
+    asked_by: in whose name, if not the actor's. A training that goes on from a version has that version's shape,
+    whatever the settings say of it.
     """
     check_name(name)
     base = base_card()
@@ -44,6 +46,7 @@ def adapter_train(
             kind=KIND,
             params={"name": name, **told},
             created_by=created_by,
+            asked_by=asked_by,
         )
         audit_record(
             organisation=organisation,

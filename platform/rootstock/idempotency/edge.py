@@ -29,6 +29,8 @@ def answered_once(request: HttpRequest, principal: Principal, way: Way, run: Run
         key=request.headers[HEADER],
         parts=[(request.method or "").encode(), request.get_full_path().encode(), *_body(request)],
     )
+    if way == "repeatable":
+        return _repeated(wanted, run)
     return _claimed(wanted, request, run) if way == "claims_first" else _atomic(wanted, run)
 
 
@@ -63,6 +65,19 @@ def _claimed(wanted: Asked, request: HttpRequest, run: Run) -> HttpResponseBase:
             services.answer_lose(wanted, response.status_code)
         else:
             _keep(wanted, response)
+    return response
+
+
+def _repeated(wanted: Asked, run: Run) -> HttpResponseBase:
+    """The key is taken first; whatever ends without a success leaves it free, and a crash for two minutes only."""
+    with tenant(wanted.organisation):
+        services.request_lock(wanted)
+        if found := services.answer_find(wanted, repeatable=True):
+            return _replayed(found)
+        services.request_take(wanted)
+    response = run()
+    with tenant(wanted.organisation):
+        _keep(wanted, response)
     return response
 
 

@@ -4,7 +4,9 @@ Usual: effect and stored answer are one transaction. `claims_first` is for endpo
 see what was committed, or for a mail server, a storage, a name server, which must not hold up whoever waits for a lock:
 the key is taken in a transaction of its own before, the answer stored in another after. One that may still fail when
 its effect is committed says so by `effect_done`.
-`keeps_its_own` is for endpoints whose requests name for good what they make: a key adds nothing.
+`repeatable` is `claims_first` for requests that name for good what they make: one that ended without an answer is done
+again under its key, since what it had done is recognised.
+`keeps_its_own` is for endpoints whose requests are recognised without a key, which then changes nothing.
 """
 
 from collections.abc import Callable
@@ -13,13 +15,19 @@ from typing import Any, Literal, TypeVar
 from django.http import HttpRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
-Way = Literal["atomic", "claims_first", "keeps_its_own"]
+Way = Literal["atomic", "claims_first", "repeatable", "keeps_its_own"]
 _MARK, _DONE = "idempotency_way", "idempotency_effect_done"
 
 
 def claims_first(view: F) -> F:
     """The key is taken before the effect; a request that ended without an answer is never done again."""
     setattr(view, _MARK, "claims_first")
+    return view
+
+
+def repeatable(view: F) -> F:
+    """The key is taken before the effect; a request that ended without an answer may be done again."""
+    setattr(view, _MARK, "repeatable")
     return view
 
 

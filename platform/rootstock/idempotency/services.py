@@ -86,10 +86,11 @@ def request_lock(wanted: Asked) -> None:
             raise InFlight("the first request with this Idempotency-Key is not answered yet", retry_after=1)
 
 
-def answer_find(wanted: Asked) -> Answer | None:
+def answer_find(wanted: Asked, *, repeatable: bool = False) -> Answer | None:
     """What was answered under the key; call it inside `tenant()`.
 
-    Raises KeyReused for another request, InFlight or Unknown for one without an answer.
+    Raises KeyReused for another request, InFlight or Unknown for one without an answer; one that is `repeatable` is
+    not unknown but None.
     """
     row = _rows(wanted).first()
     if row is None or row.created_at < timezone.now() - KEPT:
@@ -99,10 +100,14 @@ def answer_find(wanted: Asked) -> Answer | None:
     if row.status is None:
         if row.created_at > timezone.now() - IN_FLIGHT:
             raise InFlight("the first request with this Idempotency-Key is not answered yet", retry_after=2)
+        if repeatable:
+            return None
         raise Unknown("the first request with this Idempotency-Key ended without an answer; see what it did")
     if not 200 <= row.status < 300:
         raise Unknown(f"the first request with this Idempotency-Key ended with {row.status}; see what it did")
     if row.answer is None:
+        if repeatable:
+            return None
         raise Unknown("the request was done; its answer was too large to be kept")
     content = unwrap(bytes(row.answer), row.answer_key_id, row.pk.bytes)
     return Answer(row.status, row.content_type, content)

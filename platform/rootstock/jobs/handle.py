@@ -64,6 +64,12 @@ class JobHandle:
         return self._job.organisation
 
     @property
+    def asked_by(self) -> str:
+        """Who asked for it, as kind and id; of a job from before this was kept, the person."""
+        person = f"person:{self._job.created_by_id}" if self._job.created_by_id else ""
+        return self._job.asked_by or person
+
+    @property
     def params(self) -> dict[str, Any]:
         """The job's parameters."""
         return self._job.params  # type: ignore[no-any-return]

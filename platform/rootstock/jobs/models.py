@@ -82,6 +82,9 @@ class Job(TenantModel):
     rate = models.FloatField(null=True)  # of `done` per second, lately; null while nobody can say
     message = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_by = models.CharField(
+        max_length=60, blank=True
+    )  # kind and id: an actor, or the schedule that was due
     schedule = models.ForeignKey(
         JobSchedule, null=True, on_delete=models.SET_NULL, related_name="jobs", db_index=False
     )

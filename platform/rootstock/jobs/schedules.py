@@ -201,20 +201,23 @@ def _run_due(found: JobSchedule) -> bool:
 
 def _start_unless_full(schedule: JobSchedule, due: datetime) -> bool:
     try:
-        _start(schedule, due, schedule.created_by)
+        _start(schedule, due, schedule.created_by, asked_by=f"schedule:{schedule.pk}")
     except Busy:
         schedule.note = "Skipped: too many jobs were waiting."
         return False
     return True
 
 
-def _start(schedule: JobSchedule, scheduled_for: datetime, created_by: User | None) -> Job:
+def _start(
+    schedule: JobSchedule, scheduled_for: datetime, created_by: User | None, asked_by: str = ""
+) -> Job:
     job = job_create(
         organisation=schedule.organisation_id,
         kind=schedule.kind,
         params=schedule.params,
         priority=schedule.priority,
         created_by=created_by,
+        asked_by=asked_by,
         schedule=schedule,
         scheduled_for=scheduled_for,
     )

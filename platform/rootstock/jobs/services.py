@@ -21,6 +21,7 @@ from rootstock.jobs.ownership import job_claim as job_claim
 from rootstock.jobs.ownership import job_finish as job_finish
 from rootstock.jobs.ownership import job_update as job_update
 from rootstock.middleware import request_id
+from rootstock.privacy.persons import name_of
 
 _FULL_RETRY_S = 30.0
 
@@ -32,12 +33,13 @@ def job_create(
     params: dict[str, Any],
     total: int | None = None,
     created_by: User | None = None,
+    asked_by: str = "",
     priority: int | None = None,
     schedule: JobSchedule | None = None,
     scheduled_for: datetime | None = None,
     repeats: Job | None = None,
 ) -> Job:
-    """Store a job and wake a worker once the surrounding transaction has committed.
+    """Store a job and wake a worker once the surrounding transaction has committed. asked_by: who, if not the actor.
 
     Raises Busy when too many of the organisation's jobs wait already.
     """
@@ -54,6 +56,7 @@ def job_create(
             params=params,
             total=total,
             created_by=created_by,
+            asked_by=asked_by or name_of(),
             schedule=schedule,
             scheduled_for=scheduled_for,
             repeats=repeats,

@@ -190,6 +190,18 @@ class EncryptedTextField(EncryptedField[str]):
         return plain.decode()
 
 
+class EncryptedOptionalTextField(EncryptedField[str | None]):
+    """A text that may be missing: give it `null=True`."""
+
+    def encode(self, value: str | None) -> bytes:
+        """UTF-8; what is missing is never sealed."""
+        return (value or "").encode()
+
+    def decode(self, plain: bytes) -> str:
+        """UTF-8."""
+        return plain.decode()
+
+
 class EncryptedJSONField(EncryptedField[Any]):
     """A JSON value."""
 

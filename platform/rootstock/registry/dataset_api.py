@@ -16,6 +16,7 @@ from rootstock.registry.dataset_schemas import (
     DatasetOut,
     DatasetReportOut,
     ExamplesOut,
+    NamesIn,
     PreviewOut,
     PruneIn,
     ReportIn,
@@ -23,6 +24,7 @@ from rootstock.registry.dataset_schemas import (
     columns_of,
 )
 from rootstock.registry.datasets.contents import dataset_file, dataset_page
+from rootstock.registry.datasets.names import names_of, names_start
 from rootstock.registry.datasets.previews import Preview, dataset_preview
 from rootstock.registry.datasets.reporting import report_of, report_start
 from rootstock.registry.datasets.services import dataset_create, dataset_prune
@@ -114,6 +116,21 @@ def make_dataset_report(request: ApiRequest, dataset_id: UUID, body: ReportIn) -
     return Status(202, _told(row))
 
 
+@router.post("/{uuid:dataset_id}/names", response={202: DatasetReportOut}, auth=scope("adapters:write"))
+def find_names(request: ApiRequest, dataset_id: UUID, body: NamesIn) -> Status[dict[str, Any]]:
+    """Look for names of persons again, for instance in all examples. The answer names the job.
+
+    After an upload this is done by itself in a sample of 500.
+    """
+    row = names_start(
+        organisation=request.auth.organisation,
+        dataset_id=dataset_id,
+        rows=body.rows,
+        created_by=request.auth.user,
+    )
+    return Status(202, _told(row))
+
+
 @router.post(
     "/{uuid:dataset_id}/prune", response={201: DatasetOut, 200: DatasetOut}, auth=scope("adapters:write")
 )
@@ -166,4 +183,6 @@ def _told(row: Dataset) -> dict[str, Any]:
         "reported_at": row.reported_at,
         "job_id": row.report_job_id,
         "report": report_of(row),
+        "names_job_id": row.names_job_id,
+        "names": names_of(row),
     }

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from rootstock.errors import InvalidInput
 from rootstock.registry.datasets.looking import LEAST_EVENNESS, MAX_TOKENS
-from rootstock.registry.datasets.report import Report
+from rootstock.registry.datasets.names import ROWS
+from rootstock.registry.datasets.report import Names, Report
 
 
 class DatasetOut(Schema):
@@ -31,15 +32,21 @@ class DatasetOut(Schema):
     erased_at: datetime | None
     reported_at: datetime | None
     report_job_id: UUID | None
+    names_job_id: UUID | None
 
 
 class DatasetReportOut(Schema):
-    """What was found in a data set; null while nobody has looked. Lines are told by number, never what they hold."""
+    """What was found in a data set; null while nobody has looked. Lines are told by number, never what they hold.
+
+    `names`: the lines of a sample in which a model found names of persons; `names_job_id`: who looks, or looked last.
+    """
 
     dataset_id: UUID
     reported_at: datetime | None
     job_id: UUID | None
     report: Report | None
+    names_job_id: UUID | None
+    names: Names | None
 
 
 class ReportIn(Schema):
@@ -47,6 +54,12 @@ class ReportIn(Schema):
 
     max_tokens: int = MAX_TOKENS
     least_evenness: float = LEAST_EVENNESS
+
+
+class NamesIn(Schema):
+    """In how many examples names are looked for: in fewer where they are longer than 800 characters on average."""
+
+    rows: int = ROWS
 
 
 class PruneIn(Schema):

@@ -49,7 +49,7 @@ class AdapterOut(Schema):
     dataset_erased_at: datetime | None = Field(None, alias="dataset.erased_at")
     origin: str
     keep: str
-    created_by: str = Field(description="person:, key:, client: or system:, and its id")
+    created_by: str = Field(description="person:, key:, client:, schedule: or system:, and its id")
     created_at: datetime
     approval: ApprovalOut | None = None
     retired_at: datetime | None

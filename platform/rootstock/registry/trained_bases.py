@@ -43,8 +43,11 @@ def trained_base_register(
     files: dict[str, str],
     bytes_: int,
     lineage: Lineage,
+    created_by: str = "",
 ) -> TrainedBase:
     """Take a base whose files are stored into the registry. The same content again gives the row that is there.
+
+    created_by: who, if not the actor.
 
     Raises Conflict when its data set was destroyed while it was trained on.
     """
@@ -66,7 +69,7 @@ def trained_base_register(
                 "metrics": lineage.metrics,
                 "files": files,
                 "bytes": bytes_,
-                "created_by": name_of(),
+                "created_by": created_by or name_of(),
             },
         )
         if created:

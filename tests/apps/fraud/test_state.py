@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from apps.fraud import records, state
+from apps.fraud.ingest import NewTransaction, listed, payments_store
 from apps.fraud.models import Decision, IngestCounter, Transaction
 from apps.fraud.payload import account_key, payloads_of
-from apps.fraud.services import NewTransaction, _ranges, _store, listed
+from apps.fraud.services import _ranges
 from apps.fraud.state import CAPACITY, ValkeyHistory
 from models_zoo.fraud.events import WINDOW
-from models_zoo.fraud.features import Neighbourhood
 from models_zoo.fraud.generator import START, generate
-from models_zoo.fraud.history import MemoryHistory
+from models_zoo.fraud.history import MemoryHistory, Neighbourhood
 from models_zoo.fraud.scorer import Scorer
 from rootstock.accounts.tenancy import tenant
 from tests.apps.fraud.conftest import body
@@ -40,7 +40,7 @@ def stored(bank, made):
     """PAYMENT [N] of the stream, stored in the bank."""
     with tenant(bank.organisation):
         counter = IngestCounter.objects.create(organisation=bank.organisation)
-        rows = _store(counter, made, listed).rows
+        rows = payments_store(counter, made, listed).rows
     return records.payments(payloads_of(rows))
 
 
@@ -48,7 +48,7 @@ def stored(bank, made):
 def expected(stored):
     """The windows that the in-memory history gives."""
     history = MemoryHistory()
-    history.append(stored)
+    history.append(stored, np.ones(len(stored), np.float32))
     return windows(history, stored)
 
 
@@ -60,7 +60,7 @@ def windows(history, batch):
 
 def serve(history, batch):
     """Append, then read."""
-    history.append(batch)
+    history.append(batch, np.ones(len(batch), np.float32))
     return windows(history, batch)
 
 
@@ -101,7 +101,7 @@ def test_rings_lost_in_the_middle_come_back(history, stored, expected, valkey, b
 
 
 def test_single_rings_evicted(history, stored, expected, valkey, bank):
-    rings = f"fraud:2:{bank.organisation.pk}:*"
+    rings = f"fraud:3:{bank.organisation.pk}:*"
     for number, start in enumerate(range(0, len(stored), 100)):
         batch = stored[start : start + 100]
         compare(serve(history, batch), expected, batch, len(stored))
@@ -113,7 +113,7 @@ def test_single_rings_evicted(history, stored, expected, valkey, bank):
 def test_the_head_lost_alone(history, stored, expected, valkey, bank):
     """Rings without the hash that says how far they reach must not be believed."""
     serve(history, stored[:300])
-    valkey.delete(f"fraud:2:{bank.organisation.pk}")
+    valkey.delete(f"fraud:3:{bank.organisation.pk}")
     compare(serve(history, stored[400:500]), expected, stored[400:500], len(stored))
 
 
@@ -159,7 +159,7 @@ def test_keys_hold_no_account(history, stored, valkey, bank):
     serve(history, stored[:200])
     keys = [key.decode() for key in valkey.scan_iter(f"fraud:*{bank.organisation.pk}*")]
     assert len(keys) > 50
-    form = rf"fraud:2:{bank.organisation.pk}(:[0-9a-f]{{12}}:[0-9a-f]{{16}})?"
+    form = rf"fraud:3:{bank.organisation.pk}(:[0-9a-f]{{12}}:[0-9a-f]{{16}})?"
     assert all(re.fullmatch(form, key) for key in keys)
     hashed = {account_key(bank.organisation.pk, f"a{number}") & (2**64 - 1) for number in range(2000)}
     assert {int(key.rpartition(":")[2], 16) for key in keys if key.count(":") == 4} <= hashed
@@ -173,7 +173,7 @@ def test_account_keys_differ_between_organisations(bank):
 
 def test_rings_stay_small(history, stored, valkey, bank):
     serve(history, stored)
-    rings = list(valkey.scan_iter(f"fraud:2:{bank.organisation.pk}:*"))
+    rings = list(valkey.scan_iter(f"fraud:3:{bank.organisation.pk}:*"))
     assert max(valkey.zcard(ring) for ring in rings) <= CAPACITY + 1
     assert all(valkey.ttl(ring) > 0 for ring in rings)
 
@@ -207,5 +207,6 @@ def test_any_decision_can_be_recomputed_from_the_records(api, bank, runtime):
         ])
         for side in ("payer", "payee")
     ]  # fmt: skip
-    replayed = Scorer().score(Neighbourhood(batch, *sides))
+    none = np.zeros_like(sides[0])
+    replayed = Scorer().score(Neighbourhood(batch, *sides, none, none))
     assert [score.probability for score in replayed] == pytest.approx(decided, abs=2e-6)

@@ -2,11 +2,15 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from apps.fraud.models import Decision, Transaction
 from rootstock.accounts.tenancy import tenant
+from rootstock.idempotency.models import IdempotentRequest
+from rootstock.idempotency.services import IN_FLIGHT
 from tests.apps.fraud.conftest import body
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -94,10 +98,59 @@ def test_conflict_in_a_list_names_its_index_and_stores_nothing(api, bank):
         assert Transaction.objects.count() == 1
 
 
-def test_a_payment_is_recognised_by_its_id_whatever_key_comes_with_it(api):
+def test_a_key_answers_as_elsewhere(api):
     first = api.post(PATH, body(), **{"Idempotency-Key": "k1"})
+    again = api.post(PATH, body(), **{"Idempotency-Key": "k1"})
+    assert (again.json(), again["Idempotent-Replayed"]) == (first.json(), "true")
     assert api.post(PATH, body(), **{"Idempotency-Key": "k2"}).json() == first.json()
-    assert api.post(PATH, body(2), **{"Idempotency-Key": "k1"}).json()["id"] != first.json()["id"]
+    other = api.post(PATH, body(2), **{"Idempotency-Key": "k1"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_what_ended_without_an_answer_is_done_again_under_its_key(api, bank):
+    """A process that died left its key taken; the payments say for themselves that they are known."""
+    first = api.post(PATH, body(), **{"Idempotency-Key": "k1"}).json()
+    with tenant(bank.organisation):
+        IdempotentRequest.objects.update(status=None, answer=None)
+    waits = api.post(PATH, body(), **{"Idempotency-Key": "k1"})
+    assert (waits.status_code, waits.json()["code"]) == (409, "request_in_flight")
+    with tenant(bank.organisation):
+        IdempotentRequest.objects.update(created_at=timezone.now() - IN_FLIGHT - timedelta(seconds=1))
+    assert api.post(PATH, body(), **{"Idempotency-Key": "k1"}).json() == first
+
+
+def test_device_and_merchant(api, bank):
+    given = body(device="phone-7", merchant="Corner shop")
+    found = api.post(PATH, given).json()
+    assert (found["device"], found["merchant"]) == ("phone-7", "Corner shop")
+    assert api.get(f"{PATH}/{found['id']}").json()["device"] == "phone-7"
+    assert list(problems(api.post(PATH, body(device="phone-8", merchant="Corner shop")))) == ["device"]
+    assert list(problems(api.post(PATH, body()))) == ["device", "merchant"]
+    api.post(PATH, [body(2, device="phone-7", merchant="phone-7"), body(3)])
+    with tenant(bank.organisation):
+        keys = list(Transaction.objects.order_by("sequence").values_list("device_key", "merchant_key"))
+    assert (
+        keys[0][0] == keys[1][0] != keys[1][1] != 0
+    )  # the same name of a device and of a merchant is two things
+    assert keys[2] == (0, 0)
+
+
+def test_late_payments_are_taken_and_told(api):
+    """Each counts from its arrival; what it lies behind is the latest clock before it, within a list too."""
+    sent = api.post(PATH, [body(10), body(5), body(12), body(11)]).json()["items"]
+    assert [one["late_by_s"] for one in sent] == [None, 300.0, None, 60.0]
+    assert [one["sequence"] for one in sent] == [1, 2, 3, 4]
+    late = api.post(PATH, body(2)).json()
+    assert (late["sequence"], late["late_by_s"]) == (5, 600.0)
+    assert api.post(PATH, body(2)).json() == late
+    assert api.post(PATH, body(13)).json()["late_by_s"] is None
+
+
+def test_one_wrong_clock_makes_nobody_late(api):
+    now = timezone.now()
+    ahead = api.post(PATH, body(1, occurred_at=(now + timedelta(hours=20)).isoformat())).json()
+    assert ahead["late_by_s"] is None
+    assert api.post(PATH, body(2, occurred_at=timezone.now().isoformat())).json()["late_by_s"] is None
 
 
 @pytest.mark.parametrize(
@@ -117,6 +170,11 @@ def test_a_payment_is_recognised_by_its_id_whatever_key_comes_with_it(api):
         ({"payer": "   "}, "payer"),
         ({"payee": "a\x00b"}, "payee"),
         ({"payee": "x" * 65}, "payee"),
+        ({"device": ""}, "device"),
+        ({"device": "x" * 65}, "device"),
+        ({"device": " phone"}, "device"),
+        ({"merchant": "a\x07b"}, "merchant"),
+        ({"merchant": 7}, "merchant"),
         ({"external_id": ""}, "external_id"),
         ({"external_id": "x" * 101}, "external_id"),
         ({"occurred_at": "2026-03-02T09:00:00"}, "occurred_at"),
@@ -147,9 +205,9 @@ def test_bad_fields_in_a_list_carry_their_index(api, bank):
 
 
 def test_the_same_id_twice_in_a_list_is_refused(api):
-    response = api.post(PATH, [body(1), body(2), body(1)])
+    response = api.post(PATH, [body(1), body(2), body(1), body(2)])
     assert response.status_code == 422
-    assert list(problems(response)) == ["transactions.2.external_id"]
+    assert list(problems(response)) == ["transactions.2.external_id", "transactions.3.external_id"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
@@ -164,11 +222,17 @@ def test_what_is_no_payment_is_refused(api, given):
     assert api.post(PATH, given).status_code == 422
 
 
-@pytest.mark.parametrize("count", [0, 501])
+@pytest.mark.parametrize("count", [0, 1001])
 def test_lists_have_a_size(api, count):
     response = api.post(PATH, [body(n) for n in range(count)])
     assert response.status_code == 422
     assert "transactions" in problems(response)
+
+
+def test_a_thousand_at_once(api):
+    items = api.post(PATH, [body(n) for n in range(1000)]).json()["items"]
+    assert len(items) == 1000
+    assert all(item["decision"] for item in items)
 
 
 def test_scope_is_needed(bank):

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from models_zoo.fraud.events import PAYMENT, WINDOW, events_of, payments
+from models_zoo.fraud.events import EVENT, FRAUD, GENUINE, LABEL, PAYMENT, WINDOW, events_of, labels, payments
 from models_zoo.fraud.features import NAMES, tabular
 from models_zoo.fraud.generator import as_payments, generate
 from models_zoo.fraud.graph import event_inputs, graph
-from models_zoo.fraud.history import MemoryHistory
-from models_zoo.fraud.worlds import replay
+from models_zoo.fraud.history import MemoryHistory, neighbourhood, surprises
+from models_zoo.fraud.streams import replay, stream_surprises
 
 DAY = 86_400.0
 
 
-def one(sequence=1, time=1e9, payer=1, payee=2, amount=10.0, channel=0):
+def one(sequence=1, time=1e9, payer=1, payee=2, amount=10.0, channel=0, device=0, merchant=0):
     """A payment as a tuple."""
-    return (sequence, time, payer, payee, amount, channel)
+    return (sequence, time, payer, payee, device, merchant, amount, channel)
 
 
 def near(rows):
     """The neighbourhoods of a stream of tuples."""
-    return replay(payments(rows))
+    return replay(payments(rows)).rows(slice(None))
 
 
 def feature(rows, name):
@@ -34,7 +34,7 @@ def stream():
 
 
 def test_it_works(stream):
-    whole = replay(stream)
+    whole = replay(stream).rows(slice(None))
     features = tabular(whole)
     assert features.shape == (len(stream), len(NAMES))
     assert np.isfinite(features).all()
@@ -61,7 +61,9 @@ def test_earlier_events_do_change_something(stream):
     cut = len(stream) // 2
     changed = stream.copy()
     changed["amount"][:cut] *= 7
-    assert not np.array_equal(tabular(replay(stream))[cut:], tabular(replay(changed))[cut:])
+    assert not np.array_equal(
+        tabular(replay(stream).rows(slice(cut, None))), tabular(replay(changed).rows(slice(cut, None)))
+    )
 
 
 def test_late_event_counts_from_its_arrival():
@@ -72,9 +74,10 @@ def test_late_event_counts_from_its_arrival():
 
 def test_appending_twice_changes_nothing(stream):
     once, twice = MemoryHistory(), MemoryHistory()
-    once.append(stream)
-    for batch in (stream[:900], stream[500:], stream):
-        twice.append(batch)
+    surprise = stream_surprises(stream)
+    once.append(stream, surprise)
+    for piece in (slice(0, 900), slice(500, None), slice(None)):
+        twice.append(stream[piece], surprise[piece])
     for side in ("payer", "payee"):
         assert np.array_equal(
             once.before(stream[side], stream["sequence"]), twice.before(stream[side], stream["sequence"])
@@ -82,7 +85,7 @@ def test_appending_twice_changes_nothing(stream):
 
 
 def test_window_is_strictly_before_and_right_aligned(stream):
-    whole = replay(stream)
+    whole = replay(stream).rows(slice(None))
     filled = whole.payer["sequence"] > 0
     assert (whole.payer["sequence"] < stream["sequence"][:, None]).all()
     assert (np.diff(filled.astype(int), axis=1) >= 0).all()
@@ -92,12 +95,12 @@ def test_window_is_strictly_before_and_right_aligned(stream):
 def test_unknown_account_and_empty_history_give_empty_windows(stream):
     history = MemoryHistory()
     assert not history.before(np.array([5]), np.array([9]))["sequence"].any()
-    history.append(stream)
+    history.append(stream, np.ones(len(stream), np.float32))
     assert not history.before(np.array([10**12]), np.array([10**6]))["sequence"].any()
 
 
 def test_a_payment_to_oneself_is_one_event():
-    accounts, events = events_of(payments([one(payer=7, payee=7)]))
+    accounts, events = events_of(payments([one(payer=7, payee=7)]), np.ones(1, np.float32))
     assert accounts.tolist() == [7]
     assert events["outgoing"].tolist() == [1]
 
@@ -135,5 +138,62 @@ def test_a_payment_between_the_two_links_them():
 
 
 def test_packed_size_of_records():
-    assert PAYMENT.itemsize == 37
-    assert events_of(payments([one()]))[1].dtype.itemsize == 30
+    assert (PAYMENT.itemsize, EVENT.itemsize, LABEL.itemsize) == (53, 43, 25)
+
+
+def test_every_entity_that_a_payment_names_has_an_event():
+    history = MemoryHistory()
+    history.append(payments([one(5, device=70, merchant=80)]), np.full(1, 2.5, np.float32))
+    events = history.before(np.array([1, 2, 70, 80, 0]), np.full(5, 6))[:, -1]
+    assert events["sequence"].tolist() == [5, 5, 5, 5, 0]
+    assert events["other"].tolist() == [2, 1, 1, 1, 0]
+    assert events["outgoing"].tolist() == [1, 0, 0, 0, 0]
+    assert events["surprise"].tolist() == [2.5, 2.5, 2.5, 2.5, 0]
+
+
+def test_sides_that_a_payment_does_not_name_are_empty():
+    history = MemoryHistory()
+    batch = payments([one(1, device=70), one(2), one(3, device=70)])
+    history.append(batch, np.ones(3, np.float32))
+    found = neighbourhood(history, batch)
+    assert (found.device["sequence"] > 0).sum(axis=1).tolist() == [0, 0, 1]
+    assert not found.merchant["sequence"].any()
+
+
+def test_a_label_is_seen_from_its_own_sequence_on():
+    history = MemoryHistory()
+    history.append(payments([one(1), one(3)]), np.ones(2, np.float32))
+    for _ in range(2):  # a label that comes twice is one label
+        history.label(labels([(4, 1e9, 1, 1), (6, 1e9, 1, 0)]))
+    seen = history.before(np.full(5, 2), np.array([3, 4, 5, 6, 7]))
+    first = [row[row["sequence"] == 1][0] for row in seen]
+    assert [int(event["fraud"]) for event in first] == [0, 0, FRAUD, FRAUD, GENUINE]
+    assert [int(event["labelled"]) for event in first] == [0, 0, 4, 4, 6]
+
+
+def test_a_label_may_come_before_its_payment_is_appended():
+    history = MemoryHistory()
+    history.label(labels([(2, 1e9, 1, 1)]))
+    history.append(payments([one(1)]), np.ones(1, np.float32))
+    assert history.before(np.array([1]), np.array([9]))["fraud"][0, -1] == FRAUD
+
+
+def test_surprise_is_the_amount_over_the_payers_median():
+    rows = [one(n, amount=amount) for n, amount in enumerate((10, 30, 20, 50, 60), start=1)]
+    assert stream_surprises(payments(rows)).tolist() == [1, 1, 1, 2.5, pytest.approx(60 / 25)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 5000])
+def test_surprises_batch_by_batch_are_those_of_the_stream(stream, size):
+    """Whatever the batch, and whether its payments are in the history already or not."""
+    part = stream[:2000] if size < 10 else stream
+    whole, history, found = stream_surprises(part), MemoryHistory(), []
+    for start in range(0, len(part), max(size, 100)):
+        ahead = part[start : start + max(size, 100)]
+        for at in range(0, len(ahead), size):
+            batch = ahead[at : at + size]
+            found.append(surprises(batch, history.before(batch["payer"], batch["sequence"])))
+            history.append(batch, found[-1])
+            again = surprises(batch, history.before(batch["payer"], batch["sequence"]))
+            assert np.array_equal(again, found[-1])
+    assert np.array_equal(np.concatenate(found), whole)

@@ -82,7 +82,10 @@ def test_it_works(adapt, committed_world) -> None:
     assert "Step 1/1: valid_loss=1.5" in said
     assert "came out; talk to it" in said
     with tenant(committed_world.organisation):
-        assert (Dataset.objects.get().name, Job.objects.get().params["settings"]["rank"]) == ("answers", 4)
+        assert (
+            Dataset.objects.get().name,
+            Job.objects.get(kind="adapters.train").params["settings"]["rank"],
+        ) == ("answers", 4)
 
 
 def test_a_failed_training_says_why(adapt) -> None:

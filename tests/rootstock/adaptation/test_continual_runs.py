@@ -71,7 +71,7 @@ def test_it_works(world, plan) -> None:
     [training] = jobs(world, "train")
     production = run.production
     assert (training.params["name"], training.params["start_from"]) == ("support-tone", production.reference)
-    assert training.created_by == world.owner
+    assert (training.created_by, training.asked_by) == (world.owner, plan.made_by)
     run = run_to_the_end(world, run)
     assert (run.state, run.version.parent_id) == ("proposed", production.pk)
     assert run.reason == "0.512 before, 0.574 after (+0.062) on late-parcels-test"

@@ -89,12 +89,13 @@ def _key_of(world: Any, person: Any, scopes: tuple[str, ...]) -> Any:
     )
 
 
-def pay(organisation: Any, *pairs: tuple[str, str], start: int = 1) -> None:
+def pay(organisation: Any, *pairs: tuple[str, str], start: int = 1, **more: str) -> None:
     """Payments, stored and not scored."""
-    from apps.fraud.services import NewTransaction, batch_submit
+    from apps.fraud.ingest import NewTransaction
+    from apps.fraud.services import batch_submit
 
     given = [
-        NewTransaction(f"p-{number}", payer, payee, Decimal("9.50"), "EUR", "card", datetime.now(UTC))
+        NewTransaction(f"p-{number}", payer, payee, Decimal("9.50"), "EUR", "card", datetime.now(UTC), **more)
         for number, (payer, payee) in enumerate(pairs, start=start)
     ]
     batch_submit(organisation=organisation, given=given)

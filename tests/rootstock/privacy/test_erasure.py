@@ -28,7 +28,7 @@ def test_it_works_for_accounts(planted: Planted, valkey: Any) -> None:
     with tenant(planted.organisation):
         rows = list(Transaction.objects.order_by("sequence"))
     history = ValkeyHistory(valkey, planted.organisation.pk)
-    history.append(payments(payloads_of(rows)))
+    history.append(payments(payloads_of(rows)), np.ones(len(rows), np.float32))
     history.before(np.array([old]), np.array([4]))  # a ring is made when it is wanted
     ring = history._ring(old)
     assert valkey.exists(ring)
@@ -53,6 +53,39 @@ def test_it_works_for_accounts(planted: Planted, valkey: Any) -> None:
     for row in shown:
         assert browser.get(f"/fraud/{row['id']}/").status_code == 200
     assert "erased" in browser.get("/fraud/").content.decode()
+
+
+def test_devices_merchants_and_notes_go_with_whom_they_belong_to(planted: Planted) -> None:
+    from apps.fraud.models import Label, Transaction
+    from apps.fraud.payload import DEVICE, MERCHANT, keys_of
+
+    world = planted.organisation
+    with_things = {"device": "phone-7", "merchant": "corner shop"}
+    pay(world, (ACCOUNT, COUNTERPARTY), (COUNTERPARTY, ACCOUNT), ("third", COUNTERPARTY), **with_things)
+    given = {"external_id": "p-1", "fraud": True, "source": "analyst", "note": "Ada rang"}
+    bank = planted.world.api("fraud:read", "fraud:write")
+    assert bank.post("/fraud/labels", given).status_code == 200
+    planted.erase(planted.find(ACCOUNT))
+    shown = bank.get("/fraud/transactions").json()["items"]
+    assert [(row["device"], row["merchant"]) for row in reversed(shown)] == [
+        ("erased", "corner shop"), ("phone-7", "erased"), ("phone-7", "corner shop"),
+    ]  # fmt: skip
+    assert shown[-1]["label"]["note"] == "erased"
+    [device], [merchant] = (
+        keys_of(world.pk, *one) for one in ((DEVICE, ["phone-7"]), (MERCHANT, ["corner shop"]))
+    )
+    with tenant(world):
+        keys = list(Transaction.objects.order_by("sequence").values_list("device_key", "merchant_key"))
+        assert Label.objects.count() == 1
+    assert [(one == device, two == merchant) for one, two in keys] == [
+        (False, True),
+        (True, False),
+        (True, True),
+    ]
+    assert 0 not in [key for pair in keys for key in pair]
+    refused = bank.post("/fraud/labels", given | {"note": "Ada rang again"})
+    assert refused.status_code == 409
+    assert bank.post("/fraud/labels", given | {"note": None, "fraud": False}).status_code == 200
 
 
 def test_it_works_for_customers(planted: Planted) -> None:

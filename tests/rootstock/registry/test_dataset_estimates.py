@@ -101,6 +101,7 @@ def test_over_rest_and_on_the_form(world: Any, dataset: Dataset) -> None:
     assert api.post("/adapters/train/estimate", body).status_code == 409
 
 
+@pytest.mark.slow
 def test_a_web_process_needs_neither_torch_nor_pyarrow_for_it() -> None:
     source = (
         "import django; django.setup(); import rootstock.urls, sys; "

@@ -203,7 +203,12 @@ def test_who_may_see_what(world: Any) -> None:
     assert world.api("adapters:read").post(f"/datasets/{dataset['id']}/report", {}).status_code == 403
 
 
-def test_persons_go_along_with_what_is_left(world: Any) -> None:
+@pytest.mark.parametrize("by_a_job", [False, True])
+def test_persons_go_along_with_what_is_left(
+    world: Any, by_a_job: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by_a_job:
+        monkeypatch.setattr(reporting, "AT_ONCE", 10)
     with tenant(world.organisation):
         subject = subject_ensure(world.organisation, "support.customer", "C-1")
     dataset = upload(world, lines_of(*TURNS), subject_ids=[str(subject.pk)])

@@ -50,6 +50,7 @@ def test_tags_and_schemes_are_told(document) -> None:
     assert any(each["security"][1]["OAuth2"] == ["jobs:read"] for each in guarded)
 
 
+@pytest.mark.slow
 def test_every_body_and_answer_has_an_example_that_fits(document) -> None:
     for name, each in operations(document):
         contents = list(each.get("requestBody", {}).get("content", {}).values())

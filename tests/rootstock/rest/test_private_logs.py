@@ -74,7 +74,9 @@ def test_requests_and_refusals(world, written) -> None:
     assert "PLANTED" not in text.upper()
 
 
-@pytest.mark.parametrize("place", ["apps.fraud.services._store", "apps.support.services.conversation_start"])
+@pytest.mark.parametrize(
+    "place", ["apps.fraud.services.payments_store", "apps.support.services.conversation_start"]
+)
 def test_faults_beneath(world, written, monkeypatch, place) -> None:
     from django.db import connection
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from apps.fraud import ingest, labels
 from apps.fraud import services as fraud
 from apps.support import services as support
 from rootstock.accounts import services as accounts
@@ -49,13 +50,13 @@ def test_a_conversation_is_closed_once(world, told) -> None:
 
 def test_payments_that_were_declined_or_need_a_look(world, told) -> None:
     given = [
-        fraud.NewTransaction(
+        ingest.NewTransaction(
             f"p-{n}", "DE-1", "shop-9", Decimal("9.90"), "EUR", "card", datetime(2026, 3, 2, tzinfo=UTC)
         )
         for n in range(3)
     ]
     with tenant(world.organisation):
-        stored = fraud._store(fraud._counter_lock(world.organisation), given, fraud.listed)
+        stored = ingest.payments_store(ingest.counter_lock(world.organisation), given, ingest.listed)
     results = [RESULT | {"outcome": outcome} for outcome in ("approve", "review", "decline")]
     for _ in range(2):  # a second writer changes nothing, and tells nothing
         fraud.decisions_write(
@@ -65,6 +66,20 @@ def test_payments_that_were_declined_or_need_a_look(world, told) -> None:
     assert [(kind, data["transaction"]) for kind, data in told()] == [
         ("fraud.payment_review", payments[1]), ("fraud.payment_declined", payments[2])
     ]  # fmt: skip
+
+
+def test_payments_that_were_labelled(world, told) -> None:
+    given = ingest.NewTransaction(
+        "p-1", "DE-1", "shop-9", Decimal("9.90"), "EUR", "card", datetime(2026, 3, 2, tzinfo=UTC)
+    )
+    with tenant(world.organisation):
+        stored = ingest.payments_store(ingest.counter_lock(world.organisation), [given], ingest.listed)
+    for _ in range(2):  # the second says nothing new
+        [made] = labels.labels_record(
+            organisation=world.organisation, given=[labels.NewLabel("p-1", True, "chargeback")]
+        )
+    data = {"transaction": str(stored.rows[0].pk), "label": str(made.pk)}
+    assert told() == [("fraud.payment_labelled", data)]
 
 
 def test_people_who_come_change_and_go(world, told, client) -> None:

@@ -68,6 +68,7 @@ def training_begin(run: ContinualRun) -> Job:
         sources=sources,
         settings=run.said.settings,
         created_by=maker_of(run),
+        asked_by=run.asked_by,
     )
 
 

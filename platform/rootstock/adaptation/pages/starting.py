@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.adaptation import base_services, selectors, services
-from rootstock.adaptation.estimates import span_words, training_estimate, training_warnings
+from rootstock.adaptation.estimates import names_awaited, span_words, training_estimate, training_warnings
 from rootstock.adaptation.forms import BaseForm, TrainForm, TrainingForm
 from rootstock.console.forms import saved
 from rootstock.errors import DomainError, NotFound
@@ -102,16 +102,19 @@ def estimated(request: PageRequest, what: Startable) -> HttpResponse:
     """What the training would take that the form describes so far."""
     form = what.form(request.POST, **_offered(request, what))
     form.is_valid()
-    found, problem, warned = None, "", []
+    found, problem, warned, awaited = None, "", [], []
     known = not set(form.errors) - {"name"}
     if known:
         try:
             found = what.estimate(request, form)
             warned = training_warnings(organisation=request.organisation, sources=form.sources)
+            awaited = names_awaited(organisation=request.organisation, sources=form.sources)
         except DomainError as error:
             problem = _sentence(form, error)
     span = span_words(found) if found else ""
-    context = {"known": known, "found": found, "span": span, "problem": problem, "warned": warned}
+    context = {
+        "known": known, "found": found, "span": span, "problem": problem, "warned": warned, "awaited": awaited,
+    }  # fmt: skip
     return render(request, "adaptation/estimate.html", context)
 
 

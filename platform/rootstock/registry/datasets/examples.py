@@ -90,9 +90,9 @@ def last_turn_problem(task: str, example: BaseModel) -> str:
     return f"must end with {'an' if wanted == 'assistant' else 'a'} {wanted} message"
 
 
-def texts_of(task: str, example: dict[str, Any]) -> list[str]:
-    """Every text that a stored example holds, in order."""
+def fields_of(example: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every text that a stored example holds, in order, behind the dotted path of its field."""
     if "text" in example:
-        return [example["text"]]
-    answers = [example["chosen"], example["rejected"]] if task == "preference" else []
-    return [message["content"] for message in example["messages"]] + answers
+        return [("text", example["text"])]
+    turns = [(f"messages.{at}.content", turn["content"]) for at, turn in enumerate(example["messages"])]
+    return turns + [(name, example[name]) for name in ("chosen", "rejected") if name in example]

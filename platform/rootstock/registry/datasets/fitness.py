@@ -3,6 +3,7 @@
 from rootstock.errors import FieldProblem, InvalidInput
 from rootstock.registry.datasets.contents import dataset_examples
 from rootstock.registry.datasets.looking import TestSet, asked_fingerprint
+from rootstock.registry.datasets.names import names_of
 from rootstock.registry.datasets.report import Finding, Report
 from rootstock.registry.datasets.reporting import report_of
 from rootstock.registry.models import Dataset
@@ -35,8 +36,9 @@ def refuse_unfit(
 
 def warnings_of(dataset: Dataset) -> list[Finding]:
     """What its report found that nobody has to confirm."""
-    report = report_of(dataset)
-    return [one for one in report.problems if one.severity == "warning"] if report else []
+    report, names = report_of(dataset), names_of(dataset)
+    found = [one for one in report.problems if one.severity == "warning"] if report else []
+    return [*found, names.found] if names and names.found.count else found
 
 
 def _leaks(dataset: Dataset, report: Report | None, evaluation: Dataset) -> list[int]:

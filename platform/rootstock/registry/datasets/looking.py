@@ -1,7 +1,7 @@
 """Looks through a data set, line by line, and writes its report."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.texts.near import Index, fingerprint, normal
 from models_zoo.texts.personal import kinds_in
 from models_zoo.texts.repetition import evenness
-from rootstock.registry.datasets.examples import texts_of
+from rootstock.registry.datasets.examples import fields_of
 from rootstock.registry.datasets.measuring import Size, median, size_of
 from rootstock.registry.datasets.report import Bar, Finding, Kind, Label, Report, Tokens, bar_of
 
@@ -101,12 +101,12 @@ class Look:
         return 2 if self.task == "preference" else 1
 
     def _line(self, line: int, row: Row) -> None:
-        texts = texts_of(self.task, row)
+        named = fields_of(row)
+        texts = [text for _, text in named]
         self._alike(line, row, normal("\n".join(texts)))
         self._leaks(line, row)
         self._labelled(row)
-        for kind in sorted(set().union(*map(kinds_in, texts))):
-            self._problem("personal", kind).add(line)
+        self._personal(line, named)
         if self.tokenizer is not None:
             self._size(line, size_of(self.task, row, self.tokenizer))
             even = min(map(evenness, self.tokenizer.encode_many(texts)))
@@ -128,6 +128,14 @@ class Look:
                 self._leak("leak", test).add(line, there)
             elif near := test.index.most_like(normal(text), NEAR):
                 self._leak("near_leak", test).add(line, *near)
+
+    def _personal(self, line: int, named: list[tuple[str, str]]) -> None:
+        where = defaultdict[str, list[str]](list)
+        for path, text in named:
+            for kind in kinds_in(text):
+                where[kind].append(path)
+        for kind, fields in sorted(where.items()):
+            self._problem("personal", kind).add(line, fields=fields)
 
     def _leak(self, kind: Kind, test: TestSet) -> Finding:
         found = self._problem(kind, str(test.id))

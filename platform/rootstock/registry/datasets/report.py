@@ -1,11 +1,13 @@
 """What is known of a data set's content: figures, and the lines with problems. Never what stands in a line."""
 
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 MOST_LINES = 1_000  # told of one problem
+MOST_FIELDS = 8  # told of one line
 STEP, FINE = 16, 1024  # tokens: width of a histogram's bars, and up to where they are as narrow
 
 Kind = Literal[
@@ -26,11 +28,13 @@ Severity = Literal["blocking", "warning"]
 
 
 class FoundLine(BaseModel):
-    """A line with a problem. other: the line that it is like, of this set or of the test set. value: how much."""
+    """A line with a problem. other: the line that it is like, of this set or of the test set. value: how much. fields:
+    where in the line, as dotted paths, the first eight."""
 
     line: int
     other: int | None = None
     value: float | None = None
+    fields: list[str] = Field(default=[], examples=[["messages.0.content"]])
 
 
 class Finding(BaseModel):
@@ -41,23 +45,36 @@ class Finding(BaseModel):
 
     kind: Kind
     severity: Severity = "warning"
-    detail: str = ""
+    detail: str = Field(default="", examples=["email"])
     count: int = 0
     lines: list[FoundLine] = []
     dataset: UUID | None = None
-    dataset_name: str = ""
+    dataset_name: str = Field(default="", examples=["frozen-answers"])
 
     @property
     def words(self) -> str:
         """Behind its count."""
         return f"{NOUNS[self.kind]} ({self.detail})" if self.kind == "personal" else NOUNS[self.kind]
 
-    def add(self, line: int, other: int | None = None, value: float | None = None) -> None:
+    def add(
+        self, line: int, other: int | None = None, value: float | None = None, fields: Sequence[str] = ()
+    ) -> None:
         """One line more."""
         self.count += 1
         if len(self.lines) < MOST_LINES:
-            rounded = None if value is None else round(value, 3)
-            self.lines.append(FoundLine(line=line, other=other, value=rounded))
+            rounded, named = None if value is None else round(value, 3), list(fields[:MOST_FIELDS])
+            self.lines.append(FoundLine(line=line, other=other, value=rounded, fields=named))
+
+
+class Names(BaseModel):
+    """Names of persons, which a model looked for in a sample. looked: examples that it read, of `rows` in all. adapter:
+    which model, as `name@digest`. found: the lines, `value` being how sure it is at most. seconds: that it took."""
+
+    looked: int
+    rows: int
+    adapter: str = ""
+    found: Finding = Field(default_factory=lambda: Finding(kind="personal", detail="name"))
+    seconds: float = 0.0
 
 
 class Tokens(BaseModel):

@@ -25,14 +25,17 @@ AT_ONCE = 64 * 1024  # bytes of a set and its test sets together: well below a s
 TOLD_EVERY = 200  # lines
 
 
-def report_soon(dataset: Dataset, created_by: User | None = None) -> Dataset:
+def report_soon(dataset: Dataset, created_by: User | None = None) -> None:
     """Have a new data set looked at: now when that is quick, else by a job."""
     with tenant(dataset.organisation_id):
         others = 0 if dataset.is_test else _tests().aggregate(bytes=Sum("bytes"))["bytes"] or 0
     if dataset.bytes + others > AT_ONCE:
-        return report_start(organisation=dataset.organisation, dataset_id=dataset.pk, created_by=created_by)
-    _keep(dataset, _look(dataset, MAX_TOKENS, LEAST_EVENNESS))
-    return dataset
+        started = report_start(
+            organisation=dataset.organisation, dataset_id=dataset.pk, created_by=created_by
+        )
+        dataset.report_job = started.report_job
+    else:
+        _keep(dataset, _look(dataset, MAX_TOKENS, LEAST_EVENNESS))
 
 
 def report_start(
@@ -105,7 +108,7 @@ def _look(
 
 def _tests() -> Any:
     """The organisation's frozen test sets whose content is there. Call it inside `tenant()`."""
-    return Dataset.objects.filter(is_test=True).exclude(file=None).defer("report").order_by("pk")
+    return Dataset.objects.filter(is_test=True).exclude(file=None).defer("report", "names").order_by("pk")
 
 
 def _keep(row: Dataset, report: Report) -> None:

@@ -1,6 +1,7 @@
 """Writes: data sets."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
-from rootstock.errors import Conflict, DomainError, InvalidInput
+from rootstock.errors import Busy, Conflict, DomainError, InvalidInput
 from rootstock.files.checking import file_check
 from rootstock.files.models import StoredFile
 from rootstock.files.services import file_remove, file_store
@@ -19,6 +20,7 @@ from rootstock.paging import refuse_other
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.registry.datasets.contents import dataset_open
 from rootstock.registry.datasets.examples import EXAMPLES
+from rootstock.registry.datasets.names import names_soon
 from rootstock.registry.datasets.previews import upload_lines
 from rootstock.registry.datasets.reading import canonical_upload, json_lines
 from rootstock.registry.datasets.reporting import report_soon
@@ -56,7 +58,7 @@ def dataset_create(
         _refuse_erased(received, digest_of(made))
     about = {"name": name, "task": task, "is_test": is_test, "rows": rows}
     row, created = _kept(organisation, about, made, subject_ids, created_by)
-    return (report_soon(row, created_by) if created else row), created
+    return (_looked_at(row, created_by) if created else row), created
 
 
 def dataset_prune(
@@ -85,7 +87,14 @@ def dataset_prune(
     with tenant(organisation):
         persons = parent.subject_ids
     row, created = _kept(organisation, about, content, persons, created_by)
-    return (report_soon(row, created_by) if created else row), created
+    return (_looked_at(row, created_by) if created else row), created
+
+
+def _looked_at(row: Dataset, created_by: User | None) -> Dataset:
+    with suppress(Busy):  # too many jobs wait: it is stored all the same, and is looked at when somebody asks
+        report_soon(row, created_by)
+        names_soon(row, created_by)
+    return row
 
 
 def _without(dataset: Dataset, dropped: Collection[int]) -> Iterator[tuple[str, str]]:
@@ -166,11 +175,12 @@ def _refuse_other_use(row: Dataset, about: dict[str, Any]) -> None:
 
 def dataset_empty(dataset: Dataset, done: str) -> None:
     """Delete a data set's content; the row stays, and says so. Call it inside `tenant()`."""
-    file, dataset.file, dataset.report, dataset.reported_at = dataset.file, None, {}, None
+    file, dataset.file = dataset.file, None
+    dataset.report, dataset.reported_at, dataset.names = {}, None, {}
     if done == "erased":
         dataset.erased_at = timezone.now()
     dataset.evaluations.update(samples=[])
-    dataset.save(update_fields=["file", "erased_at", "report", "reported_at"])
+    dataset.save(update_fields=["file", "erased_at", "report", "reported_at", "names"])
     audit_record(
         organisation=dataset.organisation_id,
         action=f"dataset.{done}",

@@ -27,6 +27,8 @@ class Dataset(TenantModel):
     report = models.JSONField(default=dict)  # a datasets.report.Report; empty: none was made yet
     reported_at = models.DateTimeField(null=True)
     report_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    names = models.JSONField(default=dict)  # a datasets.report.Names; empty: nobody looked for names yet
+    names_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         constraints = [

@@ -17,33 +17,44 @@ from rootstock.jobs.models import Job
 from rootstock.registry.base import base_card
 from rootstock.registry.datasets.contents import dataset_file, dataset_page
 from rootstock.registry.datasets.looking import LEAST_EVENNESS, MAX_TOKENS
+from rootstock.registry.datasets.names import MOST_ROWS, ROWS, names_of, names_start
 from rootstock.registry.datasets.report import Report
 from rootstock.registry.datasets.reporting import report_of, report_start
 from rootstock.registry.datasets.services import dataset_prune
 from rootstock.registry.datasets.uses import dataset_uses
 from rootstock.registry.models import Dataset
 from rootstock.registry.pages.common import ASK, READ, acted, rights
-from rootstock.registry.pages.findings import findings_told
+from rootstock.registry.pages.findings import NAMES, findings_told, names_told
 from rootstock.registry.pages.words import DATA_TASKS
 from rootstock.registry.selectors import dataset_get
 
 EXAMPLES, MOST_BARS = 20, 30
+# What a request for one part is answered with, and what in the context says that there is more to come.
+PARTS = {
+    "report": ("registry/dataset_report.html", "waits"),
+    "names": ("registry/dataset_names.html", "names_wait"),
+}
 _STOP_ASKING = 286  # htmx: what was loaded is the last of it
 
 
 @require_GET
 @tenant_page(READ)
 def dataset(request: PageRequest, dataset_id: UUID) -> HttpResponse:
-    """What is known of it; while a job looks, the page asks again."""
+    """What is known of it; while a job looks, the page asks again for the part that it will fill."""
     row = dataset_get(organisation=request.organisation, dataset_id=dataset_id)
-    report, job = report_of(row), _job(row)
-    waits = job is not None and not job.is_final
+    report, found = report_of(row), names_of(row)
+    job, names_job = _job(row, row.report_job_id), _job(row, row.names_job_id)
     context = {
         "dataset": row,
         "task": DATA_TASKS.get(row.task, row.task),
         "report": report,
         "job": job,
-        "waits": waits,
+        "waits": job is not None and not job.is_final,
+        "names": found,
+        "names_job": names_job,
+        "names_wait": names_job is not None and not names_job.is_final,
+        "names_told": names_told(found),
+        "names_rows": min(row.rows, MOST_ROWS) if found and found.looked < row.rows else ROWS,
         "charts": _charts(report) if report else [],
         "findings": findings_told(report) if report else [],
         "behind": _behind(row, report) if report else "",
@@ -52,9 +63,9 @@ def dataset(request: PageRequest, dataset_id: UUID) -> HttpResponse:
         "least_evenness": report.least_evenness if report else LEAST_EVENNESS,
         **rights(request),
     }
-    if request.headers.get("HX-Target") == "report":
-        status = 200 if waits else _STOP_ASKING
-        return render(request, "registry/dataset_report.html", context, status=status)
+    part, waits = PARTS.get(request.headers.get("HX-Target", ""), ("", ""))
+    if part:
+        return render(request, part, context, status=200 if context[waits] else _STOP_ASKING)
     return render(request, "registry/dataset.html", context)
 
 
@@ -110,6 +121,25 @@ def look(request: PageRequest, dataset_id: UUID) -> HttpResponse:
 
 @require_POST
 @tenant_page(ASK)
+def names(request: PageRequest, dataset_id: UUID) -> HttpResponse:
+    """Have names looked for again, in so many examples."""
+    asked = request.POST.get("rows", "")
+
+    def start() -> None:
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 9):
+            raise InvalidInput.field("rows", "must be a number")
+        names_start(
+            organisation=request.organisation,
+            dataset_id=dataset_id,
+            rows=int(asked),
+            created_by=request.user,
+        )
+
+    return acted(request, start, "A worker looks for names; they are told below.", "dataset", dataset_id)
+
+
+@require_POST
+@tenant_page(ASK)
 def drop(request: PageRequest, dataset_id: UUID) -> HttpResponse:
     """Drop lines: those that are ticked, or all of one finding."""
     row = dataset_get(organisation=request.organisation, dataset_id=dataset_id)
@@ -117,7 +147,7 @@ def drop(request: PageRequest, dataset_id: UUID) -> HttpResponse:
         made, is_new = dataset_prune(
             organisation=request.organisation,
             dataset_id=dataset_id,
-            lines=_lines(request, report_of(row)),
+            lines=_lines(request, row),
             created_by=request.user,
         )
     except DomainError as error:
@@ -130,17 +160,19 @@ def drop(request: PageRequest, dataset_id: UUID) -> HttpResponse:
     return redirect("dataset", made.pk)
 
 
-def _lines(request: PageRequest, report: Report | None) -> list[int]:
-    chosen = request.POST.get("finding", "")
+def _lines(request: PageRequest, row: Dataset) -> list[int]:
+    chosen, report, found = request.POST.get("finding", ""), report_of(row), names_of(row)
+    if chosen == NAMES and found:
+        return [one.line for one in found.found.lines]
     if chosen.isdigit() and report and int(chosen) < len(report.problems):
         return [one.line for one in report.problems[int(chosen)].lines]
     return [int(line) for line in request.POST.getlist("line") if line.isascii() and line.isdigit()]
 
 
-def _job(row: Dataset) -> Job | None:
+def _job(row: Dataset, job_id: UUID | None) -> Job | None:
     """The job that looks, or looked last."""
     with tenant(row.organisation_id):
-        return Job.objects.filter(pk=row.report_job_id).first() if row.report_job_id else None
+        return Job.objects.filter(pk=job_id).first() if job_id else None
 
 
 def _behind(row: Dataset, report: Report) -> str:

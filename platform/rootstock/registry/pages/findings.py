@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-from rootstock.registry.datasets.report import Finding, FoundLine, Report
+from rootstock.registry.datasets.report import Finding, FoundLine, Names, Report
 
 SHOWN = 100  # lines of a finding on the page
+NAMES = "names"
 PERSONAL = {
     "email": "E-mail addresses",
     "iban": "Bank accounts (IBAN)",
     "card": "Payment cards",
     "phone": "Telephone numbers",
+    "name": "Names of persons",
 }
 WORDS: dict[str, tuple[str, str]] = {
     "leak": ("Ask what a test set asks", "A training evaluated on it is refused: its figures would tell nothing."),
@@ -20,7 +22,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "near_duplicate": ("Nearly the same as an earlier line", "At least four fifths of the text are the same."),
     "contradiction": ("The same text with other labels", "One of the two teaches something wrong."),
     "repetitive": ("Repeat themselves", "Few different tokens for their length."),
-    "personal": ("Personal data", "By its form: names are not looked for. Declare the persons, or drop the lines."),
+    "personal": ("Personal data", "Declare the persons, or drop the lines."),
 }  # fmt: skip
 VALUES = {
     "near_leak": "Alike:num",
@@ -32,15 +34,19 @@ VALUES = {
 
 @dataclass(slots=True, frozen=True)
 class Told:
-    """A finding as the page shows it. number: its place in the report. other, value: heads of columns."""
+    """A finding as the page shows it. key: its place in the report, or `names`.
 
-    number: int
+    other, value, where: heads of columns.
+    """
+
+    key: str
     finding: Finding
     title: str
     text: str
     tone: str
     other: str
     value: str
+    where: str
 
     @property
     def lines(self) -> list[FoundLine]:
@@ -55,10 +61,15 @@ class Told:
 
 def findings_told(report: Report) -> list[Told]:
     """Those that block something first."""
-    return [_told(number, finding) for number, finding in enumerate(report.problems)]
+    return [_told(str(number), finding) for number, finding in enumerate(report.problems)]
 
 
-def _told(number: int, finding: Finding) -> Told:
+def names_told(names: Names | None) -> Told | None:
+    """Names of persons, where there are any."""
+    return _told(NAMES, names.found) if names and names.found.count else None
+
+
+def _told(key: str, finding: Finding) -> Told:
     title, text = WORDS[finding.kind]
     if finding.dataset_name:
         title = f"{title}: {finding.dataset_name}"
@@ -69,4 +80,6 @@ def _told(number: int, finding: Finding) -> Told:
     has_other = any(line.other for line in finding.lines)
     other = ("Its line:num" if finding.dataset else "Earlier line:num") if has_other else "Other line:hidden"
     tone = "error" if finding.severity == "blocking" else "warn"
-    return Told(number, finding, title, text, tone, other, VALUES.get(finding.kind, "How much:hidden"))
+    value = "Sure:num" if finding.detail == "name" else VALUES.get(finding.kind, "How much:hidden")
+    where = "Where" if any(line.fields for line in finding.lines) else "Where:hidden"
+    return Told(key, finding, title, text, tone, other, value, where)

@@ -28,6 +28,7 @@ urlpatterns = [
     path("adapters/datasets/<uuid:dataset_id>/examples/", dataset.examples, name="dataset-examples"),
     path("adapters/datasets/<uuid:dataset_id>/content", dataset.content, name="dataset-content"),
     path("adapters/datasets/<uuid:dataset_id>/look", dataset.look, name="dataset-look"),
+    path("adapters/datasets/<uuid:dataset_id>/names", dataset.names, name="dataset-names"),
     path("adapters/datasets/<uuid:dataset_id>/drop", dataset.drop, name="dataset-drop"),
     path("adapters/compare/", comparing.compare, name="adapter-compare"),
     path("adapters/<uuid:version_id>/", version.version_page, name="adapter"),

@@ -55,6 +55,7 @@ def as_model(module: torch.nn.Module) -> Model:
     return logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [2, 4])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0, -1.0])
 @pytest.mark.parametrize("prompt", [(50, 60, 70, 80), (90, 91), (100, 130, 160)])

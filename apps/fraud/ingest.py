@@ -1,0 +1,157 @@
+"""Arrival: payments and labels take their numbers from one counter, locked until they are committed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+
+from apps.fraud.models import ACCOUNT, IngestCounter, Transaction
+from apps.fraud.payload import DEVICE, MERCHANT, key_of, keys_of
+from rootstock.accounts.models import Organisation
+from rootstock.errors import Conflict, FieldProblem, InvalidInput
+from rootstock.privacy.subjects import subjects_ensure
+
+MOST_PROBLEMS = 50
+_CONTENT = ("payer", "payee", "device", "merchant", "amount", "currency", "channel", "occurred_at")
+
+
+@dataclass(slots=True, frozen=True)
+class NewTransaction:
+    """A payment as a caller sent it, valid in itself."""
+
+    external_id: str
+    payer: str
+    payee: str
+    amount: Decimal
+    currency: str
+    channel: str
+    occurred_at: datetime
+    device: str | None = None
+    merchant: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Stored:
+    """Rows in the order given, those of them without a decision, and how many are new."""
+
+    rows: list[Transaction]
+    waiting: list[Transaction]
+    new: int
+
+
+Field = Callable[[int, str], str]
+
+
+def listed(index: int, name: str) -> str:
+    """Path of a field in a list of transactions."""
+    return f"transactions.{index}.{name}"
+
+
+def alone(index: int, name: str) -> str:
+    """Path of a field of a single thing."""
+    return name
+
+
+def counter_lock(organisation: Organisation) -> IngestCounter:
+    """One writer of an organisation at a time, until its transaction commits. Call it inside `tenant()`."""
+    locked = IngestCounter.objects.select_for_update().filter(organisation=organisation)
+    if (counter := locked.first()) is None:
+        IngestCounter.objects.bulk_create([IngestCounter(organisation=organisation)], ignore_conflicts=True)
+        counter = locked.get()
+    return counter
+
+
+def numbers_take(counter: IngestCounter, count: int) -> range:
+    """The next numbers of the locked counter."""
+    first = counter.last + 1
+    counter.last += count
+    counter.save(update_fields=["last", "latest_at"])
+    return range(first, counter.last + 1)
+
+
+def payments_store(counter: IngestCounter, given: Sequence[NewTransaction], field: Field) -> Stored:
+    """Rows of the payments, known or new.
+
+    Raises InvalidInput for an external id that appears twice, Conflict for a known one with other content.
+    """
+    refuse_repeats([one.external_id for one in given], field)
+    ids = [one.external_id for one in given]
+    found = Transaction.objects.select_related("decision").filter(external_id__in=ids)
+    known = {row.external_id: row for row in found}
+    _refuse_changes(given, known, field)
+    undecided = [row for row in known.values() if not hasattr(row, "decision")]
+    fresh = [one for one in given if one.external_id not in known]
+    made = _create(counter, fresh) if fresh else []
+    known |= {row.external_id: row for row in made}
+    return Stored([known[one] for one in ids], undecided + made, len(made))
+
+
+def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
+    organisation = counter.organisation_id
+    accounts = [account for one in fresh for account in (one.payer, one.payee)]
+    subjects = subjects_ensure(organisation, ACCOUNT, accounts)
+    keys = {account: key_of(bytes(subject.reference_index or b"")) for account, subject in subjects.items()}
+    devices = keys_of(organisation, DEVICE, (one.device for one in fresh))
+    merchants = keys_of(organisation, MERCHANT, (one.merchant for one in fresh))
+    late = list(_late_by(counter, fresh))
+    rows = [
+        Transaction(
+            organisation_id=organisation,
+            sequence=sequence,
+            payer_subject=subjects[one.payer],
+            payee_subject=subjects[one.payee],
+            payer_key=keys[one.payer],
+            payee_key=keys[one.payee],
+            device_key=device,
+            merchant_key=merchant,
+            late_by_s=late_by_s,
+            **asdict(one),
+        )
+        for sequence, one, device, merchant, late_by_s in zip(
+            numbers_take(counter, len(fresh)), fresh, devices, merchants, late, strict=True
+        )
+    ]
+    return Transaction.objects.bulk_create(rows, batch_size=2000)
+
+
+def _late_by(counter: IngestCounter, fresh: Iterable[NewTransaction]) -> Iterator[float | None]:
+    """By how many seconds each lies behind the latest that arrived before it; moves the counter's clock on."""
+    now = timezone.now()
+    for one in fresh:
+        latest = counter.latest_at
+        behind = (latest - one.occurred_at).total_seconds() if latest else 0.0
+        yield round(behind, 3) if behind > 0 else None
+        if behind <= 0:
+            seen = min(one.occurred_at, now)
+            counter.latest_at = max(latest, seen) if latest else seen
+
+
+def refuse_repeats(ids: Sequence[str], field: Field) -> None:
+    """Raises InvalidInput naming every external id that had come earlier in the same request."""
+    first: dict[str, int] = {}
+    problems = [
+        FieldProblem(field(index, "external_id"), "appears twice in this request")
+        for index, one in enumerate(ids)
+        if first.setdefault(one, index) != index
+    ]
+    if problems:
+        raise InvalidInput(_told(problems), errors=problems[:MOST_PROBLEMS])
+
+
+def _refuse_changes(given: Sequence[NewTransaction], known: dict[str, Transaction], field: Field) -> None:
+    problems = [
+        FieldProblem(field(index, name), "differs from the payment stored under this external_id")
+        for index, one in enumerate(given)
+        if one.external_id in known
+        for name in _CONTENT
+        if getattr(one, name) != getattr(known[one.external_id], name)
+    ]
+    if problems:
+        raise Conflict(_told(problems), errors=problems[:MOST_PROBLEMS])
+
+
+def _told(problems: Sequence[FieldProblem]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0].field}: {problems[0].reason}{more}"

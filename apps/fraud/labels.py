@@ -1,0 +1,165 @@
+"""Labels: what became known of payments, each with a number of its own in the stream."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.fraud.ingest import MOST_PROBLEMS, Field, counter_lock, numbers_take, refuse_repeats
+from apps.fraud.models import IngestCounter, Label, Transaction
+from apps.fraud.selectors import shown
+from rootstock.accounts.models import Organisation
+from rootstock.accounts.tenancy import tenant
+from rootstock.audit.services import audit_record
+from rootstock.errors import FieldProblem, InvalidInput, NotFound
+from rootstock.paging import take_page
+from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import subjects_locked
+from rootstock.webhooks.services import events_emit
+
+EVENT = "fraud.payment_labelled"
+
+
+@dataclass(slots=True, frozen=True)
+class NewLabel:
+    """A label as a caller sent it, valid in itself; the external id is the payment's."""
+
+    external_id: str
+    fraud: bool
+    source: str
+    known_at: datetime | None = None
+    note: str | None = None
+
+
+def labelled(index: int, name: str) -> str:
+    """Path of a field in a list of labels."""
+    return f"labels.{index}.{name}"
+
+
+def labels_record(
+    *, organisation: Organisation, given: Sequence[NewLabel], field: Field = labelled
+) -> list[Label]:
+    """Give payments their labels. One that says what the payment's newest says already is that one.
+
+    Raises InvalidInput naming every external id that is unknown or comes twice, and every note that names a party.
+    """
+    refuse_repeats([one.external_id for one in given], field)
+    with tenant(organisation):
+        counter = counter_lock(organisation)
+        payments = _payments(given, field)
+        _refuse_names(given, payments, field)
+        newest = [payments[one.external_id].label for one in given]
+        fresh = [
+            one
+            for one, known in zip(given, newest, strict=True)
+            if not (known and _says_the_same(known, one))
+        ]
+        made = _create(counter, fresh, payments) if fresh else {}
+        _tell(organisation, list(made.values()), len(given))
+    known = {one.external_id: label for one, label in zip(given, newest, strict=True) if label}
+    current = known | made
+    return [current[one.external_id] for one in given]
+
+
+def labels_page(
+    *,
+    organisation: Organisation,
+    external_id: str | None = None,
+    fraud: bool | None = None,
+    source: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Label], str | None]:
+    """Labels, newest first, superseded ones among them."""
+    wanted = {"transaction__external_id": external_id, "fraud": fraud, "source": source}
+    with tenant(organisation):
+        found = Label.objects.select_related("transaction").filter(
+            **{name: value for name, value in wanted.items() if value is not None}
+        )
+        return take_page(found, cursor=cursor, limit=limit)
+
+
+def label_get(*, organisation: Organisation, label_id: UUID) -> Label:
+    """One label. Raises NotFound."""
+    with tenant(organisation):
+        row = Label.objects.select_related("transaction").filter(pk=label_id).first()
+    if row is None:
+        raise NotFound("no such label")
+    return row
+
+
+def _payments(given: Sequence[NewLabel], field: Field) -> dict[str, Transaction]:
+    wanted = [one.external_id for one in given]
+    found = {row.external_id: row for row in shown(Transaction.objects.filter(external_id__in=wanted))}
+    _refuse(
+        FieldProblem(field(index, "external_id"), "is no payment's")
+        for index, one in enumerate(wanted)
+        if one not in found
+    )
+    return found
+
+
+def _refuse_names(given: Sequence[NewLabel], payments: dict[str, Transaction], field: Field) -> None:
+    """A note is about the case: accounts and devices have no place in it."""
+    _refuse(
+        FieldProblem(field(index, "note"), "must not hold the payment's accounts, device or merchant")
+        for index, one in enumerate(given)
+        if one.note and any(name in one.note for name in _names(payments[one.external_id]))
+    )
+
+
+def _names(payment: Transaction) -> list[str]:
+    return [name for name in (payment.payer, payment.payee, payment.device, payment.merchant) if name]
+
+
+def _refuse(found: Iterable[FieldProblem]) -> None:
+    problems = list(found)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InvalidInput(
+            f"{problems[0].field}: {problems[0].reason}{more}", errors=problems[:MOST_PROBLEMS]
+        )
+
+
+def _says_the_same(known: Label, given: NewLabel) -> bool:
+    names = ("fraud", "source", "known_at", "note")
+    return all(getattr(known, name) == getattr(given, name) for name in names)
+
+
+def _create(
+    counter: IngestCounter, fresh: Sequence[NewLabel], payments: dict[str, Transaction]
+) -> dict[str, Label]:
+    noted = {payments[one.external_id].payer_subject_id for one in fresh if one.note}
+    keys: dict[UUID, SubjectKey] = {key.pk: key for key in subjects_locked(noted, "note")} if noted else {}
+    rows = {}
+    for sequence, one in zip(numbers_take(counter, len(fresh)), fresh, strict=True):
+        payment = payments[one.external_id]
+        row = Label(
+            organisation_id=counter.organisation_id,
+            sequence=sequence,
+            transaction=payment,
+            subject_id=payment.payer_subject_id,
+            fraud=one.fraud,
+            source=one.source,
+            known_at=one.known_at,
+            note=one.note,
+        )
+        if one.note:
+            row.subject = keys[payment.payer_subject_id]
+        rows[one.external_id] = row
+    Label.objects.bulk_create(rows.values(), batch_size=2000)
+    return rows
+
+
+def _tell(organisation: Organisation, made: Sequence[Label], sent: int) -> None:
+    if not made:
+        return
+    ids = [{"transaction": str(one.transaction_id), "label": str(one.pk)} for one in made]
+    audit_record(
+        organisation=organisation,
+        action="payment.labelled",
+        object_type="payment",
+        object_id=made[0].transaction_id if len(made) == 1 else "",
+        data={"new": len(made), "known": sent - len(made), "labels": [one["label"] for one in ids]},
+    )
+    events_emit(organisation=organisation, type=EVENT, data=ids)
