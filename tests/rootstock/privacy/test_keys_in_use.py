@@ -90,7 +90,8 @@ def test_a_deleted_payment_does_not_stay_in_a_ring_that_was_read_meanwhile(
     account = account_key(planted.organisation.pk, ACCOUNT)
     history = ValkeyHistory(valkey, planted.organisation.pk)
     with tenant(planted.organisation):
-        history.append(payments(payloads_of(list(Transaction.objects.all()))))
+        batch = payments(payloads_of(list(Transaction.objects.all())))
+        history.append(batch, np.ones(len(batch), np.float32))
     [payments_kind] = HOLDINGS.expiring
 
     def score() -> None:
