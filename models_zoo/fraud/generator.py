@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models_zoo.fraud.events import LABEL, PAYMENT, Records, channel_index
+from models_zoo.fraud.events import PAYMENT, Records, channel_index
 from models_zoo.fraud.features import DAY
 from models_zoo.fraud.simulation.business import business
 from models_zoo.fraud.simulation.everyday import everyday
@@ -13,7 +13,7 @@ from models_zoo.fraud.simulation.lookalikes import lookalikes
 from models_zoo.fraud.simulation.records import Generated
 from models_zoo.fraud.simulation.world import World
 
-__all__ = ["START", "Generated", "as_payments", "generate", "labelled"]
+__all__ = ["START", "Generated", "as_payments", "generate"]
 
 START = 1_767_571_200.0
 """Monday 2026-01-05 00:00 UTC."""
@@ -39,21 +39,3 @@ def as_payments(made: list[Generated]) -> Records:
     for name in ("payer", "payee", "device", "merchant", "amount"):
         batch[name] = [getattr(one, name) for one in made]
     return batch
-
-
-def labelled(made: list[Generated]) -> tuple[Records, Records]:
-    """PAYMENT [N] and LABEL [M] of one ingest sequence: a report takes its place when it becomes known.
-
-    What becomes known after the last payment, or never, has no label.
-    """
-    payments = as_payments(made)
-    known = np.array([START + one.known for one in made])
-    told = np.nonzero(known <= payments["time"].max(initial=0))[0]
-    order = np.argsort(np.concatenate([payments["time"], known[told]]), kind="stable")
-    sequence = np.empty(len(order), np.int64)
-    sequence[order] = np.arange(1, len(order) + 1)
-    payments["sequence"] = sequence[: len(made)]
-    labels = np.zeros(len(told), LABEL)
-    labels["sequence"], labels["time"] = sequence[len(made) :], known[told]
-    labels["payment"], labels["fraud"] = payments["sequence"][told], 1
-    return payments, labels[np.argsort(labels["sequence"])]

@@ -74,7 +74,9 @@ def stream_surprises(batch: Records) -> Floats:
     return np.concatenate([np.zeros(0, np.float32), *found])
 
 
-def with_labels(batch: Records, frauds: NDArray[np.bool_], delay: Floats | float) -> tuple[Records, Records]:
+def with_labels(
+    batch: Records, frauds: NDArray[np.bool_], delay: NDArray[np.float64] | float
+) -> tuple[Records, Records]:
     """PAYMENT [N] of a stream and LABEL [M] of its frauds, numbered anew in one sequence.
 
     Each label arrives `delay` seconds (one, or [M]) after its payment, before payments of that same moment.

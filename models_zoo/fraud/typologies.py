@@ -32,8 +32,8 @@ class Typology:
 
 
 TYPOLOGIES: dict[str, Typology] = {
-    CARD_TESTING: Typology(episodes=0.26, delay=4, unreported=0.08, share=0.0018),
-    TAKEOVER: Typology(episodes=0.50, delay=1, unreported=0.05, share=0.0014),
+    CARD_TESTING: Typology(episodes=0.20, delay=4, unreported=0.08, share=0.0018),
+    TAKEOVER: Typology(episodes=0.40, delay=1, unreported=0.05, share=0.0014),
     MULE: Typology(episodes=0.12, delay=6, unreported=0.15, share=0.0033),
     CYCLE: Typology(episodes=0.26, delay=25, unreported=0.45, share=0.0014),
     SCATTER: Typology(episodes=0.12, delay=21, unreported=0.40, share=0.0012),

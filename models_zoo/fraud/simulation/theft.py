@@ -15,10 +15,10 @@ from models_zoo.fraud.typologies import BUST_OUT, CARD_TESTING, INVOICE, TAKEOVE
 
 
 def card_testing(world: World) -> Iterator[Generated]:
-    """One to four stolen cards are tried at shops that check little; those that work buy what sells on well."""
+    """Stolen cards, one or many, are tried at shops that check little; those that work buy what sells on well."""
     when, device = world.moment(), world.number()
     careless = [world.pick(world.kinds("apps", "subscription", "online")) for _ in range(2)]
-    for _ in range(world.some(1, 4)):
+    for _ in range(world.many(1, 1.7)):
         when += world.wait(30) * MINUTE
         used = device if world.chance(0.5) else world.number()
         yield from _card(world, world.customer(when), careless, when, used)
@@ -28,7 +28,7 @@ def _card(
     world: World, victim: Customer, careless: list[Shop], when: float, device: int
 ) -> Iterator[Generated]:
     quiet = world.chance(0.4)
-    for _ in range(1 if quiet else world.some(1, 3)):
+    for _ in range(1 if quiet else world.many(1, 2)):
         shop = world.pick(careless)
         when += world.wait(4) * MINUTE
         tried = world.amount(shop.median if quiet else 2.2, 0.4 if quiet else 0.6)
@@ -47,7 +47,7 @@ def take_over(world: World, rings: list[Ring]) -> Iterator[Generated]:
     victim, quiet = world.customer(when), world.chance(0.3)
     device = (ring.device if world.chance(0.3) else world.number()) if world.chance(0.55) else None
     own = [world.stranger() for _ in range(2)]
-    for _ in range(world.some(1, 2) if quiet else world.some(2, 5)):
+    for _ in range(world.some(1, 2) if quiet else world.many(2, 2.5)):
         known = world.chance(0.5)
         mule = ring.mule() if known else world.pick(own)
         value = world.amount(90 if quiet else min(400, victim.income * 0.25), 0.9)

@@ -84,6 +84,10 @@ class World:
         """A whole number, both ends included."""
         return int(self.rng.integers(least, most + 1))
 
+    def many(self, least: int, more: float) -> int:
+        """A whole number with a long tail: at least so many, on average `more` beyond, at most 15 beyond."""
+        return least + min(int(self.rng.geometric(1 / (1 + more))) - 1, 15)
+
     def uniform(self, least: float, most: float) -> float:
         """A number between two."""
         return float(self.rng.uniform(least, most))

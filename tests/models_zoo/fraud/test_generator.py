@@ -8,9 +8,10 @@ import pytest
 
 from models_zoo.fraud.baselines import hand_rules
 from models_zoo.fraud.features import DAY, tabular
-from models_zoo.fraud.generator import START, as_payments, generate, labelled
+from models_zoo.fraud.generator import START, as_payments, generate
 from models_zoo.fraud.streams import replay
 from models_zoo.fraud.typologies import GENUINE, TYPOLOGIES
+from models_zoo.fraud.worlds import labelled
 
 
 @pytest.fixture(scope="module")
