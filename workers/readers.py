@@ -2,19 +2,21 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from models_zoo.llm.card import AdapterCard, AdapterError, ModelError, full_digest
 from rootstock.errors import DomainError, InvalidInput, Unavailable
 from rootstock.registry.resolving import Chosen
 from rootstock.registry.shipped import shipped_folder
-from workers.engine.protocol import EngineError
+from workers.engine.protocol import Call, EngineError
 from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
+from workers.shadowing import Read, Shadows
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime
@@ -42,6 +44,7 @@ class Readers:
         `labels`: what every adapter that reads instead must tell.
         """
         self._runtime, self._name, self._labels = runtime, name, labels
+        self._shadows = Shadows(runtime)
         self._shipped: Reader | None = None
         self._told = "is not loaded"
         try:
@@ -63,6 +66,29 @@ class Readers:
             told = f"{chosen.reference}, which {chosen.alias} serves, has no label {missing[0]}: roll it back"
             raise InvalidInput.field("adapter", told)
         return Reader(name, chosen.reference, chosen.digest, card)
+
+    def compare(
+        self,
+        owner: UUID | None,
+        chosen: Chosen,
+        read: Mapping[str, frozenset[Any]],
+        again: Callable[[str, str, Call], frozenset[Any]],
+        milliseconds: float,
+    ) -> None:
+        """Have the alias's shadow, where it has one, read the same texts unseen.
+
+        `read` is what was found in each; `again` finds it with an adapter, by its name, in a text; `milliseconds` all
+        of them took.
+        """
+        if owner is None or not chosen.shadow:
+            return
+        for text, found in read.items():
+            self._shadows.compare(
+                Read(
+                    owner, chosen.alias, chosen.digest, chosen.shadow, found, partial(again, text),
+                    milliseconds / len(read),
+                )
+            )  # fmt: skip
 
     def _load(self, folder: Path) -> Reader:
         engine, name = self._runtime.engine, self._name

@@ -5,6 +5,7 @@ the structured record already holds. Without the adapter there is no answer at a
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from models_zoo.clinical.deid.scrub import Found, scrub
 from models_zoo.zoo import deid
 from rootstock.errors import DomainError, InternalError, Unavailable
 from rootstock.registry.resolving import Chosen
-from workers.engine.protocol import EngineError, Span
+from workers.engine.protocol import Call, EngineError, Span
 from workers.handlers import LaneRequest
 from workers.readers import Reader, Readers, grouped
 
@@ -55,14 +56,22 @@ class DeidentifyHandler:
     def _answers(
         self, owner: UUID | None, chosen: Chosen, part: Sequence[LaneRequest]
     ) -> Sequence[dict[str, Any] | DomainError]:
+        texts, started = [str(one.payload["text"]) for one in part], time.monotonic()
         try:
             reader = self._readers.reader(owner, chosen)
-            tagged = self._runtime.engine.tag([str(one.payload["text"]) for one in part], reader.name)
+            tagged = self._runtime.engine.tag(texts, reader.name)
         except EngineError as problem:
             return [Unavailable(f"de-identification: {problem}", retry_after=5) for _ in part]
         except DomainError as problem:
             return [problem for _ in part]
+        took = (time.monotonic() - started) * 1000
+        read = {text: _places(spans) for text, spans in zip(texts, tagged, strict=True)}
+        self._readers.compare(owner, chosen, read, self._again, took)
         return [self._answer(reader, request, spans) for request, spans in zip(part, tagged, strict=True)]
+
+    def _again(self, text: str, name: str, call: Call) -> frozenset[tuple[int, int, str]]:
+        [spans] = self._runtime.engine.tag([text], name, call)
+        return _places(spans)
 
     def _answer(
         self, reader: Reader, request: LaneRequest, spans: Sequence[Span]
@@ -85,6 +94,11 @@ class DeidentifyHandler:
             "base": self._runtime.engine.fingerprint,
             "names": names,
         }
+
+
+def _places(spans: Iterable[Span]) -> frozenset[tuple[int, int, str]]:
+    """Where what was found: offsets and label."""
+    return frozenset((span.start, span.end, span.label) for span in spans)
 
 
 def _patterns() -> Callable[[str], Iterable[Found]]:

@@ -1,7 +1,7 @@
 """What the support desk runs on the worker: reading emotions, and writing answers."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from apps.support.models import Turn
 from apps.support.services import Outcome
 from apps.support.streaming import done_data, emotion_data
 from models_zoo.emotion import labels
+from models_zoo.llm.card import AdapterCard
 from models_zoo.llm.tokenizer import ChatTokenizer
 from models_zoo.zoo import emotion
 from rootstock.audit.decisions import input_hash
@@ -61,23 +62,37 @@ class EmotionHandler:
         anything is stored."""
         tokens = [len(self._tokenizer.encode(text)) for text in texts]
         short = [text for text, count in zip(texts, tokens, strict=True) if count <= MESSAGE_TOKENS]
+        started = time.monotonic()
         try:
             reader = self._readers.reader(owner, chosen)
-            rows = iter(self._engine.classify(short, reader.name) if short else [])
+            rows = self._engine.classify(short, reader.name) if short else []
         except EngineError as error:
             return [_as_domain_error(error) for _ in texts]
         except DomainError as error:
             return [error for _ in texts]
+        took = (time.monotonic() - started) * 1000
+        read = {text: _labels(row, reader.card) for text, row in zip(short, rows, strict=True)}
+        self._readers.compare(owner, chosen, read, self._again, took)
+        found = iter(rows)
         return [
-            self._reading(reader, next(rows)) if count <= MESSAGE_TOKENS else _too_long(count)
+            self._reading(reader, next(found)) if count <= MESSAGE_TOKENS else _too_long(count)
             for count in tokens
         ]
+
+    def _again(self, text: str, name: str, call: Call) -> frozenset[str]:
+        [row] = self._engine.classify([text], name, call)
+        return _labels(row, self._engine.card(name))
 
     def _reading(self, reader: Reader, scores: dict[str, float]) -> dict[str, Any]:
         versions = {
             "adapter": reader.reference, "adapter_digest": reader.digest, "fingerprint": self._engine.fingerprint,
         }  # fmt: skip
         return {**labels.read(scores, reader.card.thresholds).as_dict(), **versions}
+
+
+def _labels(row: Mapping[str, float], card: AdapterCard) -> frozenset[str]:
+    """What a reading says of a text."""
+    return frozenset(labels.read(row, card.thresholds).labels)
 
 
 def _too_long(tokens: int) -> InvalidInput:

@@ -13,9 +13,9 @@ ROWS = [("Where is my parcel? It was sent on Monday.", "parcel"), ("Mail me at a
         ("Where is my parcel? It was sent on Monday!", "parcel"), ("Thank you so much", "thanks")]  # fmt: skip
 CSV = "\n".join(["utterance,intent", *(f"{text},{label}" for text, label in ROWS)]).encode()
 
-# The names below the bars are all drawn, however narrow the page.
+# The names beside the bars are all drawn, however narrow the page.
 EVERY_NAME = """() => [...document.querySelectorAll("[data-chart-canvas]")].some(
-    (canvas) => window.echarts?.getInstanceByDom(canvas)?.getOption().xAxis[0].axisLabel.interval === 0)"""
+    (canvas) => window.echarts?.getInstanceByDom(canvas)?.getOption().yAxis[0].axisLabel.interval === 0)"""
 
 
 def test_from_a_table_to_a_version_without_some_lines(page: Page, base: Path) -> None:

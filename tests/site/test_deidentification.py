@@ -1,6 +1,7 @@
 """Notes are read by what the organisation's alias serves, from the next Bundle on: promoted, rolled back, or none."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from models_zoo.llm.card import AdapterCard, adapter_digest, adapter_reference, 
 from models_zoo.zoo.tasks import task_of
 from rootstock.accounts.models import Role
 from rootstock.accounts.services import api_key_create
+from rootstock.accounts.tenancy import tenant
 from rootstock.demo import DemoClient
 from rootstock.demo.client import DemoFailure
-from rootstock.registry.models import AdapterVersion
+from rootstock.registry.models import AdapterVersion, ShadowTally
 from rootstock.registry.services import adapter_register
 
 pytestmark = pytest.mark.slow
@@ -57,9 +59,9 @@ def brought(committed_world: Any, tmp_path: Path) -> Callable[..., AdapterVersio
     return bring
 
 
-def serve(people: list[DemoClient], version: AdapterVersion) -> None:
+def serve(people: list[DemoClient], version: AdapterVersion, **change: Any) -> None:
     """Two people have the alias serve it."""
-    body = {"alias": ALIAS, "version": version.reference, "reason": "our own notes"}
+    body = {"alias": ALIAS, "version": version.reference, "reason": "our own notes", **change}
     asked = people[0].ask("POST", "/promotions", expect=201, json=body)
     path = f"/promotions/{asked['id']}/approve"
     people[1].ask("POST", path, json={"because": "known", "without_evaluation": True})
@@ -94,6 +96,24 @@ def test_what_an_alias_serves_reads(people: list[DemoClient], brought: Any) -> N
     assert read(client, 2) == {(two.reference, two.digest)}
     client.ask("POST", f"/aliases/{ALIAS}/roll-back", json={"reason": "it missed names"})
     assert read(client, 3) == {(one.reference, one.digest)}
+
+
+@pytest.mark.timeout(400)
+def test_a_shadow_reads_the_same_notes_unseen(
+    people: list[DemoClient], brought: Any, committed_world: Any
+) -> None:
+    one, shadow = brought(1.05), brought(0.0)  # whose head finds nothing anywhere
+    serve(people, one)
+    serve(people, shadow, change="shadow", share=0.999_999_999)
+    assert read(people[0], 5) == {(one.reference, one.digest)}
+    for _ in range(100):
+        with tenant(committed_world.organisation):
+            tally = ShadowTally.objects.filter(current=one, shadow=shadow).first()
+        if tally and tally.compared == 3:
+            break
+        time.sleep(0.2)
+    assert tally is not None
+    assert (tally.compared, tally.failed, tally.same, tally.agreement) == (3, 0, 0, 0.0)
 
 
 @pytest.mark.timeout(400)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.template.defaultfilters import pluralize
 from pydantic import ValidationError
 
 from rootstock.adaptation.base_settings import BaseTrainSettings
@@ -68,7 +69,7 @@ class TrainingForm(SettingsForm):
 
     def __init__(self, *args: Any, datasets: Sequence[Dataset], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(str(one.pk), _dataset(one)) for one in datasets]
+        choices = [(str(one.pk), dataset_choice(one)) for one in datasets]
         for name, (label, told, none) in DATA.items():
             required = name in self.required
             self.fields[name] = forms.ChoiceField(
@@ -151,5 +152,6 @@ class BaseForm(TrainingForm):
         self.order_fields(["name", *DATA, "base"])
 
 
-def _dataset(one: Dataset) -> str:
-    return f"{one.name}, {one.rows:,} examples ({one.task})"
+def dataset_choice(one: Dataset) -> str:
+    """A data set among others to choose from."""
+    return f"{one.name}, {one.rows:,} example{pluralize(one.rows)} ({one.task})"

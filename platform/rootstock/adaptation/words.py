@@ -33,7 +33,7 @@ class Tile:
 
 def latest_tiles(job: Job, step: dict[str, Any], evaluations: Told) -> list[Tile]:
     """Where it stands: only what has been told."""
-    found = [Tile("Step", f"{job.done:,}", f"of {job.total:,}" if job.total else "")]
+    found = [Tile("Step", f"{job.done:,}", f"of {job.total:,}" if job.total else "")] if job.done else []
     if step.get("loss") is not None:
         found.append(Tile("Loss", f"{step['loss']:.3f}", f"epoch {step.get('epoch', 0.0):.1f}"))
     best = next((one for one in reversed(evaluations) if one.get("best")), None)

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-Kind = Literal["line", "area", "bar", "stacked"]
+Kind = Literal["line", "area", "bar", "rows", "stacked"]  # rows: bars that lie, for long names
+TALL = 12  # rows that fit into a card of the usual height
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +41,12 @@ class Chart:
     def moments(self) -> bool:
         """Whether the labels are moments."""
         return bool(self.labels) and isinstance(self.labels[0], datetime)
+
+    @property
+    def size(self) -> str:
+        """How high it is drawn."""
+        tall = self.kind == "rows" and len(self.labels) > TALL
+        return "small" if self.small else "tall" if tall else "usual"
 
     def spec(self) -> dict[str, Any]:
         """What the browser draws from, as JSON."""

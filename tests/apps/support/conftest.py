@@ -38,6 +38,9 @@ class ScriptedEngine:
     asked: list[tuple[list[dict[str, str]], str | None]] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     labels: tuple[str, ...] = LABELS
+    blind: dict[str, str] = field(
+        default_factory=dict
+    )  # by adapter, the label that it never sees; or all of them
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -47,7 +50,10 @@ class ScriptedEngine:
     ) -> list[dict[str, float]]:
         """One row per text."""
         self.read.append(adapter)
-        return [scores_of(text) for text in texts]
+        if self.blind.get(adapter) == "all":
+            return [{} for _ in texts]
+        unseen = {self.blind[adapter]: 0.02} if adapter in self.blind else {}
+        return [scores_of(text) | unseen for text in texts]
 
     def card(self, adapter: str) -> AdapterCard:
         """Of an adapter that reads emotions, without thresholds of its own."""

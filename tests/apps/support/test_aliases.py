@@ -108,10 +108,37 @@ def test_a_shadow_is_compared_with_what_was_said(desk, api, conversation, engine
     patch(api, {"adapter": TONE})
     told, _ = answered(desk, api, conversation)
     assert told["adapter"] == one.reference
+    tally = tallied(desk)
+    assert (tally.compared, tally.same) == (1, 1)
+    assert [adapter for _, adapter in engine.asked] == [one.digest, shadow.digest]
+
+
+def tallied(desk) -> ShadowTally:
+    """The comparisons, once there is one."""
     for _ in range(100):
         with tenant(desk.organisation):
             if tally := ShadowTally.objects.first():
-                break
+                return tally
         time.sleep(0.1)
-    assert (tally.compared, tally.same) == (1, 1)
-    assert [adapter for _, adapter in engine.asked] == [one.digest, shadow.digest]
+    raise AssertionError("nothing was compared")
+
+
+@pytest.mark.parametrize(("words", "agreement"), [("thank you, I am happy", 2 / 3), ("thank you", 1.0)])
+def test_a_shadow_reads_unseen(desk, api, engine, serving, words: str, agreement: float) -> None:
+    shadow = serving(EMOTION, READS)
+    one = serving(EMOTION, READS, shadow=shadow, shadow_share=0.999_999_999)
+    engine.blind[shadow.digest] = "joy"
+    told, _ = answered(desk, api, str(start(api)), words)
+    assert told["emotion"]["adapter"] == one.reference
+    tally = tallied(desk)
+    assert (tally.compared, tally.same) == (1, agreement == 1.0)
+    assert tally.agreement == pytest.approx(agreement)
+    assert engine.read == [one.digest, shadow.digest]
+
+
+def test_a_shadow_without_the_labels_counts_as_failed(desk, api, engine, serving) -> None:
+    shadow = serving(EMOTION, READS)
+    serving(EMOTION, READS, shadow=shadow, shadow_share=0.999_999_999)
+    engine.blind[shadow.digest] = "all"
+    answered(desk, api, str(start(api)))
+    assert (tallied(desk).compared, tallied(desk).failed) == (0, 1)

@@ -16,6 +16,7 @@ from models_zoo.llm.training import scaling, train_lora
 from models_zoo.llm.training.data import encode_examples
 from models_zoo.llm.training.scaling import LossScale
 from tests.models_zoo.llm.test_training import ROWS, spec
+from tests.models_zoo.llm.test_training_functions import gradients, student
 from tests.models_zoo.llm.test_training_options import loss_of
 from tests.models_zoo.llm.tiny import TinyBase
 
@@ -48,6 +49,20 @@ def test_gradients_are_those_of_float32(
     assert decoder.dtype == torch.float32
     assert half == pytest.approx(whole, rel=0.01)
     assert 0.0 < float((other - slope).norm() / slope.norm()) < 0.05
+
+
+@pytest.mark.parametrize("compute", HALVES)
+def test_small_steps_add_up(base: TinyBase, decoder: Decoder, compute: Any) -> None:
+    """A step is far below what the compute type tells apart at these values; the parameters keep it."""
+    made = student(decoder, base, compute=compute)
+    parameters = list(made.lora.parameters())
+    before = [parameter.detach().clone() for parameter in parameters]
+    assert {one.dtype for one in (*parameters, *gradients(made))} == {torch.float32}
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter -= 1e-6 * parameter.grad.sign()  # type: ignore[union-attr]
+    moved = torch.cat([(one - old).abs().flatten() for one, old in zip(parameters, before, strict=True)])
+    assert float((moved > 5e-7).float().mean()) > 0.99
 
 
 def test_a_step_that_overflows_is_left_out(

@@ -247,6 +247,12 @@ def test_a_preset_fills_the_settings_in_and_keeps_the_rest(world, dataset) -> No
     assert shown == {"name": "desk", "dataset_id": str(dataset.pk), "rank": 4, "last_layers": 2}
 
 
+def test_without_data_the_page_says_where_to_bring_some(world, base) -> None:
+    page = world.browser(world.owner).get("/adaptation/new/").content.decode()
+    assert "There is no data set to learn from yet" in page
+    assert "/adapters/datasets/upload" in page
+
+
 def test_what_it_will_take_is_told_before_it_is_started(world, base, dataset) -> None:
     browser = world.browser(world.owner)
     form = browser.get("/adaptation/new/").context["form"]

@@ -234,7 +234,7 @@ def test_canary_and_shadow_on_the_board(world: Any, owner: Client, make_version:
     shown = text_of(owner, "/deployments/")
     assert "75\u202f%" in shown
     assert "25\u202f%" in shown
-    assert "50\u202f% the same, 80\u202f% alike, of 20 ; 150 ms beside 100 ms" in shown
+    assert "50\u202f% the same, 80\u202f% alike, of 20 ; 150&nbsp;ms beside 100&nbsp;ms" in shown
     assert "2 failed" in shown
     for what in ("canary", "shadow"):
         owner.post(f"/deployments/{alias.pk}/end", {"what": what, "reason": "enough"})

@@ -7,7 +7,7 @@ from django import forms
 
 from rootstock.adaptation.continual.models import ContinualPlan
 from rootstock.adaptation.continual.schemas import plan_fields, terms_of
-from rootstock.adaptation.forms import SettingsForm
+from rootstock.adaptation.forms import SettingsForm, dataset_choice
 from rootstock.registry.models import Alias, Dataset
 
 WHAT = ("alias", "collection", "least_examples", "replay_share")
@@ -70,7 +70,7 @@ class PlanForm(SettingsForm):
         self._choices("alias", [(one.name, f"{one.name} ({one.current.task})") for one in aliases])
         named = [(f"{name}{BETWEEN}{task}", f"{name} ({task})") for name, task in collections]
         self._choices("collection", named)
-        sets = [(str(one.pk), f"{one.name}, {one.rows:,} examples ({one.task})") for one in test_sets]
+        sets = [(str(one.pk), dataset_choice(one)) for one in test_sets]
         self._choices("test_set_id", sets)
         self._choices("guard_ids", sets)
         self.fields["replay_share"].label = "Share of replayed examples"

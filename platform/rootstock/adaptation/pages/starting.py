@@ -85,15 +85,16 @@ BASE = Startable(BaseForm, _bases, _base, _base_estimate, "adaptation/new_base.h
 def start(request: PageRequest, what: Startable) -> HttpResponse:
     """Choose data and settings, and start. A preset fills the settings in; `?from=` takes those of an earlier run."""
     preset, offered = request.POST.get("preset", ""), _offered(request, what)
+    has_data = bool(offered["datasets"])
     if preset in what.form.presets:
         form = what.form(initial=what.form.filled(request.POST.dict(), preset), **offered)
-        return _page(request, what, form, preset)
+        return _page(request, what, form, has_data, preset)
     form = what.form(request.POST or None, initial=_initial(request), **offered)
     job = saved(form, lambda: what.begin(request, form))
     if job:
         messages.success(request, "It waits for the trainer; its curve appears below as it learns.")
         return redirect("training", job.pk)
-    return _page(request, what, form)
+    return _page(request, what, form, has_data)
 
 
 @require_POST
@@ -132,8 +133,10 @@ def _sentence(form: TrainingForm, error: DomainError) -> str:
     )
 
 
-def _page(request: PageRequest, what: Startable, form: TrainingForm, preset: str = "") -> HttpResponse:
-    context = {"form": form, "presets": form.presets.items(), "preset": preset}
+def _page(
+    request: PageRequest, what: Startable, form: TrainingForm, has_data: bool, preset: str = ""
+) -> HttpResponse:
+    context = {"form": form, "presets": form.presets.items(), "preset": preset, "has_data": has_data}
     return render(request, what.template, context, status=422 if form.errors else 200)
 
 

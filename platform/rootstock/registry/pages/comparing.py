@@ -11,6 +11,7 @@ from rootstock.registry.models import AdapterVersion
 from rootstock.registry.pages.common import READ, rights
 from rootstock.registry.pages.forms import CompareForm
 from rootstock.registry.pages.measures import comparisons
+from rootstock.registry.pages.words import told_apart
 from rootstock.registry.version_selectors import evaluations_of, version_get, versions_to_choose
 
 
@@ -37,7 +38,7 @@ def _side_by_side(request: PageRequest, form: CompareForm) -> dict[str, Any]:
     )
     measured = [evaluations_of(organisation=organisation, version=version) for version in (one, other)]
     return {
-        "one": one, "other": other, "comparisons": comparisons(*measured),
+        "one": one, "other": other, "names": told_apart(one, other), "comparisons": comparisons(*measured),
         "one_card": _facts(one), "other_card": _facts(other),
     }  # fmt: skip
 

@@ -199,7 +199,7 @@ def _charts(report: Report) -> list[Chart]:
         given = Series("times", [label.count for label in shown])
         names = [label.name for label in shown]
         note = f"{report.unlabelled:,} without a label." if report.unlabelled else ""
-        found.append(Chart("labels", "Label balance", names, [given], "bar", note=note, label_title="Label"))
+        found.append(Chart("labels", "Label balance", names, [given], "rows", note=note, label_title="Label"))
     return found
 
 

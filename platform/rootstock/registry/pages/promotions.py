@@ -16,7 +16,7 @@ from rootstock.registry.pages.common import ASK, DECIDE, READ, acted, rights
 from rootstock.registry.pages.history import newest_first, promotion_happenings
 from rootstock.registry.pages.measures import comparisons
 from rootstock.registry.pages.tables import PROMOTIONS
-from rootstock.registry.pages.words import asked, promotion_pill
+from rootstock.registry.pages.words import asked, promotion_pill, told_apart
 from rootstock.registry.persons import Names
 from rootstock.registry.version_selectors import evaluations_of
 
@@ -50,6 +50,7 @@ def promotion_page(request: PageRequest, promotion_id: UUID) -> HttpResponse:
         "waiting": waiting,
         "alias": alias,
         "against": against,
+        "names": told_apart(found.version, against),
         "comparisons": _measured(request, found.version, against),
         "history": newest_first(promotion_happenings(found, names)),
         **rights(request),

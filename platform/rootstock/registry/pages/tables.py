@@ -199,5 +199,11 @@ PROMOTIONS = Table(
     ],
     sort="-created_at",
     row_url=lambda row: reverse("promotion", args=[row.pk]),
-    empty=Empty("No promotions yet", "Open an adapter's version and propose it for an alias.", "users"),
+    empty=Empty(
+        "No promotions yet",
+        "Open an adapter's version and propose it for an alias.",
+        "users",
+        "/adapters/",
+        "Open the adapters",
+    ),
 )

@@ -30,6 +30,7 @@ from rootstock.registry.pages.words import (
     place_pill,
     state_pill,
     task_words,
+    told_apart,
 )
 from rootstock.registry.persons import Names
 from rootstock.registry.version_selectors import (
@@ -101,6 +102,7 @@ def _measured(request: PageRequest, version: AdapterVersion) -> dict[str, Any]:
         "evaluations": [(one, figures_words(one.metrics)) for one in own],
         "told_metrics": [*(version.card.get("metrics") or {}).items()],
         "comparisons": found, "production": production,
+        "production_name": told_apart(version, production)[1],
         "evaluate_form": EvaluateForm(test_sets=test_sets) if test_sets else None,
     }  # fmt: skip
 

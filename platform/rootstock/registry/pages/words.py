@@ -61,6 +61,15 @@ def keep_words(version: AdapterVersion) -> str:
     return str(Keep(version.keep).label)
 
 
+def told_apart(one: AdapterVersion, other: AdapterVersion | None) -> tuple[str, str]:
+    """Two versions as heads of columns: by their digests alone where they are called the same; empty for none."""
+    if other is None:
+        return one.reference, ""
+    if one.name != other.name:
+        return one.reference, other.reference
+    return one.reference.removeprefix(one.name), other.reference.removeprefix(other.name)
+
+
 def version_url(version: AdapterVersion) -> str:
     """The page of a version."""
     return reverse("adapter", args=[version.pk])

@@ -20,13 +20,13 @@ function loadLibrary() {
 
 function seriesOption(series, index, kind, colours) {
   const colour = colours[series.tone || TONES[index % TONES.length]];
-  const bars = kind === "bar" || kind === "stacked";
+  const bars = kind === "bar" || kind === "rows" || kind === "stacked";
   return {
     name: series.name,
     data: series.values,
     type: bars ? "bar" : "line",
     stack: kind === "stacked" ? "all" : undefined,
-    itemStyle: { color: colour, borderRadius: bars && kind !== "stacked" ? [2, 2, 0, 0] : 0 },
+    itemStyle: { color: colour, borderRadius: kind === "rows" ? [0, 2, 2, 0] : kind === "bar" ? [2, 2, 0, 0] : 0 },
     lineStyle: { width: 1.75, color: colour, type: index % 3 === 1 ? "dashed" : index % 3 === 2 ? "dotted" : "solid" },
     areaStyle: kind === "area" ? { color: colour, opacity: 0.12 } : undefined,
     barMaxWidth: 28,
@@ -70,9 +70,32 @@ function labelsBelow(spec, width) {
   };
 }
 
+// Names beside rows have two fifths of the width. What is longer is broken over lines; of more than a dozen, which have
+// room for one line, it is cut, and whole in the tooltip and the table.
+function labelsBeside(spec, width) {
+  const broken = spec.labels.length <= 14;
+  return { interval: 0, width: Math.max(80, width * 0.4), overflow: broken ? "breakAll" : "truncate", lineHeight: 13 };
+}
+
 function option(spec, colours, width) {
+  const lying = spec.kind === "rows";
   const text = { color: colours["text-2"], fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
   const legend = spec.series.length > 1;
+  const names = {
+    type: "category",
+    data: spec.moments ? spec.labels.map((label) => moment(new Date(label))) : spec.labels,
+    boundaryGap: lying || spec.kind === "bar" || spec.kind === "stacked",
+    inverse: lying,
+    axisLabel: { ...text, ...(lying ? labelsBeside(spec, width) : labelsBelow(spec, width)) },
+    axisLine: { lineStyle: { color: colours.line } },
+    axisTick: { show: false },
+  };
+  const values = {
+    type: "value",
+    ...(spec.kind === "line" ? lineAxis(spec.series) : {}),
+    axisLabel: { ...text, ...(lying && { hideOverlap: true }) },
+    splitLine: { lineStyle: { color: colours.line } },
+  };
   return {
     animation: false,
     textStyle: text,
@@ -88,15 +111,8 @@ function option(spec, colours, width) {
       textStyle: { ...text, color: colours.text, fontSize: 12 },
       valueFormatter: (value) => (value == null ? "–" : `${number(value)}${spec.unit ? ` ${spec.unit}` : ""}`),
     },
-    xAxis: {
-      type: "category",
-      data: spec.moments ? spec.labels.map((label) => moment(new Date(label))) : spec.labels,
-      boundaryGap: spec.kind === "bar" || spec.kind === "stacked",
-      axisLabel: { ...text, ...labelsBelow(spec, width) },
-      axisLine: { lineStyle: { color: colours.line } },
-      axisTick: { show: false },
-    },
-    yAxis: { type: "value", ...(spec.kind === "line" ? lineAxis(spec.series) : {}), axisLabel: text, splitLine: { lineStyle: { color: colours.line } } },
+    xAxis: lying ? values : names,
+    yAxis: lying ? names : values,
     series: spec.series.map((series, index) => seriesOption(series, index, spec.kind, colours)),
   };
 }
@@ -120,7 +136,7 @@ async function mountChart(card) {
     new ResizeObserver(() => {
       if (canvas.hidden) return;
       chart.resize();
-      if (canvas.spec.kind === "bar") draw();
+      if (canvas.spec.kind === "bar" || canvas.spec.kind === "rows") draw();
     }).observe(canvas);
   }
   offerDownloads(card, chart);
