@@ -1,28 +1,30 @@
-"""What the network must beat: hand rules, and logistic regression and boosting on the same tabular features."""
+"""What the models must beat: hand rules, and logistic regression and boosting on the same features."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.events import Floats
-from models_zoo.fraud.features import NAMES
+from models_zoo.fraud.causal import NAMES
+from models_zoo.fraud.events import CHANNELS, Floats
 
 COLUMN = {name: place for place, name in enumerate(NAMES)}
+INSTANT, ONLINE = CHANNELS.index("instant"), CHANNELS.index("online")
 
 
 def hand_rules(features: Floats) -> NDArray[np.float64]:
-    """Points [B] of seven rules an analyst would write: new payee, pace, collecting, pass-through, testing."""
+    """Points [B] of seven rules an analyst would write on causal features [B, F]: new payee, pace, collecting,
+    pass-through, testing. A comparison with NaN does not hold."""
     value = {name: features[:, place] for name, place in COLUMN.items()}
-    stranger = (value["pair_count"] == 0) & (value["channel_instant"] > 0)
-    recent = (value["in_since"] >= 0) & (value["in_since"] < np.log1p(180))
+    stranger = (value["pair_count"] == 0) & (value["channel"] == INSTANT)
+    recent = value["payer_in_since"] < 3
     rules = (
-        (stranger & (value["out_ratio_max"] > 0.4)) * 1.0,
-        (stranger & (value["out_new_24h"] >= 2)) * 1.0,
-        (stranger & (value["payee_in_payers_24h"] >= 3) & (value["payee_new_payers"] > 0.5)) * 2.0,
-        (stranger & (value["payee_out_count_24h"] >= 1) & (value["payee_out_to_in_24h"] > -0.7)) * 2.0,
-        (stranger & recent & (value["amount_to_in_24h"] > -0.7)) * 2.0,
-        ((value["small_1h"] >= 2) & (value["channel_online"] > 0)) * 2.0,
+        (stranger & (value["amount_to_largest"] > 1.5)) * 1.0,
+        (stranger & (value["payer_out_new_24h"] >= 2)) * 1.0,
+        (stranger & (value["payee_in_distinct_24h"] >= 3) & (value["payee_in_new_share"] > 0.5)) * 2.0,
+        (stranger & (value["payee_out_count_24h"] >= 1) & (value["payee_out_to_in_24h"] > 0.5)) * 2.0,
+        (stranger & recent & (value["amount_to_in_24h"] > 0.5)) * 2.0,
+        ((value["small_1h"] >= 2) & (value["channel"] == ONLINE)) * 2.0,
         (stranger & (value["night"] > 0)) * 1.0,
     )
     points: NDArray[np.float64] = np.sum(rules, axis=0)
@@ -32,20 +34,27 @@ def hand_rules(features: Floats) -> NDArray[np.float64]:
 def learned(
     features: Floats, labels: NDArray[np.bool_], tests: list[Floats]
 ) -> dict[str, list[NDArray[np.float64]]]:
-    """Scores of logistic regression and histogram boosting, fitted on [N, F], for each test [M, F]."""
+    """Scores of logistic regression and histogram boosting, fitted on [N, F], for each test [M, F].
+
+    Logistic regression reads what is not measured as 0.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+    regression = make_pipeline(
+        FunctionTransformer(np.nan_to_num), StandardScaler(), LogisticRegression(max_iter=200)
+    )
     models = {
-        "logistic_regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
+        "logistic_regression": regression,
         "hist_gradient_boosting": HistGradientBoostingClassifier(
             max_iter=300, learning_rate=0.06, max_leaf_nodes=15, l2_regularization=1.0, random_state=0
         ),
     }
+    measured = np.isfinite(features).any(axis=0)  # the sides that no payment names are no columns for these
     scores = {}
     for name, model in models.items():
-        model.fit(features, labels)
-        scores[name] = [model.predict_proba(test)[:, 1] for test in tests]
+        model.fit(features[:, measured], labels)
+        scores[name] = [model.predict_proba(test[:, measured])[:, 1] for test in tests]
     return scores

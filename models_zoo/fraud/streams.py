@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models_zoo.fraud.causal import NAMES, features
+from models_zoo.fraud.causal.view import DELAY
 from models_zoo.fraud.events import LABEL, Floats, Integers, Records
 from models_zoo.fraud.history import MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
 
@@ -103,6 +105,13 @@ def replay(batch: Records, labels: Records | None = None) -> Past:
     if labels is not None:
         history.label(labels)
     return Past(batch, (history,), np.zeros(len(batch), np.uint8))
+
+
+def table(past: Past, delay: float = DELAY) -> Floats:
+    """Causal features float32 [N, F] of a whole stream; `delay` in seconds."""
+    return np.concatenate(
+        [np.zeros((0, len(NAMES)), np.float32), *(features(one, delay) for one in past.pieces())]
+    )
 
 
 def joined(streams: list[Stream]) -> Stream:

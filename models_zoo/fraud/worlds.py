@@ -24,9 +24,9 @@ def labelled(made: list[Generated]) -> tuple[Records, Records]:
     return with_labels(batch, told, delay[told])
 
 
-def stream(seed: int, customers: int, days: int) -> Stream:
+def stream(seed: int, customers: int, days: int, fraud: float = 1.0) -> Stream:
     """The stream of a generated world: histories hold what was reported by then, `labels` the whole truth."""
-    made = generate(seed, customers, days)
+    made = generate(seed, customers, days, fraud)
     batch, known = labelled(made)
     labels = np.array([bool(one.typology) for one in made])
     return Stream(replay(batch, known), labels, (batch["time"] - START) / DAY)

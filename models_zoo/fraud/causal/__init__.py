@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from models_zoo.fraud.causal import amount, calendar, flow, gaps, labels, pair, spread, surprise, velocity
+from models_zoo.fraud.causal import (
+    amount,
+    calendar,
+    flow,
+    gaps,
+    labels,
+    pair,
+    recent,
+    spread,
+    surprise,
+    velocity,
+)
 from models_zoo.fraud.causal.view import DELAY, View
 from models_zoo.fraud.events import Floats
 from models_zoo.fraud.history import SIDES, Neighbourhood
@@ -20,10 +31,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "velocity": velocity.NAMES,
     "surprise": surprise.NAMES,
     "labels": labels.NAMES,
+    "payer_labels": labels.PAYER_NAMES,
     "spread": spread.NAMES,
     "gaps": gaps.NAMES,
     "pair": pair.NAMES,
     "flow": flow.NAMES,
+    "recent": recent.NAMES,
 }
 """Feature names by what they speak of; the order of all groups is the order of the columns."""
 NAMES = tuple(name for group in GROUPS.values() for name in group)
@@ -44,6 +57,7 @@ def features(near: Neighbourhood, delay: float = DELAY) -> Floats:
         | gaps.columns(views)
         | pair.columns(batch, payer, payee, device, merchant)
         | flow.columns(batch, payer, payee)
+        | recent.columns(batch, payer, payee)
     )
     table = np.empty((len(batch), len(NAMES)), np.float32)
     for place, name in enumerate(NAMES):

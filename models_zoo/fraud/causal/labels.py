@@ -26,12 +26,9 @@ RUN = (
     "fraud_since",
     "last_label",
 )
-SIDES = ("payer", "payee", "device", "merchant")
-NAMES = tuple(
-    f"{side}_{name}"
-    for side in SIDES
-    for name in (*(f"known_{span}" for span in SPANS), *(f"fraud_rate_{span}" for span in SPANS), *RUN)
-)
+EACH = (*(f"known_{span}" for span in SPANS), *(f"fraud_rate_{span}" for span in SPANS), *RUN)
+PAYER_NAMES = tuple(f"payer_{name}" for name in EACH)
+NAMES = tuple(f"{side}_{name}" for side in ("payee", "device", "merchant") for name in EACH)
 
 
 def columns(views: dict[str, View], delay: float = DELAY) -> Columns:

@@ -10,6 +10,7 @@ from models_zoo.fraud.events import Records
 NAMES = (
     "channel",
     "channel_share",
+    "payee_channel_share",
     "pair_count",
     "pair_since",
     "reverse_count",
@@ -28,11 +29,13 @@ def columns(batch: Records, payer: View, payee: View, device: View, merchant: Vi
     """Counts within the windows, days since the last time, amount over what payee or merchant usually get."""
     partner = payer.present & (payer.other == batch["payee"][:, None])
     same_channel = payer.outgoing & (payer.channel == batch["channel"][:, None])
+    payee_channel = payee.incoming & (payee.channel == batch["channel"][:, None])
     on_device = device.present & (device.other == batch["payer"][:, None])
     at_merchant = merchant.present & (merchant.other == batch["payer"][:, None])
     return {
         "channel": batch["channel"],
         "channel_share": share(same_channel.sum(axis=1), payer.outgoing.sum(axis=1)),
+        "payee_channel_share": share(payee_channel.sum(axis=1), payee.incoming.sum(axis=1)),
         "pair_count": (partner & payer.outgoing).sum(axis=1),
         "pair_since": payer.since(partner & payer.outgoing) / np.float32(DAY),
         "reverse_count": (partner & payer.incoming).sum(axis=1),

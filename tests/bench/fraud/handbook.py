@@ -6,6 +6,7 @@ known by then are taken out of the test days, as in the book (chapter 3, "Baseli
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models_zoo.fraud import metrics
+from models_zoo.fraud.boosting import Settings, grow
+from models_zoo.fraud.causal import GROUPS, NAMES
 from models_zoo.fraud.causal.view import DAY, DELAY
 from models_zoo.fraud.events import PAYMENT, Records
-from models_zoo.fraud.streams import Past, replay, with_labels
+from models_zoo.fraud.streams import Past, replay, table, with_labels
 
 FILE = "fraud_handbook_transactions/transactions_2018-04-01_2018-08-31.parquet"
 SUNDAY = 1_522_540_800.0
@@ -104,3 +108,51 @@ def card_precision(book: Handbook, rows: Rows, scores: NDArray[np.float64], most
         gone |= set(cards[top][caught[top]].tolist())
         hits.append(int(caught[top].sum()) / most)
     return float(np.mean(hits))
+
+
+BOOK = (
+    "amount",
+    "weekend",
+    "night",
+    *(f"payer_out_{kind}_{span}" for kind in ("count", "mean") for span in ("24h", "7d", "30d")),
+    *(f"payee_{kind}_{span}" for kind in ("known", "fraud_rate") for span in ("1d", "7d", "30d")),
+)
+"""The book's fifteen features, by their names here."""
+OURS = tuple(name for name in NAMES if name not in GROUPS["payer_labels"])
+"""All but what is known of the card itself: cards with a known fraud are in the training days and not in the test's."""
+ALL, WEEK = Settings(rounds=400, keep=0.06), Settings(rounds=150, leaves=8, keep=1.0)
+"""A model of all history and one of the book's week alone, fixed before the test days were looked at."""
+
+
+def figures(book: Handbook, say: Callable[[str], None]) -> dict[str, float]:
+    """Both models on the test week, and on the validation week one week earlier; beside the book's own features."""
+    found: dict[str, float] = {}
+    for week, first in (("", TEST_WEEK), ("validation_", VALIDATION_WEEK)):
+        rows = test_rows(book, first)
+        later, labels = table(book.past.part(rows)), book.frauds[rows]
+        found |= {f"{week}rows": len(rows), f"{week}frauds": int(labels.sum())}
+        scores = {}
+        for window, settings in (("all", ALL), ("book", WEEK)):
+            trained = training_rows(book, first, window == "all", settings.keep, settings.seed)
+            features = table(book.past.part(trained))
+            for which, names in (("", OURS), ("_plain", BOOK)):
+                say(f"Handbook, {week}{window}{which}: {len(trained)} payments, {len(names)} features")
+                expert = grow(features, book.frauds[trained], settings, names)
+                scores[f"{window}{which}"] = expert.logits(later)
+        known = ~unknowable(book, rows)
+        for name, own in scores.items():
+            found[f"{week}{name}_ap"] = round(metrics.average_precision(labels, own), 4)
+            found[f"{week}{name}_auc"] = round(metrics.roc_auc(labels, own), 4)
+        for name in ("all", "book"):
+            own = scores[name]
+            found[f"{week}{name}_auc_knowable"] = round(metrics.roc_auc(labels[known], own[known]), 4)
+            found[f"{week}{name}_cp100"] = round(card_precision(book, rows, own), 4)
+            found[f"{week}{name}_recall_at_fpr_0.3"] = round(
+                metrics.recall_at_false_positives(labels, own, 0.003), 4
+            )
+            gain = metrics.paired_interval(
+                labels, own, scores[f"{name}_plain"], book.past.payment["payee"][rows]
+            )
+            for end, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
+                found[f"{week}{name}_{end}"] = value
+    return {f"handbook_{name}": value for name, value in found.items()}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from models_zoo.fraud.baselines import hand_rules
-from models_zoo.fraud.features import DAY, tabular
+from models_zoo.fraud.features import DAY
 from models_zoo.fraud.generator import START, as_payments, generate
-from models_zoo.fraud.streams import replay
+from models_zoo.fraud.streams import replay, table
 from models_zoo.fraud.typologies import GENUINE, TYPOLOGIES
 from models_zoo.fraud.worlds import labelled
 
@@ -52,7 +52,7 @@ def test_each_typology_has_about_the_share_that_is_documented():
 
 def test_genuine_payments_trip_simple_rules_too(made):
     labels = np.array([bool(one.typology) for one in made])
-    points = hand_rules(tabular(replay(as_payments(made)).rows(slice(None))))
+    points = hand_rules(table(replay(as_payments(made))))
     assert (points[~labels] >= 2).sum() > labels.sum()
 
 

@@ -42,3 +42,30 @@ def test_calibration_error_of_perfect_and_of_wrong_probabilities():
     labels = np.arange(1000) % 4 == 0
     assert metrics.calibration_error(labels, np.full(1000, 0.25)) < 0.01
     assert metrics.calibration_error(labels, np.full(1000, 0.9)) == pytest.approx(0.65, abs=0.01)
+
+
+def test_precision_at_a_budget_and_recall_at_false_positives():
+    labels = np.array([True, False, True, False, False, False, False, False, False, True])
+    scores = np.arange(10, 0, -1.0)
+    assert metrics.precision_at_budget(labels, scores, 0.3) == pytest.approx(2 / 3)
+    assert metrics.recall_at_false_positives(labels, scores, 1 / 7) == pytest.approx(2 / 3)
+    assert metrics.recall_at_false_positives(labels, scores, 0) == pytest.approx(1 / 3)
+
+
+def test_the_cost_of_doing_nothing_and_of_looking():
+    labels = np.arange(1000) == 3
+    curve = metrics.cost_curve(labels, labels.astype(float), np.full(1000, 50.0), 5.0)
+    assert curve[0] == {"alerts": 0.0, "cost": 1.0}
+    assert curve[1] == {"alerts": 0.001, "cost": 0.1}
+    assert curve[-1] == {"alerts": 0.05, "cost": 5.0}
+
+
+def test_paired_interval_of_equal_and_of_better_rankings(ranked):
+    labels, scores = ranked
+    assert metrics.paired_interval(labels, scores, scores) == (0, 0, 0)
+    gain, low, high = metrics.paired_interval(labels, scores + labels, scores)
+    assert 0 < low < gain < high
+    whole = metrics._Weighted(labels, scores, np.arange(len(labels)))
+    assert whole.average_precision(np.ones(len(labels), int)) == pytest.approx(
+        metrics.average_precision(labels, scores)
+    )

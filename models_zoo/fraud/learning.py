@@ -1,0 +1,149 @@
+"""Training of the boosting expert on any stream: split by time with the label delay between the parts, card with
+figures beside rules and a plain boosting. CPU, one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models_zoo.fraud import baselines, metrics
+from models_zoo.fraud.boosting import Boosting, Settings, fit, save
+from models_zoo.fraud.causal import NAMES
+from models_zoo.fraud.causal.view import DAY, DELAY
+from models_zoo.fraud.events import Floats
+from models_zoo.fraud.streams import Stream, joined, table
+from models_zoo.fraud.worlds import WARM_UP, stream
+
+Report = Callable[[str], None]
+LEAST = 20
+"""Frauds that training, validation and test need each."""
+REVIEW_COST = 5.0
+"""Euros that a look at a payment costs, in the card's cost curve."""
+
+
+class TooLittle(ValueError):
+    """The stream is too short, or has too few frauds, to train and to measure on."""
+
+
+@dataclass(slots=True, frozen=True)
+class Parts:
+    """Streams of the parts, in order of time, the label delay between each two."""
+
+    train: Stream
+    validation: Stream
+    test: Stream
+
+
+def split(whole: Stream, delay: float = DELAY, warm_up: float = WARM_UP) -> Parts:
+    """60, 20 and 20 % of the days after the warm-up; between them `delay` seconds, within which labels were not known.
+
+    Raises TooLittle.
+    """
+    first, gap = float(whole.day.min()) + warm_up, delay / DAY
+    length = float(whole.day.max()) - first - 2 * gap
+    if length <= 0:
+        raise TooLittle(f"the stream must be longer than {warm_up + 2 * gap:.0f} days")
+    trained, validated = first + 0.6 * length, first + 0.8 * length + gap
+    parts = Parts(
+        whole.between(first, trained),
+        whole.between(trained + gap, validated),
+        whole.between(validated + gap, np.inf),
+    )
+    for name, part in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        if part.labels.sum() < LEAST:
+            raise TooLittle(
+                f"{int(part.labels.sum())} frauds in the {name} days, at least {LEAST} are needed"
+            )
+    return parts
+
+
+def figures(part: Stream, scores: dict[str, metrics.Scores]) -> dict[str, Any]:
+    """What a card says of a part of a stream: figures of each ranking, cost and calibration of the first."""
+    labels, own = part.labels, next(iter(scores.values()))
+    found: dict[str, Any] = {"payments": len(labels), "frauds": int(labels.sum())}
+    found |= {name: metrics.figures(labels, one) for name, one in scores.items()}
+    amounts = part.near.payment["amount"].astype(np.float64)
+    found["cost_curve"] = metrics.cost_curve(labels, own, amounts, REVIEW_COST)
+    found["calibration_error"] = round(metrics.calibration_error(labels, own), 5)
+    return found
+
+
+def learn(
+    parts: Parts, settings: Settings, delay: float = DELAY, names: tuple[str, ...] = NAMES
+) -> tuple[Boosting, dict[str, Any]]:
+    """The expert trained on the parts, and its card without figures. Streams carry the labels that had come."""
+    began = time.monotonic()
+    features, later = table(parts.train.near, delay), table(parts.validation.near, delay)
+    labels = parts.validation.labels
+    expert = fit(features, parts.train.labels, later, labels, settings, names)
+    scores = expert.probabilities(later)
+    card = {
+        "name": "fraud-boosting",
+        "plan": asdict(settings),
+        "label_delay_days": delay / DAY,
+        "trained_on": {"payments": len(features), "frauds": int(parts.train.labels.sum())},
+        "thresholds": {
+            "review": round(metrics.threshold_at(labels, scores, 0.5), 4),
+            "decline": round(metrics.threshold_at(labels, scores, 0.95), 4),
+        },
+        "thresholds_from": "validation days: review at precision 0.50, decline at precision 0.95",
+        "split": "by time: training, validation and test days in order, the label delay between them",
+        "alert_budget": metrics.ALERT_BUDGET,
+        "false_positives": metrics.FALSE_POSITIVES,
+        "review_cost": REVIEW_COST,
+        "seconds": round(time.monotonic() - began),
+    }
+    return expert, card
+
+
+def measure(expert: Boosting, parts: Parts, more: dict[str, Stream], delay: float = DELAY) -> dict[str, Any]:
+    """Figures of the expert on the test days and on further streams, beside hand rules and plain boosting."""
+    tests = {"test": parts.test} | more
+    tables: dict[str, Floats] = {name: table(one.near, delay) for name, one in tests.items()}
+    plain = baselines.learned(table(parts.train.near, delay), parts.train.labels, list(tables.values()))
+    report = {}
+    for place, (name, one) in enumerate(tests.items()):
+        scores: dict[str, metrics.Scores] = {"boosting": expert.probabilities(tables[name])}
+        scores["hand_rules"] = baselines.hand_rules(tables[name])
+        scores |= {key: found[place] for key, found in plain.items()}
+        report[name] = figures(one, scores)
+    return report
+
+
+@dataclass(slots=True, frozen=True)
+class Worlds:
+    """Generated worlds that the shipped expert is trained on, and others that it is only measured on."""
+
+    seeds: tuple[int, ...] = (11, 12, 13, 14)
+    unseen: tuple[int, ...] = (101, 102)
+    customers: int = 1000
+    days: int = 90
+
+
+def train(worlds: Worlds, settings: Settings, folder: Path, report: Report) -> dict[str, Any]:
+    """Train on generated worlds, measure, and write the expert's folder; returns the card."""
+    apart = [split(stream(seed, worlds.customers, worlds.days)) for seed in worlds.seeds]
+    parts = Parts(
+        *(joined([getattr(one, name) for one in apart]) for name in ("train", "validation", "test"))
+    )
+    report(f"{len(parts.train.labels)} payments, {int(parts.train.labels.sum())} frauds to train on")
+    expert, card = learn(parts, settings)
+    report(f"{expert.model.num_trees()} trees in {card['seconds']} s")
+    unseen = {
+        f"unseen_{place}": stream(seed, worlds.customers, worlds.days).between(WARM_UP, np.inf)
+        for place, seed in enumerate(worlds.unseen, start=1)
+    }
+    facts = {
+        "licence": "Apache-2.0",
+        "data": "generated by models_zoo.fraud.generator: no real person, account or data set",
+        "intended_use": "scores of payments until there are labels of one's own to train on; a person decides",
+        "command": "python -m models_zoo.fraud boost",
+        "worlds": asdict(worlds),
+        "figures": measure(expert, parts, unseen),
+    }
+    return save(expert, folder, card | facts)
