@@ -6,6 +6,7 @@ from uuid import UUID
 from ninja import Router, Status
 
 from apps.fraud import selectors, services
+from apps.fraud.backfill_api import router as backfill_router
 from apps.fraud.bodies import OneOrMany
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.ingest import NewTransaction, alone, listed
@@ -28,6 +29,7 @@ from rootstock.moments import Moment
 from rootstock.paging import Page, page_of
 
 router = Router(tags=["fraud"])
+router.add_router("/backfills", backfill_router)
 router.add_router("/labels", labels_router)
 MAX_LIST = 1000
 _PAYMENTS = OneOrMany(TransactionIn, "transactions", MAX_LIST, "; larger lists go to /batches")

@@ -5,6 +5,8 @@ are left is asked of the decisions themselves.
 """
 
 import time
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Q
@@ -20,16 +22,23 @@ CHUNK = 256
 
 def score(handle: JobHandle) -> dict[str, Any]:
     """The job's function. Returns counts by outcome."""
-    wanted = _wanted(handle.params["ranges"])
-    total = sum(last - first + 1 for first, last in handle.params["ranges"])
-    left = _left(handle, wanted)
+    ranges = handle.params["ranges"]
+    total = sum(last - first + 1 for first, last in ranges)
+    left = _left(handle, _wanted(ranges))
     handle.progress(total - left, total, force=True)
-    after = 0
+    for decided in decide(handle, ranges):
+        left -= decided
+        handle.progress(total - left, total, f"{total - left:,} of {total:,} payments scored")
+    return {"payments": total, "outcomes": outcomes(handle, ranges)}
+
+
+def decide(handle: JobHandle, ranges: list[list[int]]) -> Iterator[int]:
+    """Decide on the payments with these numbers that have no decision, in order; yields how many at a time."""
+    wanted, after = _wanted(ranges), 0
     while rows := _next(handle, wanted, after):
         _decide(handle, rows)
-        after, left = rows[-1].sequence, left - len(rows)
-        handle.progress(total - left, total, f"{total - left:,} of {total:,} payments scored")
-    return {"payments": total, "outcomes": _outcomes(handle, wanted)}
+        after = rows[-1].sequence
+        yield len(rows)
 
 
 def _wanted(ranges: list[list[int]]) -> Q:
@@ -68,9 +77,7 @@ def _decide(handle: JobHandle, rows: list[Transaction]) -> None:
     )
 
 
-def _outcomes(handle: JobHandle, wanted: Q) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def outcomes(handle: JobHandle, ranges: list[list[int]]) -> dict[str, int]:
+    """How many of the payments with these numbers have each outcome."""
     with tenant(handle.organisation):
-        for outcome in Decision.objects.filter(wanted).values_list("outcome", flat=True):
-            counts[outcome] = counts.get(outcome, 0) + 1
-    return counts
+        return Counter(Decision.objects.filter(_wanted(ranges)).values_list("outcome", flat=True))

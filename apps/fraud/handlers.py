@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from apps.fraud import records
 from apps.fraud.state import ValkeyHistory
 from models_zoo.fraud.events import EVENT, PAYMENT, WINDOW
-from models_zoo.fraud.history import Neighbourhood, neighbourhood
+from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.scorer import Score, Scorer
 from rootstock.errors import DomainError
 from workers.handlers import LaneRequest
@@ -48,26 +48,25 @@ class ScoreHandler:
             places.setdefault(request.organisation_id, []).append(place)
         try:
             for organisation, own in places.items():
-                scores = self.score(organisation, [batch[place].payload for place in own])
-                for place, score in zip(own, scores, strict=True):
-                    results[place] = self._result(score)
+                found = self.score(organisation, [batch[place].payload for place in own])
+                for place, (score, surprise) in zip(own, found, strict=True):
+                    results[place] = self._result(score, surprise)
         finally:
             close_old_connections()
         return results
 
-    def score(self, organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[Score]:
-        """Scores of one organisation's payments, each seeing only what arrived before it."""
-        batch = records.payments(payloads)
-        history = ValkeyHistory(self.redis, organisation)
-        history.append(batch, np.ones(len(batch), np.float32))
-        return self.scorer.score(neighbourhood(history, batch))
+    def score(self, organisation: UUID, payloads: Sequence[dict[str, Any]]) -> list[tuple[Score, float]]:
+        """Scores of one organisation's payments, each seeing only what arrived before it, with their surprises."""
+        near, surprise = ValkeyHistory(self.redis, organisation).neighbourhood(records.payments(payloads))
+        return list(zip(self.scorer.score(near), surprise.tolist(), strict=True))
 
-    def _result(self, score: Score) -> dict[str, Any]:
+    def _result(self, score: Score, surprise: float) -> dict[str, Any]:
         return {
             "score": score.probability,
             "outcome": score.outcome,
             "contributions": score.contributions,
             "reasons": [asdict(reason) for reason in score.reasons],
+            "surprise": surprise,
             "model": self.scorer.card.reference,
             "model_digest": self.scorer.card.digest,
         }

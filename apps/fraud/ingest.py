@@ -14,6 +14,7 @@ from rootstock.errors import Conflict, FieldProblem, InvalidInput
 from rootstock.privacy.subjects import subjects_ensure
 
 MOST_PROBLEMS = 50
+OTHER_CONTENT = "differs from the payment stored under this external_id"
 _CONTENT = ("payer", "payee", "device", "merchant", "amount", "currency", "channel", "occurred_at")
 
 
@@ -140,13 +141,17 @@ def refuse_repeats(ids: Sequence[str], field: Field) -> None:
         raise InvalidInput(_told(problems), errors=problems[:MOST_PROBLEMS])
 
 
+def differing(given: NewTransaction, known: NewTransaction | Transaction) -> list[str]:
+    """The fields in which a payment is not the one known by its external id."""
+    return [name for name in _CONTENT if getattr(given, name) != getattr(known, name)]
+
+
 def _refuse_changes(given: Sequence[NewTransaction], known: dict[str, Transaction], field: Field) -> None:
     problems = [
-        FieldProblem(field(index, name), "differs from the payment stored under this external_id")
+        FieldProblem(field(index, name), OTHER_CONTENT)
         for index, one in enumerate(given)
         if one.external_id in known
-        for name in _CONTENT
-        if getattr(one, name) != getattr(known[one.external_id], name)
+        for name in differing(one, known[one.external_id])
     ]
     if problems:
         raise Conflict(_told(problems), errors=problems[:MOST_PROBLEMS])

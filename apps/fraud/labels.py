@@ -45,20 +45,25 @@ def labels_record(
     """
     refuse_repeats([one.external_id for one in given], field)
     with tenant(organisation):
-        counter = counter_lock(organisation)
-        payments = _payments(given, field)
-        _refuse_names(given, payments, field)
-        newest = [payments[one.external_id].label for one in given]
-        fresh = [
-            one
-            for one, known in zip(given, newest, strict=True)
-            if not (known and _says_the_same(known, one))
-        ]
-        made = _create(counter, fresh, payments) if fresh else {}
-        _tell(organisation, list(made.values()), len(given))
+        rows, made = labels_store(counter_lock(organisation), given, field)
+        _tell(organisation, made, len(given))
+    return rows
+
+
+def labels_store(
+    counter: IngestCounter, given: Sequence[NewLabel], field: Field = labelled
+) -> tuple[list[Label], list[Label]]:
+    """The labels in their order, and those of them that are new; nobody is told."""
+    payments = _payments(given, field)
+    _refuse_names(given, payments, field)
+    newest = [payments[one.external_id].label for one in given]
     known = {one.external_id: label for one, label in zip(given, newest, strict=True) if label}
+    fresh = [
+        one for one, label in zip(given, newest, strict=True) if not (label and _says_the_same(label, one))
+    ]
+    made = _create(counter, fresh, payments) if fresh else {}
     current = known | made
-    return [current[one.external_id] for one in given]
+    return [current[one.external_id] for one in given], list(made.values())
 
 
 def labels_page(

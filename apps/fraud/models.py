@@ -3,10 +3,16 @@
 from django.db import models
 
 from rootstock.accounts.tenancy import TenantModel
-from rootstock.privacy.fields import EncryptedOptionalTextField, EncryptedTextField, PersonalModel
+from rootstock.privacy.fields import (
+    EncryptedJSONField,
+    EncryptedOptionalTextField,
+    EncryptedTextField,
+    PersonalModel,
+)
 from rootstock.privacy.models import SubjectKey
 
-ACCOUNT = "fraud.account"  # the kind of people that this vertical holds data of: holders of accounts
+# The kinds of people that this vertical holds data of: holders of accounts; and those of a file until it is stored.
+ACCOUNT, BACKFILL = "fraud.account", "fraud.backfill"
 
 
 class Outcome(models.TextChoices):
@@ -123,6 +129,7 @@ class Decision(TenantModel):
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
     reasons = models.JSONField(default=list)
     contributions = models.JSONField(default=dict)
+    surprise = models.FloatField()  # the amount over the payer's median before it, as a float32 holds it
     model = models.CharField(max_length=80)
     latency_ms = models.FloatField()
     decided_at = models.DateTimeField(auto_now_add=True)
@@ -131,4 +138,27 @@ class Decision(TenantModel):
         indexes = [
             models.Index(fields=["organisation", "outcome", "-sequence"], name="decisions_by_outcome"),
             models.Index(fields=["organisation", "-score"], name="decisions_by_score"),
+        ]
+
+
+class BackfillPart(PersonalModel):
+    """Some rows of a file of historic payments, sealed until the job has stored them.
+
+    The key is the file's own, destroyed when its job ends. `ranges` are the numbers that the payments took.
+    """
+
+    job_id = models.UUIDField()
+    place = models.PositiveIntegerField()
+    subject = models.ForeignKey(SubjectKey, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    rows = EncryptedJSONField(null=True)  # [where, {field: value}] each
+    size = models.PositiveIntegerField()
+    ranges = models.JSONField(default=list)
+    stored = models.PositiveIntegerField(default=0)
+    known = models.PositiveIntegerField(default=0)
+    labelled = models.PositiveIntegerField(default=0)
+    rejected = models.JSONField(default=list)  # [where, field, reason] each
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "job_id", "place"], name="one_part_per_place")
         ]

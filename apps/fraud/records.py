@@ -1,4 +1,4 @@
-"""PostgreSQL's side of the account histories: the truth that the rings in Valkey are rebuilt from."""
+"""PostgreSQL's side of the histories: the truth that the rings in Valkey are rebuilt from."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,29 +7,53 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
-from apps.fraud.models import Transaction
+from apps.fraud.models import Decision, Label, Transaction
 from apps.fraud.payload import CHANNELS, payloads_of, worth
-from models_zoo.fraud.events import EVENT, PAYMENT, Records
+from models_zoo.fraud.events import (
+    EVENT,
+    FRAUD,
+    GENUINE,
+    LABEL,
+    PAYMENT,
+    UNKNOWN,
+    WINDOW,
+    Integers,
+    Records,
+    window_of,
+)  # fmt: skip
+from models_zoo.fraud.history import relative_amounts
 from rootstock.accounts.tenancy import tenant
 
-_COLUMNS = "sequence, extract(epoch FROM occurred_at)::float8 AS time, amount, currency, channel"
-# Row comparisons, so that only the index of that account's own payments gives this order: with young statistics
-# the planner would else walk the organisation's payments backwards until it has found enough of the account's.
-# A payment to oneself is one event, as outgoing: the second half leaves it out.
-_EVENTS = f"""
-SELECT wanted.place, event.* FROM unnest(%(accounts)s::bigint[], %(before)s::bigint[])
-    WITH ORDINALITY AS wanted(account, before, place)
+SIDES = ("payer", "payee", "device", "merchant")
+PAIRS = 250
+# Row comparisons, so that only the index of that entity's own payments gives this order: with young statistics
+# the planner would else walk the organisation's payments backwards until it has found enough of the entity's.
+_SIDE = """
+    (SELECT id, sequence, occurred_at, amount, currency, channel, {other}_key AS other, {outgoing} AS outgoing
+     FROM {payment}
+     WHERE organisation_id = %(organisation)s AND {where}
+       AND ({side}_key, sequence) < (wanted.entity, wanted.before) AND {side}_key >= wanted.entity
+     ORDER BY {side}_key DESC, sequence DESC LIMIT %(most)s)
+"""
+# A payment to oneself is one event, as outgoing: the payee's side leaves it out.
+_OWN = (
+    ("payer", "payee", 1, "true"),
+    ("payee", "payer", 0, "payer_key <> payee_key"),
+    ("device", "payer", 0, "device_key <> 0"),
+    ("merchant", "payer", 0, "merchant_key <> 0"),
+)
+_EVENTS = """
+SELECT wanted.place, event.sequence, extract(epoch FROM event.occurred_at)::float8, event.other, event.amount,
+    event.currency, decision.surprise, event.outgoing, event.channel, label.fraud, label.sequence
+FROM unnest(%(entities)s::bigint[], %(before)s::bigint[]) WITH ORDINALITY AS wanted(entity, before, place)
 CROSS JOIN LATERAL (
-    (SELECT {_COLUMNS}, payee_key AS other, 1 AS outgoing FROM "{{table}}"
-     WHERE organisation_id = %(organisation)s
-       AND (payer_key, sequence) < (wanted.account, wanted.before) AND payer_key >= wanted.account
-     ORDER BY payer_key DESC, sequence DESC LIMIT %(most)s)
-    UNION ALL
-    (SELECT {_COLUMNS}, payer_key AS other, 0 AS outgoing FROM "{{table}}"
-     WHERE organisation_id = %(organisation)s AND payer_key <> payee_key
-       AND (payee_key, sequence) < (wanted.account, wanted.before) AND payee_key >= wanted.account
-     ORDER BY payee_key DESC, sequence DESC LIMIT %(most)s)
+    SELECT * FROM ({sides}) AS own ORDER BY sequence DESC LIMIT %(most)s
 ) AS event
+LEFT JOIN {decision} AS decision ON decision.transaction_id = event.id
+LEFT JOIN LATERAL (
+    SELECT fraud, sequence FROM {label}
+    WHERE transaction_id = event.id AND sequence < wanted.before ORDER BY sequence DESC LIMIT 1
+) AS label ON true
 ORDER BY wanted.place, event.sequence
 """
 
@@ -49,31 +73,78 @@ def payments_between(organisation: UUID, after: int, last: int) -> Records:
     return payments(payloads_of(rows))
 
 
+def labels_between(organisation: UUID, after: int, last: int) -> tuple[Records, Integers]:
+    """LABEL [M] with after < sequence <= last, in order, and the entities [M, 4] of the labelled payments."""
+    owners = [f"transaction__{side}_key" for side in SIDES]
+    with tenant(organisation):
+        found = Label.objects.filter(sequence__gt=after, sequence__lte=last).order_by("sequence")
+        rows = list(found.values_list("sequence", "received_at", "transaction__sequence", "fraud", *owners))
+    keys = np.array([row[4:] for row in rows], np.int64).reshape(-1, len(SIDES))
+    return _labels(row[:4] for row in rows), keys
+
+
+def labels_of(organisation: UUID, sequences: Sequence[int]) -> Records:
+    """LABEL [M] of the payments with these sequences, in order."""
+    with tenant(organisation):
+        found = Label.objects.filter(transaction__sequence__in=sequences).order_by("sequence")
+        return _labels(found.values_list("sequence", "received_at", "transaction__sequence", "fraud"))
+
+
+def _labels(rows: Iterable[tuple[Any, ...]]) -> Records:
+    return np.array([(number, at.timestamp(), *rest) for number, at, *rest in rows], dtype=LABEL)
+
+
 def events_before(
-    organisation: UUID, accounts: Iterable[int], before: Iterable[int], most: int
+    organisation: UUID, entities: Sequence[int], before: Sequence[int], most: int
 ) -> list[Records]:
-    """For each account its last `most` events with sequence < before, oldest first: EVENT [n] each."""
-    keys = list(accounts)
+    """For each entity its last `most` events with sequence < before, oldest first: EVENT [n] each.
+
+    Labels are those that had come before it. A surprise is the one that its decision was made with; where there is
+    no decision it is computed.
+    """
+    found, unsurprised = _events(organisation, entities, before, most)
+    for start in range(0, len(unsurprised), PAIRS):
+        part = unsurprised[start : start + PAIRS]
+        batch = np.array([payment for _, _, payment in part], dtype=PAYMENT)
+        past, _ = _events(organisation, batch["payer"].tolist(), batch["sequence"].tolist(), WINDOW)
+        surprise = relative_amounts(batch, np.stack([window_of(one) for one in past]))
+        for (place, row, _), one in zip(part, surprise, strict=True):
+            found[place]["surprise"][row] = one
+    return found
+
+
+def _events(
+    organisation: UUID, entities: Sequence[int], before: Sequence[int], most: int
+) -> tuple[list[Records], list[tuple[int, int, tuple[Any, ...]]]]:
+    """The events, and those without a surprise: which list, which row, and the payment as a PAYMENT row."""
+    rows: list[list[tuple[Any, ...]]] = [[] for _ in entities]
+    unsurprised = []
     wanted: dict[str, Any] = {
-        "accounts": keys,
+        "entities": list(entities),
         "before": list(before),
         "organisation": organisation,
         "most": most,
     }
-    found: list[list[tuple[Any, ...]]] = [[] for _ in keys]
     with tenant(organisation), connection.cursor() as cursor:
-        cursor.execute(_EVENTS.format(table=Transaction._meta.db_table), wanted)
-        for place, sequence, time, amount, currency, channel, other, outgoing in cursor:
-            event = (
-                sequence,
-                time,
-                other,
-                worth(amount, currency),
-                1.0,
-                outgoing,
-                CHANNELS.index(channel),
-                0,
-                0,
-            )
-            found[place - 1].append(event)
-    return [np.array(rows[-most:], dtype=EVENT) for rows in found]
+        cursor.execute(_sql(), wanted)
+        for place, number, time, other, amount, currency, surprise, outgoing, channel, fraud, label in cursor:
+            own, euros = rows[place - 1], worth(amount, currency)
+            if surprise is None:
+                payer = entities[place - 1] if outgoing else other
+                unsurprised.append((place - 1, len(own), (number, time, payer, 0, 0, 0, euros, 0)))
+            known = UNKNOWN if fraud is None else FRAUD if fraud else GENUINE
+            usual = 1.0 if surprise is None else surprise
+            kind = CHANNELS.index(channel)
+            own.append((number, time, other, euros, usual, outgoing, kind, known, label or 0))
+    return [np.array(events, dtype=EVENT) for events in rows], unsurprised
+
+
+def _sql() -> str:
+    tables = {
+        "payment": Transaction._meta.db_table, "decision": Decision._meta.db_table, "label": Label._meta.db_table
+    }  # fmt: skip
+    sides = [
+        _SIDE.format(side=side, other=other, outgoing=outgoing, where=where, **tables)
+        for side, other, outgoing, where in _OWN
+    ]
+    return _EVENTS.format(sides=" UNION ALL ".join(sides), **tables)

@@ -26,6 +26,7 @@ from rootstock.webhooks.services import events_emit
 LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
 _EVENTS = {"review": "fraud.payment_review", "decline": "fraud.payment_declined"}
+_DECIDED = ("score", "outcome", "reasons", "contributions", "surprise", "model")
 SECONDS_EACH = 0.01
 """Added to the lane's deadline for each payment of a list."""
 
@@ -75,7 +76,7 @@ def batch_submit(
         stored = payments_store(counter, given, listed)
         known = len(stored.rows) - stored.new
         waiting = sorted(row.sequence for row in stored.waiting)
-        params = {"ranges": _ranges(waiting)}
+        params = {"ranges": ranges_of(waiting)}
         job = job_create(
             organisation=organisation,
             kind=BATCH_KIND,
@@ -108,7 +109,7 @@ def decisions_write(
             transaction=row,
             sequence=row.sequence,
             latency_ms=round(latency_ms, 2),
-            **{name: result[name] for name in ("score", "outcome", "reasons", "contributions", "model")},
+            **{name: result[name] for name in _DECIDED},
         )
         for row, result in zip(rows, results, strict=True)
     ]
@@ -133,7 +134,7 @@ def _tell(organisation: UUID, decisions: Sequence[Decision]) -> None:
         events_emit(organisation=organisation, type=type, data=data)
 
 
-def _ranges(sequences: Sequence[int]) -> list[list[int]]:
+def ranges_of(sequences: Sequence[int]) -> list[list[int]]:
     """Ascending numbers as [first, last] runs."""
     runs: list[list[int]] = []
     for number in sequences:

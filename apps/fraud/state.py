@@ -1,190 +1,233 @@
-"""Account histories in Valkey: per account a sorted set of packed events by ingest sequence.
+"""The histories of an organisation's stream, for serving: rings in Valkey over the truth in PostgreSQL.
 
-`fraud:3:<organisation>`                    hash: epoch, applied (every payment up to this sequence is in the rings)
-`fraud:3:<organisation>:<epoch>:<account>`  the ring: the account's newest events, and at score 0 a single byte
-                                            that says "nothing is older than these"; trimming drops it first
-
-Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and put back. If the
-hash is gone, or the rings are far behind, a new epoch begins with no rings at all.
+A batch takes two round trips: one looks at the payers' rings, from which its surprises follow; the other appends
+what came, and reads. Nothing here is lost for good: a ring that is gone or too short is read from PostgreSQL and
+put back. If the head is gone, or far behind, a new epoch begins with no rings at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import numpy as np
 import redis
 
 from apps.fraud import records
-from models_zoo.fraud.events import EVENT, WINDOW, Floats, Integers, Records, events_of, window_of
+from apps.fraud.rings import CAPACITY, MISSING, Change, Found, Looked, Rings, found_of, patches_of, windows
+from models_zoo.fraud.events import (
+    EVENT,
+    LABEL,
+    PAYMENT,
+    WINDOW,
+    Floats,
+    Integers,
+    Records,
+    events_of,
+    window_of,
+)
+from models_zoo.fraud.history import SIDES, Neighbourhood, surprises
+from rootstock.errors import Unavailable
 
-CAPACITY = 96
-"""Events kept per account: more than the model reads, so that a payment scored a little late finds its past."""
 CATCH_UP = 2000
-"""Payments that one request reads from PostgreSQL to catch up; beyond it a new epoch is cheaper."""
-KEEP_S = 30 * 86_400
-FORMAT = 3
-"""Part of every key. Raise it when an event is packed otherwise, its amount's scale and the accounts' keys included."""
-_BEGINNING = b"\x00"
-Pair = tuple[int, int]
-"""An account and the sequence before which its events are wanted."""
-Members = dict[str | bytes, bytes | float | int | str]
-"""Ring members with their score, the ingest sequence; typed as the client library wants it."""
+"""Payments and labels that one request reads from PostgreSQL to catch up; beyond it a new epoch is cheaper."""
+TRIES = 5
+PAIRS = 500
 
-# Only the epoch that was read may be moved on, and only forward.
-_ADVANCE = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
-if tonumber(redis.call('HGET', KEYS[1], 'applied')) < tonumber(ARGV[2]) then
-  redis.call('HSET', KEYS[1], 'applied', ARGV[2])
-end
-return 1
-"""
-# Another worker may have begun it meanwhile: the first one wins.
-_BEGIN = """
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] or redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'applied', ARGV[3])
-end
-return redis.call('HMGET', KEYS[1], 'epoch', 'applied')
-"""
-# One string for each ring, newest event first: thousands of small replies would cost more to parse than to find.
-_READ = """
-local found = {}
-for i = 1, #KEYS do
-  found[i] = table.concat(redis.call('ZREVRANGEBYSCORE', KEYS[i], '(' .. ARGV[i + 1], '-inf', 'LIMIT', 0, ARGV[1]))
-end
-return found
-"""
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """Windows that are wanted: names int64 [R] of entities, ascending; ring [B] (an index of names) and
+    sequences [B]."""
+
+    names: Integers
+    ring: Integers
+    sequences: Integers
+
+    @classmethod
+    def of(cls, entities: Integers, sequences: Integers) -> "Asked":
+        """Of entities [B], each before its sequence [B]."""
+        names, ring = np.unique(entities, return_inverse=True)
+        return cls(names, ring.reshape(-1), sequences)
+
+    def lowest(self) -> dict[int, int]:
+        """The lowest sequence that is asked of each entity, in the order of the names."""
+        found = np.full(len(self.names), np.iinfo(np.int64).max)
+        np.minimum.at(found, self.ring, self.sequences)
+        return dict(zip(self.names.tolist(), found.tolist(), strict=True))
+
+
+@dataclass(slots=True, frozen=True)
+class Due:
+    """What must come into the rings: PAYMENT [N], LABEL [M], and the entities [M, 4] of the labelled payments."""
+
+    payments: Records
+    labels: Records
+    owners: Integers
 
 
 class ValkeyHistory:
-    """`models_zoo.fraud.history.History` of one organisation, for serving."""
+    """`models_zoo.fraud.history.Reading` of one organisation, which takes what arrives from PostgreSQL by itself."""
 
     def __init__(self, connection: "redis.Redis[bytes]", organisation: UUID) -> None:
-        self._redis, self._organisation = connection, organisation
-        self._head = f"fraud:{FORMAT}:{organisation}"
-        self._epoch, self._applied = "", 0
+        self.organisation, self.rings = organisation, Rings(connection, organisation)
 
-    def append(self, batch: Records, surprise: Floats) -> None:
-        """Bring the rings up to the last of PAYMENT [N] (surprise [N]), missing payments before it included."""
-        last = int(batch["sequence"].max())
-        self._epoch, self._applied = self._state(last)
-        if self._applied >= last:
-            return
-        fresh = batch["sequence"] > self._applied
-        due, given = batch[fresh], surprise[fresh]
-        if len(np.unique(due["sequence"])) < last - self._applied:
-            due = records.payments_between(self._organisation, self._applied, last)
-            given = np.ones(len(due), np.float32)
-        self._add(due, given)
-        self._applied = last
-        self._redis.eval(_ADVANCE, 1, self._head, self._epoch, last)  # type: ignore[no-untyped-call]
+    def neighbourhood(self, batch: Records) -> tuple[Neighbourhood, Floats]:
+        """What the entities of PAYMENT [B] had done before each, and the surprises float32 [B].
 
-    def forget(self, accounts: Iterable[int]) -> None:
-        """Delete the rings of these accounts: what is wanted of them is read from PostgreSQL when it is wanted."""
-        wanted = sorted(set(accounts))
-        self._epoch = (self._redis.hget(self._head, "epoch") or b"").decode()
-        for start in range(0, len(wanted) if self._epoch else 0, 1000):
-            self._redis.unlink(*(self._ring(account) for account in wanted[start : start + 1000]))
-
-    def _state(self, last: int) -> tuple[str, int]:
-        epoch, applied = self._redis.hmget(self._head, ["epoch", "applied"])
-        if epoch is None or last - int(applied or 0) > CATCH_UP:
-            # What is stored up to here is in PostgreSQL and comes into the rings as accounts are asked for.
-            begun = (epoch or b"").decode(), uuid4().hex[:12], last
-            epoch, applied = self._redis.eval(_BEGIN, 1, self._head, *begun)  # type: ignore[no-untyped-call]
-        return epoch.decode(), int(applied or 0)
-
-    def _ring(self, account: int) -> str:
-        return f"{self._head}:{self._epoch}:{account & (2**64 - 1):016x}"
-
-    def _add(self, batch: Records, surprise: Floats) -> None:
-        accounts, events = events_of(batch, surprise)
-        rings: dict[int, Members] = {}
-        for account, event in zip(accounts.tolist(), events, strict=True):
-            rings.setdefault(account, {})[event.tobytes()] = int(event["sequence"])
-        self._write(rings)
-
-    def _write(self, rings: dict[int, Members]) -> None:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for account, members in rings.items():
-                ring = self._ring(account)
-                pipeline.zadd(ring, members)
-                pipeline.zremrangebyrank(ring, 0, -CAPACITY - 2)
-                pipeline.expire(ring, KEEP_S)
-            pipeline.execute()
-
-    def before(self, accounts: Integers, sequences: Integers) -> Records:
-        """EVENT [B, WINDOW] strictly before each sequence; call `append` with the payments first."""
-        pairs = np.stack([accounts, sequences], axis=1)
-        unique, place = np.unique(pairs, axis=0, return_inverse=True)
-        wanted = [(int(account), int(sequence)) for account, sequence in unique]
-        windows = self._read(wanted)
-        short = [index for index, window in enumerate(windows) if window is None]
-        for index, window in zip(short, self._rebuild([wanted[index] for index in short]), strict=True):
-            windows[index] = window
-        filled = np.stack([window for window in windows if window is not None])
-        return np.asarray(filled[place.reshape(-1)])
-
-    def _read(self, wanted: Sequence[Pair]) -> list[Records | None]:
-        """The windows that the rings can give; None where a ring is missing or does not reach far enough."""
-        rings = [self._ring(account) for account, _ in wanted]
-        found: list[bytes] = self._redis.eval(  # type: ignore[no-untyped-call]
-            _READ, len(rings), *rings, WINDOW, *(sequence for _, sequence in wanted)
-        )
-        return [_window(packed) for packed in found]
-
-    def _rebuild(self, wanted: Sequence[Pair]) -> list[Records]:
-        """Windows from PostgreSQL; rings that are missing come back whole.
-
-        A ring may hold nothing older than a gap, so it is filled up to what is applied: later payments are added
-        to it as they are applied, by whoever applies them.
+        Brings the rings up to the last of them, payments and labels before it included. Raises Unavailable when
+        the state is begun anew by others all the time.
         """
-        if not wanted:
-            return []
-        accounts = sorted({account for account, _ in wanted})
-        newest = self._load(dict.fromkeys(accounts, self._applied + 1), CAPACITY)
-        self._write({account: _members(events) for account, events in newest.items()})
-        behind = {pair for pair in wanted if not _reaches(newest[pair[0]], pair[1], CAPACITY)}
-        return [window_of(window) for window in self._windows(wanted, newest, behind)]
+        entities = np.concatenate([batch[side] for side in SIDES])
+        named = np.nonzero(entities)[0]
+        asked = Asked.of(entities[named], np.tile(batch["sequence"], len(SIDES))[named])
+        for _ in range(TRIES):
+            looked = self._looked(batch, asked)
+            due = self._due(looked, batch)
+            known = _union(due.payments, batch)
+            surprise = self._surprises(looked, asked.names, known, alone=len(known) == len(_union(batch)))
+            last = int(batch["sequence"].max())
+            label = int(due.labels["sequence"].max(initial=0))
+            fresh = surprise[np.isin(known["sequence"], due.payments["sequence"])]
+            changes = _changes(asked, due, fresh)
+            found = self.rings.append(looked.epoch, looked.applied, last, label, changes)
+            if found is not None:
+                here = Looked(looked.epoch, max(looked.applied, last), found)
+                filled = self._windows(here, asked)
+                window = np.zeros((len(entities), WINDOW), filled.dtype)
+                window[named] = filled
+                own = surprise[np.searchsorted(known["sequence"], batch["sequence"])]
+                return Neighbourhood(batch, *np.split(window, len(SIDES))), own
+        raise Unavailable("the state of payments is being begun anew", retry_after=1)
 
-    def _windows(
-        self, wanted: Sequence[Pair], newest: dict[int, Records], behind: set[Pair]
-    ) -> Iterator[Records]:
-        """Each pair's events, for pairs far behind the head read anew: once per account, then pair by pair."""
-        latest = dict(sorted(behind))  # the highest sequence of each account
-        most = WINDOW + len(behind)
-        older = self._load(latest, most)
-        for account, sequence in wanted:
-            if (account, sequence) not in behind:
-                yield _until(newest[account], sequence)
-            elif _reaches(older[account], sequence, most):
-                yield _until(older[account], sequence)
-            else:
-                yield self._load({account: sequence}, WINDOW)[account]
+    def append(self, batch: Records) -> None:
+        """Bring the rings up to the last of PAYMENT [N], and read nothing: for payments that nobody decides on."""
+        self.neighbourhood(batch)
 
-    def _load(self, before: dict[int, int], most: int) -> dict[int, Records]:
-        found = (
-            records.events_before(self._organisation, before.keys(), before.values(), most) if before else []
-        )
-        return dict(zip(before, found, strict=True))
+    def before(self, entities: Integers, sequences: Integers) -> Records:
+        """EVENT [B, WINDOW] of `entities[b]` before `sequences[b]`, among what was brought into the rings."""
+        asked = Asked.of(entities, sequences)
+        return self._windows(self.rings.look(asked.lowest()), asked)
+
+    def forget(self, entities: Iterable[int]) -> None:
+        """Delete the rings of these entities: what is wanted of them is read from PostgreSQL when it is wanted."""
+        self.rings.forget(entities)
+
+    def begin(self, applied: int) -> None:
+        """Leave all rings: a new epoch, which holds what came up to `applied` as soon as it is asked for."""
+        self.rings.begin(self.rings.look({}).epoch, _new_epoch(), applied)
+
+    def restore(self, entities: Iterable[int]) -> None:
+        """Put rings back from PostgreSQL, as far as others do not get in the way."""
+        head = self.rings.look({})
+        self._restored(head, np.array(sorted(set(entities)), np.int64))
+
+    def _looked(self, batch: Records, asked: Asked) -> Looked:
+        """The payers' rings, and which of the others are there; those that are missing are put back first."""
+        payers = Asked.of(batch["payer"], batch["sequence"])
+        wanted = dict.fromkeys(asked.names.tolist(), 0) | payers.lowest()
+        looked = self.rings.look(wanted)
+        last = int(batch["sequence"].max())
+        if not looked.epoch or last - looked.applied > CATCH_UP:
+            self.rings.begin(looked.epoch, _new_epoch(), _before_the_run(batch["sequence"]))
+            looked = self.rings.look(wanted)
+        missing = looked.rings.since == MISSING
+        if missing.any():
+            self._restored(looked, asked.names[missing])
+            looked = self.rings.look(wanted)
+        return looked
+
+    def _due(self, looked: Looked, batch: Records) -> Due:
+        last = int(batch["sequence"].max())
+        fresh = _union(batch[batch["sequence"] > looked.applied])
+        if len(fresh) >= last - looked.applied:
+            return Due(fresh, np.zeros(0, LABEL), np.zeros((0, len(SIDES)), np.int64))
+        payments = records.payments_between(self.organisation, looked.applied, last)
+        return Due(payments, *records.labels_between(self.organisation, looked.applied, last))
+
+    def _surprises(self, looked: Looked, names: Integers, known: Records, *, alone: bool) -> Floats:
+        """Of the payments `known`: the batch, and what came before it and is not applied yet unless it is `alone`."""
+        asked = Asked.of(known["payer"], known["sequence"])
+        if alone:  # the payers' rings are among those that were looked at
+            asked = Asked(names, np.searchsorted(names, known["payer"]), known["sequence"])
+        else:
+            looked = self.rings.look(asked.lowest())
+        return surprises(known, self._windows(looked, asked, labels=False))
+
+    def _windows(self, looked: Looked, asked: Asked, *, labels: bool = True) -> Records:
+        """The windows, from PostgreSQL where the rings cannot give them."""
+        found, whole = windows(looked.rings, asked.ring, asked.sequences)
+        if not whole.all():
+            rows = np.nonzero(~whole)[0]
+            found[rows] = self._read_back(looked, asked.names[asked.ring[rows]], asked.sequences[rows])
+        if labels:
+            self._hide_later(found, asked.sequences)
+        return found
+
+    def _read_back(self, looked: Looked, entities: Integers, sequences: Integers) -> Records:
+        """Windows [B] from PostgreSQL. Most are among an entity's newest, which come back as its ring."""
+        names, ring = np.unique(entities, return_inverse=True)
+        found, whole = windows(self._restored(looked, names), ring.reshape(-1), sequences)
+        behind = np.nonzero(~whole | (sequences > looked.applied + 1))[0]
+        for start in range(0, len(behind), PAIRS):
+            rows = behind[start : start + PAIRS]
+            pairs = entities[rows].tolist(), sequences[rows].tolist()
+            older = records.events_before(self.organisation, *pairs, WINDOW)
+            found[rows] = np.stack([window_of(one) for one in older])
+        return found
+
+    def _restored(self, head: Looked, names: Integers) -> Found:
+        applied = [head.applied + 1] * len(names)
+        contents = records.events_before(self.organisation, names.tolist(), applied, CAPACITY)
+        if head.epoch:
+            self.rings.put(head.epoch, head.applied, dict(zip(names.tolist(), contents, strict=True)))
+        return found_of(contents)
+
+    def _hide_later(self, found: Records, sequences: Integers) -> None:
+        """Give events of [B, WINDOW] whose label came at or after the asked sequence the label they had before."""
+        rows, places = np.nonzero(found["labelled"] >= sequences[:, None])
+        if not len(rows):
+            return
+        seen = found[rows, places]
+        seen["fraud"], seen["labelled"] = 0, 0
+        earlier = patches_of(records.labels_of(self.organisation, np.unique(seen["sequence"]).tolist()))
+        for one, event in enumerate(seen):
+            labels = earlier[
+                (earlier["payment"] == event["sequence"]) & (earlier["labelled"] < sequences[rows[one]])
+            ]
+            if len(labels):
+                newest = labels[np.argmax(labels["labelled"])]
+                seen["fraud"][one], seen["labelled"][one] = newest["fraud"], newest["labelled"]
+        found[rows, places] = seen
 
 
-def _window(packed: bytes) -> Records | None:
-    """EVENT [WINDOW] of a ring's packed events, newest first; None if older events may exist."""
-    count, beginning = divmod(len(packed), EVENT.itemsize)
-    if count < WINDOW and not beginning:
-        return None
-    return window_of(np.frombuffer(packed, EVENT, count)[::-1])
+def _changes(asked: Asked, due: Due, surprise: Floats) -> dict[int, Change]:
+    """What comes to each ring; those that are asked for first, in the order of their names."""
+    changes = {name: Change(asked=lowest) for name, lowest in asked.lowest().items()}
+    entities, events = events_of(due.payments, surprise)
+    order = np.lexsort((events["sequence"], entities))
+    names, first, count = np.unique(entities[order], return_index=True, return_counts=True)
+    packed, size = events[order].tobytes(), EVENT.itemsize
+    for name, start, end in zip(names.tolist(), first.tolist(), (first + count).tolist(), strict=True):
+        changes.setdefault(name, Change()).events = packed[start * size : end * size]
+    for patch, owners in zip(patches_of(due.labels), due.owners.tolist(), strict=True):
+        for name in set(owners) - {0}:
+            changes.setdefault(name, Change()).patches += patch.tobytes()
+    return changes
 
 
-def _members(events: Records) -> Members:
-    members: Members = {event.tobytes(): int(event["sequence"]) for event in events}
-    return members | ({_BEGINNING: 0} if len(events) < CAPACITY else {})
+def _union(*parts: Records) -> Records:
+    """PAYMENT [N] by sequence, each once."""
+    both = np.concatenate([np.zeros(0, PAYMENT), *parts])
+    _, first = np.unique(both["sequence"], return_index=True)
+    return np.asarray(both[first])
 
 
-def _until(events: Records, sequence: int) -> Records:
-    return np.asarray(events[events["sequence"] < sequence])
+def _before_the_run(sequences: Integers) -> int:
+    """The number before the last unbroken run of these numbers."""
+    numbers = np.unique(sequences)
+    breaks = np.nonzero(np.diff(numbers) > 1)[0]
+    return int(numbers[breaks[-1] + 1 if len(breaks) else 0]) - 1
 
 
-def _reaches(events: Records, sequence: int, most: int) -> bool:
-    """True if an account's last `most` events hold the whole window before a sequence."""
-    return len(events) < most or len(_until(events, sequence)) >= WINDOW
+def _new_epoch() -> bytes:
+    return uuid4().bytes[:8]

@@ -189,6 +189,15 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Payments that have a decision keep it; only the others are scored.",
         priority=2,
     ),
+    "fraud.backfill": JobKind(
+        "apps.fraud.backfill.run",
+        "score",
+        "Store historic payments",
+        "fraud:write",
+        kept="Payments that were stored stay, and are known when the file is sent again; nothing else of it does.",
+        priority=2,
+        ended="apps.fraud.backfill.ended",
+    ),
     "privacy.export": JobKind(
         "rootstock.privacy.export.export",
         "general",

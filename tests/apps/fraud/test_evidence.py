@@ -30,7 +30,14 @@ def test_a_second_writer_records_nothing(api, bank) -> None:
     with tenant(bank.organisation):
         rows = list(Transaction.objects.order_by("sequence"))
         decided = Decision.objects.get(transaction=rows[0])
-    result = {"score": 0.1, "outcome": "approve", "reasons": [], "contributions": {}, "model": "late@0"}
+    result = {
+        "score": 0.1,
+        "outcome": "approve",
+        "reasons": [],
+        "contributions": {},
+        "surprise": 1.0,
+        "model": "late@0",
+    }
     decisions_write(organisation=bank.organisation.pk, rows=rows, results=[result, result], latency_ms=1.0)
     with tenant(bank.organisation):
         assert DecisionRecord.objects.count() == 2

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -28,9 +27,8 @@ def test_it_works_for_accounts(planted: Planted, valkey: Any) -> None:
     with tenant(planted.organisation):
         rows = list(Transaction.objects.order_by("sequence"))
     history = ValkeyHistory(valkey, planted.organisation.pk)
-    history.append(payments(payloads_of(rows)), np.ones(len(rows), np.float32))
-    history.before(np.array([old]), np.array([4]))  # a ring is made when it is wanted
-    ring = history._ring(old)
+    history.neighbourhood(payments(payloads_of(rows)))
+    ring = history.rings.key(old)
     assert valkey.exists(ring)
     subject = planted.find(ACCOUNT)
     assert subject["held"] == [{"kind": "fraud.payments", "label": "Payments", "count": 2}]

@@ -90,16 +90,16 @@ def test_a_deleted_payment_does_not_stay_in_a_ring_that_was_read_meanwhile(
     account = account_key(planted.organisation.pk, ACCOUNT)
     history = ValkeyHistory(valkey, planted.organisation.pk)
     with tenant(planted.organisation):
-        batch = payments(payloads_of(list(Transaction.objects.all())))
-        history.append(batch, np.ones(len(batch), np.float32))
+        history.neighbourhood(payments(payloads_of(list(Transaction.objects.all()))))
     [payments_kind] = HOLDINGS.expiring
 
     def score() -> None:
+        history.forget([account])  # as if Valkey had lost it: it is read from what is still to be seen
         with tenant(planted.organisation):
             history.before(np.array([account]), np.array([2]))
 
     with tenant(planted.organisation) as owner:
         assert payments_kind.delete(owner, timezone.now(), 10) == 1
         beside(score).join()
-        assert valkey.exists(history._ring(account))
-    assert not valkey.exists(history._ring(account))
+        assert valkey.exists(history.rings.key(account))
+    assert not valkey.exists(history.rings.key(account))

@@ -53,7 +53,7 @@ def test_payments_and_patients(planted: Planted) -> None:
         Patient.objects.update(last_seen_at=timezone.now() - LONG_AGO)
         Decision.objects.create(
             organisation=planted.organisation, transaction=first, sequence=1, score=0.5, outcome="approve",
-            model="m", latency_ms=1,
+            surprise=1.0, model="m", latency_ms=1,
         )  # fmt: skip
     rule(planted, "fraud.payments", 365)
     rule(planted, "ehr.patients", 365)

@@ -15,7 +15,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.webhooks.models import WebhookEvent
 
 LINE = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}'
-RESULT = {"score": 0.9, "reasons": [], "contributions": {}, "model": "m"}
+RESULT = {"score": 0.9, "reasons": [], "contributions": {}, "surprise": 1.0, "model": "m"}
 
 
 @pytest.fixture

@@ -1,0 +1,314 @@
+"""Rings in Valkey: per entity its newest events, packed in one string; and the scripts that keep them.
+
+`fraud:4:<organisation>`           hash: epoch, applied (every payment and label up to this sequence is in the rings),
+                                   labelled (the last label among them)
+`fraud:4:<organisation>:<entity>`  the ring: epoch (8 bytes), since (int64), then EVENT records in the order of their
+                                   sequence: all of the entity's events after `since`, up to what is applied
+
+A string and no sorted set: a set takes half as much again for each event, and the newest 64 of a string are one
+copy. A ring of another epoch counts as missing, and so nobody has to delete it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import redis
+
+from models_zoo.fraud.events import EVENT, FRAUD, GENUINE, WINDOW, Integers, Records
+
+FORMAT = 4
+"""Part of every key. Raise it when an event is packed otherwise, its amount's scale and the entities' keys included."""
+CAPACITY, SLACK = 96, 32
+"""Events that a ring keeps when it is cut, and how many more it may have until then. More than the model reads, so
+that a payment scored a little late finds its past."""
+KEEP_S = 30 * 86_400
+MISSING = -1
+PATCH = np.dtype([("payment", "<i8"), ("fraud", "u1"), ("labelled", "<i8")])
+"""A label for a ring: the event's sequence, then its two last fields as they are stored."""
+
+_FRAUD_AT = EVENT.fields["fraud"][1]  # type: ignore[index]
+_COMMON = f"""
+local SIZE, WINDOW, CAPACITY, SLACK, KEEP = {EVENT.itemsize}, {WINDOW}, {CAPACITY}, {SLACK}, {KEEP_S}
+local FRAUD = {_FRAUD_AT}
+
+local function sequence(events, place) return struct.unpack('<i8', events, (place - 1) * SIZE + 1) end
+
+-- How many of the events have a sequence of at most `last`; looked for from the newest.
+local function upto(events, last)
+  local place = #events / SIZE
+  while place > 0 and sequence(events, place) > last do place = place - 1 end
+  return place
+end
+
+local function merged(events, fresh, since)
+  if fresh == '' then return events end
+  local count = #events / SIZE
+  local last = count > 0 and sequence(events, count) or since
+  if sequence(fresh, 1) > last then return events .. fresh end
+  for place = 1, #fresh / SIZE do
+    local number = sequence(fresh, place)
+    local before = upto(events, number)
+    if number > since and (before == 0 or sequence(events, before) < number) then
+      local one = string.sub(fresh, (place - 1) * SIZE + 1, place * SIZE)
+      events = string.sub(events, 1, before * SIZE) .. one .. string.sub(events, before * SIZE + 1)
+    end
+  end
+  return events
+end
+
+local function patched(events, patches)
+  for at = 1, #patches, 17 do
+    local payment, label = struct.unpack('<i8', patches, at), struct.unpack('<i8', patches, at + 9)
+    local place = upto(events, payment)
+    if place > 0 and sequence(events, place) == payment then
+      local from = (place - 1) * SIZE + FRAUD
+      if struct.unpack('<i8', events, from + 2) < label then
+        events = string.sub(events, 1, from) .. string.sub(patches, at + 8, at + 16)
+          .. string.sub(events, place * SIZE + 1)
+      end
+    end
+  end
+  return events
+end
+
+local function stored(key, epoch)
+  local ring = redis.call('GET', key)
+  if ring and string.sub(ring, 1, 8) == epoch then
+    return struct.unpack('<i8', ring, 9), string.sub(ring, 17)
+  end
+end
+
+local function keep(key, epoch, since, events)
+  local over = #events / SIZE - CAPACITY
+  if over > SLACK then
+    since, events = sequence(events, over), string.sub(events, over * SIZE + 1)
+  end
+  redis.call('SET', key, epoch .. struct.pack('<i8', since) .. events, 'EX', KEEP)
+end
+
+-- Since when, and the events from WINDOW before the sequence `asked` on.
+local function told(since, events, asked)
+  local from = upto(events, asked - 1) - WINDOW
+  if from > 0 then events = string.sub(events, from * SIZE + 1) end
+  return struct.pack('<i8', since) .. events
+end
+
+local function answer(found)
+  local lengths = {{}}
+  for place, one in ipairs(found) do lengths[place] = struct.pack('<i4', #one) end
+  return {{table.concat(lengths), table.concat(found)}}
+end
+"""
+# Of each ring an entity and the lowest sequence asked for, or 0: is it there?
+_LOOK = (
+    _COMMON
+    + """
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied')
+if not head[1] then return {'', '0', '', ''} end
+local found = {}
+for place = 1, #KEYS - 1 do
+  local asked = tonumber(ARGV[place])
+  if asked > 0 then
+    local since, events = stored(KEYS[place + 1], head[1])
+    found[place] = since and told(since, events, asked) or ''
+  else
+    local ring = redis.call('GETRANGE', KEYS[place + 1], 0, 15)
+    found[place] = string.sub(ring, 1, 8) == head[1] and string.sub(ring, 9) or ''
+  end
+end
+local packed = answer(found)
+return {head[1], head[2], packed[1], packed[2]}
+"""
+)
+# Append, label, advance and read. What was looked at was applied up to ARGV[2]; ARGV[3] is the last that comes now.
+# A ring that is missing begins with what comes now, unless others have gone past it: then it would have a gap.
+_APPEND = (
+    _COMMON
+    + """
+local epoch, seen, last, label = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied', 'labelled')
+if head[1] ~= epoch then return false end
+local found = {}
+for place = 1, #KEYS - 1 do
+  local fresh, patches, asked = ARGV[3 * place + 2], ARGV[3 * place + 3], tonumber(ARGV[3 * place + 4])
+  local key = KEYS[place + 1]
+  local since, events = stored(key, epoch)
+  if not since and fresh ~= '' and tonumber(head[2]) <= last then since, events = seen, '' end
+  if since then
+    local now = patched(merged(events, fresh, since), patches)
+    if now ~= events then keep(key, epoch, since, now) end
+    if asked > 0 then found[#found + 1] = told(since, now, asked) end
+  elseif asked > 0 then
+    found[#found + 1] = ''
+  end
+end
+if tonumber(head[2]) < last then redis.call('HSET', KEYS[1], 'applied', last) end
+if tonumber(head[3]) < label then redis.call('HSET', KEYS[1], 'labelled', label) end
+return answer(found)
+"""
+)
+# Rings as PostgreSQL has them up to ARGV[2]. What was appended since is joined to them; a ring that is still missing
+# while others went on would have a gap, and so would a label that came since: those are left for another time.
+_PUT = (
+    _COMMON
+    + """
+local epoch, seen = ARGV[1], tonumber(ARGV[2])
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied', 'labelled')
+if head[1] ~= epoch or tonumber(head[3]) > seen then return 0 end
+local kept = 0
+for place = 1, #KEYS - 1 do
+  local since, events = tonumber(ARGV[2 * place + 1]), ARGV[2 * place + 2]
+  local had, newer = stored(KEYS[place + 1], epoch)
+  local joins = had and had <= seen and had > since
+  if joins or (not had and tonumber(head[2]) == seen) then
+    keep(KEYS[place + 1], epoch, since, joins and merged(events, newer, since) or events)
+    kept = kept + 1
+  end
+end
+return kept
+"""
+)
+# Another worker may have begun it meanwhile: the first one wins.
+_BEGIN = """
+if (redis.call('HGET', KEYS[1], 'epoch') or '') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'applied', ARGV[3], 'labelled', 0)
+end
+"""
+
+
+@dataclass(slots=True)
+class Found:
+    """What rings hold: `since` int64 [R] (MISSING: no ring) and `count` [R], and their EVENT records one behind the
+    other."""
+
+    since: Integers
+    count: Integers
+    events: Records
+
+
+@dataclass(slots=True)
+class Looked:
+    """Rings with the head as it was: no epoch, nothing is kept."""
+
+    epoch: bytes
+    applied: int
+    rings: Found
+
+
+@dataclass(slots=True)
+class Change:
+    """What comes to one ring, as bytes, and the lowest sequence that is asked of it (0: none)."""
+
+    events: bytes = b""
+    patches: bytes = b""
+    asked: int = 0
+
+
+@dataclass(slots=True)
+class Rings:
+    """The rings of one organisation."""
+
+    connection: "redis.Redis[bytes]"
+    organisation: UUID
+    head: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.head = f"fraud:{FORMAT}:{self.organisation}"
+
+    def key(self, entity: int) -> str:
+        """Where an entity's ring is."""
+        return f"{self.head}:{entity & (2**64 - 1):016x}"
+
+    def look(self, asked: Mapping[int, int]) -> Looked:
+        """The rings of entities from the lowest sequence that is asked of each; of 0 only whether it is there."""
+        epoch, applied, lengths, packed = self._run(_LOOK, asked, *asked.values())
+        rings = _unpacked(lengths, packed) if epoch else _nothing(len(asked))
+        return Looked(epoch, int(applied), rings)
+
+    def append(
+        self, epoch: bytes, seen: int, last: int, label: int, changes: Mapping[int, Change]
+    ) -> Found | None:
+        """Bring rings up to `last` and read those that are asked for, in order; None if the epoch is over."""
+        arguments = [part for one in changes.values() for part in (one.events, one.patches, one.asked)]
+        answer = self._run(_APPEND, changes, epoch, seen, last, label, *arguments)
+        return _unpacked(*answer) if answer else None
+
+    def put(self, epoch: bytes, seen: int, rings: Mapping[int, Records]) -> int:
+        """Keep rings as they were read up to `seen`; returns how many. The others are left as they are."""
+        parts = [part for events in rings.values() for part in (since_of(events), events.tobytes())]
+        return int(self._run(_PUT, rings, epoch, seen, *parts))
+
+    def begin(self, former: bytes, epoch: bytes, applied: int) -> None:
+        """Start anew, unless another worker did: from here on no ring is there."""
+        self._run(_BEGIN, (), former, epoch, applied)
+
+    def forget(self, entities: Iterable[int]) -> None:
+        """Delete rings."""
+        wanted = sorted(set(entities))
+        for start in range(0, len(wanted), 1000):
+            self.connection.unlink(*(self.key(entity) for entity in wanted[start : start + 1000]))
+
+    def _run(self, script: str, entities: Iterable[int], *arguments: bytes | int) -> Any:
+        keys = [self.head, *(self.key(entity) for entity in entities)]
+        return self.connection.eval(script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+
+
+def since_of(events: Records) -> int:
+    """Since when EVENT [n], an entity's newest, are all: 0 if there were fewer than a ring keeps."""
+    return int(events["sequence"][0]) - 1 if len(events) >= CAPACITY else 0
+
+
+def patches_of(labels: Records) -> Records:
+    """PATCH [M] of LABEL [M]."""
+    patches = np.zeros(len(labels), PATCH)
+    patches["payment"], patches["labelled"] = labels["payment"], labels["sequence"]
+    patches["fraud"] = np.where(labels["fraud"] == 1, FRAUD, GENUINE)
+    return patches
+
+
+def windows(
+    found: Found, ring: Integers, sequences: Integers
+) -> tuple[Records, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+    """EVENT [B, WINDOW] of rings [B] strictly before each sequence [B]; and which [B] of them are whole.
+
+    A window is not whole if its ring is missing, or does not reach far enough back.
+    """
+    first = np.concatenate([[0], np.cumsum(found.count)])
+    stride = int(max(found.events["sequence"].max(initial=0), sequences.max(initial=0))) + 2
+    keys = np.repeat(np.arange(len(found.count)), found.count) * stride + found.events["sequence"]
+    end = np.searchsorted(keys, ring * stride + sequences)
+    places = end[:, None] - np.arange(WINDOW, 0, -1)
+    filled = places >= first[ring][:, None]
+    if not len(found.events):
+        return np.zeros(filled.shape, EVENT), found.since[ring] == 0
+    window = found.events[np.where(filled, places, 0)]
+    window[~filled] = np.zeros((), EVENT)
+    return window, (found.since[ring] == 0) | ((found.since[ring] > 0) & filled[:, 0])
+
+
+def _unpacked(lengths: bytes, packed: bytes) -> Found:
+    sizes = np.frombuffer(lengths, "<i4").astype(np.int64)
+    ends = np.cumsum(sizes)
+    raw = np.frombuffer(packed, np.uint8)
+    there = sizes > 0
+    heads = (ends - sizes)[there, None] + np.arange(8)
+    since = np.full(len(sizes), MISSING)
+    since[there] = raw[heads].copy().view("<i8")[:, 0]
+    body = np.ones(len(raw), bool)
+    body[heads.reshape(-1)] = False
+    count = np.where(there, (sizes - 8) // EVENT.itemsize, 0)
+    return Found(since, count, np.frombuffer(raw[body].tobytes(), EVENT))
+
+
+def _nothing(size: int) -> Found:
+    return Found(np.full(size, MISSING), np.zeros(size, np.int64), np.zeros(0, EVENT))
+
+
+def found_of(rings: Sequence[Records]) -> Found:
+    """Whole contents as if they had been read."""
+    count = np.array([len(one) for one in rings], np.int64)
+    events = np.concatenate(rings) if rings else np.zeros(0, EVENT)
+    return Found(np.array([since_of(one) for one in rings], np.int64), count, events)
