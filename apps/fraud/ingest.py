@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.fraud.models import ACCOUNT, IngestCounter, Transaction
 from apps.fraud.payload import DEVICE, MERCHANT, key_of, keys_of
 from rootstock.accounts.models import Organisation
+from rootstock.bulk import rows_insert
 from rootstock.errors import Conflict, FieldProblem, InvalidInput
 from rootstock.privacy.subjects import subjects_ensure
 
@@ -35,11 +36,16 @@ class NewTransaction:
 
 @dataclass(slots=True, frozen=True)
 class Stored:
-    """Rows in the order given, those of them without a decision, and how many are new."""
+    """Rows in the order given, those of them without a decision, and those that are new."""
 
     rows: list[Transaction]
     waiting: list[Transaction]
-    new: int
+    made: list[Transaction]
+
+    @property
+    def new(self) -> int:
+        """How many are new."""
+        return len(self.made)
 
 
 Field = Callable[[int, str], str]
@@ -86,7 +92,7 @@ def payments_store(counter: IngestCounter, given: Sequence[NewTransaction], fiel
     fresh = [one for one in given if one.external_id not in known]
     made = _create(counter, fresh) if fresh else []
     known |= {row.external_id: row for row in made}
-    return Stored([known[one] for one in ids], undecided + made, len(made))
+    return Stored([known[one] for one in ids], undecided + made, made)
 
 
 def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
@@ -114,7 +120,8 @@ def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Tra
             numbers_take(counter, len(fresh)), fresh, devices, merchants, late, strict=True
         )
     ]
-    return Transaction.objects.bulk_create(rows, batch_size=2000)
+    rows_insert(rows)
+    return rows
 
 
 def _late_by(counter: IngestCounter, fresh: Iterable[NewTransaction]) -> Iterator[float | None]:
