@@ -151,7 +151,7 @@ JOB_KINDS: dict[str, JobKind] = {
     ),
     "datasets.names": JobKind(
         "rootstock.registry.datasets.names.find",
-        "general",
+        "language",  # it waits for that worker's engine: on the general queue others would wait for it
         "Look for names in a data set",
         "adapters:write",
         kept="Nothing; which lines hold names is stored whole or not at all.",

@@ -45,6 +45,8 @@ _NAMES: dict[str, Any] = {
     "created_by": "person:7",
     "brought_by": "person:7",
     "approved_by": "person:9",
+    "approver": "person:9",
+    "requester": "person:7",
     "parent": "support-tone@7b21c09e44d0",
     "dataset_sha256": "d5d5" * 16,
     "collection": "desk-answers",

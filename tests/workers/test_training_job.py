@@ -92,11 +92,20 @@ def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> N
     other = trained(organisation, {"rank": 8}, dataset=dataset, start_from_digest=first.result["digest"])
     assert other.state == "failed"
     assert "start_from: its rank is 4, expected 8" in other.error["detail"]
-    older = trained(
-        organisation, {}, dataset=dataset, start_from=first.result["adapter"]
-    )  # of an earlier version
-    assert older.state == "failed"
-    assert "does not say which content it means" in older.error["detail"]
+
+
+def test_a_schedule_goes_on_from_the_version_that_it_names(organisation) -> None:
+    """A schedule knows no digest; a name that means nothing here is told, and nothing starts from the base instead."""
+    dataset = str(chats(organisation, "dataset", CHAT).pk)
+    first = trained(organisation, {"max_steps": 1}, dataset=dataset)
+    named = trained(organisation, {"max_steps": 1}, dataset=dataset, start_from=first.result["adapter"])
+    with tenant(organisation):
+        assert (
+            AdapterVersion.objects.get(digest=named.result["digest"]).parent.digest == first.result["digest"]
+        )
+    unknown = trained(organisation, {"max_steps": 1}, dataset=dataset, start_from="desk@0123456789ab")
+    assert unknown.state == "failed"
+    assert unknown.error["detail"].startswith("start_from: your organisation has no adapter")
 
 
 def test_a_version_says_who_asked_for_it(organisation, committed_world) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from rootstock.accounts.tenancy import tenant
 from rootstock.adaptation.results import results_keep
 from rootstock.errors import DomainError
 from rootstock.jobs.reaping import WorkerLost
@@ -20,7 +21,7 @@ from rootstock.registry.datasets.contents import dataset_copy
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.models import Dataset
 from rootstock.registry.scratch import scratch_folder
-from rootstock.registry.selectors import dataset_get
+from rootstock.registry.selectors import dataset_get, parent_of
 from rootstock.registry.services import adapter_register
 from workers.trainer.child import Child
 from workers.trainer.pacing import Load, Pacer, loads_of
@@ -105,13 +106,10 @@ def _dataset(job: JobHandle, role: str) -> Dataset:
 
 
 def _parent(job: JobHandle) -> str | None:
-    """The folder of the version to go on from, whose digest was told when the training was asked for."""
-    digest = job.params.get("start_from_digest")
-    if job.params.get("start_from") and not digest:  # asked for before digests were told
-        raise TrainingFailed(
-            "start_from: the job does not say which content it means; ask for the training again"
-        )
-    return str(adapter_fetch(job.organisation.pk, digest)) if digest else None
+    """The folder of the version to go on from."""
+    with tenant(job.organisation):
+        parent = parent_of(job.params)
+    return str(adapter_fetch(job.organisation.pk, parent.digest)) if parent else None
 
 
 def device() -> str:

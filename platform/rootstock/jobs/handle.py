@@ -12,6 +12,7 @@ of the block is committed by the only owner, or none of it.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from django.db import connection
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
+from rootstock.errors import Unavailable
 from rootstock.jobs import artefacts, bell
 from rootstock.jobs.events import event_of
 from rootstock.jobs.models import Job, JobArtefact, JobState
@@ -33,6 +35,13 @@ from rootstock.jobs.pace import Pace
 log = logging.getLogger(__name__)
 HEARTBEAT_S = settings.JOB_LEASE_S / 4
 _PROGRESS_EVERY_S = 0.3
+
+
+def _worker_ends() -> bool:
+    """Whether this process is a Celery worker that was told to end, which it notes as an exit status."""
+    state = sys.modules.get("celery.worker.state")  # there in every worker, and too much to import elsewhere
+    told = (getattr(state, name, None) for name in ("should_stop", "should_terminate"))
+    return any(status is not None and status is not False for status in told)
 
 
 class Cancelled(Exception):
@@ -86,9 +95,14 @@ class JobHandle:
         return self._cancel.is_set()
 
     def check(self) -> None:
-        """Raise `Cancelled` or `LeaseLost` when the job should stop here."""
+        """Raise `Cancelled`, `LeaseLost` or `Unavailable` when the job should stop here.
+
+        Unavailable: this worker was told to end, and waits for its threads. Another takes the job up.
+        """
         if self.cancelled():
             raise Cancelled
+        if _worker_ends():
+            raise Unavailable("the worker that ran it was stopped")
 
     def progress(
         self, done: int, total: int | None = None, message: str = "", *, force: bool = False

@@ -1,7 +1,8 @@
 """Reads of the registry."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -37,6 +38,17 @@ def adapter_by_reference(
     """The version that `name@digest` names. Raises InvalidInput or NotFound naming `field`: never another adapter."""
     with tenant(organisation):
         return version_named(reference, field)
+
+
+def parent_of(params: Mapping[str, Any]) -> AdapterVersion | None:
+    """The version that a training with these parameters goes on from: by its digest, where one was told when it was
+    asked for, else by its name, as a schedule says it. Raises InvalidInput or NotFound. Inside `tenant()`."""
+    if digest := params.get("start_from_digest"):
+        found = AdapterVersion.objects.filter(digest=digest).first()
+        if found is None:
+            raise NotFound("start_from: that version is not there any more")
+        return found
+    return version_named(params["start_from"], "start_from") if params.get("start_from") else None
 
 
 def version_named(reference: Reference, field: str) -> AdapterVersion:

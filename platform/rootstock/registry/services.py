@@ -24,6 +24,7 @@ from rootstock.registry.contents import adapter_keys, content_locked, folder_sto
 from rootstock.registry.datasets.uses import ROLES
 from rootstock.registry.identity import reference_check, version_ensure
 from rootstock.registry.models import AdapterVersion, Dataset, Origin
+from rootstock.registry.selectors import parent_of
 from rootstock.webhooks.services import event_emit
 
 
@@ -39,8 +40,8 @@ def adapter_register(
     """Take a finished adapter folder into the registry; its files go into storage, and to their local place.
 
     Content that is there already, under whatever name, gives its row. created_by: who, if not the actor.
-    Raises InvalidInput for a folder that is no
-    adapter of the served base, and Conflict when its reference means another content.
+    Raises InvalidInput for a folder that is no adapter of the served base, and Conflict when its reference means
+    another content.
     """
     found = _read(folder, name)
     reference_check(organisation=organisation, name=found["name"], digest=found["digest"])
@@ -116,5 +117,4 @@ def _made_from(
         found = {str(row.pk): row for row in Dataset.objects.filter(pk__in=named.values())}
         if any(row.erased_at for row in found.values()):
             raise Conflict("the data set was destroyed with the erasure of a person while it was trained on")
-        parent = AdapterVersion.objects.filter(digest=params.get("start_from_digest") or None)
-        return found.get(named.get("dataset", "")), parent.first()
+        return found.get(named.get("dataset", "")), parent_of(params)

@@ -170,6 +170,22 @@ def test_a_passing_fault_is_tried_again(job) -> None:
     assert run(job, lambda handle: {}).state == "succeeded"
 
 
+@pytest.mark.parametrize("told", ["should_stop", "should_terminate"])
+def test_a_worker_that_ends_leaves_it_to_another(job, monkeypatch, told) -> None:
+    """With an exit status of 0 it ends as well."""
+    from celery.worker import state
+
+    def function(handle: JobHandle) -> dict:
+        handle.progress(1, 100)
+        raise AssertionError("it went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, told, 0)
+        left = run(job, function)
+    assert (left.state, left.error["code"]) == ("queued", "unavailable")
+    assert run(job, lambda handle: {}).state == "succeeded"
+
+
 def test_a_fault_of_ours_does_not_leak_its_message(job) -> None:
     def function(handle: JobHandle) -> dict:
         raise ValueError("Jane Doe, born 1970")

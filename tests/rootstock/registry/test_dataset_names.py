@@ -11,7 +11,14 @@ from django.conf import settings
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
 from rootstock.registry.datasets.fitness import warnings_of
-from rootstock.registry.datasets.names import CHARACTERS, ROWS, sample
+from rootstock.registry.datasets.names import (
+    AT_ONCE,
+    AT_ONCE_CHARACTERS,
+    CHARACTERS,
+    ROWS,
+    parts,
+    sample,
+)
 from rootstock.registry.datasets.report import Finding, FoundLine, Names
 from rootstock.registry.datasets.services import dataset_empty
 from rootstock.registry.models import Dataset
@@ -100,6 +107,13 @@ def test_long_lines_are_passed_over() -> None:
     assert sample(lines, 3, "a") == [1, 2]
     assert sample(["x" * CHARACTERS] * 9, 4, "a") == sample(["x"] * 9, 4, "a")
     assert sample(["x" * 20_000] * 9, 4, "a") == []
+
+
+def test_texts_go_a_few_at_a_time() -> None:
+    assert [*parts([])] == []
+    assert [*parts([9] * (AT_ONCE + 1))] == [slice(0, AT_ONCE), slice(AT_ONCE, AT_ONCE + 1)]
+    long = AT_ONCE_CHARACTERS
+    assert [*parts([long * 5, 1, long, 1])] == [slice(0, 1), slice(1, 2), slice(2, 3), slice(3, 4)]
 
 
 def test_the_page_tells_lines_and_fields(world: Any) -> None:

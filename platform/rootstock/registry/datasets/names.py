@@ -25,7 +25,7 @@ from rootstock.registry.models import Dataset
 KIND, LANE = "datasets.names", "registry.names"
 ROWS, MOST_ROWS = 500, 20_000
 CHARACTERS = 800  # of a stored line, on average: so many times the rows are read at most
-AT_ONCE = 16  # texts: then others have their turn
+AT_ONCE, AT_ONCE_CHARACTERS = 16, 4_000  # texts of one call: then others have their turn
 
 
 @dataclass(slots=True, frozen=True)
@@ -129,6 +129,18 @@ def _answered(
     job: JobHandle, texts: Sequence[_Text]
 ) -> Iterator[tuple[Sequence[_Text], list[dict[str, Any]]]]:
     """A few texts and the worker's answers to them at a time. Raises the lane's Unavailable, Busy, DeadlineExceeded."""
-    for start in range(0, len(texts), AT_ONCE):
-        part = texts[start : start + AT_ONCE]
-        yield part, client.call(LANE, [{"text": one.text} for one in part], organisation=job.organisation)
+    for part in parts([len(one.text) for one in texts]):
+        few = texts[part]
+        yield few, client.call(LANE, [{"text": one.text} for one in few], organisation=job.organisation)
+
+
+def parts(lengths: Sequence[int]) -> Iterator[slice]:
+    """Texts of these lengths, in order, a call's worth at a time; a longer one has a call of its own."""
+    start, size = 0, 0
+    for at, length in enumerate(lengths):
+        if at > start and (at - start == AT_ONCE or size + length > AT_ONCE_CHARACTERS):
+            yield slice(start, at)
+            start, size = at, 0
+        size += length
+    if lengths:
+        yield slice(start, len(lengths))

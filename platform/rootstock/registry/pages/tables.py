@@ -156,7 +156,9 @@ DATASETS = Table(
     columns=[
         Column("name", "Data set", css="strong"),
         Column("task", "Task", value=lambda row: DATA_TASKS.get(row.task, row.task)),
-        Column("is_test", "Use", value=lambda row: "Frozen test set" if row.is_test else "Training"),
+        Column(
+            "is_test", "Use", value=lambda row: "Frozen test set" if row.is_test else "Training", css="nowrap"
+        ),
         Column("sha256", "Content's hash", value=lambda row: format_html("<code>{}</code>", row.sha256[:12])),
         Column("rows", "Examples", css="num"),
         Column("held", "Persons declared", css="num"),
