@@ -81,7 +81,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20, help="of lists, and then of singles")
-    parser.add_argument("--profile", type=int, default=0, metavar="SIZE", help="of the lists that are profiled")
+    parser.add_argument(
+        "--profile", type=int, default=0, metavar="SIZE", help="of the lists that are profiled"
+    )
     chosen = parser.parse_args()
     var = running.prepare_environment()
     os.environ["DJANGO_SETTINGS_MODULE"] = "rootstock.settings"
