@@ -22,6 +22,7 @@ from apps.fraud.schemas import (
     TransactionOut,
     TransactionsOut,
 )
+from apps.fraud.shown import answer, payment_shown
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.idempotency.marks import repeatable
@@ -58,7 +59,8 @@ def score_transactions(request: ApiRequest) -> Any:
         given=[_new(one) for one in given],
         field=listed if many else alone,
     )
-    return {"items": [TransactionOut.from_orm(row) for row in rows]} if many else rows[0]
+    shown = [payment_shown(row) for row in rows]
+    return answer({"items": shown} if many else shown[0])
 
 
 @router.post("/batches", response={202: BatchOut}, auth=scope("fraud:write"))
@@ -94,7 +96,7 @@ def list_transactions(
         subject_ids=[row.pk for row in rows],
         what="payments",
     )
-    return page_of(rows, following, TransactionOut.from_orm)
+    return page_of(rows, following, payment_shown)
 
 
 @router.get("/transactions/{uuid:transaction_id}", response=TransactionDetailOut, auth=scope("fraud:read"))

@@ -2,13 +2,12 @@
 
 from typing import Any, Generic, TypeVar
 
-from ninja import Schema
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rootstock.edge import MAX_PROBLEMS, dotted, json_of
 from rootstock.errors import FieldProblem, InvalidInput
 
-S = TypeVar("S", bound=Schema)
+S = TypeVar("S", bound=BaseModel)
 
 
 class OneOrMany(Generic[S]):

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -65,7 +64,7 @@ class ScoreHandler:
             "score": score.probability,
             "outcome": score.outcome,
             "contributions": score.contributions,
-            "reasons": [asdict(reason) for reason in score.reasons],
+            "reasons": [{"code": one.code, "text": one.text, "weight": one.weight} for one in score.reasons],
             "surprise": surprise,
             "model": self.scorer.card.reference,
             "model_digest": self.scorer.card.digest,

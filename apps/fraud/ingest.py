@@ -1,7 +1,7 @@
 """Arrival: payments and labels take their numbers from one counter, locked until they are committed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.fraud.models import ACCOUNT, IngestCounter, Transaction
 from apps.fraud.payload import DEVICE, MERCHANT, key_of, keys_of
 from rootstock.accounts.models import Organisation
+from rootstock.bulk import rows_insert
 from rootstock.errors import Conflict, FieldProblem, InvalidInput
 from rootstock.privacy.subjects import subjects_ensure
 
@@ -33,13 +34,21 @@ class NewTransaction:
     merchant: str | None = None
 
 
+_FIELDS = [field.name for field in fields(NewTransaction)]
+
+
 @dataclass(slots=True, frozen=True)
 class Stored:
-    """Rows in the order given, those of them without a decision, and how many are new."""
+    """Rows in the order given, those of them without a decision, and those that are new."""
 
     rows: list[Transaction]
     waiting: list[Transaction]
-    new: int
+    made: list[Transaction]
+
+    @property
+    def new(self) -> int:
+        """How many are new."""
+        return len(self.made)
 
 
 Field = Callable[[int, str], str]
@@ -79,14 +88,21 @@ def payments_store(counter: IngestCounter, given: Sequence[NewTransaction], fiel
     """
     refuse_repeats([one.external_id for one in given], field)
     ids = [one.external_id for one in given]
-    found = Transaction.objects.select_related("decision").filter(external_id__in=ids)
-    known = {row.external_id: row for row in found}
+    known = _known(ids)
     _refuse_changes(given, known, field)
     undecided = [row for row in known.values() if not hasattr(row, "decision")]
     fresh = [one for one in given if one.external_id not in known]
     made = _create(counter, fresh) if fresh else []
     known |= {row.external_id: row for row in made}
-    return Stored([known[one] for one in ids], undecided + made, len(made))
+    return Stored([known[one] for one in ids], undecided + made, made)
+
+
+def _known(ids: Sequence[str]) -> dict[str, Transaction]:
+    """Payments by external id. Most have none of them: that is asked first, and whole rows only where it is so."""
+    found = Transaction.objects.filter(external_id__in=ids)
+    there = list(found.order_by().values_list("pk", flat=True))
+    rows = Transaction.objects.select_related("decision").filter(pk__in=there) if there else ()
+    return {row.external_id: row for row in rows}
 
 
 def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Transaction]:
@@ -108,13 +124,14 @@ def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Tra
             device_key=device,
             merchant_key=merchant,
             late_by_s=late_by_s,
-            **asdict(one),
+            **{name: getattr(one, name) for name in _FIELDS},
         )
         for sequence, one, device, merchant, late_by_s in zip(
             numbers_take(counter, len(fresh)), fresh, devices, merchants, late, strict=True
         )
     ]
-    return Transaction.objects.bulk_create(rows, batch_size=2000)
+    rows_insert(rows)
+    return rows
 
 
 def _late_by(counter: IngestCounter, fresh: Iterable[NewTransaction]) -> Iterator[float | None]:

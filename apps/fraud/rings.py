@@ -2,11 +2,13 @@
 
 `fraud:4:<organisation>`           hash: epoch, applied (every payment and label up to this sequence is in the rings),
                                    labelled (the last label among them)
-`fraud:4:<organisation>:<entity>`  the ring: epoch (8 bytes), since (int64), then EVENT records in the order of their
-                                   sequence: all of the entity's events after `since`, up to what is applied
+`fraud:4:<organisation>:<entity>`  the ring (the entity's key as 8 bytes): epoch (8 bytes), since (int64), then EVENT
+                                   records in the order of their sequence: all of the entity's events after `since`,
+                                   up to what is applied
 
 A string and no sorted set: a set takes half as much again for each event, and the newest 64 of a string are one
-copy. A ring of another epoch counts as missing, and so nobody has to delete it.
+copy. A ring of another epoch counts as missing, and so nobody has to delete it. The scripts take the rings packed:
+hundreds of arguments would cost the worker more than its part of the reading.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +35,8 @@ _FRAUD_AT = EVENT.fields["fraud"][1]  # type: ignore[index]
 _COMMON = f"""
 local SIZE, WINDOW, CAPACITY, SLACK, KEEP = {EVENT.itemsize}, {WINDOW}, {CAPACITY}, {SLACK}, {KEEP_S}
 local FRAUD = {_FRAUD_AT}
+
+local function ring(rings, at) return KEYS[1] .. ':' .. string.sub(rings, at, at + 7) end
 
 local function sequence(events, place) return struct.unpack('<i8', events, (place - 1) * SIZE + 1) end
 
@@ -102,28 +106,30 @@ local function answer(found)
   return {{table.concat(lengths), table.concat(found)}}
 end
 """
-# Of each ring an entity and the lowest sequence asked for, or 0: is it there?
+# ARGV[1] is LOOK records; of a ring of which 0 is asked only: is it there?
 _LOOK = (
     _COMMON
     + """
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied')
 if not head[1] then return {'', '0', '', ''} end
-local found = {}
-for place = 1, #KEYS - 1 do
-  local asked = tonumber(ARGV[place])
+local rings, found = ARGV[1], {}
+for at = 1, #rings, 16 do
+  local key, asked = ring(rings, at), struct.unpack('<i8', rings, at + 8)
   if asked > 0 then
-    local since, events = stored(KEYS[place + 1], head[1])
-    found[place] = since and told(since, events, asked) or ''
+    local since, events = stored(key, head[1])
+    found[#found + 1] = since and told(since, events, asked) or ''
   else
-    local ring = redis.call('GETRANGE', KEYS[place + 1], 0, 15)
-    found[place] = string.sub(ring, 1, 8) == head[1] and string.sub(ring, 9) or ''
+    local start = redis.call('GETRANGE', key, 0, 15)
+    found[#found + 1] = string.sub(start, 1, 8) == head[1] and string.sub(start, 9) or ''
   end
 end
 local packed = answer(found)
 return {head[1], head[2], packed[1], packed[2]}
 """
 )
+LOOK = np.dtype([("entity", "<i8"), ("asked", "<i8")])
 # Append, label, advance and read. What was looked at was applied up to ARGV[2]; ARGV[3] is the last that comes now.
+# ARGV[5] is APPEND records, ARGV[6] and [7] the events and patches of all of them.
 # A ring that is missing begins with what comes now, unless others have gone past it: then it would have a gap.
 _APPEND = (
     _COMMON
@@ -131,10 +137,13 @@ _APPEND = (
 local epoch, seen, last, label = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied', 'labelled')
 if head[1] ~= epoch then return false end
-local found = {}
-for place = 1, #KEYS - 1 do
-  local fresh, patches, asked = ARGV[3 * place + 2], ARGV[3 * place + 3], tonumber(ARGV[3 * place + 4])
-  local key = KEYS[place + 1]
+local rings, found, event, patch = ARGV[5], {}, 1, 1
+for at = 1, #rings, 24 do
+  local asked, events_size, patches_size = struct.unpack('<i8i4i4', rings, at + 8)
+  local fresh = string.sub(ARGV[6], event, event + events_size - 1)
+  local patches = string.sub(ARGV[7], patch, patch + patches_size - 1)
+  event, patch = event + events_size, patch + patches_size
+  local key = ring(rings, at)
   local since, events = stored(key, epoch)
   if not since and fresh ~= '' and tonumber(head[2]) <= last then since, events = seen, '' end
   if since then
@@ -150,27 +159,32 @@ if tonumber(head[3]) < label then redis.call('HSET', KEYS[1], 'labelled', label)
 return answer(found)
 """
 )
-# Rings as PostgreSQL has them up to ARGV[2]. What was appended since is joined to them; a ring that is still missing
-# while others went on would have a gap, and so would a label that came since: those are left for another time.
+APPEND = np.dtype([("entity", "<i8"), ("asked", "<i8"), ("events", "<i4"), ("patches", "<i4")])
+# Rings as PostgreSQL has them up to ARGV[2]: PUT records and the events of all. What was appended since is joined to
+# them; a ring that is still missing while others went on would have a gap, and so would a label that came since:
+# those are left for another time.
 _PUT = (
     _COMMON
     + """
-local epoch, seen = ARGV[1], tonumber(ARGV[2])
+local epoch, seen, rings, all = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'applied', 'labelled')
 if head[1] ~= epoch or tonumber(head[3]) > seen then return 0 end
-local kept = 0
-for place = 1, #KEYS - 1 do
-  local since, events = tonumber(ARGV[2 * place + 1]), ARGV[2 * place + 2]
-  local had, newer = stored(KEYS[place + 1], epoch)
+local kept, event = 0, 1
+for at = 1, #rings, 20 do
+  local since, size = struct.unpack('<i8i4', rings, at + 8)
+  local key, events = ring(rings, at), string.sub(all, event, event + size - 1)
+  event = event + size
+  local had, newer = stored(key, epoch)
   local joins = had and had <= seen and had > since
   if joins or (not had and tonumber(head[2]) == seen) then
-    keep(KEYS[place + 1], epoch, since, joins and merged(events, newer, since) or events)
+    keep(key, epoch, since, joins and merged(events, newer, since) or events)
     kept = kept + 1
   end
 end
 return kept
 """
 )
+PUT = np.dtype([("entity", "<i8"), ("since", "<i8"), ("events", "<i4")])
 # Another worker may have begun it meanwhile: the first one wins.
 _BEGIN = """
 if (redis.call('HGET', KEYS[1], 'epoch') or '') == ARGV[1] then
@@ -218,13 +232,14 @@ class Rings:
     def __post_init__(self) -> None:
         self.head = f"fraud:{FORMAT}:{self.organisation}"
 
-    def key(self, entity: int) -> str:
+    def key(self, entity: int) -> bytes:
         """Where an entity's ring is."""
-        return f"{self.head}:{entity & (2**64 - 1):016x}"
+        return f"{self.head}:".encode() + entity.to_bytes(8, "little", signed=True)
 
     def look(self, asked: Mapping[int, int]) -> Looked:
         """The rings of entities from the lowest sequence that is asked of each; of 0 only whether it is there."""
-        epoch, applied, lengths, packed = self._run(_LOOK, asked, *asked.values())
+        wanted = np.array(list(asked.items()), LOOK)
+        epoch, applied, lengths, packed = self._run(_LOOK, wanted.tobytes())
         rings = _unpacked(lengths, packed) if epoch else _nothing(len(asked))
         return Looked(epoch, int(applied), rings)
 
@@ -232,18 +247,23 @@ class Rings:
         self, epoch: bytes, seen: int, last: int, label: int, changes: Mapping[int, Change]
     ) -> Found | None:
         """Bring rings up to `last` and read those that are asked for, in order; None if the epoch is over."""
-        arguments = [part for one in changes.values() for part in (one.events, one.patches, one.asked)]
-        answer = self._run(_APPEND, changes, epoch, seen, last, label, *arguments)
+        rings = np.array(
+            [(name, one.asked, len(one.events), len(one.patches)) for name, one in changes.items()], APPEND
+        )
+        events = b"".join(one.events for one in changes.values())
+        patches = b"".join(one.patches for one in changes.values())
+        answer = self._run(_APPEND, epoch, seen, last, label, rings.tobytes(), events, patches)
         return _unpacked(*answer) if answer else None
 
     def put(self, epoch: bytes, seen: int, rings: Mapping[int, Records]) -> int:
         """Keep rings as they were read up to `seen`; returns how many. The others are left as they are."""
-        parts = [part for events in rings.values() for part in (since_of(events), events.tobytes())]
-        return int(self._run(_PUT, rings, epoch, seen, *parts))
+        told = np.array([(name, since_of(one), one.nbytes) for name, one in rings.items()], PUT)
+        events = b"".join(one.tobytes() for one in rings.values())
+        return int(self._run(_PUT, epoch, seen, told.tobytes(), events))
 
     def begin(self, former: bytes, epoch: bytes, applied: int) -> None:
         """Start anew, unless another worker did: from here on no ring is there."""
-        self._run(_BEGIN, (), former, epoch, applied)
+        self._run(_BEGIN, former, epoch, applied)
 
     def forget(self, entities: Iterable[int]) -> None:
         """Delete rings."""
@@ -251,9 +271,8 @@ class Rings:
         for start in range(0, len(wanted), 1000):
             self.connection.unlink(*(self.key(entity) for entity in wanted[start : start + 1000]))
 
-    def _run(self, script: str, entities: Iterable[int], *arguments: bytes | int) -> Any:
-        keys = [self.head, *(self.key(entity) for entity in entities)]
-        return self.connection.eval(script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+    def _run(self, script: str, *arguments: bytes | int) -> Any:
+        return self.connection.eval(script, 1, self.head, *arguments)  # type: ignore[no-untyped-call]
 
 
 def since_of(events: Records) -> int:

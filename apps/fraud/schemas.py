@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from apps.fraud.payload import SCALES
 from rootstock.jobs.schemas import JobOut
@@ -15,6 +15,7 @@ from rootstock.jobs.schemas import JobOut
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
+_CENT = Decimal("0.01")
 
 Channel = Literal["card", "online", "transfer", "instant", "debit", "cash"]
 
@@ -34,7 +35,7 @@ def _currency(value: str) -> str:
 def _plausible(value: datetime) -> datetime:
     if not EARLIEST <= value <= datetime.now(UTC) + AHEAD:
         raise ValueError("must lie after 2000 and not more than a day ahead")
-    return value
+    return value.astimezone(UTC)
 
 
 def _past(value: datetime) -> datetime:
@@ -47,7 +48,8 @@ Text = Annotated[str, AfterValidator(_printable)]
 Party = Annotated[Text, Field(min_length=1, max_length=64)]
 
 
-class TransactionIn(Schema):
+# No ninja schemas: those look every field up as an attribute of something, and lists of these are long.
+class TransactionIn(BaseModel):
     """One payment. `external_id` is the sender's own id of it and names it for good."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,13 +62,17 @@ class TransactionIn(Schema):
     merchant: Annotated[
         Party | None, Field(description="Where it was paid", examples=["Corner shop"])
     ] = None  # fmt: skip
-    amount: Annotated[Decimal, Field(gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2)]
+    amount: Annotated[
+        Decimal,
+        Field(gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2),
+        AfterValidator(lambda value: value.quantize(_CENT)),
+    ]
     currency: Annotated[str, AfterValidator(_currency)] = "EUR"
     channel: Channel
     occurred_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-class LabelIn(Schema):
+class LabelIn(BaseModel):
     """What became known of a payment. `source` names the process that tells it."""
 
     model_config = ConfigDict(extra="forbid")

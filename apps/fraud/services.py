@@ -17,6 +17,7 @@ from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.decisions import decisions_record
 from rootstock.audit.services import audit_record
+from rootstock.bulk import rows_insert
 from rootstock.errors import DomainError
 from rootstock.jobs.models import Job
 from rootstock.jobs.services import job_create
@@ -60,8 +61,13 @@ def transactions_score(
         deadline = settings.LANES[LANE].deadline_s + SECONDS_EACH * len(waiting)
         results = client.call(LANE, payloads_of(waiting), organisation=organisation, deadline_s=deadline)
         latency = (time.monotonic() - started) * 1000
-        decisions_write(organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency)
-    return _in_order(organisation, [row.pk for row in stored.rows])
+        ours = decisions_write(
+            organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency
+        )
+        whole = {row.pk: row for row in stored.made if row.decision.pk in ours}
+    else:
+        whole = {}
+    return _completed(organisation, stored.rows, whole)
 
 
 def batch_submit(
@@ -101,8 +107,11 @@ def decisions_write(
     results: Sequence[dict[str, Any]],
     latency_ms: float,
     job_id: UUID | None = None,
-) -> None:
-    """Write the decisions of payments that have none yet, and their records; a second writer changes nothing."""
+) -> set[UUID]:
+    """Write the decisions of payments that have none yet, and their records; a second writer changes nothing.
+
+    Returns the keys of those that were written.
+    """
     decisions = [
         Decision(
             organisation_id=organisation,
@@ -114,9 +123,7 @@ def decisions_write(
         for row, result in zip(rows, results, strict=True)
     ]
     with tenant(organisation):
-        Decision.objects.bulk_create(decisions, ignore_conflicts=True)
-        ours = Decision.objects.filter(pk__in=[one.pk for one in decisions]).values_list("pk", flat=True)
-        written = set(ours)
+        written: set[UUID] = rows_insert(decisions, ignore_conflicts=True)
         records = [
             decision_facts(one, result)
             for one, result in zip(decisions, results, strict=True)
@@ -124,6 +131,7 @@ def decisions_write(
         ]
         decisions_record(organisation=organisation, records=records, job_id=job_id)
         _tell(organisation, [one for one in decisions if one.pk in written])
+    return written
 
 
 def _tell(organisation: UUID, decisions: Sequence[Decision]) -> None:
@@ -145,10 +153,17 @@ def ranges_of(sequences: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _in_order(organisation: Organisation, ids: Sequence[UUID]) -> list[Transaction]:
-    with tenant(organisation):
-        found = shown(Transaction.objects.all()).in_bulk(ids)
-    return [found[one] for one in ids]
+def _completed(
+    organisation: Organisation, rows: Sequence[Transaction], whole: dict[UUID, Transaction]
+) -> list[Transaction]:
+    """The payments with what is told of them. What came and was decided just now is known here, without a label."""
+    for row in whole.values():
+        row._prefetched_objects_cache = {"labels": []}  # type: ignore[attr-defined]
+    missing = [row.pk for row in rows if row.pk not in whole]
+    if missing:
+        with tenant(organisation):
+            whole = whole | shown(Transaction.objects.all()).in_bulk(missing)
+    return [whole[row.pk] for row in rows]
 
 
 def first_error(results: Sequence[dict[str, Any] | DomainError]) -> DomainError | None:

@@ -4,7 +4,7 @@ Web and score worker of a fresh site as `manage.py up` starts them, and a genera
 cores. First lists of 100, one after another from each of two senders, as fast as they are answered; then single
 payments, 50 a second whether the last was answered or not. At the end every payment must have its decision and its
 record. Processor milliseconds of a payment hardly depend on what else the machine does; the rates do.
-`--profile` says instead where the web's and the worker's share of a list goes, in one process.
+`--profile 100` says instead where the web's and the worker's share of lists of 100 goes, in one process.
 """
 
 import argparse
@@ -81,12 +81,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20, help="of lists, and then of singles")
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument(
+        "--profile", type=int, default=0, metavar="SIZE", help="of the lists that are profiled"
+    )
     chosen = parser.parse_args()
     var = running.prepare_environment()
     os.environ["DJANGO_SETTINGS_MODULE"] = "rootstock.settings"
     if chosen.profile:
-        profile(var)
+        profile(var, chosen.profile)
         return
     with site(var) as (url, token, organisation, cpu):
         client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
@@ -233,8 +235,8 @@ def seconds_of(supervisor: Any, var: Path) -> dict[str, float]:
     return used
 
 
-def profile(var: Path) -> None:
-    """Lists of 100 through web and worker in this process: what each took, and the functions that took most."""
+def profile(var: Path, size: int) -> None:
+    """Lists of payments through web and worker in this process: what each took, and the functions that took most."""
     import django
 
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -258,7 +260,7 @@ def profile(var: Path) -> None:
         client, payments = Client(headers={"authorization": f"Bearer {token}"}), Payments()
 
         def post() -> None:
-            answer = client.post(PATH, json.dumps(payments.some(LIST)), content_type="application/json")
+            answer = client.post(PATH, json.dumps(payments.some(size)), content_type="application/json")
             assert answer.status_code == 200, answer.content
 
         for _ in range(30):
@@ -268,7 +270,7 @@ def profile(var: Path) -> None:
             profiles["web"].runcall(post)
         runtime.stop()
         for name, one in profiles.items():
-            sys.stdout.write(f"\n== {name}, 3,000 payments\n")
+            sys.stdout.write(f"\n== {name}, {30 * size:,} payments\n")
             pstats.Stats(one, stream=sys.stdout).sort_stats("cumulative").print_stats(55)
     finally:
         embedded.stop(var)
