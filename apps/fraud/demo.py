@@ -56,6 +56,8 @@ def _sent(one: Generated, place: int, mark: str, start: float) -> Sent:
         "external_id": f"demo-{mark}-{place:05d}",
         "payer": f"ACC-{mark}-{one.payer:05d}",
         "payee": f"ACC-{mark}-{one.payee:05d}",
+        "device": f"DEV-{mark}-{one.device:05d}" if one.device else None,
+        "merchant": f"TER-{mark}-{one.merchant:05d}" if one.merchant else None,
         "amount": f"{one.amount:.2f}",
         "currency": "EUR",
         "channel": one.channel,

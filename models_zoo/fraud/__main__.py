@@ -1,4 +1,5 @@
-"""`python -m models_zoo.fraud train|boost`: train the network or the boosting expert on generated worlds."""
+"""`python -m models_zoo.fraud train|boost` trains the network or the boosting expert on generated worlds;
+`python -m models_zoo.fraud worlds` tells how far trivial rules get on such a world."""
 
 from __future__ import annotations
 
@@ -29,27 +30,46 @@ def main() -> int:
     )
     boosting.add_argument("--seed", type=int, default=7)
     boosting.set_defaults(run=_boosting)
+    worlds = commands.add_parser("worlds", help="count the frauds of a world and what trivial rules find")
+    worlds.add_argument("--seed", type=int, default=1)
+    worlds.add_argument("--customers", type=int, default=1000)
+    worlds.add_argument("--days", type=int, default=75)
+    worlds.set_defaults(run=_worlds)
     arguments = parser.parse_args()
-    card = arguments.run(arguments)
-    print(json.dumps({key: card[key] for key in ("thresholds", "figures", "seconds")}, indent=2))  # noqa: T201
-    return 0
+    return int(arguments.run(arguments))
 
 
-def _network(arguments: argparse.Namespace) -> dict[str, Any]:
+def _network(arguments: argparse.Namespace) -> int:
     # torch takes seconds to import: not before --help
     from models_zoo.fraud.training import Plan, train
 
     plan = Plan(seed=arguments.seed)
     if arguments.epochs:
         plan = replace(plan, epochs=arguments.epochs)
-    return train(plan, arguments.out, _say)
+    return _tell(train(plan, arguments.out, _say))
 
 
-def _boosting(arguments: argparse.Namespace) -> dict[str, Any]:
+def _boosting(arguments: argparse.Namespace) -> int:
     from models_zoo.fraud.boosting import Settings
     from models_zoo.fraud.learning import Worlds, train
 
-    return train(Worlds(), Settings(seed=arguments.seed, rounds=600, keep=1.0), arguments.out, _say)
+    settings = Settings(seed=arguments.seed, rounds=600, keep=1.0)
+    return _tell(train(Worlds(), settings, arguments.out, _say))
+
+
+def _worlds(arguments: argparse.Namespace) -> int:
+    """Print the table; 1 if a trivial rule finds too much."""
+    from models_zoo.fraud.difficulty import difficulty
+    from models_zoo.fraud.generator import generate
+
+    found = difficulty(generate(arguments.seed, arguments.customers, arguments.days))
+    print("\n".join([found.table(), *found.easy()]))  # noqa: T201
+    return 1 if found.easy() else 0
+
+
+def _tell(card: dict[str, Any]) -> int:
+    print(json.dumps({key: card[key] for key in ("thresholds", "figures", "seconds")}, indent=2))  # noqa: T201
+    return 0
 
 
 def _say(line: str) -> None:

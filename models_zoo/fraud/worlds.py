@@ -1,22 +1,32 @@
-"""Streams of generated worlds."""
+"""Streams of generated worlds, with the reports of fraud that came among their payments."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models_zoo.fraud.causal.view import DAY, DELAY
-from models_zoo.fraud.generator import START, as_payments, generate
+from models_zoo.fraud.events import Records
+from models_zoo.fraud.features import DAY
+from models_zoo.fraud.generator import START, Generated, as_payments, generate
 from models_zoo.fraud.streams import Stream, replay, with_labels
 
 WARM_UP = 7
 """Days at the start of a world that fill histories and are neither trained on nor measured."""
 
 
-def stream(seed: int, customers: int, days: int, fraud: float = 1.0) -> Stream:
-    """The stream of a generated world; each fraud is found out within the label delay, the first after half a day."""
-    made = generate(seed, customers, days, fraud)
+def labelled(made: list[Generated]) -> tuple[Records, Records]:
+    """PAYMENT [N] and LABEL [M] of one ingest sequence: a report takes its place when it becomes known.
+
+    What becomes known after the last payment, or never, has no label.
+    """
     batch = as_payments(made)
-    frauds = np.array([bool(one.typology) for one in made])
-    after = np.random.default_rng(seed).uniform(DAY / 2, DELAY, int(frauds.sum()))
-    batch, labels = with_labels(batch, frauds, after)
-    return Stream(replay(batch, labels), frauds, (batch["time"] - START) / DAY)
+    delay = np.array([one.known - one.time for one in made])
+    told = batch["time"] + delay <= batch["time"].max(initial=0)
+    return with_labels(batch, told, delay[told])
+
+
+def stream(seed: int, customers: int, days: int, fraud: float = 1.0) -> Stream:
+    """The stream of a generated world: histories hold what was reported by then, `labels` the whole truth."""
+    made = generate(seed, customers, days, fraud)
+    batch, known = labelled(made)
+    labels = np.array([bool(one.typology) for one in made])
+    return Stream(replay(batch, known), labels, (batch["time"] - START) / DAY)

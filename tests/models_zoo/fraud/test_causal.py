@@ -27,14 +27,11 @@ def of_last(rows, known=()):
 
 @pytest.fixture(scope="module")
 def world():
-    """A generated stream with devices and merchants, and the labels of its frauds."""
-    made = generate(3, 60, 24, 3.0)
-    batch = as_payments(made)
-    rng = np.random.default_rng(0)
-    batch["device"] = np.where(rng.random(len(batch)) < 0.5, 10**6 + batch["payer"] % 40, 0)
-    batch["merchant"] = np.where(batch["channel"] < 2, 2 * 10**6 + batch["payee"], 0)
+    """A generated stream and the labels of its frauds, each within the week."""
+    made = generate(3, 150, 30)
     frauds = np.array([bool(row.typology) for row in made])
-    return with_labels(batch, frauds, rng.uniform(0.5 * DAY, 6 * DAY, frauds.sum()))
+    delays = np.random.default_rng(0).uniform(0.5 * DAY, 6 * DAY, frauds.sum())
+    return with_labels(as_payments(made), frauds, delays)
 
 
 def table(batch, known, rows):

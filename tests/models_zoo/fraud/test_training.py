@@ -26,7 +26,7 @@ def test_it_works(tmp_path):
     """A few epochs on one small world already rank fraud well above chance; what is written can be served."""
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    plan = replace(TINY, epochs=6)
+    plan = replace(TINY, customers=300, epochs=8)
     split, net, lines = prepare(plan), FraudNet(), []
     fit(net, split.train, plan, lines.append)
     calibrate(net, split.validation)

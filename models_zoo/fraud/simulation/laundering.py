@@ -1,0 +1,97 @@
+"""What happens to stolen money: mules who collect and pass on, circles that layer it, hubs that scatter and gather.
+
+The people in it have honest habits beside; the ties between them are new. Part of each kind is quiet: slower,
+smaller, in office hours, from the mules' own devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models_zoo.fraud.features import DAY, HOUR, MINUTE
+from models_zoo.fraud.simulation.records import Generated, Holder
+from models_zoo.fraud.simulation.world import World
+from models_zoo.fraud.typologies import CYCLE, MULE, SCATTER
+
+
+class Ring:
+    """Mules and the collectors they pay. `device` is the controller's, who works some of the mules' accounts."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.start = world, world.moment()
+        self.device = world.number()
+        self.mules = [recruit(world, self.start) for _ in range(world.some(1, 4))]
+        self.collectors = [world.number() for _ in range(world.some(1, 2))]
+        if world.chance(0.4):
+            self.collectors.append(world.pick(world.kinds("exchange")).account)
+
+    def mule(self) -> Holder:
+        """One of the ring's mules."""
+        return self.world.pick(self.mules)
+
+    def payments(self) -> Iterator[Generated]:
+        """Payments of people who were talked into them over hours or days, each passed on in part or whole."""
+        world, when = self.world, self.start
+        pace = 3 if world.chance(0.6) else 14
+        for _ in range(world.some(4, 12)):
+            when += world.wait(pace) * HOUR
+            victim, mule = world.customer(when), self.mule()
+            value = world.amount(min(330, victim.income * 0.2), 0.9)
+            yield world.send(victim, mule.account, when, value, typology=MULE)
+            yield from self.pass_on(mule, value, when)
+
+    def pass_on(self, mule: Holder, value: float, when: float) -> Iterator[Generated]:
+        """Money leaves the mule for one or two collectors, less a commission; sometimes after a night."""
+        world = self.world
+        moment = when + world.wait(30 if world.chance(0.6) else 500) * MINUTE
+        parts = 2 if value > 300 and world.chance(0.4) else 1
+        device = self.device if world.chance(0.35) else None
+        for _ in range(parts):
+            part = value / parts * world.uniform(0.8, 0.98)
+            moment += world.wait(10) * MINUTE
+            yield world.send(mule, world.pick(self.collectors), moment, part, typology=MULE, device=device)
+
+
+def recruit(world: World, when: float) -> Holder:
+    """A customer with an honest past, or somebody elsewhere of whom nothing is known."""
+    return world.customer(when) if world.chance(0.65) else world.stranger()
+
+
+def recruits(world: World, when: float, count: int) -> list[Holder]:
+    """Several of them, each another."""
+    found: dict[int, Holder] = {}
+    while len(found) < count:
+        one = recruit(world, when)
+        found[one.account] = one
+    return list(found.values())
+
+
+def cycle(world: World) -> Iterator[Generated]:
+    """Three to five accounts, one or two rounds; each hop less a commission, after minutes, hours or a day."""
+    when, value = world.moment(), world.amount(450, 0.9)
+    order = recruits(world, when, world.some(3, 5))
+    quiet = world.chance(0.4)
+    for _ in range(1 if world.chance(0.7) else 2):
+        for payer, payee in zip(order, order[1:] + order[:1], strict=True):
+            channel = "transfer" if world.chance(0.3) else "instant"
+            yield world.send(payer, payee.account, when, value, channel, CYCLE)
+            when += world.wait(15 if quiet else 3) * HOUR
+            if quiet and when % DAY < 7 * HOUR:
+                when += 8 * HOUR
+            value *= world.uniform(0.88, 0.99)
+
+
+def scatter_gather(world: World) -> Iterator[Generated]:
+    """One source, three to seven between, one sink; parts of unlike size, a day or two from end to end."""
+    when, value = world.moment(), world.amount(260, 0.7)
+    source, sink, *several = recruits(world, when, world.some(5, 9))
+    hop = 20 if world.chance(0.4) else 5
+    for between in several:
+        when += world.wait(45) * MINUTE
+        part, soon = value * world.uniform(0.6, 1.4), when + world.wait(hop) * HOUR
+        yield world.send(source, between.account, when, part, typology=SCATTER)
+        left = part * world.uniform(0.85, 0.99)
+        if left > 250 and world.chance(0.3):
+            yield world.send(between, sink.account, soon + world.wait(5) * HOUR, left * 0.4, typology=SCATTER)
+            left *= 0.6
+        yield world.send(between, sink.account, soon, left, typology=SCATTER)

@@ -1,0 +1,166 @@
+"""Honest episodes of the same shapes as fraud: many in and one out, circles, hubs, bursts, first payments.
+
+Each yields the payments of one episode of one person that begins at `when`, seconds of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from models_zoo.fraud.features import DAY, HOUR, MINUTE
+from models_zoo.fraud.simulation.everyday import favourite
+from models_zoo.fraud.simulation.records import Customer, Generated
+from models_zoo.fraud.simulation.world import World
+
+
+def lookalikes(world: World) -> Iterator[Generated]:
+    """All honest episodes, in no order."""
+    for episode, often in EPISODES.items():
+        for _ in range(int(world.rng.poisson(often * world.scale))):
+            when = world.uniform(2, world.days) * DAY
+            yield from episode(world, world.customer(when), when)
+
+
+def collect(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A treasurer or host: many pay in, one large payment out soon after."""
+    share, count = world.amount(25, 0.7), world.some(4, 12)
+    for _ in range(count):
+        when += world.wait(3.0) * HOUR
+        yield world.send(world.customer(when), person.account, when, share)
+    soon, total = when + world.wait(150) * MINUTE, share * count
+    if world.chance(0.5):
+        yield world.buy(person, world.pick(world.kinds("venue")), soon, total)
+    else:
+        yield world.send(person, world.outsider(), soon, total)
+
+
+def spree(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A holiday or a sale: many purchases at new places, some from a borrowed device."""
+    device = world.number() if world.chance(0.3) else None
+    for _ in range(world.some(3, 8)):
+        shop = world.pick(world.shops)
+        when += world.wait(25) * MINUTE
+        yield world.buy(person, shop, when, world.amount(shop.median * 1.8, 0.8), device=device)
+
+
+def trader(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """Sells to strangers and empties the balance to savings, an exchange or a supplier."""
+    total = 0.0
+    for _ in range(world.some(3, 8)):
+        when += world.wait(7) * HOUR
+        price = world.amount(140, 1.0)
+        total += price
+        yield world.send(world.customer(when), person.account, when, price)
+    soon, value = when + world.wait(90) * MINUTE, round(total * world.uniform(0.85, 1.0), 2)
+    target = (person.savings, world.pick(world.kinds("exchange")).account, world.outsider())[world.some(0, 2)]
+    yield world.send(person, target, soon, value)
+
+
+def errand(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """Money received for somebody else's purchase and passed on, to the cent or less what it cost."""
+    value = world.amount(180, 1.1)
+    yield world.send(world.pick(person.friends), person.account, when, value)
+    soon = when + world.wait(100) * MINUTE
+    payee = world.outsider() if world.chance(0.6) else world.customer(soon).account
+    yield world.send(person, payee, soon, value * (1.0 if world.chance(0.3) else world.uniform(0.85, 1.0)))
+
+
+def taps(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """Trials, app stores, vending: several tiny payments, then sometimes a real purchase."""
+    small = world.kinds("apps", "subscription", "transit", "online")
+    device = world.number() if world.chance(0.25) else None
+    for _ in range(world.some(1, 6)):
+        when += world.wait(9) * MINUTE
+        yield world.buy(person, world.pick(small), when, world.amount(2.4, 0.6), device=device)
+    if world.chance(0.5):
+        shop = world.pick(world.shops) if world.chance(0.5) else favourite(world, person)
+        soon = when + world.wait(60) * MINUTE
+        yield world.buy(person, shop, soon, world.amount(shop.median * 2, 0.7), device=device)
+
+
+def large(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A car, a gift, a builder: far above what the account usually pays, often to somebody new."""
+    value = world.amount(person.income * 0.5, 0.8)
+    if world.chance(0.4):
+        yield Generated(when - world.wait(40) * MINUTE, person.savings, person.account, value, "instant")
+    payee = world.outsider() if world.chance(0.65) else world.customer(when).account
+    yield world.send(person, payee, when, value, "instant" if world.chance(0.5) else "transfer")
+
+
+def new_phone(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A new device that is set up by paying with it: apps first, then a person or two."""
+    device = world.number()
+    person.devices = sorted([*person.devices, (when, device)])
+    for _ in range(world.some(0, 2)):
+        when += world.wait(20) * MINUTE
+        shop = world.pick(world.kinds("apps", "subscription"))
+        yield world.buy(person, shop, when, world.amount(shop.median, 0.4), device=device)
+    for _ in range(world.some(1, 3)):
+        when += world.wait(150) * MINUTE
+        payee = world.outsider() if world.chance(0.5) else world.pick(person.friends).account
+        yield world.send(person, payee, when, world.amount(110, 1.0), device=device)
+
+
+def move(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A new home or a renovation, half of them on credit: deposit, movers, furniture, kitchen in a few days."""
+    if world.chance(0.5):
+        credit = round(person.income * world.uniform(1, 4), -2)
+        yield Generated(when, world.bank, person.account, credit, "transfer")
+        when += world.wait(10) * HOUR
+    pace = 5 if world.chance(0.5) else 18
+    for _ in range(world.some(3, 8)):
+        when += world.wait(pace) * HOUR
+        if world.chance(0.45):
+            shop = world.pick(world.kinds("electronics", "online", "venue", "cash"))
+            yield world.buy(person, shop, when, world.amount(shop.median * 2.2, 0.6))
+        else:
+            payee = world.outsider() if world.chance(0.7) else world.customer(when).account
+            yield world.send(person, payee, when, world.amount(420, 0.9))
+
+
+def circle(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A family or friends settle among themselves: the money goes round and comes back smaller."""
+    among = person.family if world.chance(0.6) and len(person.family) >= 2 else person.friends
+    order, value = [person, *among[: world.some(2, 4)]], world.amount(220, 1.0)
+    for payer, payee in zip(order, order[1:] + order[:1], strict=True):
+        if payer is not payee:
+            yield world.send(payer, payee.account, when, value)
+        when += world.wait(4 if world.chance(0.6) else 20) * HOUR
+        value *= 1.0 if world.chance(0.2) else world.uniform(0.85, 1.0)
+
+
+def gather(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A gift, a refund or a bonus to several people, most of whom pay the same host or shop with it."""
+    several = [world.customer(when) for _ in range(world.some(3, 7))]
+    if world.chance(0.4):
+        several = person.family + person.friends[:2]
+    payer = world.pick(world.companies) if world.chance(0.4) else person
+    target = world.pick(world.kinds("venue", "electronics")).account
+    if world.chance(0.6):
+        target = world.outsider() if world.chance(0.6) else world.customer(when).account
+    value = world.amount(170, 0.9)
+    for one in several:
+        when += world.wait(25) * MINUTE
+        part = round(value * (1.0 if world.chance(0.4) else world.uniform(0.7, 1.3)), 2)
+        yield world.send(payer, one.account, when, part)
+        if world.chance(0.8):
+            soon = when + world.wait(7) * HOUR
+            yield world.send(
+                one, target, soon, part * (1.0 if world.chance(0.3) else world.uniform(0.8, 1.0))
+            )
+
+
+Episode = Callable[[World, Customer, float], Iterator[Generated]]
+EPISODES: dict[Episode, float] = {
+    new_phone: 0.6,
+    collect: 0.8,
+    spree: 1.6,
+    trader: 0.6,
+    errand: 1.6,
+    taps: 1.8,
+    large: 2.4,
+    move: 0.8,
+    circle: 0.8,
+    gather: 0.45,
+}
+"""Episodes per 1,000 customers and day."""
