@@ -50,11 +50,9 @@ def _network(arguments: argparse.Namespace) -> int:
 
 
 def _boosting(arguments: argparse.Namespace) -> int:
-    from models_zoo.fraud.boosting import Settings
-    from models_zoo.fraud.learning import Worlds, train
+    from models_zoo.fraud.learning import SHIPPED, Worlds, train
 
-    settings = Settings(seed=arguments.seed, rounds=600, keep=1.0)
-    return _tell(train(Worlds(), settings, arguments.out, _say))
+    return _tell(train(Worlds(), replace(SHIPPED, seed=arguments.seed), arguments.out, _say))
 
 
 def _worlds(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The boosting expert: LightGBM on the causal features, its native text model as weights.
 
-Frauds are rare, so genuine payments are thinned for training; the scaling that makes the raw score a probability is
-fitted on validation payments that are not thinned, which undoes it.
+Frauds are rare, so training may see a part of the genuine payments only (`Settings.keep`, see `learning`); the scaling
+that makes the raw score a probability is fitted on validation payments that are not thinned, which undoes it.
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ def fit(
     for which in (labels, later_labels):
         if which.all() or not which.any():
             raise ValueError("training and validation need both frauds and genuine payments")
-    kept = labels | (np.random.default_rng(settings.seed).random(len(labels)) < settings.keep)
-    grown = grow(features[kept], labels[kept], settings, names, (later, later_labels))
+    grown = grow(features, labels, settings, names, (later, later_labels))
     scale, shift = calibration(grown.logits(later), later_labels)
     return replace(grown, scale=scale, shift=shift)
 
