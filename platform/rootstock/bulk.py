@@ -46,6 +46,8 @@ def _sql(model: type[models.Model], ignore_conflicts: bool) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Sealed):
         return value.raw.hex()
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID | Decimal) else value

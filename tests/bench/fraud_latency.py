@@ -165,13 +165,15 @@ def singles(client: httpx.Client, payments: Payments, seconds: float, cpu: Cpu) 
         thread.start()
     for thread in threads:
         thread.join()
-    used = sum(cpu().values()) - sum(before.values())
+    after = cpu()
+    used = {f"single_cpu_{name}_ms_each": (after[name] - before[name]) * 1000 / len(times) for name in after}
     middle, slow = percentiles(times)
     return {
         "single_p50_ms": middle,
         "single_p99_ms": slow,
         "single_mean_ms": statistics.mean(times),
-        "single_cpu_ms_each": used * 1000 / len(times),
+        **used,
+        "single_cpu_ms_each": sum(used.values()),
     }
 
 
