@@ -89,6 +89,7 @@ def test_every_recipe_is_whole_and_small_enough(name: str) -> None:
     spec = training_spec(task, Path("work"), Path("base"), "cpu")
     assert spec.name == name
     assert spec.data_note
+    assert spec.overlap_tokens < spec.max_tokens
     _, words = read_recipe(task)
     assert words.purpose.endswith(".")
     assert words.limits

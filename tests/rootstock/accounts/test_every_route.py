@@ -56,7 +56,7 @@ def operations() -> list[Route]:
     return [
         Route(
             method,
-            root + prefix + path,
+            "/".join([root, *filter(None, [prefix.strip("/")])]) + path,
             next((getattr(a, "scope", None) for a in op.auth_callbacks or []), None),
         )
         for root, served in (("/api/v1", api), ("/v1", openai))

@@ -123,6 +123,7 @@ def look(request: PageRequest, dataset_id: UUID) -> HttpResponse:
 @tenant_page(ASK)
 def names(request: PageRequest, dataset_id: UUID) -> HttpResponse:
     """Have names looked for again, in so many examples."""
+    dataset_get(organisation=request.organisation, dataset_id=dataset_id)
     asked = request.POST.get("rows", "")
 
     def start() -> None:
