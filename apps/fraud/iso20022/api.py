@@ -51,7 +51,7 @@ class MessagesOut(Schema):
 def take_messages(
     request: ApiRequest,
     zone: Annotated[
-        str | None, Query(description="Time zone of times without an offset", examples=["Europe/Berlin"])
+        str | None, Query(description="Time zone of times without an offset, such as Europe/Berlin")
     ] = None,
 ) -> Any:
     """Score the transfers of pacs.008 and pain.001 messages; a pacs.002 whose reason is fraud labels its payment.
