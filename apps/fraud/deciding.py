@@ -168,7 +168,13 @@ def _value(number: float) -> float | None:
 
 def _told(score: Score) -> list[dict[str, Any]]:
     return [
-        {"code": one.code, "text": one.text, "weight": one.weight, "values": {}, "source": "model"}
+        {
+            "code": one.code,
+            "text": one.text,
+            "weight": one.weight,
+            "values": {name: _value(value) for name, value in one.values.items()},
+            "source": "model",
+        }
         for one in score.reasons
     ]
 
