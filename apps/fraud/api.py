@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ninja import Router, Status
 
-from apps.fraud import selectors, services
+from apps.fraud import explaining, selectors, services
 from apps.fraud.backfill_api import router as backfill_router
 from apps.fraud.bodies import OneOrMany
 from apps.fraud.evidence import SUBJECT
@@ -16,6 +16,7 @@ from apps.fraud.models import Transaction
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
+    ExplanationOut,
     HistoryOut,
     PaymentLabelOut,
     TransactionDetailOut,
@@ -118,6 +119,22 @@ def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]
         "payee_history": _events(selectors.history_before(row=row, account=row.payee_key)),
     }
     return shown | more
+
+
+@router.get(
+    "/transactions/{uuid:transaction_id}/explanation", response=ExplanationOut, auth=scope("fraud:read")
+)
+def explain_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]:
+    """Why a payment was decided as it was: attributions, earlier payments that mattered, and a lower amount at which
+    it would have passed. As of its sequence: what arrived later changes nothing. 409 without a decision."""
+    found = explaining.explanation_get(organisation=request.auth.organisation, transaction_id=transaction_id)
+    read_record(
+        organisation=request.auth.organisation,
+        subject_type=SUBJECT,
+        subject_id=transaction_id,
+        what="explanation",
+    )
+    return found
 
 
 def _events(rows: list[Transaction]) -> list[HistoryOut]:

@@ -1,4 +1,4 @@
-"""What the worker runs for fraud: the scores of what has arrived, in one forward per organisation."""
+"""What the worker runs for fraud: decisions on what has arrived, one batch per organisation, and explanations."""
 
 import logging
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from apps.fraud import records
 from apps.fraud.bundles.serving import Models
 from apps.fraud.deciding import Decided, decide_all
+from apps.fraud.explained import explained
 from apps.fraud.rules.stored import RulesInMemory
 from apps.fraud.state import ValkeyHistory
 from models_zoo.fraud.card import Card
@@ -67,6 +68,29 @@ class ScoreHandler:
         facts = scorer.facts(near) if rules else [{} for _ in payloads]
         decided = decide_all(scores, facts, payloads, rules, scorer.card)
         return [_result(one, scorer.card, own) for one, own in zip(decided, surprise.tolist(), strict=True)]
+
+
+class ExplainHandler:
+    """Explains decisions, one at a time: dozens of questions to the model each. Nothing is read from Valkey."""
+
+    models: Models
+
+    def load(self, runtime: "Runtime") -> None:
+        """Models of its own, since a scorer is not for two threads."""
+        self.models = Models()
+
+    def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
+        """An explanation of each payment."""
+        try:
+            return [self._explained(request) for request in batch]
+        finally:
+            close_old_connections()
+
+    def _explained(self, request: LaneRequest) -> dict[str, Any] | DomainError:
+        try:
+            return explained(request.organisation_id, UUID(request.payload["transaction"]), self.models)
+        except DomainError as error:
+            return error
 
 
 def _result(decided: Decided, card: Card, surprise: float) -> dict[str, Any]:

@@ -58,6 +58,9 @@ LANES: dict[str, Lane] = {
     "ehr.deidentify": Lane(
         "apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0, sealed=True
     ),
+    "fraud.explain": Lane(
+        "apps.fraud.handlers.ExplainHandler", "score", max_batch=4, queue_limit=64, deadline_s=15.0
+    ),
     "fraud.score": Lane(
         "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
     ),
