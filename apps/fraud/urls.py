@@ -8,4 +8,5 @@ app_name = "fraud"
 urlpatterns = [
     path("", views.payments, name="payments"),
     path("<uuid:transaction_id>/", views.payment, name="payment"),
+    path("<uuid:transaction_id>/explanation/", views.explanation, name="explanation"),
 ]

@@ -89,3 +89,26 @@ def test_what_cannot_be_explained(api, bank):
         Decision.objects.filter(transaction_id=sent["id"]).delete()
         assert Transaction.objects.filter(pk=sent["id"]).exists()
     assert explain(api, sent["id"]).status_code == 409
+
+
+def test_the_page_loads_it(api, bank):
+    sent = burst(api, 1)
+    browser = bank.browser(bank.owner)
+    page = browser.get(f"/fraud/{sent['id']}/", headers={"accept": "text/html"}).content.decode()
+    assert f'hx-get="/fraud/{sent["id"]}/explanation/"' in page
+    assert "skeleton" in page
+    part = browser.get(f"/fraud/{sent['id']}/explanation/").content.decode()
+    assert "Would pass under" in part
+    assert "What each feature adds" in part
+    assert "p-1" in part
+
+
+def test_the_page_says_what_is_wrong(api, bank):
+    sent = burst(api, 1)
+    with tenant(bank.organisation):
+        Decision.objects.filter(transaction_id=sent["id"]).update(model_digest="0" * 64)
+    browser = bank.browser(bank.owner)
+    part = browser.get(f"/fraud/{sent['id']}/explanation/").content.decode()
+    assert "No explanation now" in part
+    assert "is not shipped any more" in part
+    assert "Try again" in part
