@@ -8,6 +8,7 @@ from ninja import Router, Status
 from apps.fraud import explaining, selectors, services
 from apps.fraud.backfill_api import router as backfill_router
 from apps.fraud.bodies import OneOrMany
+from apps.fraud.bundles.api import router as models_router
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.ingest import NewTransaction, alone, listed
 from apps.fraud.iso20022.api import router as messages_router
@@ -35,6 +36,7 @@ router = Router(tags=["fraud"])
 router.add_router("/backfills", backfill_router)
 router.add_router("/iso20022", messages_router)
 router.add_router("/labels", labels_router)
+router.add_router("/models", models_router)
 MAX_LIST = 1000
 _PAYMENTS = OneOrMany(TransactionIn, "transactions", MAX_LIST, "; larger lists go to /batches")
 

@@ -201,6 +201,14 @@ JOB_KINDS: dict[str, JobKind] = {
         priority=2,
         ended="apps.fraud.backfill.ended",
     ),
+    "fraud.train_model": JobKind(
+        "apps.fraud.bundles.training.train",
+        "adaptation",
+        "Train a fraud model",
+        "fraud:write",
+        kept="Nothing is registered before the training has ended; a later attempt begins anew.",
+        priority=2,
+    ),
     "privacy.export": JobKind(
         "rootstock.privacy.export.export",
         "general",
@@ -258,6 +266,10 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "ehr.import_completed": "A FHIR Bundle was read to the end",
     "file.clean": "An uploaded file passed every check",
     "file.refused": "An uploaded file did not pass a check",
+    "fraud.model_changed": "Another model scores payments",
+    "fraud.model_refused": "A fraud model was not agreed to, or its request withdrawn",
+    "fraud.model_requested": "Somebody asked that a fraud model scores payments",
+    "fraud.model_trained": "A fraud model was trained on the organisation's own payments",
     "fraud.payment_declined": "A payment was declined",
     "fraud.payment_labelled": "A payment was labelled as fraud or as genuine",
     "fraud.payment_review": "A payment needs a look",
@@ -290,6 +302,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
         privacy="apps.fraud.privacy.HOLDINGS",
+        pages=(("Models of payments", "models/", "fraud:read"),),
         search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(
