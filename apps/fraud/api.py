@@ -12,6 +12,8 @@ from apps.fraud.evidence import SUBJECT
 from apps.fraud.ingest import NewTransaction, alone, listed
 from apps.fraud.labels_api import router as labels_router
 from apps.fraud.models import Transaction
+from apps.fraud.rules.api import router as rules_router
+from apps.fraud.rules.lists_api import router as lists_router
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
@@ -32,6 +34,8 @@ from rootstock.paging import Page, page_of
 router = Router(tags=["fraud"])
 router.add_router("/backfills", backfill_router)
 router.add_router("/labels", labels_router)
+router.add_router("/rules", rules_router)
+router.add_router("/lists", lists_router)
 MAX_LIST = 1000
 _PAYMENTS = OneOrMany(TransactionIn, "transactions", MAX_LIST, "; larger lists go to /batches")
 

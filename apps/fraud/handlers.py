@@ -71,6 +71,7 @@ class ScoreHandler:
             "score": decided.score,
             "probability": decided.probability,
             "outcome": decided.outcome,
+            "by": decided.by,
             "contributions": decided.contributions,
             "reasons": decided.reasons,
             "surprise": surprise,
