@@ -86,11 +86,12 @@ class _Case:
 
 def _by_model(score: Score) -> Decided:
     return Decided(
-        score.outcome,
-        score.probability,
-        score.probability,
-        _told(score),
-        score.contributions | {"rules": 0.0},
+        outcome=score.outcome,
+        score=score.probability,
+        probability=score.probability,
+        reasons=_told(score),
+        contributions=score.contributions | {"rules": 0.0},
+        by=["model"],
     )
 
 

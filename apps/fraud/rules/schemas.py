@@ -20,7 +20,7 @@ class RuleIn(Schema):
     """One rule. `points` count while `when` holds; negative ones speak for the payment."""
 
     model_config = ConfigDict(extra="forbid")
-    code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,39}$")] = Field(
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")] = Field(
         examples=["MANY_NEW_PAYERS"]
     )
     text: Line = Field(

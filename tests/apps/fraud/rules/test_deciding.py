@@ -58,10 +58,16 @@ def test_without_rules_the_model_decides():
     ],
 )  # fmt: skip
 def test_the_graver_stands_and_the_score_agrees(points, probability, outcome):
-    decided = decide(score(probability), {}, payment(amount=5000.0), ruleset(rule(points=points)), CARD)
+    rules = ruleset(rule(points=points))
+    decided = decide(score(probability), {}, payment(amount=5000.0), rules, CARD)
     assert decided.outcome == outcome == CARD.outcome(decided.score)
     assert decided.score >= decided.probability == probability
     assert decided.rule_score == points
+    assert decided.by == [
+        name
+        for name, said in (("rules", rules.rules.outcome(points)), ("model", CARD.outcome(probability)))
+        if said == outcome
+    ]
     assert (decided.contributions["rules"] > 0) == (decided.score > probability)
 
 
@@ -126,6 +132,14 @@ def test_a_shadow_is_told_and_decides_nothing():
     decided = decide(score(), {}, payment(amount=5000.0), rules, CARD)
     assert (decided.outcome, decided.score, decided.rules_version) == ("approve", 0.01, "")
     assert decided.shadow == {"rules": "rules@2-def", "outcome": "decline", "points": 95, "hits": ["LARGE"]}
+
+
+def test_a_shadow_keeps_to_lists_and_model():
+    tried = Rules.of("rules@2-def", definition(rule(points=50)))
+    lists = Lists.of(1, [("allow", "payer", (1, 0), Entry(uuid4()))])
+    assert decide(score(0.9), {}, payment(), RuleSet(shadow=tried), CARD).shadow["outcome"] == "decline"
+    listed = decide(score(), {}, payment(amount=5000.0), RuleSet(None, lists, tried), CARD)
+    assert (listed.shadow["outcome"], listed.by) == ("approve", ["list"])
 
 
 def test_a_batch_decides_as_one_by_one():
