@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from apps.fraud import demo_message
-from models_zoo.fraud.features import DAY
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.generator import START, Generated, generate
 from models_zoo.fraud.metrics import average_precision, roc_auc
 from rootstock.demo import DemoClient, DemoFailure, Row, Show, Timings
