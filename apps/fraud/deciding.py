@@ -14,7 +14,7 @@ from apps.fraud.rules.lists import DENY, Found
 from apps.fraud.rules.names import Columns
 from apps.fraud.rules.ruleset import Fired, Rules, RuleSet, fired
 from models_zoo.fraud.card import Card
-from models_zoo.fraud.scorer import Score
+from models_zoo.fraud.scores import Score
 
 GRAVITY = ("approve", "review", "decline")
 LISTED = {
@@ -181,7 +181,13 @@ def _value(number: float) -> float | None:
 
 def _told(score: Score) -> list[dict[str, Any]]:
     return [
-        {"code": one.code, "text": one.text, "weight": one.weight, "values": {}, "source": "model"}
+        {
+            "code": one.code,
+            "text": one.text,
+            "weight": one.weight,
+            "values": {name: _value(value) for name, value in one.values.items()},
+            "source": "model",
+        }
         for one in score.reasons
     ]
 

@@ -198,6 +198,14 @@ JOB_KINDS: dict[str, JobKind] = {
         priority=2,
         ended="apps.fraud.backfill.ended",
     ),
+    "fraud.backtest": JobKind(
+        "apps.fraud.rules.backtest.run",
+        "score",
+        "Try fraud rules on history",
+        "fraud:rules",
+        kept="Nothing; a back-test changes nothing and begins anew.",
+        priority=2,
+    ),
     "privacy.export": JobKind(
         "rootstock.privacy.export.export",
         "general",

@@ -12,7 +12,7 @@ from apps.fraud.rules.models import RulesInForce
 from apps.fraud.rules.past import History, history_of, hits_of
 from apps.fraud.rules.ruleset import Hits, Rules
 from apps.fraud.rules.stored import rules_of
-from apps.fraud.rules.thresholds import DECLINE, REVIEW, Costs, Suggested, suggested
+from apps.fraud.rules.thresholds import DECLINE, REVIEW, Costs, Suggested, costs_of, suggested
 from apps.fraud.rules.versions import version_numbered
 from models_zoo.fraud.card import Card, read_card
 from rootstock.accounts.models import Organisation, User
@@ -117,7 +117,7 @@ class _Trial:
         now = self.model
         if current is not None and current_hits is not None:
             now = np.maximum(_outcomes(current, current.points(current_hits)), self.model)
-        cheapest = suggested(points, self.model, self._cost())
+        cheapest = suggested(points, self.model, costs_of(self.known.fraud, self.known.amount, self.costs))
         return {
             "rules": version.reference,
             "in_force": current.reference if current else "",
@@ -135,11 +135,6 @@ class _Trial:
             "by_rule": by_rule(version, hits, self.known),
             "suggested": self._suggested(cheapest, points),
         }
-
-    def _cost(self) -> Any:
-        from apps.fraud.rules.thresholds import costs_of
-
-        return costs_of(self.known.fraud, self.known.amount, self.costs)
 
     def _suggested(self, found: Suggested, points: Any) -> dict[str, Any]:
         outcome = np.zeros(len(self.known), np.int64)

@@ -51,7 +51,8 @@ def overlap(first: Outcomes, second: Outcomes, known: Known) -> dict[str, Any]:
     one, other = first >= REVIEW, second >= REVIEW
     parts = {"both": one & other, "only_version": one & ~other, "only_in_force": other & ~one}
     return {
-        name: {"alerts": int(part.sum()), "frauds": int((part & known.fraud).sum())} for name, part in parts.items()
+        name: {"alerts": int(part.sum()), "frauds": int((part & known.fraud).sum())}
+        for name, part in parts.items()
     }
 
 
@@ -78,7 +79,14 @@ def by_typology(rules: Rules, hits: Hits, known: Known) -> list[dict[str, Any]]:
     for name in names:
         own = hits[[rule.typology == name for rule in rules.rules]].any(axis=0)
         frauds = int((own & known.fraud).sum())
-        found.append({"name": name, "hits": int(own.sum()), "frauds": frauds, "precision": _share(frauds, int(own.sum()))})
+        found.append(
+            {
+                "name": name,
+                "hits": int(own.sum()),
+                "frauds": frauds,
+                "precision": _share(frauds, int(own.sum())),
+            }
+        )
     return found
 
 

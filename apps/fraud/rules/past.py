@@ -27,7 +27,7 @@ Told = Callable[[int, int, str], object]
 
 @dataclass(slots=True, frozen=True)
 class History:
-    """PAYMENT [N] with what each could see, the model's probability float [N] of each (NaN: not decided), and LABEL [M]."""
+    """PAYMENT [N] with what each could see, the model's probability float [N] (NaN: undecided), and LABEL [M]."""
 
     past: Past
     probability: NDArray[np.float64]
@@ -52,7 +52,9 @@ class History:
         """By all labels that there are now: which payments are labelled, and which are fraud; bool [N] each."""
         newest = dict(zip(self.labels["payment"].tolist(), self.labels["fraud"].tolist(), strict=True))
         known = [newest.get(one) for one in self.payment["sequence"].tolist()]
-        return np.array([one is not None for one in known], bool), np.array([bool(one) for one in known], bool)
+        return np.array([one is not None for one in known], bool), np.array(
+            [bool(one) for one in known], bool
+        )
 
 
 def history_of(organisation: UUID, told: Told) -> History:
@@ -61,7 +63,8 @@ def history_of(organisation: UUID, told: Told) -> History:
         counter = IngestCounter.objects.first()
     last = counter.last if counter else 0
     first = max(0, last - MOST)
-    payments, labels, probability = [np.zeros(0, PAYMENT)], [np.zeros(0, LABEL)], {}
+    payments, labels = [np.zeros(0, PAYMENT)], [np.zeros(0, LABEL)]
+    probability: dict[int, float] = {}
     for after in range(first, last, AT_ONCE):
         until = min(after + AT_ONCE, last)
         payments.append(records.payments_between(organisation, after, until))
@@ -91,9 +94,7 @@ def hits_of(history: History, rows: Integers, versions: list[Rules], delay: floa
         payments = _payloads(near)
         found = facts(features(near, delay))
         scores = np.nan_to_num(history.probability[part]).tolist()
-        yield [
-            one.hits(RuleSet(one).columns(scores, found, payments), len(part)) for one in versions
-        ]
+        yield [one.hits(RuleSet(one).columns(scores, found, payments), len(part)) for one in versions]
 
 
 def _payloads(near: Neighbourhood) -> list[dict[str, float]]:

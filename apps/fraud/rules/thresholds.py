@@ -30,13 +30,16 @@ class Suggested:
 def costs_of(fraud: NDArray[np.bool_], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.float64]:
     """What each outcome would have cost for each payment, [N, 3]: to approve, to review, to decline it."""
     return np.stack(
-        [np.where(fraud, amount, 0.0), np.full(len(fraud), costs.review), np.where(fraud, 0.0, costs.decline)], axis=1
+        [
+            np.where(fraud, amount, 0.0),
+            np.full(len(fraud), costs.review),
+            np.where(fraud, 0.0, costs.decline),
+        ],
+        axis=1,
     )
 
 
-def suggested(
-    points: NDArray[np.float64], model: NDArray[np.int64], cost: NDArray[np.float64]
-) -> Suggested:
+def suggested(points: NDArray[np.float64], model: NDArray[np.int64], cost: NDArray[np.float64]) -> Suggested:
     """The cheapest thresholds for rule points [N] beside the model's outcomes [N] (0, 1, 2) at costs [N, 3].
 
     Candidates are at most 200 values of points that occurred. The model's outcome stands where it is graver.
@@ -47,10 +50,16 @@ def suggested(
     # below[k, c]: what payments with fewer points than the c-th candidate cost if they get at least outcome k.
     place = np.searchsorted(values, points, side="right")
     sums = np.stack([np.bincount(place, weights=one, minlength=len(values) + 1) for one in each])
-    below = np.cumsum(sums, axis=1)
+    below = np.cumsum(sums, axis=1, dtype=np.float64)
     total = below[:, -1]
     below = np.concatenate([below[:, : len(values)], total[:, None]], axis=1)  # the last: never
-    whole = below[APPROVE][:, None] + below[REVIEW][None] - below[REVIEW][:, None] + total[DECLINE] - below[DECLINE][None]
+    whole = (
+        below[APPROVE][:, None]
+        + below[REVIEW][None]
+        - below[REVIEW][:, None]
+        + total[DECLINE]
+        - below[DECLINE][None]
+    )
     whole[np.tril_indices(len(whole), -1)] = np.inf  # nothing is declined below what is reviewed
     review, decline = np.unravel_index(np.argmin(whole), whole.shape)
     found = [*values.tolist(), None]
