@@ -9,19 +9,19 @@ from apps.fraud.rules import checking, moving, versions
 from apps.fraud.rules.models import RulesRequest
 from apps.fraud.rules.names import NAMES
 from apps.fraud.rules.schemas import (
-    AgreedIn,
-    BecauseIn,
-    CheckedOut,
     DefinitionIn,
-    FactOut,
-    InForceOut,
-    MoveOut,
-    RequestIn,
-    RequestOut,
-    RollBackIn,
+    RuleFactOut,
+    RulesAgreedIn,
+    RulesBecauseIn,
+    RulesCheckedOut,
     RulesIn,
-    VersionDetailOut,
-    VersionOut,
+    RulesInForceOut,
+    RulesMoveOut,
+    RulesRequestIn,
+    RulesRequestOut,
+    RulesRollBackIn,
+    RulesVersionDetailOut,
+    RulesVersionOut,
     in_force_out,
     move_out,
     request_out,
@@ -34,29 +34,29 @@ router = Router(tags=["fraud rules"])
 READ, WRITE, DECIDE = "fraud:read", "fraud:rules", "fraud:approve"
 
 
-@router.get("", response=InForceOut, auth=scope(READ))
-def get_rules(request: ApiRequest) -> InForceOut:
+@router.get("", response=RulesInForceOut, auth=scope(READ))
+def get_rules(request: ApiRequest) -> RulesInForceOut:
     """The version in force, and the one that is tried in its shadow."""
     return in_force_out(versions.in_force(organisation=request.auth.organisation))
 
 
-@router.get("/facts", response=list[FactOut], auth=scope(READ))
+@router.get("/facts", response=list[RuleFactOut], auth=scope(READ))
 def list_facts(request: ApiRequest) -> list[dict[str, str]]:
     """The names that a rule can read. All are as of the payment's arrival."""
     return [{"name": name, "kind": kind, "meaning": told} for name, (kind, told) in sorted(NAMES.items())]
 
 
-@router.post("/check", response=CheckedOut, auth=scope(READ))
-def check_rules(request: ApiRequest, payload: DefinitionIn) -> CheckedOut:
+@router.post("/check", response=RulesCheckedOut, auth=scope(READ))
+def check_rules(request: ApiRequest, payload: DefinitionIn) -> RulesCheckedOut:
     """Whether a definition holds water, without storing it. 422 names each field that does not, with the reason and, in
     an expression, the `position`: the character, counted from 1."""
     definition = payload.model_dump()
     facts = checking.definition_check(definition)
-    return CheckedOut(rules=sum(len(one["rules"]) for one in definition["typologies"]), facts=facts)
+    return RulesCheckedOut(rules=sum(len(one["rules"]) for one in definition["typologies"]), facts=facts)
 
 
-@router.post("/versions", response={201: VersionDetailOut}, auth=scope(WRITE))
-def write_rules(request: ApiRequest, payload: RulesIn) -> Status[VersionDetailOut]:
+@router.post("/versions", response={201: RulesVersionDetailOut}, auth=scope(WRITE))
+def write_rules(request: ApiRequest, payload: RulesIn) -> Status[RulesVersionDetailOut]:
     """Store rules as a new version. It decides nothing before a second person has agreed to it.
 
     A rule holds or does not; while it holds, its points times its typology's weight count. From `review` points on a
@@ -69,22 +69,22 @@ def write_rules(request: ApiRequest, payload: RulesIn) -> Status[VersionDetailOu
     return Status(201, version_out(row))
 
 
-@router.get("/versions", response=Page[VersionOut], auth=scope(READ))
+@router.get("/versions", response=Page[RulesVersionOut], auth=scope(READ))
 def list_versions(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """Versions, newest first."""
     rows, following = versions.versions_page(
         organisation=request.auth.organisation, cursor=cursor, limit=limit
     )
-    return page_of(rows, following, VersionOut.from_orm)
+    return page_of(rows, following, RulesVersionOut.from_orm)
 
 
-@router.get("/versions/{int:number}", response=VersionDetailOut, auth=scope(READ))
-def get_version(request: ApiRequest, number: int) -> VersionDetailOut:
+@router.get("/versions/{int:number}", response=RulesVersionDetailOut, auth=scope(READ))
+def get_version(request: ApiRequest, number: int) -> RulesVersionDetailOut:
     """A version with its rules."""
     return version_out(versions.version_get(organisation=request.auth.organisation, number=number))
 
 
-@router.get("/requests", response=Page[RequestOut], auth=scope(READ))
+@router.get("/requests", response=Page[RulesRequestOut], auth=scope(READ))
 def list_requests(
     request: ApiRequest, state: str = "", cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def list_requests(
     return page_of(rows, following, request_out)
 
 
-@router.post("/requests", response={201: RequestOut}, auth=scope(WRITE))
-def request_rules(request: ApiRequest, payload: RequestIn) -> Status[RequestOut]:
+@router.post("/requests", response={201: RulesRequestOut}, auth=scope(WRITE))
+def request_rules(request: ApiRequest, payload: RulesRequestIn) -> Status[RulesRequestOut]:
     """Ask that a version comes into force; a second person decides. 409 while another request is open."""
     row = moving.request_make(
         organisation=request.auth.organisation, version=payload.version, reason=payload.reason
@@ -105,14 +105,14 @@ def request_rules(request: ApiRequest, payload: RequestIn) -> Status[RequestOut]
     return Status(201, request_out(row))
 
 
-@router.get("/requests/{uuid:request_id}", response=RequestOut, auth=scope(READ))
-def get_request(request: ApiRequest, request_id: UUID) -> RequestOut:
+@router.get("/requests/{uuid:request_id}", response=RulesRequestOut, auth=scope(READ))
+def get_request(request: ApiRequest, request_id: UUID) -> RulesRequestOut:
     """One request."""
     return request_out(moving.request_get(organisation=request.auth.organisation, request_id=request_id))
 
 
-@router.post("/requests/{uuid:request_id}/approve", response=InForceOut, auth=scope(DECIDE))
-def approve_rules(request: ApiRequest, request_id: UUID, payload: AgreedIn) -> InForceOut:
+@router.post("/requests/{uuid:request_id}/approve", response=RulesInForceOut, auth=scope(DECIDE))
+def approve_rules(request: ApiRequest, request_id: UUID, payload: RulesAgreedIn) -> RulesInForceOut:
     """Agree, as somebody else than who asked: the version decides within a second. 403 for who asked for it."""
     row = moving.request_approve(
         organisation=request.auth.organisation, request_id=request_id, because=payload.because
@@ -120,8 +120,8 @@ def approve_rules(request: ApiRequest, request_id: UUID, payload: AgreedIn) -> I
     return in_force_out(row)
 
 
-@router.post("/requests/{uuid:request_id}/refuse", response=RequestOut, auth=scope(WRITE))
-def refuse_rules(request: ApiRequest, request_id: UUID, payload: BecauseIn) -> RequestOut:
+@router.post("/requests/{uuid:request_id}/refuse", response=RulesRequestOut, auth=scope(WRITE))
+def refuse_rules(request: ApiRequest, request_id: UUID, payload: RulesBecauseIn) -> RulesRequestOut:
     """Do not agree; whoever asked withdraws it so."""
     row = moving.request_refuse(
         organisation=request.auth.organisation, request_id=request_id, because=payload.reason
@@ -129,8 +129,8 @@ def refuse_rules(request: ApiRequest, request_id: UUID, payload: BecauseIn) -> R
     return request_out(row)
 
 
-@router.post("/roll-back", response=InForceOut, auth=scope(DECIDE))
-def roll_back(request: ApiRequest, payload: RollBackIn) -> InForceOut:
+@router.post("/roll-back", response=RulesInForceOut, auth=scope(DECIDE))
+def roll_back(request: ApiRequest, payload: RulesRollBackIn) -> RulesInForceOut:
     """Back to a version that was in force, or to no rules, at once and by one person: two agreed on what it was.
 
     With the `generation` that was seen, 409 when it has moved since: two who roll back at once go back one version.
@@ -144,7 +144,7 @@ def roll_back(request: ApiRequest, payload: RollBackIn) -> InForceOut:
     return in_force_out(row)
 
 
-@router.get("/moves", response=Page[MoveOut], auth=scope(READ))
+@router.get("/moves", response=Page[RulesMoveOut], auth=scope(READ))
 def list_moves(request: ApiRequest, cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
     """What was in force and in the shadow, newest first, and who decided so."""
     rows, following = versions.moves_page(organisation=request.auth.organisation, cursor=cursor, limit=limit)

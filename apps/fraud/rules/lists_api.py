@@ -20,7 +20,7 @@ READ, WRITE, DECIDE = "fraud:read", "fraud:rules", "fraud:approve"
 SUBJECT = "list_entry"
 
 
-class EntryIn(Schema):
+class ListEntryIn(Schema):
     """Whom or what to put on a list: to `deny` declines its payments, to `allow` approves them whatever else is found,
     and rules can ask whether somebody is on the list to `watch`. An entry to allow has to end."""
 
@@ -46,7 +46,7 @@ class EntryIn(Schema):
         return self
 
 
-class EntryOut(Schema):
+class ListEntryOut(Schema):
     """An entry. It counts until `expires_at` or until somebody ended it."""
 
     id: UUID
@@ -57,20 +57,20 @@ class EntryOut(Schema):
     channel: str | None
     reason: str
     expires_at: datetime | None
-    added_by: str
+    added_by: str = Field(examples=["person:7"])
     created_at: datetime
-    ended_by: str | None
+    ended_by: str | None = Field(examples=["person:9"])
     ended_at: datetime | None
 
 
-def entry_out(row: ListEntry) -> EntryOut:
+def entry_out(row: ListEntry) -> ListEntryOut:
     """An entry as it is told."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in EntryOut.model_fields}
-    return EntryOut(**told | {"channel": row.channel or None, "ended_by": row.ended_by or None})
+    told: dict[str, Any] = {name: getattr(row, name) for name in ListEntryOut.model_fields}
+    return ListEntryOut(**told | {"channel": row.channel or None, "ended_by": row.ended_by or None})
 
 
-@router.post("", response={201: EntryOut}, auth=scope(WRITE))
-def add_entry(request: ApiRequest, payload: EntryIn) -> Status[EntryOut]:
+@router.post("", response={201: ListEntryOut}, auth=scope(WRITE))
+def add_entry(request: ApiRequest, payload: ListEntryIn) -> Status[ListEntryOut]:
     """Put somebody or something on a list, from the next second on. To allow needs fraud:approve as well."""
     if payload.effect == ALLOW:
         request.auth.require(DECIDE)
@@ -79,7 +79,7 @@ def add_entry(request: ApiRequest, payload: EntryIn) -> Status[EntryOut]:
     return Status(201, entry_out(row))
 
 
-@router.get("", response=Page[EntryOut], auth=scope(READ))
+@router.get("", response=Page[ListEntryOut], auth=scope(READ))
 def list_entries(
     request: ApiRequest,
     effect: str = "",
@@ -105,15 +105,15 @@ def list_entries(
     return page_of(rows, following, entry_out)
 
 
-@router.get("/{uuid:entry_id}", response=EntryOut, auth=scope(READ))
-def get_entry(request: ApiRequest, entry_id: UUID) -> EntryOut:
+@router.get("/{uuid:entry_id}", response=ListEntryOut, auth=scope(READ))
+def get_entry(request: ApiRequest, entry_id: UUID) -> ListEntryOut:
     """One entry."""
     row = entries.entry_get(organisation=request.auth.organisation, entry_id=entry_id)
     read_record(organisation=request.auth.organisation, subject_type=SUBJECT, subject_id=row.pk, what="entry")
     return entry_out(row)
 
 
-@router.post("/{uuid:entry_id}/end", response=EntryOut, auth=scope(WRITE))
-def end_entry(request: ApiRequest, entry_id: UUID) -> EntryOut:
+@router.post("/{uuid:entry_id}/end", response=ListEntryOut, auth=scope(WRITE))
+def end_entry(request: ApiRequest, entry_id: UUID) -> ListEntryOut:
     """Take an entry off its list, from the next second on."""
     return entry_out(entries.entry_end(organisation=request.auth.organisation, entry_id=entry_id))

@@ -16,7 +16,7 @@ Points = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
 
 
-class RuleIn(Schema):
+class FraudRuleIn(Schema):
     """One rule. `points` count while `when` holds; negative ones speak for the payment."""
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +41,7 @@ class TypologyIn(Schema):
     )
     label: Line = Field(examples=["Mule account, collecting"])
     weight: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
-    rules: Annotated[list[RuleIn], Field(min_length=1, max_length=50)]
+    rules: Annotated[list[FraudRuleIn], Field(min_length=1, max_length=50)]
 
 
 class DefinitionIn(Schema):
@@ -63,14 +63,14 @@ class RulesIn(DefinitionIn):
         return self.model_dump(exclude={"note"})
 
 
-class CheckedOut(Schema):
+class RulesCheckedOut(Schema):
     """A definition that holds water: how many rules it has, and which facts they read."""
 
     rules: int
-    facts: list[str]
+    facts: list[str] = Field(examples=[["amount", "channel"]])
 
 
-class FactOut(Schema):
+class RuleFactOut(Schema):
     """A name that rules can read."""
 
     name: str = Field(examples=["amount"])
@@ -78,7 +78,7 @@ class FactOut(Schema):
     meaning: str = Field(examples=["amount in euros (or brought to their scale)"])
 
 
-class VersionOut(Schema):
+class RulesVersionOut(Schema):
     """A version of the rules. It is never changed."""
 
     number: int
@@ -89,22 +89,22 @@ class VersionOut(Schema):
     created_at: datetime
 
 
-class VersionDetailOut(VersionOut):
+class RulesVersionDetailOut(RulesVersionOut):
     """A version with its rules."""
 
     definition: DefinitionIn
 
 
-class InForceOut(Schema):
+class RulesInForceOut(Schema):
     """What decides now, and what is tried in its shadow. `generation` counts the moves."""
 
-    current: VersionOut | None
-    shadow: VersionOut | None
+    current: RulesVersionOut | None
+    shadow: RulesVersionOut | None
     generation: int
     lists: int = Field(description="Counts the changes of the lists")
 
 
-class RequestIn(Schema):
+class RulesRequestIn(Schema):
     """Which version should come into force, and why."""
 
     model_config = ConfigDict(extra="forbid")
@@ -112,21 +112,21 @@ class RequestIn(Schema):
     reason: Reason
 
 
-class BecauseIn(Schema):
+class RulesBecauseIn(Schema):
     """Why."""
 
     model_config = ConfigDict(extra="forbid")
     reason: Reason
 
 
-class AgreedIn(Schema):
+class RulesAgreedIn(Schema):
     """What the second person has to say, if anything."""
 
     model_config = ConfigDict(extra="forbid")
     because: Annotated[str, StringConstraints(max_length=300)] = ""
 
 
-class RollBackIn(BecauseIn):
+class RulesRollBackIn(RulesBecauseIn):
     """Why, to which version, and what was seen."""
 
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
@@ -137,7 +137,7 @@ class RollBackIn(BecauseIn):
     )
 
 
-class RequestOut(Schema):
+class RulesRequestOut(Schema):
     """A request that a version comes into force. `because` is what the second person said."""
 
     id: UUID
@@ -152,7 +152,7 @@ class RequestOut(Schema):
     decided_at: datetime | None
 
 
-class MoveOut(Schema):
+class RulesMoveOut(Schema):
     """A change of what is in force or in the shadow."""
 
     generation: int
@@ -165,28 +165,28 @@ class MoveOut(Schema):
     at: datetime
 
 
-def in_force_out(row: RulesInForce) -> InForceOut:
+def in_force_out(row: RulesInForce) -> RulesInForceOut:
     """What is in force as it is told."""
-    return InForceOut(
-        current=VersionOut.from_orm(row.current) if row.current else None,
-        shadow=VersionOut.from_orm(row.shadow) if row.shadow else None,
+    return RulesInForceOut(
+        current=RulesVersionOut.from_orm(row.current) if row.current else None,
+        shadow=RulesVersionOut.from_orm(row.shadow) if row.shadow else None,
         generation=row.generation,
         lists=row.lists,
     )
 
 
-def request_out(row: RulesRequest) -> RequestOut:
+def request_out(row: RulesRequest) -> RulesRequestOut:
     """A request as it is told."""
-    names = [name for name in RequestOut.model_fields if name not in ("version", "reference")]
+    names = [name for name in RulesRequestOut.model_fields if name not in ("version", "reference")]
     told: dict[str, Any] = {name: getattr(row, name) for name in names}
-    return RequestOut(**told, version=row.version.number, reference=row.version.reference)
+    return RulesRequestOut(**told, version=row.version.number, reference=row.version.reference)
 
 
-def version_out(row: RulesVersion) -> VersionDetailOut:
+def version_out(row: RulesVersion) -> RulesVersionDetailOut:
     """A version with its rules as it is told."""
-    return VersionDetailOut.from_orm(row)
+    return RulesVersionDetailOut.from_orm(row)
 
 
-def move_out(row: RulesMove) -> MoveOut:
+def move_out(row: RulesMove) -> RulesMoveOut:
     """A move as it is told."""
-    return MoveOut.from_orm(row)
+    return RulesMoveOut.from_orm(row)

@@ -7,7 +7,7 @@ from ninja import Router, Status
 
 from apps.fraud.rules import moving
 from apps.fraud.rules.backtest import Wanted, backtest_get, backtest_submit
-from apps.fraud.rules.schemas import BecauseIn, InForceOut, RequestIn, in_force_out
+from apps.fraud.rules.schemas import RulesBecauseIn, RulesInForceOut, RulesRequestIn, in_force_out
 from apps.fraud.rules.shadow import shadow_compare
 from apps.fraud.rules.trial_schemas import BacktestIn, BacktestOut, ShadowOut
 from rootstock.accounts.auth import ApiRequest, scope
@@ -43,8 +43,8 @@ def get_backtest(request: ApiRequest, job_id: UUID) -> dict[str, Any]:
     return _told(backtest_get(organisation=request.auth.organisation, job_id=job_id))
 
 
-@router.post("/shadow", response=InForceOut, auth=scope(WRITE))
-def begin_shadow(request: ApiRequest, payload: RequestIn) -> InForceOut:
+@router.post("/shadow", response=RulesInForceOut, auth=scope(WRITE))
+def begin_shadow(request: ApiRequest, payload: RulesRequestIn) -> RulesInForceOut:
     """Try a version beside the one in force: it is worked out for every payment, and decides nothing."""
     row = moving.shadow_set(
         organisation=request.auth.organisation, version=payload.version, reason=payload.reason
@@ -52,8 +52,8 @@ def begin_shadow(request: ApiRequest, payload: RequestIn) -> InForceOut:
     return in_force_out(row)
 
 
-@router.post("/shadow/end", response=InForceOut, auth=scope(WRITE))
-def end_shadow(request: ApiRequest, payload: BecauseIn) -> InForceOut:
+@router.post("/shadow/end", response=RulesInForceOut, auth=scope(WRITE))
+def end_shadow(request: ApiRequest, payload: RulesBecauseIn) -> RulesInForceOut:
     """Try nothing any more; what was counted stays to be read."""
     return in_force_out(
         moving.shadow_set(organisation=request.auth.organisation, version=None, reason=payload.reason)
