@@ -145,7 +145,7 @@ def test_rules_and_lists(world, told) -> None:
     post(second, "/rules/roll-back", {"reason": "too many"})
     entry = post(owner, "/lists", {"effect": "deny", "kind": "payee", "value": "DE-1", "reason": "a mule"})
     expected = {"rules": made["reference"], "request": asked["id"]}
-    assert told() == [
+    assert [one for one in told() if one[0].startswith("fraud.")] == [
         ("fraud.rules_requested", expected),
         ("fraud.rules_changed", expected),
         ("fraud.rules_changed", {"rules": "", "generation": 2}),
