@@ -29,6 +29,7 @@ def decision_facts(decision: Decision) -> DecisionFacts:
             "score": decision.score,
             "probability": decision.probability,
             "outcome": decision.outcome,
+            "by": decision.by,
             "rules": decision.rules,
             "contributions": decision.contributions,
             "reasons": [reason["code"] for reason in decision.reasons],

@@ -98,6 +98,7 @@ def _result(decided: Decided, card: Card, surprise: float) -> dict[str, Any]:
         "score": decided.score,
         "probability": decided.probability,
         "outcome": decided.outcome,
+        "by": decided.by,
         "contributions": decided.contributions,
         "reasons": decided.reasons,
         "surprise": surprise,

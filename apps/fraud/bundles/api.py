@@ -34,8 +34,8 @@ READ, WRITE, DECIDE = "fraud:read", "fraud:write", "fraud:approve"
 def train_model(request: ApiRequest) -> Status[dict[str, Any]]:
     """Train a model on the organisation's own payments and labels, by a job.
 
-    Days are split in order, the label delay between training, validation and test; each needs 20 frauds. Its result
-    is a version that nothing scores by before a second person agrees. 422 with too few frauds, 409 while one is trained.
+    Days are split in order, the label delay between training, validation and test; each needs 20 frauds. The result is
+    a version that scores nothing before a second person agrees. 422 with too few frauds, 409 while one is trained.
     """
     job = asking.training_start(organisation=request.auth.organisation, created_by=request.auth.user)
     return Status(202, {"job": job})

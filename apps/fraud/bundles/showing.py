@@ -11,14 +11,20 @@ RANKINGS = {
     "logistic_regression": "Logistic regression",
     "hand_rules": "Hand rules",
 }
-FIGURES = {"average_precision": "AP", "roc_auc": "AUC", "precision_at_budget": "Precision at the alert budget"}
+FIGURES = {
+    "average_precision": "AP",
+    "roc_auc": "AUC",
+    "precision_at_budget": "Precision at the alert budget",
+}
 
 
 def compared(card: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
     """Of each ranking its name and figures, this model first."""
     test = card["figures"]["test"]
     return [
-        (title, [test[name][figure] for figure in FIGURES]) for name, title in RANKINGS.items() if name in test
+        (title, [test[name][figure] for figure in FIGURES])
+        for name, title in RANKINGS.items()
+        if name in test
     ]
 
 

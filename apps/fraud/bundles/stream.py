@@ -38,7 +38,9 @@ def stream_of(organisation: UUID) -> Stream:
         raise InvalidInput.field("payments", "there are none to train on")
     labels, known, arrived = _labels(organisation)
     clock = arrivals(payments, received)
-    numbered, told = in_order(payments, clock, labels, label_clocks(payments, clock, received, labels, known, arrived))
+    numbered, told = in_order(
+        payments, clock, labels, label_clocks(payments, clock, received, labels, known, arrived)
+    )
     frauds = _newest(payments, labels)
     order = np.argsort(numbered["sequence"], kind="stable")
     day = (clock[order] - clock.min()) / DAY

@@ -37,7 +37,11 @@ def train(handle: JobHandle) -> dict[str, Any]:
                 job_id=handle.id,
                 made_by=handle.asked_by,
             )
-            result |= {"model": version.reference, "number": version.number, "figures": card["figures"]["test"]}
+            result |= {
+                "model": version.reference,
+                "number": version.number,
+                "figures": card["figures"]["test"],
+            }
     return result
 
 

@@ -95,7 +95,9 @@ def propose(request: PageRequest, number: int) -> HttpResponse:
     return _acted(
         request,
         lambda: moving.request_make(
-            organisation=request.organisation, version=number, reason=reason_given(request.POST.get("reason", ""))
+            organisation=request.organisation,
+            version=number,
+            reason=reason_given(request.POST.get("reason", "")),
         ),
         f"Asked that model {number} scores. Somebody else has to agree.",
     )
