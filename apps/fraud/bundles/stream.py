@@ -32,7 +32,7 @@ _PAYMENT = (
 
 def stream_of(organisation: UUID) -> Stream:
     """The whole stream. The labels are the newest ones; payments younger than the label delay are left out of it,
-    since nobody could have said of them yet that they are fraud. Raises InvalidInput without payments."""
+    since nobody could have said of them yet that they are fraud. Raises InvalidInput if none are older."""
     payments, received = _payments(organisation)
     if not len(payments):
         raise InvalidInput.field("payments", "there are none to train on")
@@ -45,7 +45,10 @@ def stream_of(organisation: UUID) -> Stream:
     order = np.argsort(numbered["sequence"], kind="stable")
     day = (clock[order] - clock.min()) / DAY
     whole = Stream(replay(numbered[order], told), frauds[order], day)
-    return whole.between(0.0, max(float(day.max()) - DELAY / DAY, 0.0))
+    settled = whole.between(0.0, float(day.max()) - DELAY / DAY)
+    if not len(settled.labels):
+        raise InvalidInput.field("payments", f"they must reach further back than {DELAY / DAY:.0f} days")
+    return settled
 
 
 def arrivals(payments: Records, received: Clocks) -> Clocks:
