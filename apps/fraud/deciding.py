@@ -11,7 +11,6 @@ from math import isfinite, log
 from typing import Any
 
 from apps.fraud.rules.lists import DENY, Found
-from apps.fraud.rules.names import Columns
 from apps.fraud.rules.ruleset import Fired, Rules, RuleSet, fired
 from models_zoo.fraud.card import Card
 from models_zoo.fraud.scores import Score
@@ -63,12 +62,13 @@ def decide_all(
     if rules is None or not count:
         return [_by_model(score) for score in scores]
     columns = rules.columns([one.probability for one in scores], facts, payments)
+    values = {name: column.tolist() for name, column in columns.items()}
     none = [None] * count
     own = fired(rules.rules, columns, count) if rules.rules else none
     tried = fired(rules.shadow, columns, count) if rules.shadow else none
     return [
         _decided(
-            _Case(scores[at], rules.lists.found(payments[at]), own[at], tried[at], columns, at), rules, card
+            _Case(scores[at], rules.lists.found(payments[at]), own[at], tried[at], values, at), rules, card
         )
         for at in range(count)
     ]
@@ -80,7 +80,7 @@ class _Case:
     listed: Found | None
     fired: Fired | None
     tried: Fired | None
-    columns: Columns
+    values: Mapping[str, list[float]]
     place: int
 
 
@@ -166,7 +166,7 @@ def _rules(case: _Case, added: float) -> list[dict[str, Any]]:
             "code": rule.code,
             "text": rule.text,
             "weight": round(added * max(rule.points, 0.0) / raising, 3),
-            "values": {name: _value(case.columns[name][case.place]) for name in rule.when.names},
+            "values": {name: case.values[name][case.place] for name in rule.when.names},
             "source": "rule",
             "typology": rule.typology,
             "points": rule.points,
@@ -175,17 +175,13 @@ def _rules(case: _Case, added: float) -> list[dict[str, Any]]:
     ]
 
 
-def _value(number: float) -> float | None:
-    return round(float(number), 4) if isfinite(number) else None
-
-
 def _told(score: Score) -> list[dict[str, Any]]:
     return [
         {
             "code": one.code,
             "text": one.text,
             "weight": one.weight,
-            "values": {name: _value(value) for name, value in one.values.items()},
+            "values": {name: value if isfinite(value) else None for name, value in one.values.items()},
             "source": "model",
         }
         for one in score.reasons

@@ -3,8 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from apps.fraud.models import RulesMove, RulesVersion
+from apps.fraud.rules.names import NAMES
 from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
@@ -167,6 +170,24 @@ def test_of_many_who_agree_at_once_one_does(people, bank):
     assert sorted(codes) == [200, 409, 409, 409]
     with tenant(bank.organisation):
         assert RulesMove.objects.count() == 1
+
+
+def test_many_who_write_at_once_get_numbers_of_their_own(people):
+    with ThreadPoolExecutor(4) as pool:
+        numbers = list(pool.map(lambda n: write(people[n % 2], rule(f"R{n % 4}")), range(8)))
+    assert sorted(numbers) == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(max_size=80)
+    | st.lists(st.sampled_from(sorted(NAMES) + list("()[]<>=+-*/.'")), max_size=30).map("".join)
+)
+def test_whatever_is_written_is_read_or_refused(people, text):
+    response = people[0].post(f"{PATH}/check", definition(rule("A", text, text="A rule")))
+    assert response.status_code in (200, 400, 422)
+    if response.status_code == 422:
+        assert "typologies.0.rules.0.when" in problems(response)
 
 
 def test_roll_back(people):
