@@ -111,7 +111,15 @@ def history():
         heard = one.typology and np.isfinite(one.known)
         told = ("1", datetime.fromtimestamp(START + one.known, UTC).isoformat()) if heard else ("", "")
         device = f"D{one.device}" if one.device else ""
-        row = [f"h-{place}", f"A{one.payer}", f"A{one.payee}", device, f"{one.amount:.2f}", "EUR", one.channel]
+        row = [
+            f"h-{place}",
+            f"A{one.payer}",
+            f"A{one.payee}",
+            device,
+            f"{one.amount:.2f}",
+            "EUR",
+            one.channel,
+        ]
         writer.writerow([*row, at.isoformat(), *told])
     return SimpleUploadedFile("history.csv", out.getvalue().encode(), "text/csv")
 
