@@ -31,9 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the adapters, and which are here").set_defaults(run=_list)
     told = {
+        "make": (_make, "prepare, teachers and distil where the recipe has them, train, thresholds"),
         "prepare": (_prepare, "write the data that is trained on"),
         "train": (_train, "train; goes on where a run that was cut off had come to"),
-        "distil": (_distil, "give the prepared training data the mean of what teachers say of it"),
+        "distil": (_distil, "give the prepared data the mean of what teachers say of it"),
         "thresholds": (_thresholds, "choose thresholds on validation and write them to the adapter's card"),
         "evaluate": (_evaluate, "every figure on the test parts, on the int4 base as served"),
         "leakage": (_leakage, "what of the test parts is in the training data"),
@@ -50,11 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--threads", type=int)
         command.add_argument("--limit", type=int, help="only the first so many examples of each part")
         command.set_defaults(run=run)
-        if name == "train":
+        if name in ("make", "train"):
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
         if name == "distil":
             command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
-            command.add_argument("--hard", type=float, default=0.4, help="share of the true labels")
+            command.add_argument("--hard", type=float, default=0.4, help="share of a classifier's true labels")
         if name in ("thresholds", "evaluate"):
             command.add_argument("--adapter", type=Path, help="its folder; default: the shipped one")
         if name == "evaluate":
@@ -74,6 +75,24 @@ def _list(options: argparse.Namespace, task: Task | None) -> None:
         _say(f"{name}: {state}")
 
 
+def _make(options: argparse.Namespace, task: Task) -> None:
+    from models_zoo.zoo.making import make
+    from models_zoo.zoo.recipe import changed
+
+    made = make(
+        task,
+        options.name,
+        base=options.base,
+        data=options.data,
+        work=_work(options),
+        device=options.device,
+        changes=changed(options.changes) | ({"threads": options.threads} if options.threads else {}),
+        tell=_say,
+        limit=options.limit,
+    )
+    _say(f"made: {made}")
+
+
 def _prepare(options: argparse.Namespace, task: Task) -> None:
     from models_zoo.zoo.making import prepare
 
@@ -82,18 +101,16 @@ def _prepare(options: argparse.Namespace, task: Task) -> None:
 
 def _train(options: argparse.Namespace, task: Task) -> None:
     from models_zoo.zoo.making import train
-    from models_zoo.zoo.recipe import training_spec
+    from models_zoo.zoo.recipe import changed, training_spec
 
-    spec = training_spec(task, _work(options), options.base, options.device, options.changes)
+    spec = training_spec(task, _work(options), options.base, options.device, changed(options.changes))
     train(options.name, replace(spec, threads=options.threads) if options.threads else spec, _say)
 
 
 def _distil(options: argparse.Namespace, task: Task) -> None:
-    from models_zoo.zoo.distil import soften
+    from models_zoo.zoo.distil import distil
 
-    train = _work(options) / "train.jsonl"
-    count = soften(options.base, options.teachers, train, train, options.device, options.hard)
-    _say(f"train: {count:,} examples, with probabilities of {len(options.teachers)} teachers")
+    _say(distil(task, options.base, options.teachers, _work(options), options.device, options.hard))
 
 
 def _thresholds(options: argparse.Namespace, task: Task) -> None:
