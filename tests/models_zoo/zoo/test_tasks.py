@@ -1,5 +1,6 @@
 """What tasks make their data of, without the data: orders and documents, flaws, sections, narratives, scores."""
 
+import json
 import re
 from random import Random
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_zoo.llm.card import read_adapter_card
 from models_zoo.zoo.guard.documents import LONGEST, cropped, for_readers, inserted
 from models_zoo.zoo.guard.lines import attack
 from models_zoo.zoo.own import TEST, lines, of_part
@@ -14,7 +16,7 @@ from models_zoo.zoo.recipe import read_recipe
 from models_zoo.zoo.scorer.flaws import falsified
 from models_zoo.zoo.summary.task import score as summary_score
 from models_zoo.zoo.summary.task import sections
-from models_zoo.zoo.tasks import MODULES, TRAIN, VALIDATION, task_of
+from models_zoo.zoo.tasks import MODULES, TRAIN, VALIDATION, shipped, task_of
 
 OWN = [("guard", name) for name in ("attacks", "orders", "benign", "readers")]
 OWN += [("scorer", name) for name in ("unsafe", "careful", "unfair", "groups", "evasive")]
@@ -114,3 +116,12 @@ def test_what_ships_is_small_enough() -> None:
             sizes[name] = values["rank"] * of_rank + 2 * wide + 50_000  # headers, norms, cards
     assert max(sizes.values()) <= 4_000_000, sizes
     assert sum(sizes.values()) <= 30_000_000, sizes
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_recipes_are_what_made_the_weights(name: str) -> None:
+    values, _ = read_recipe(task_of(name))
+    made = read_adapter_card(task_of(name).adapter)
+    recorded = json.loads(json.dumps(made.training | {"licence": made.licence}))
+    settings = {key: value for key, value in values.items() if key in recorded and key != "data_note"}
+    assert {key: recorded[key] for key in settings} == settings
