@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from models_zoo.fraud.features import DAY
+from apps.fraud import demo_message
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.generator import START, Generated, generate
 from models_zoo.fraud.metrics import average_precision, roc_auc
 from rootstock.demo import DemoClient, DemoFailure, Row, Show, Timings
@@ -33,13 +34,15 @@ class Sent:
 
 def play(api: DemoClient, show: Show) -> list[Row]:
     """Score several thousand payments. Raises DemoFailure unless each has one decision and fraud stands out."""
-    sent = payments(secrets.token_hex(3), time.time())
+    mark = secrets.token_hex(3)
+    sent = payments(mark, time.time())
     first = len(sent) - SINGLES - LISTED
     show.step(f"{len(sent):,} payments of {DAYS} days, {sum(one.fraud for one in sent)} of them fraud")
     rows = [_batches(api, show, sent[:first])]
     rows.append(_list(api, show, sent[first : first + LISTED]))
     rows.append(_singles(api, show, sent[first + LISTED :]))
     _check_repeat(api, sent[-1])
+    rows.append(demo_message.play(api, show, mark, sent[-1].body["occurred_at"]))
     rows.append(_verdict(show, sent, _decided(api, show, sent)))
     return rows
 

@@ -48,7 +48,8 @@ def _export(key: SubjectKey) -> Iterator[dict[str, Any]]:
             "device": row.device if row.payer_key == account else None, "merchant": row.merchant,
             "amount": row.amount, "currency": row.currency, "channel": row.channel,
             "occurred_at": row.occurred_at, "received_at": row.received_at,
-            "score": decision and decision.score, "outcome": decision and decision.outcome,
+            "score": decision and decision.score, "probability": decision and decision.probability,
+            "rules": decision and decision.rules, "outcome": decision and decision.outcome,
             "reasons": decision and decision.reasons, "model": decision and decision.model,
             "labels": [
                 {"fraud": one.fraud, "source": one.source, "known_at": one.known_at, "note": one.note,

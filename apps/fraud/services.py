@@ -27,7 +27,9 @@ from rootstock.webhooks.services import events_emit
 LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
 _EVENTS = {"review": "fraud.payment_review", "decline": "fraud.payment_declined"}
-_DECIDED = ("score", "outcome", "reasons", "contributions", "surprise", "model")
+_DECIDED = (
+    "score", "probability", "outcome", "reasons", "contributions", "surprise", "model", "rules", "rule_score", "shadow",
+)  # fmt: skip
 SECONDS_EACH = 0.01
 """Added to the lane's deadline for each payment of a list."""
 
