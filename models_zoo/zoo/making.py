@@ -10,6 +10,7 @@ from typing import Any
 
 from models_zoo.llm.card import ADAPTER_CARD_FILE, read_adapter_card, write_card
 from models_zoo.llm.training import TrainEvent, TrainSpec, train_lora
+from models_zoo.llm.training.checks import check_spec
 from models_zoo.zoo.cards import commands
 from models_zoo.zoo.files import write_lines
 from models_zoo.zoo.recipe import mixed, read_recipe, read_teachers, training_spec
@@ -63,9 +64,11 @@ def make(
     from models_zoo.zoo.evaluation import settle_thresholds
     from models_zoo.zoo.served import Served
 
+    spec = training_spec(task, work, base, device, changes)
+    check_spec(spec)  # before its teachers are trained
     prepare(task, data, work, limit, tell)
     _teach(task, name, base, work, device, changes, tell)
-    adapter = train(name, training_spec(task, work, base, device, changes), tell)
+    adapter = train(name, spec, tell)
     if task.settle is not None:
         settle_thresholds(task, Served(base, adapter, device), data, adapter, limit)
     return adapter
