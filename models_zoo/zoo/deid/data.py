@@ -18,10 +18,7 @@ from typing import Any
 
 from models_zoo.clinical.deid.generate import SLOTS, Entity, Example, fill, join, part_of, templates
 from models_zoo.clinical.deid.labels import PRESIDIO
-from models_zoo.zoo.files import read_csv, read_text
 
-LONGEST = 1200  # characters of a section of a note
-UTTERANCES = 2000
 PRESIDIO_FILE = Path("ehr_deid_presidio") / "synth_v2_dev.json.gz"
 
 # Presidio's slot -> ours, to fill its templates anew. One with any other slot is not refilled.
@@ -99,18 +96,6 @@ def general(random: Random, times: int) -> Iterator[Example]:
         if line and not line.startswith("#"):
             template = line.replace("\\n", "\n")
             yield from (fill(template, random) for _ in range(times if "{" in template else 5))
-
-
-def unmarked(data: Path, random: Random) -> list[str]:
-    """Sections of notes (MTS-Dialog) and what customers write (banking77, CLINC150), in which nobody marked anything:
-    teachers say what is in them. Raises OSError."""
-    notes = read_csv(data / "ehr_mts_dialog" / "MTS-Dialog-TrainingSet.csv.gz")
-    sections = [text for one in notes if (text := one["section_text"].strip()[:LONGEST])]
-    asked = [row["text"].strip() for row in read_csv(data / "support_banking77" / "train.csv.gz")]
-    asked += [
-        text for text, _ in json.loads(read_text(data / "support_clinc150" / "data_full_train_val.json.gz"))["train"]
-    ]
-    return sections + random.sample(asked, min(len(asked), UTTERANCES))
 
 
 def _presidio_example(item: Mapping[str, Any]) -> Example:

@@ -25,11 +25,10 @@ from models_zoo.zoo.deid.data import (
     presidio_part,
     read_presidio,
     refilled,
-    unmarked,
 )
 from models_zoo.zoo.files import Row
 from models_zoo.zoo.measures import Counts, Measure, Sums, ratio
-from models_zoo.zoo.tasks import MIX, TRAIN, Bar, Task
+from models_zoo.zoo.tasks import TRAIN, Bar, Task
 
 SEED = 7
 RECASED = 1 / 12
@@ -37,8 +36,6 @@ RECASED = 1 / 12
 
 def examples(data: Path, part: str) -> list[Row]:
     """Rows of a part. Raises FileNotFoundError naming the file of Presidio's sentences when it is not there."""
-    if part == MIX:
-        return [{"text": text, "spans": []} for text in unmarked(data, Random(f"{SEED}:{MIX}"))]
     kind = part.split("_")[0]
     sentences = presidio_part(read_presidio(data / PRESIDIO_FILE), kind)
     random = Random(f"{SEED}:{kind}")

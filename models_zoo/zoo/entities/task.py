@@ -116,7 +116,7 @@ CHEMICAL_DISEASE = _task(
     BC5CDR,
     ("train", "devel"),
     "test",
-    {NCBI: ("train",), ANATEM: ("train",)},
+    {},
 )
 DISEASE = _task(
     "disease", ("Disease",), Bar(0.83, 0.86), NCBI, ("train",), "devel", {BC5CDR: ("train", "devel")}

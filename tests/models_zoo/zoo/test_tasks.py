@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_zoo.llm.card import read_adapter_card
+from models_zoo.zoo.cards import card_read
 from models_zoo.zoo.guard.documents import LONGEST, cropped, for_readers, inserted
 from models_zoo.zoo.guard.lines import attack
 from models_zoo.zoo.own import TEST, lines, of_part
@@ -127,3 +128,10 @@ def test_recipes_are_what_made_the_weights(name: str) -> None:
     recorded = json.loads(json.dumps(made.training | {"licence": made.licence}))
     settings = {key: value for key, value in values.items() if key in recorded and key != "data_note"}
     assert {key: recorded[key] for key in settings} == settings
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_cards_say_what_the_recipes_say(name: str) -> None:
+    _, words = read_recipe(task_of(name))
+    card = card_read(name)
+    assert (card.purpose, card.limits, card.data) == (words.purpose, words.limits, words.data)
