@@ -55,7 +55,8 @@ def words_and_regression(task: Task, data: Path, several: bool) -> Given:
         labels = tuple(map(str, model.classes_))
 
     def probabilities(some: Sequence[Row]) -> NDArray[np.float64]:
-        return np.asarray(model.predict_proba(words.transform(row["text"] for row in some)), dtype=np.float64)
+        found = model.predict_proba(words.transform(row["text"] for row in some))
+        return np.asarray(found[:, -len(labels) :], dtype=np.float64)  # of one label alone: the chance of none too
 
     held = task.examples(data, VALIDATION)
     thresholds = task.settle(probabilities(held), held, labels) if task.settle else {}
