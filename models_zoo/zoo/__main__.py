@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
         if name == "distil":
             command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
-            command.add_argument("--hard", type=float, default=0.4, help="share of a classifier's true labels")
+            command.add_argument(
+                "--hard", type=float, default=0.4, help="share of a classifier's true labels"
+            )
         if name in ("thresholds", "evaluate"):
             command.add_argument("--adapter", type=Path, help="its folder; default: the shipped one")
         if name == "evaluate":
@@ -86,7 +88,7 @@ def _make(options: argparse.Namespace, task: Task) -> None:
         data=options.data,
         work=_work(options),
         device=options.device,
-        changes=changed(options.changes) | ({"threads": options.threads} if options.threads else {}),
+        changes={**changed(options.changes), **({"threads": options.threads} if options.threads else {})},
         tell=_say,
         limit=options.limit,
     )

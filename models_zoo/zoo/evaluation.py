@@ -125,5 +125,7 @@ def _told(row: Row, given: Any) -> str:
     if "messages" in row:
         return str(given)[: 2 * SHOWN]
     if "spans" in row:
-        return "; ".join(f"{row['text'][a:b]} ({label})" for a, b, label in sorted(map(tuple, given))) or "none"
+        return (
+            "; ".join(f"{row['text'][a:b]} ({label})" for a, b, label in sorted(map(tuple, given))) or "none"
+        )
     return ", ".join(sorted(given)) or "none"

@@ -48,7 +48,9 @@ def words_and_regression(task: Task, data: Path, several: bool) -> Given:
     regression = LogisticRegression(C=STRENGTH, max_iter=300)
     if several:
         names = MultiLabelBinarizer()
-        model = OneVsRestClassifier(regression).fit(table, names.fit_transform([row["labels"] for row in rows]))
+        model = OneVsRestClassifier(regression).fit(
+            table, names.fit_transform([row["labels"] for row in rows])
+        )
         labels = tuple(map(str, names.classes_))
     else:
         model = regression.fit(table, [row["labels"][0] for row in rows])
@@ -56,12 +58,16 @@ def words_and_regression(task: Task, data: Path, several: bool) -> Given:
 
     def probabilities(some: Sequence[Row]) -> NDArray[np.float64]:
         found = model.predict_proba(words.transform(row["text"] for row in some))
-        return np.asarray(found[:, -len(labels) :], dtype=np.float64)  # of one label alone: the chance of none too
+        return np.asarray(
+            found[:, -len(labels) :], dtype=np.float64
+        )  # of one label alone: the chance of none too
 
     held = task.examples(data, VALIDATION)
     thresholds = task.settle(probabilities(held), held, labels) if task.settle else {}
     card = AdapterCard("words", "classification", "", labels, several, thresholds=thresholds)
-    return lambda some: [given_labels(card, dict(zip(labels, one, strict=True))) for one in probabilities(some)]
+    return lambda some: [
+        given_labels(card, dict(zip(labels, one, strict=True))) for one in probabilities(some)
+    ]
 
 
 def known_mentions(task: Task, data: Path) -> Given:
@@ -76,7 +82,9 @@ def known_mentions(task: Task, data: Path) -> Given:
     for row in rows:
         seen.update(found.group().lower() for found in every.finditer(row["text"]))
     kept = {
-        text: labels.most_common(1)[0][0] for text, labels in marked.items() if 2 * labels.total() > seen[text]
+        text: labels.most_common(1)[0][0]
+        for text, labels in marked.items()
+        if 2 * labels.total() > seen[text]
     }
     pattern = _any_of(kept)
     return lambda some: [

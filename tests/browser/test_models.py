@@ -11,8 +11,8 @@ from rootstock.accounts.actors import Actor
 from rootstock.gateway.budgets import Used, usage_record
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
-from tests.browser.test_axe import violations
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_axe import violations
 from tests.browser.test_console import SANITY
 from tests.rootstock.gateway.test_engine_page import ADAPTERS, TOLD
 

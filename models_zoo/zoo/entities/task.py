@@ -99,9 +99,7 @@ def _task(
 ) -> Task:
     return Task(
         folder=Path(__file__).parent / name,
-        examples=partial(
-            examples, folder=folder, learned=learned, tested=tested, kinds=kinds, others=others
-        ),
+        examples=partial(examples, folder=folder, learned=learned, tested=tested, kinds=kinds, others=others),
         measures={"test": entities([LABELS[kind] for kind in kinds])},
         bars={"test entity_f1": bar},
     )

@@ -68,7 +68,9 @@ def test_one_teachers_spans_are_its_own(tiny: TinyBase, tmp_path: Path) -> None:
     teacher = make_adapter(tmp_path / "one", tiny, task="tagging", labels=("A", "B"), bidirectional=True)
     texts = ["a bad cafe", "the deed of a face", "fade " * 90]
     write_lines(tmp_path / "mix.jsonl", [{"text": text, "spans": []} for text in texts])
-    assert relabel(tiny.folder, [teacher, teacher], tmp_path / "mix.jsonl", tmp_path / "new.jsonl", "cpu") == 3
+    assert (
+        relabel(tiny.folder, [teacher, teacher], tmp_path / "mix.jsonl", tmp_path / "new.jsonl", "cpu") == 3
+    )
     found = [[tuple(span) for span in row["spans"]] for row in read_lines(tmp_path / "new.jsonl")]
     assert found == Served(tiny.folder, teacher).spans(texts)
     assert any(found)
