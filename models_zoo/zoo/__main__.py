@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         "make": (_make, "prepare, teachers and distil where the recipe has them, train, thresholds"),
         "prepare": (_prepare, "write the data that is trained on"),
         "train": (_train, "train; goes on where a run that was cut off had come to"),
-        "distil": (_distil, "give the prepared data the mean of what teachers say of it"),
+        "distil": (_distil, "give the prepared training data the mean of what teachers say of it"),
         "thresholds": (_thresholds, "choose thresholds on validation and write them to the adapter's card"),
         "evaluate": (_evaluate, "every figure on the test parts, on the int4 base as served"),
         "leakage": (_leakage, "what of the test parts is in the training data"),
@@ -51,13 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--threads", type=int)
         command.add_argument("--limit", type=int, help="only the first so many examples of each part")
         command.set_defaults(run=run)
-        if name in ("make", "train"):
+        if name in ("make", "prepare", "train"):
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
         if name == "distil":
             command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
-            command.add_argument(
-                "--hard", type=float, default=0.4, help="share of a classifier's true labels"
-            )
+            command.add_argument("--hard", type=float, default=0.4, help="share of the true labels")
         if name in ("thresholds", "evaluate"):
             command.add_argument("--adapter", type=Path, help="its folder; default: the shipped one")
         if name == "evaluate":
@@ -97,8 +95,9 @@ def _make(options: argparse.Namespace, task: Task) -> None:
 
 def _prepare(options: argparse.Namespace, task: Task) -> None:
     from models_zoo.zoo.making import prepare
+    from models_zoo.zoo.recipe import changed
 
-    prepare(task, options.data, _work(options), options.limit, _say)
+    prepare(task, options.data, _work(options), options.limit, _say, changed(options.changes))
 
 
 def _train(options: argparse.Namespace, task: Task) -> None:
@@ -110,9 +109,11 @@ def _train(options: argparse.Namespace, task: Task) -> None:
 
 
 def _distil(options: argparse.Namespace, task: Task) -> None:
-    from models_zoo.zoo.distil import distil
+    from models_zoo.zoo.distil import soften
 
-    _say(distil(task, options.base, options.teachers, _work(options), options.device, options.hard))
+    train = _work(options) / "train.jsonl"
+    count = soften(options.base, options.teachers, train, train, options.device, options.hard)
+    _say(f"train: {count:,} examples, with probabilities of {len(options.teachers)} teachers")
 
 
 def _thresholds(options: argparse.Namespace, task: Task) -> None:

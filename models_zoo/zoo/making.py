@@ -21,9 +21,19 @@ SHOW_STEPS = 50
 Tell = Callable[[str], None]
 
 
-def prepare(task: Task, data: Path, work: Path, limit: int | None, tell: Tell) -> None:
-    """Write what is trained and validated on into `work`, the first `limit` examples of each. Raises OSError."""
-    values, _ = read_recipe(task)
+def prepare(
+    task: Task,
+    data: Path,
+    work: Path,
+    limit: int | None,
+    tell: Tell,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what is trained and validated on into `work`, the first `limit` examples of each. Raises OSError.
+
+    changes: fields of the recipe; with `mix_schedule` the second corpus is written too
+    """
+    values = read_recipe(task)[0] | (changes or {})
     fields = FIELDS[values["task"]]
     for part in (TRAIN, VALIDATION, *([MIX] if mixed(values) else [])):
         rows = task.examples(data, part)[:limit]
@@ -66,7 +76,7 @@ def make(
 
     spec = training_spec(task, work, base, device, changes)
     check_spec(spec)  # before its teachers are trained
-    prepare(task, data, work, limit, tell)
+    prepare(task, data, work, limit, tell, changes)
     _teach(task, name, base, work, device, changes, tell)
     adapter = train(name, spec, tell)
     if task.settle is not None:
@@ -78,7 +88,7 @@ def _teach(
     task: Task, name: str, base: Path, work: Path, device: str, changes: Mapping[str, Any], tell: Tell
 ) -> None:
     """Train the recipe's teachers, those that are there already left as they are, and write what they say."""
-    from models_zoo.zoo.distil import distil
+    from models_zoo.zoo.distil import soften
 
     teachers = read_teachers(task)
     if teachers is None:
@@ -92,7 +102,9 @@ def _teach(
         spec = training_spec(task, place, base, device, {**changes, **teachers.settings(seed)})
         tell(f"teacher {seed + 1} of {teachers.count}")
         folders.append(spec.target if spec.target.is_dir() else train(name, spec, tell))
-    tell(distil(task, base, folders, work, device, teachers.hard))
+    learned = work / f"{TRAIN}.jsonl"
+    count = soften(base, folders, learned, learned, device, teachers.hard)
+    tell(f"{TRAIN}: {count:,} examples, with probabilities of {len(folders)} teachers")
 
 
 def _told(event: TrainEvent) -> str:

@@ -24,10 +24,10 @@ class Words:
 
 @dataclass(slots=True, frozen=True)
 class Teachers:
-    """`[teachers]`: larger adapters, whose mean the one that ships learns (`distil`).
+    """`[teachers]`: larger classifiers, whose mean probabilities the one that ships learns (`distil`).
 
     count    of them, with the seeds 0, 1, ...
-    hard     share of the true labels in what a classifier learns
+    hard     share of the true labels in what is learned
     changes  fields of `TrainSpec` in which they differ from the recipe
     """
 

@@ -76,29 +76,20 @@ class Served:
 
     def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
         """The labelled spans of each text, in characters."""
-        return self.read(texts, self.tags(texts))
-
-    def tags(self, texts: Sequence[str]) -> list[NDArray[np.float64]]:
-        """Tag probabilities [tokens of all windows, tags] of each text."""
-        rows = [ids for ids, _ in map(self._tokenizer.encode_units, texts)]
-        found: list[list[Any]] = [[] for _ in texts]
-        for pieces in _steps(self._pieces(rows), STEP_TOKENS[self._kind], ordered=True):
+        encoded = [self._tokenizer.encode_units(text) for text in texts]
+        rows: list[list[Any]] = [[] for _ in texts]
+        for pieces in _steps(
+            self._pieces([ids for ids, _ in encoded]), STEP_TOKENS[self._kind], ordered=True
+        ):
             for (text, _), tags in zip(pieces, self._tags([ids for _, ids in pieces]), strict=True):
-                found[text] += tags
-        return [np.array(one) for one in found]
-
-    def read(
-        self, texts: Sequence[str], tags: Sequence[NDArray[np.float64]]
-    ) -> list[list[tuple[int, int, str]]]:
-        """The labelled spans, in characters, that `tags` (or their sum over several adapters) mean."""
-        found = []
-        for text, rows in zip(texts, tags, strict=True):
-            ids, units = self._tokenizer.encode_units(text)
-            cut = cut_windows(self.card, len(ids))
-            ends = np.cumsum([window.stop - window.start for window in cut])
-            spans = read_spans(units, cut, [part.tolist() for part in np.split(rows, ends[:-1])], self.card)
-            found.append([(span.start, span.end, span.label) for span in spans])
-        return found
+                rows[text].append(tags)
+        return [
+            [
+                (span.start, span.end, span.label)
+                for span in read_spans(units, cut_windows(self.card, len(ids)), found, self.card)
+            ]
+            for (ids, units), found in zip(encoded, rows, strict=True)
+        ]
 
     def answers(self, conversations: Sequence[Sequence[dict[str, str]]], most: int) -> list[str]:
         """The likeliest next turn of each conversation, greedily, of at most `most` tokens."""

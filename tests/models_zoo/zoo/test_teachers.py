@@ -1,23 +1,22 @@
-"""Adapters made with teachers: what these find in another corpus is blended in, and what they say of a text learned."""
+"""Recipes with teachers, and with a second corpus that is blended in: one command makes the adapter."""
 
 import gzip
 from pathlib import Path
 
 import pytest
 
-from models_zoo.llm.card import ModelError, read_adapter_card
+from models_zoo.emotion.labels import LABELS
+from models_zoo.llm.card import read_adapter_card
 from models_zoo.zoo.__main__ import main
-from models_zoo.zoo.distil import distil, relabel
-from models_zoo.zoo.files import read_lines, write_lines
-from models_zoo.zoo.leakage import leakage
-from models_zoo.zoo.recipe import Teachers, read_teachers
-from models_zoo.zoo.served import Served
-from models_zoo.zoo.tasks import MODULES, task_of
-from tests.models_zoo.llm.tiny import TinyBase, make_adapter, make_base
+from models_zoo.zoo.files import read_lines
+from models_zoo.zoo.recipe import Teachers, read_teachers, training_spec
+from models_zoo.zoo.tasks import MIX, MODULES, TRAIN, task_of
+from tests.models_zoo.llm.tiny import TinyBase, make_base
 
+LINES = "Thank you so much!\t15\ta\nI hate this.\t2\tb\nHow does it work?\t7\tc\nFine.\t27\te\n"
 OWN = "A\tO\nbad\tB-Disease\ncafe\tI-Disease\n.\tO\n\n" * 12
 OTHER = "The\tO\ndeed\tB-Chemical\nfades\tB-Disease\n.\tO\n\n" * 6
-STEPS = [part for one in ("max_steps=1", "batch_size=4") for part in ("--set", one)]
+QUICK = [part for one in ("max_steps=1", "batch_size=4") for part in ("--set", one)]
 
 
 @pytest.fixture(scope="module")
@@ -27,69 +26,72 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyBase:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
+    emotions = tmp_path / "data" / "support_goemotions" / "original"
+    emotions.mkdir(parents=True)
+    (emotions / "labels.txt").write_text("\n".join(LABELS))
+    (emotions / "train.tsv.gz").write_bytes(gzip.compress(LINES.encode()))
+    for name in ("dev.tsv", "test.tsv"):
+        (emotions / name).write_text(LINES)
     for folder, text in (("ehr_ner_ncbi_disease", OWN), ("ehr_ner_bc5cdr", OTHER)):
         place = tmp_path / "data" / folder
-        place.mkdir(parents=True)
+        place.mkdir()
         for name in ("train", "devel"):
             (place / f"{name}.tsv.gz").write_bytes(gzip.compress(text.encode()))
     return tmp_path / "data"
 
 
-def test_one_command_makes_an_adapter_with_its_teachers(
+def places(name: str, tiny: TinyBase, data: Path, work: Path) -> list[str]:
+    return [name, "--data", str(data), "--work", str(work), "--base", str(tiny.folder)]
+
+
+def test_teachers_are_made_first(
     tiny: TinyBase, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    work = tmp_path / "work"
-    places = ["clinical-diseases", "--data", str(data), "--work", str(work), "--base", str(tiny.folder)]
-    assert main(["make", *places, *STEPS]) == 0
-    teachers = read_teachers(task_of("clinical-diseases"))
+    work, teachers = tmp_path / "work", read_teachers(task_of("support-emotion"))
     assert teachers is not None
-    out = capsys.readouterr().out
-    assert f"with what {teachers.count} teachers say" in out
+    command = ["make", *places("support-emotion", tiny, data, work), *QUICK]
+    assert main(command) == 0
+    assert f"with probabilities of {teachers.count} teachers" in capsys.readouterr().out
     cards = [read_adapter_card(work / f"teacher-{seed}" / "adapter") for seed in range(teachers.count)]
     assert [card.training["seed"] for card in cards] == list(range(teachers.count))
     assert {card.training["rank"] for card in cards} == {teachers.changes["rank"]}
+    assert "probabilities" not in read_lines(work / "teacher-0" / "train.jsonl")[0]
+    assert "probabilities" in read_lines(work / "train.jsonl")[0]
     card = read_adapter_card(work / "adapter")
     assert card.training["rank"] != teachers.changes["rank"]
-    assert card.training["mix"] == "mix.jsonl"
-    assert card.training["commands"] == ["python -m models_zoo.zoo make clinical-diseases"]
-    gold = read_lines(work / "teacher-0" / "mix.jsonl")
-    assert {label for row in gold for _, _, label in row["spans"]} == {"DISEASE"}
-    assert [row["text"] for row in read_lines(work / "mix.jsonl")] == [row["text"] for row in gold]
+    assert card.training["commands"] == ["python -m models_zoo.zoo make support-emotion"]
+    assert set(card.thresholds) == set(LABELS)
+    made = (work / "teacher-0" / "adapter" / "card.json").stat().st_mtime_ns
+    assert main(command) == 0  # what is there already is not trained again
+    assert (work / "teacher-0" / "adapter" / "card.json").stat().st_mtime_ns == made
 
 
-def test_the_other_corpus_counts_as_training_data(data: Path) -> None:
-    """A test sentence that only the corpus blended in holds leaks too."""
-    held = data / "ehr_ner_ncbi_disease" / "devel.tsv.gz"
-    held.write_bytes(gzip.compress(OTHER.encode()))
-    assert leakage(task_of("clinical-diseases"), data)["test"].exact == 6
+def test_what_is_wrong_is_said_before_teachers_are_trained(
+    tiny: TinyBase, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["make", *places("support-emotion", tiny, data, tmp_path / "work"), "--set", "rank=0"]) == 2
+    assert "rank is 0" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
 
 
-def test_one_teachers_spans_are_its_own(tiny: TinyBase, tmp_path: Path) -> None:
-    teacher = make_adapter(tmp_path / "one", tiny, task="tagging", labels=("A", "B"), bidirectional=True)
-    texts = ["a bad cafe", "the deed of a face", "fade " * 90]
-    write_lines(tmp_path / "mix.jsonl", [{"text": text, "spans": []} for text in texts])
-    assert (
-        relabel(tiny.folder, [teacher, teacher], tmp_path / "mix.jsonl", tmp_path / "new.jsonl", "cpu") == 3
-    )
-    found = [[tuple(span) for span in row["spans"]] for row in read_lines(tmp_path / "new.jsonl")]
-    assert found == Served(tiny.folder, teacher).spans(texts)
-    assert any(found)
-
-
-def test_who_cannot_teach_is_named(tiny: TinyBase, tmp_path: Path) -> None:
-    other = make_adapter(tmp_path / "other", tiny, task="classification", labels=("C",), bidirectional=True)
-    write_lines(tmp_path / "mix.jsonl", [{"text": "a", "spans": []}])
-    with pytest.raises(ModelError, match="expected an adapter for tagging"):
-        distil(task_of("clinical-diseases"), tiny.folder, [other], tmp_path, "cpu", 0.4)
-    with pytest.raises(ModelError, match="narrative: is for chat"):
-        distil(task_of("fraud-narrative"), tiny.folder, [other], tmp_path, "cpu", 0.4)
+def test_another_corpus_is_blended_in(tiny: TinyBase, data: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    blend = ["--set", "mix_schedule=[0.6, 0.0]"]
+    assert main(["make", *places("clinical-diseases", tiny, data, work), *QUICK, *blend]) == 0
+    assert read_adapter_card(work / "adapter").training["mix"] == "mix.jsonl"
+    marked = {
+        (row["text"][a:b], label) for row in read_lines(work / "mix.jsonl") for a, b, label in row["spans"]
+    }
+    assert {(text.lower(), label) for text, label in marked} == {("fades", "DISEASE")}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_teachers_of_every_recipe_are_fields_of_the_training(name: str) -> None:
-    from models_zoo.zoo.recipe import training_spec
-
-    teachers = read_teachers(task_of(name)) or Teachers(1)
+def test_recipes_with_teachers_are_fields_of_the_training(name: str) -> None:
+    task = task_of(name)
+    teachers = read_teachers(task) or Teachers(1)
     assert teachers.count > 0
     assert 0 <= teachers.hard <= 1
-    training_spec(task_of(name), Path("work"), Path("base"), "cpu", teachers.settings(0))
+    spec = training_spec(task, Path("work"), Path("base"), "cpu", teachers.settings(0))
+    assert spec.task == "classification" or read_teachers(task) is None
+    assert spec.train.stem == TRAIN
+    assert spec.mix is None or spec.mix.stem == MIX
