@@ -33,7 +33,7 @@ def prepare(
 
     changes: fields of the recipe; with `mix_schedule` the second corpus is written too
     """
-    values = read_recipe(task)[0] | (changes or {})
+    values = {**read_recipe(task)[0], **(changes or {})}
     fields = FIELDS[values["task"]]
     for part in (TRAIN, VALIDATION, *([MIX] if mixed(values) else [])):
         rows = task.examples(data, part)[:limit]
