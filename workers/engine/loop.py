@@ -53,6 +53,7 @@ class EngineLoop:
             arrived=runner.arrived,
             readers=min(READERS, max(1, len(os.sched_getaffinity(0)) // 2)),
             reader=compute_alone,
+            keep=runner.keep,
         )
         self._runner, self._threads = runner, threads
         self._lock = threading.Condition()

@@ -119,14 +119,22 @@ class StackedPool(LoraPool):
 
     def prepare(self, weights: LoraWeights) -> PreparedLora:
         """See `LoraPool`."""
-        rank = padded_rank(weights.rank)
         keys = [key for key in self.keys if any((key[0], part) in weights.matrices for part in PARTS[key[1]])]
-        size = row_bytes(self.config, keys, rank, self.form)
-        data = torch.zeros(1, size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        rank = padded_rank(weights.rank)
+        data = self._row(rank, keys).zero_()
         rows = carve(data, self.config, keys, rank, self.form)
         for key in keys:
             self._fill_rows(key, rows, weights, rank)
         return prepared(rank, data[0], rows)
+
+    def blank(self, rank: int, keys: Sequence[Key]) -> PreparedLora:
+        """See `LoraPool`."""
+        data = self._row(rank, keys)
+        return prepared(rank, data[0], carve(data, self.config, keys, rank, self.form))
+
+    def _row(self, rank: int, keys: Sequence[Key]) -> Tensor:
+        size = row_bytes(self.config, keys, rank, self.form)
+        return torch.empty(1, size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
     def _fill_rows(self, key: Key, rows: Rows, weights: LoraWeights, rank: int) -> None:
         layer, name = key
