@@ -10,7 +10,8 @@ fast as the engine takes them: 512 always wait, until none are left. Lengths are
 Adapters are real folders of rank 16 on all linears that go the product's way: verified, prepared, kept in host memory
 within its budget, placed. Their folders are links to 32 distinct ones, so that disk and page cache hold them;
 the engine takes them for 2,000. While they are registered, before anything is measured, links to one file are
-read once. On CPU the base is the demo base, on CUDA Llama-3-8B's shape with random weights.
+read, and kept beside it as the device holds them, once. On CPU the base is the demo base, on CUDA Llama-3-8B's
+shape with random weights.
 
 Both kinds take turns in one engine, after a round that counts for nothing; a loss is the median of the rounds' own
 ratios. The last line is one JSON object.
@@ -76,12 +77,13 @@ LOADS = {
 
 class CountingRunner(Runner):
     """Counts what is read from disk, what is only copied from there, and what is put into slots; `registered` holds
-    what was read while registering."""
+    what was read, and `kept` what was left on disk, while registering."""
 
     reads = 0
     copies = 0
     places = 0
     registered: dict[int, PreparedAdapter] | None = None
+    kept: dict[int, Callable[[], PreparedAdapter] | None]
 
     def read(self, folder: Path) -> PreparedAdapter:
         """From disk."""
@@ -95,7 +97,10 @@ class CountingRunner(Runner):
 
     def keep(self, folder: Path, adapter: PreparedAdapter) -> Callable[[], PreparedAdapter] | None:
         """As it is held, beside its files."""
-        again = super().keep(folder, adapter)
+        file = (folder / ADAPTER_FILE).stat().st_ino
+        if file not in self.kept:
+            self.kept[file] = super().keep(folder, adapter)
+        again = self.kept[file]
 
         def counted() -> PreparedAdapter:
             assert again is not None
@@ -131,7 +136,7 @@ class Engine:
     def register(self, folders: list[Path]) -> float:
         """Every folder under its own name; the seconds that took."""
         started = time.perf_counter()
-        self.runner.registered = {}
+        self.runner.registered, self.runner.kept = {}, {}
         with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(lambda folder: self.loop.residency.register(folder.name, folder), folders))
         self.runner.registered = None

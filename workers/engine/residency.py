@@ -40,7 +40,7 @@ class Residency(Generic[Weights]):
     called within `hold` and `sweep`, which are the engine thread's. A placed adapter is held from when its slot has
     `arrived(slot)`: the engine goes on with others meanwhile. `changed()` is called when an adapter was
     registered, has arrived in memory, or failed to. `readers` threads read, each of which begins with `reader()`.
-    What was read again once is left by `keep(folder, weights)` in a form that is read sooner; see `kept`.
+    What memory is too small for is left by `keep(folder, weights)` in a form that is read sooner; see `kept`.
     """
 
     def __init__(
@@ -93,10 +93,14 @@ class Residency(Generic[Weights]):
             self._check_digest(name, digest)
             self._check_size(name, weights.bytes)
             self._digests[name] = digest
+            crowded = self._known.used + weights.bytes > self._room.memory_bytes
             if name not in self._known:
                 self._add(name, folder, digest, files, weights)
-            self._known[name].leaving, self._unswept = False, True
+            known = self._known[name]
+            known.leaving, self._unswept = False, True
         self._changed()
+        if crowded:
+            self._keep_beside(known, folder, weights)
 
     def remove(self, name: str) -> None:
         """Take no new requests for the adapter, and forget it after the last one. Raises `EngineError`."""
@@ -322,9 +326,12 @@ class Residency(Generic[Weights]):
             self._tidy_at = 0.0 if known.leaving else self._tidy_at
         self._changed()
         if kept is None and weights is not None:  # it left memory once, and will again
-            again = self._keep(folder, weights)
-            with self._lock:
-                known.again = again if known.folder == folder else None
+            self._keep_beside(known, folder, weights)
+
+    def _keep_beside(self, known: Known[Weights], folder: Path, weights: Weights) -> None:
+        again = self._keep(folder, weights)
+        with self._lock:
+            known.again = again if known.folder == folder else None
 
     def _kept(self, known: Known[Weights]) -> Weights | None:
         """The adapter as it was left beside its files, if it lies there as it was written."""

@@ -67,7 +67,7 @@ def test_memory_for_an_adapter_is_laid_out_as_the_adapter(
 
 
 def test_an_adapter_that_comes_back_answers_as_before(desk: Desk, tmp_path: Path) -> None:
-    """From its own files the first time, then from what was kept, and from its files again when that is spoilt."""
+    """From its own files once, then from what was kept, and from its files again when that is spoilt."""
     folders = {name: tmp_path / name for name in ("one", "two")}
     for name, folder in folders.items():
         shutil.copytree(desk.folders[name], folder)
@@ -96,6 +96,7 @@ def test_an_adapter_that_comes_back_answers_as_before(desk: Desk, tmp_path: Path
 
     first = answers()
     engine._loop.residency._loader.submit(lambda: None).result(10)  # what was read is kept by now
+    assert reads == ["one"]  # for the second there was no room: it was kept at once
     assert len({*first}) == 2
     reads.clear()
     assert answers() == first
