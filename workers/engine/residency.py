@@ -40,7 +40,7 @@ class Residency(Generic[Weights]):
     called within `hold` and `sweep`, which are the engine thread's. A placed adapter is held from when its slot has
     `arrived(slot)`: the engine goes on with others meanwhile. `changed()` is called when an adapter was
     registered, has arrived in memory, or failed to. `readers` threads read, each of which begins with `reader()`.
-    What memory is too small for is left by `keep(folder, weights)` in a form that is read sooner; see `kept`.
+    `keep(folder, weights)` leaves an adapter on disk in a form that is read sooner, see `kept`, and returns what does.
     """
 
     def __init__(
@@ -93,14 +93,12 @@ class Residency(Generic[Weights]):
             self._check_digest(name, digest)
             self._check_size(name, weights.bytes)
             self._digests[name] = digest
-            crowded = self._known.used + weights.bytes > self._room.memory_bytes
             if name not in self._known:
                 self._add(name, folder, digest, files, weights)
             known = self._known[name]
             known.leaving, self._unswept = False, True
         self._changed()
-        if crowded:
-            self._keep_beside(known, folder, weights)
+        self._keep_beside(known, folder, weights)
 
     def remove(self, name: str) -> None:
         """Take no new requests for the adapter, and forget it after the last one. Raises `EngineError`."""
@@ -325,7 +323,7 @@ class Residency(Generic[Weights]):
             self._unswept = True
             self._tidy_at = 0.0 if known.leaving else self._tidy_at
         self._changed()
-        if kept is None and weights is not None:  # it left memory once, and will again
+        if kept is None and weights is not None:
             self._keep_beside(known, folder, weights)
 
     def _keep_beside(self, known: Known[Weights], folder: Path, weights: Weights) -> None:

@@ -24,6 +24,7 @@ from workers.engine.kept import fill, keep
 from workers.engine.scheduling.entry import Piece
 
 Entry = Generation | Reading
+KEEP_FROM = 32 << 20  # bytes of an adapter as it is held: a smaller one is soon read from its own files
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,7 +76,9 @@ class Runner:
 
     def keep(self, folder: Path, adapter: PreparedAdapter) -> Callable[[], PreparedAdapter] | None:
         """Leave the adapter's weights as they are held beside its files; any thread. Returns what reads it again, which
-        raises `OSError` if that is not what was written, or None where nothing can be written."""
+        raises `OSError` if that is not what was written, or None where nothing can be, or a small one need not be."""
+        if adapter.lora.data.nbytes < KEEP_FROM:
+            return None
         path = folder / f"prepared-{self.pool.memory_form.replace(' ', '-')}"
         digest = keep(path, adapter.lora.data)
         card, rank, head = adapter.card, adapter.rank, adapter.head
