@@ -172,9 +172,9 @@ class StackedPool(LoraPool):
         """See `LoraPool`."""
         size = row_bytes(self.config, keys, rank, self.form)
         data = torch.empty(size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-        return self._prepared(rank, data, keys)
+        return self.prepared(rank, data, keys)
 
-    def _prepared(self, rank: int, data: Tensor, keys: Sequence[Key]) -> PreparedLora:
+    def prepared(self, rank: int, data: Tensor, keys: Sequence[Key]) -> PreparedLora:
         """The adapter in data uint8 [bytes]."""
         row = data[None]
         shrink, expand, scale = places(self.config, tuple(keys), rank, self.form)
@@ -293,7 +293,7 @@ class StackedPool(LoraPool):
         self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
     def _placed_at(self, slot: int) -> PreparedLora:
-        return self._prepared(self.rank, self._stack[slot - 1], self.keys)
+        return self.prepared(self.rank, self._stack[slot - 1], self.keys)
 
 
 def layer_runs(keys: Iterable[Key]) -> list[tuple[range, list[str]]]:
