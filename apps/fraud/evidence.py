@@ -30,7 +30,10 @@ def decision_facts(decision: Decision, result: Mapping[str, Any]) -> DecisionFac
         latency_ms=decision.latency_ms,
         output={
             "score": decision.score,
+            "probability": decision.probability,
             "outcome": decision.outcome,
+            "by": decision.by,
+            "rules": decision.rules,
             "contributions": decision.contributions,
             "reasons": [reason["code"] for reason in decision.reasons],
         },

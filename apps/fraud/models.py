@@ -2,6 +2,11 @@
 
 from django.db import models
 
+from apps.fraud.rules.models import ListEntry as ListEntry
+from apps.fraud.rules.models import RulesInForce as RulesInForce
+from apps.fraud.rules.models import RulesMove as RulesMove
+from apps.fraud.rules.models import RulesRequest as RulesRequest
+from apps.fraud.rules.models import RulesVersion as RulesVersion
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.privacy.fields import (
     EncryptedJSONField,
@@ -126,11 +131,16 @@ class Decision(TenantModel):
     transaction = models.OneToOneField(Transaction, on_delete=models.CASCADE, related_name="decision")
     sequence = models.PositiveBigIntegerField()
     score = models.FloatField()
+    probability = models.FloatField()  # the model's alone; the score counts rules as well
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    by = models.JSONField(default=list)  # whose the outcome is: list, rules, model
     reasons = models.JSONField(default=list)
     contributions = models.JSONField(default=dict)
     surprise = models.FloatField()  # the amount over the payer's median before it, as a float32 holds it
     model = models.CharField(max_length=80)
+    rules = models.CharField(max_length=80, blank=True)  # versions of rules and lists, empty for none
+    rule_score = models.FloatField(default=0.0)
+    shadow = models.JSONField(null=True)  # what rules in the shadow would have said
     latency_ms = models.FloatField()
     decided_at = models.DateTimeField(auto_now_add=True)
 
@@ -138,6 +148,11 @@ class Decision(TenantModel):
         indexes = [
             models.Index(fields=["organisation", "outcome", "-sequence"], name="decisions_by_outcome"),
             models.Index(fields=["organisation", "-score"], name="decisions_by_score"),
+            models.Index(
+                fields=["organisation", "sequence"],
+                name="decisions_with_shadow",
+                condition=models.Q(shadow__isnull=False),
+            ),
         ]
 
 

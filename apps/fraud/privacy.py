@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
+from apps.fraud.rules.privacy import ENTRIES, entries_scrub
 from apps.fraud.selectors import shown
 from apps.fraud.state import ValkeyHistory
 from rootstock.lanes import client, wire
@@ -48,7 +49,8 @@ def _export(key: SubjectKey) -> Iterator[dict[str, Any]]:
             "device": row.device if row.payer_key == account else None, "merchant": row.merchant,
             "amount": row.amount, "currency": row.currency, "channel": row.channel,
             "occurred_at": row.occurred_at, "received_at": row.received_at,
-            "score": decision and decision.score, "outcome": decision and decision.outcome,
+            "score": decision and decision.score, "probability": decision and decision.probability,
+            "rules": decision and decision.rules, "outcome": decision and decision.outcome,
             "reasons": decision and decision.reasons, "model": decision and decision.model,
             "labels": [
                 {"fraud": one.fraud, "source": one.source, "known_at": one.known_at, "note": one.note,
@@ -73,6 +75,7 @@ def _scrub(key: SubjectKey) -> Callable[[], object]:
     new = _random_key()
     Transaction.objects.filter(payer_key=old).update(payer_key=new)
     Transaction.objects.filter(payee_key=old).update(payee_key=new)
+    entries_scrub(key, old, new)
     _rings_forget(key.organisation_id, touched)
     return lambda: _rings_forget(key.organisation_id, touched)
 
@@ -129,6 +132,7 @@ HOLDINGS = Holdings(
             _scrub,
         ),
     ),
+    everyone=(ENTRIES,),  # of holders of accounts as well, but of most there is none
     expiring=(
         Expiring(
             "fraud.payments",

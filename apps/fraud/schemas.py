@@ -97,21 +97,35 @@ class BatchIn(Schema):
 
 
 class ReasonOut(Schema):
-    """Why the score is higher: a stable code, a sentence, and its weight in logits."""
+    """Why the decision is what it is: a stable code, a sentence, its weight in logits, and what triggered it."""
 
     code: str
     text: str
     weight: float
+    values: dict[str, float | None] = Field({}, description="The facts that triggered it")
+    source: str = Field("model", description="model, rule or list")
+    typology: str | None = Field(None, description="Of a rule: its group", examples=["mule"])
+    points: float | None = Field(None, description="Of a rule: its points times its typology's weight")
+    entry: UUID | None = Field(None, description="Of a list: the entry")
 
 
 class DecisionOut(Schema):
     """The decision on a payment."""
 
-    score: float
+    score: float = Field(description="The model's probability, or more where rules or lists say so")
+    probability: float = Field(description="Calibrated probability of fraud, by the model alone")
     outcome: str
+    by: list[str] = Field(description="Whose the outcome is: list, rules, model", examples=[["rules"]])
     reasons: list[ReasonOut]
-    contributions: dict[str, float] = Field(description="Share of each part of the model, in logits")
+    contributions: dict[str, float] = Field(
+        description="Share of the rules and of each part of the model, in logits"
+    )
     model: str
+    rules: str = Field(
+        description="Versions of the rules and lists in force, empty for none",
+        examples=["rules@3-9c1b2f4e8a7d lists@17"],
+    )
+    rule_score: float = Field(description="Points of the rules that hold")
     latency_ms: float
     decided_at: datetime
 

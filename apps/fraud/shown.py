@@ -12,7 +12,10 @@ _PAYMENT = (
     "id", "external_id", "sequence", "payer", "payee", "device", "merchant", "amount", "currency", "channel",
     "occurred_at", "received_at", "late_by_s",
 )  # fmt: skip
-_DECISION = ("score", "outcome", "reasons", "contributions", "model", "latency_ms", "decided_at")
+_DECISION = (
+    "score", "probability", "outcome", "by", "reasons", "contributions", "model", "rules", "rule_score", "latency_ms",
+    "decided_at",
+)  # fmt: skip
 _LABEL = ("id", "sequence", "fraud", "source", "known_at", "note", "received_at")
 
 

@@ -19,7 +19,12 @@ from rootstock.console.formats import span
 from rootstock.console.personal import link_to
 from rootstock.console.tables import table_page
 
-PARTS = {"tabular": "This payment", "sequence": "Order of payments", "graph": "Network of accounts"}
+PARTS = {
+    "rules": "Rules and lists",
+    "tabular": "This payment",
+    "sequence": "Order of payments",
+    "graph": "Network of accounts",
+}
 
 
 @require_GET

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.events import Floats
 
-FOLDER = Path(__file__).parent / "weights" / "boosting"
+NAME = "boosting"
+"""Of the expert, and of its folder in a bundle."""
+FOLDER = Path(__file__).parent / "weights" / NAME
 MODEL, CARD = "model.txt", "card.json"
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]

@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.features import DAY, HOUR
+from models_zoo.fraud.causal.view import DAY, HOUR
 from models_zoo.fraud.generator import Generated
 from models_zoo.fraud.metrics import precision_recall
 from models_zoo.fraud.typologies import GENUINE, TYPOLOGIES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.events import PAYMENT, Records, channel_index
-from models_zoo.fraud.features import DAY
 from models_zoo.fraud.simulation.business import business
 from models_zoo.fraud.simulation.everyday import everyday
 from models_zoo.fraud.simulation.frauds import frauds

@@ -1,56 +1,68 @@
-"""Reason codes: which group of features moved the score, said with the numbers of this payment.
+"""Reason codes: which subject of features moved the score, said with the numbers of this payment.
 
-The weight of a reason is what the score (calibrated logit) loses when the group's features are put to those of
-a typical genuine payment. A sentence is only used if its own condition holds, so none is ever untrue.
+The weight of a reason is what the features of its subject add to the score (calibrated logit, TreeSHAP). A sentence
+is only used if its own condition holds, so none is ever untrue; what it is said with are the reason's values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 Values = Mapping[str, float]
 
 
 @dataclass(slots=True, frozen=True)
 class Reason:
-    """One reason: a stable code, a sentence in English, and its weight in logits."""
+    """One reason: a stable code, a sentence in English, its weight in logits, and the features it is said with."""
 
     code: str
     text: str
     weight: float
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
 class Phrase:
-    """A reason that a group of features can give, if `holds`."""
+    """A reason that a subject can give, if `holds`; `reads` are the causal features that it speaks of."""
 
-    group: str
+    subject: str
     code: str
+    reads: tuple[str, ...]
     holds: Callable[[Values], bool]
     text: Callable[[Values], str]
 
 
-def _minutes(log_minutes: float) -> str:
-    minutes = float(np.expm1(log_minutes))
-    if minutes < 90:
-        return f"{max(1, round(minutes))} min"
-    return f"{minutes / 60:.0f} h" if minutes < 2880 else f"{minutes / 1440:.0f} days"
-
-
-def _times(log_ratio: float) -> str:
-    return f"{np.exp(log_ratio):.1f} times"
+def _span(hours: float) -> str:
+    if hours < 1.5:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
 def _share(rank: float) -> str:
     return "all" if rank >= 1 else f"{rank:.0%}"
 
 
+def _several(count: float, what: str) -> str:
+    return f"{count:.0f} {what}{'' if round(count) == 1 else 's'}"
+
+
 def _few(count: float) -> str:
-    return (
-        "no earlier payment" if count < 1 else f"only {count:.0f} earlier payment{'s' if count > 1 else ''}"
+    return "no earlier payment" if count < 1 else f"only {_several(count, 'earlier payment')}"
+
+
+def _frauds(side: str, who: str) -> Phrase:
+    run = f"{side}_run"
+    return Phrase(
+        "known_fraud",
+        f"{side.upper()}_KNOWN_FRAUD",
+        (run, f"{side}_fraud_since"),
+        lambda v: v[run] >= 1,
+        lambda v: (
+            f"The latest payments of {who} of which something is known were fraud: {v[run]:.0f} in a row"
+            if v[run] >= 2
+            else f"The latest payment of {who} of which something is known was fraud"
+        ),
     )
 
 
@@ -58,137 +70,236 @@ PHRASES = (
     Phrase(
         "amount",
         "AMOUNT_ABOVE_LARGEST",
-        lambda v: v["out_ratio_max"] > 0.1,
-        lambda v: f"Amount is {_times(v['out_ratio_max'])} the largest recent payment of this account",
+        ("amount", "amount_to_largest"),
+        lambda v: v["amount_to_largest"] > 1.1,
+        lambda v: f"Amount is {v['amount_to_largest']:.1f} times the largest recent payment of this account",
     ),
     Phrase(
         "amount",
         "AMOUNT_ABOVE_USUAL",
-        lambda v: v["out_rank"] >= 0.8,
-        lambda v: f"Amount is larger than {_share(v['out_rank'])} of this account's recent payments",
+        ("amount", "amount_rank", "amount_to_median"),
+        lambda v: v["amount_rank"] >= 0.8,
+        lambda v: f"Amount is larger than {_share(v['amount_rank'])} of this account's recent payments",
     ),
     Phrase(
         "amount",
         "AMOUNT_TINY",
-        lambda v: v["log_amount"] < np.log1p(5),
+        ("amount",),
+        lambda v: v["amount"] < 5,
         lambda v: "A very small amount, as used to try out a card",
     ),
-    Phrase("when", "NIGHT", lambda v: v["night"] > 0, lambda v: "Made at night (UTC)"),
+    Phrase("when", "NIGHT", ("hour",), lambda v: v["night"] > 0, lambda v: "Made at night (UTC)"),
     Phrase(
         "when",
         "UNUSUAL_HOUR",
-        lambda v: v["hour_distance"] > 0.25,
+        ("hour", "hour_distance"),
+        lambda v: v["hour_distance"] > 3,
         lambda v: "Made at an hour at which this account rarely pays",
     ),
     Phrase(
         "channel",
         "UNUSUAL_CHANNEL",
+        ("channel_share",),
         lambda v: v["channel_share"] < 0.1,
         lambda v: "This account rarely or never uses this channel",
     ),
     Phrase(
         "channel",
+        "UNUSUAL_CHANNEL_OF_PAYEE",
+        ("payee_channel_share",),
+        lambda v: v["payee_channel_share"] < 0.1,
+        lambda v: "The payee is rarely or never paid through this channel",
+    ),
+    Phrase(
+        "channel",
         "INSTANT",
-        lambda v: v["channel_instant"] > 0,
+        ("channel",),
+        lambda v: v["channel"] == 3,
         lambda v: "An instant payment, which cannot be called back",
     ),
     Phrase(
         "payer_pace",
         "SMALL_PAYMENTS_BEFORE",
+        ("small_1h",),
         lambda v: v["small_1h"] >= 2,
         lambda v: f"{v['small_1h']:.0f} very small payments in the hour before",
     ),
     Phrase(
         "payer_pace",
         "BURST",
-        lambda v: v["out_count_1h"] >= 2,
-        lambda v: f"{v['out_count_1h']:.0f} payments in the hour before",
+        ("payer_out_count_1h",),
+        lambda v: v["payer_out_count_1h"] >= 2,
+        lambda v: f"{v['payer_out_count_1h']:.0f} payments in the hour before",
     ),
     Phrase(
         "payer_pace",
         "QUICK_SUCCESSION",
-        lambda v: 0 <= v["out_since"] < np.log1p(30),
-        lambda v: f"Only {_minutes(v['out_since'])} after the account's previous payment",
+        ("payer_out_since",),
+        lambda v: v["payer_out_since"] < 0.5,
+        lambda v: f"Only {_span(v['payer_out_since'])} after the account's previous payment",
+    ),
+    Phrase(
+        "payer_pace",
+        "FASTER_THAN_USUAL",
+        ("payer_burst", "payer_out_count_24h"),
+        lambda v: v["payer_burst"] >= 2,
+        lambda v: f"{v['payer_burst']:.1f} times as many payments in 24 h as this account usually makes",
+    ),
+    Phrase(
+        "surprises",
+        "UNUSUAL_AMOUNTS_BEFORE",
+        ("surprises_7d", "surprise_since"),
+        lambda v: v["surprises_7d"] >= 1,
+        lambda v: (
+            f"{_several(v['surprises_7d'], 'payment')} of the last 7 days much larger than this account's usual one"
+        ),
     ),
     Phrase(
         "payer_spread",
         "NEW_PAYEES",
-        lambda v: v["out_new_24h"] >= 2,
-        lambda v: f"{v['out_new_24h']:.0f} new payees in the 24 h before",
+        ("payer_out_new_24h",),
+        lambda v: v["payer_out_new_24h"] >= 2,
+        lambda v: f"{v['payer_out_new_24h']:.0f} new payees in the 24 h before",
     ),
     Phrase(
         "payer_spread",
+        "MANY_PAYEES",
+        ("payer_out_distinct_7d",),
+        lambda v: v["payer_out_distinct_7d"] >= 10,
+        lambda v: f"{v['payer_out_distinct_7d']:.0f} different payees in 7 days",
+    ),
+    Phrase(
+        "payer_known",
         "SHORT_HISTORY",
+        ("payer_events",),
         lambda v: v["payer_events"] <= 5,
         lambda v: f"The paying account has {_few(v['payer_events'])} on record",
     ),
     Phrase(
+        "payer_known",
+        "NEW_ACCOUNT",
+        ("payer_first_seen",),
+        lambda v: v["payer_first_seen"] < 14 and v["payer_events"] < 64,
+        lambda v: f"The paying account was first seen {_span(v['payer_first_seen'] * 24)} ago",
+    ),
+    Phrase(
         "pair",
         "FIRST_PAYMENT_TO_PAYEE",
+        ("pair_count",),
         lambda v: v["pair_count"] == 0,
         lambda v: "No earlier payment to this payee in the account's recent history",
     ),
     Phrase(
+        "pair",
+        "MONEY_COMES_BACK",
+        ("reverse_count",),
+        lambda v: v["reverse_count"] >= 1,
+        lambda v: f"The payee paid this account before: {_several(v['reverse_count'], 'time')} lately",
+    ),
+    Phrase(
         "pass_through",
         "FUNDS_PASSED_ON",
-        lambda v: 0 <= v["in_since"] < np.log1p(720) and v["out_to_in_24h"] > -0.7,
-        lambda v: f"Money leaves {_minutes(v['in_since'])} after it came in",
+        ("payer_in_since", "payer_out_to_in_24h"),
+        lambda v: v["payer_in_since"] < 12 and v["payer_out_to_in_24h"] > 0.5,
+        lambda v: f"Money leaves {_span(v['payer_in_since'])} after it came in",
     ),
     Phrase(
         "pass_through",
         "COLLECTED_FROM_MANY",
-        lambda v: v["in_payers_24h"] >= 3,
-        lambda v: f"The paying account collected from {v['in_payers_24h']:.0f} accounts in the 24 h before",
+        ("payer_in_distinct_24h",),
+        lambda v: v["payer_in_distinct_24h"] >= 3,
+        lambda v: (
+            f"The paying account collected from {v['payer_in_distinct_24h']:.0f} accounts in the 24 h before"
+        ),
     ),
     Phrase(
         "payee",
         "PAYEE_PASSES_ON",
-        lambda v: v["payee_out_count_24h"] >= 1 and v["payee_out_to_in_24h"] > -0.7,
+        ("payee_out_count_24h", "payee_out_to_in_24h"),
+        lambda v: v["payee_out_count_24h"] >= 1 and v["payee_out_to_in_24h"] > 0.5,
         lambda v: "The payee passes on most of what it received in the 24 h before",
     ),
     Phrase(
         "payee",
         "PAYEE_COLLECTS",
-        lambda v: v["payee_in_payers_24h"] >= 3 and v["payee_new_payers"] > 0.5,
+        ("payee_in_distinct_24h", "payee_in_new_share"),
+        lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_share"] > 0.5,
         lambda v: (
-            f"The payee was paid by {v['payee_in_payers_24h']:.0f} accounts in the 24 h before, most of them new"
+            f"The payee was paid by {v['payee_in_distinct_24h']:.0f} accounts in the 24 h before, most of them new"
         ),
     ),
     Phrase(
         "payee",
         "PAYEE_UNKNOWN",
+        ("payee_events",),
         lambda v: v["payee_events"] <= 3,
         lambda v: f"The payee has {_few(v['payee_events'])} on record",
     ),
     Phrase(
         "payee",
         "PAYEE_ABOVE_USUAL",
-        lambda v: v["payee_ratio_median"] > 0.7,
-        lambda v: f"The payee usually receives less: {_times(v['payee_ratio_median'])} its median",
+        ("payee_amount_ratio",),
+        lambda v: v["payee_amount_ratio"] > 2,
+        lambda v: f"The payee usually receives less: {v['payee_amount_ratio']:.1f} times its usual amount",
+    ),
+    _frauds("payee", "the payee"),
+    _frauds("merchant", "the merchant"),
+    _frauds("device", "the device"),
+    _frauds("payer", "the paying account"),
+    Phrase(
+        "known_fraud",
+        "PAYEE_FRAUD_RATE",
+        ("payee_fraud_rate_30d", "payee_known_30d"),
+        lambda v: v["payee_fraud_rate_30d"] > 0.05,
+        lambda v: f"{v['payee_fraud_rate_30d']:.0%} of what is known of the payee's payments was fraud",
+    ),
+    Phrase(
+        "device",
+        "NEW_DEVICE",
+        ("device_named", "device_payer_count"),
+        lambda v: v["device_named"] > 0 and v["device_payer_count"] == 0,
+        lambda v: "The account has not paid from this device before",
+    ),
+    Phrase(
+        "device",
+        "SHARED_DEVICE",
+        ("device_distinct_7d",),
+        lambda v: v["device_distinct_7d"] >= 3,
+        lambda v: f"{v['device_distinct_7d']:.0f} different accounts paid from this device in 7 days",
+    ),
+    Phrase(
+        "merchant",
+        "MERCHANT_ABOVE_USUAL",
+        ("merchant_amount_ratio",),
+        lambda v: v["merchant_amount_ratio"] > 2,
+        lambda v: f"{v['merchant_amount_ratio']:.1f} times what this merchant usually takes",
+    ),
+    Phrase(
+        "merchant",
+        "MERCHANT_BUSY",
+        ("merchant_count_1h",),
+        lambda v: v["merchant_count_1h"] >= 10,
+        lambda v: f"{v['merchant_count_1h']:.0f} payments to this merchant in the hour before",
     ),
 )
-PART_REASONS = {
-    "sequence": (
-        "SEQUENCE_PATTERN",
-        "The order and timing of the accounts' last payments resemble known fraud",
-    ),
-    "graph": ("NETWORK_PATTERN", "The network of accounts around payer and payee resembles known fraud"),
-}
 LEAST = 0.15
 """Logits below which a reason is not worth a line."""
 
+TOGETHER = ("OVERALL_PATTERN", "No single fact stands out; taken together they resemble known fraud")
 
-def reasons(
-    values: Values, moved: Mapping[str, float], contributions: Mapping[str, float], most: int = 5
-) -> list[Reason]:
-    """Up to `most` reasons for a higher score, the weightiest first: one per group, one per network part."""
-    found = [
-        Reason(*PART_REASONS[part], weight=round(contributions[part], 3))
-        for part in PART_REASONS
-        if contributions[part] > 1.0
-    ]
-    for group, weight in moved.items():
-        phrase = next((one for one in PHRASES if one.group == group and one.holds(values)), None)
+
+def reasons(values: Values, moved: Mapping[str, float], most: int = 5) -> list[Reason]:
+    """Up to `most` reasons for a higher score, the weightiest first, one for each subject; at least one.
+
+    values: causal features by name (NaN: not measured); moved: logits that each subject adds.
+    """
+    found = []
+    for subject, weight in moved.items():
+        phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)
         if phrase and weight > LEAST:
-            found.append(Reason(phrase.code, phrase.text(values), round(weight, 3)))
+            read = {name: round(values[name], 4) for name in phrase.reads if values[name] == values[name]}
+            found.append(Reason(phrase.code, phrase.text(values), round(weight, 3), read))
+    if not found:
+        code, text = TOGETHER
+        return [Reason(code, text, round(max(sum(moved.values()), 0.0), 3))]
     return sorted(found, key=lambda reason: -reason.weight)[:most]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.events import Records
-from models_zoo.fraud.features import DAY
 from models_zoo.fraud.generator import START, Generated, as_payments, generate
 from models_zoo.fraud.streams import Stream, replay, with_labels
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_zoo.fraud.features import DAY, HOUR, MINUTE
+from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.everyday import month
 from models_zoo.fraud.simulation.records import Company, Generated, Shop
 from models_zoo.fraud.simulation.world import World

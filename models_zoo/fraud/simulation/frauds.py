@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models_zoo.fraud.features import DAY
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.simulation import theft
 from models_zoo.fraud.simulation.laundering import Ring, cycle, scatter_gather
 from models_zoo.fraud.simulation.records import Generated

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models_zoo.fraud.features import DAY, HOUR, MINUTE
+from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.records import Generated, Holder
 from models_zoo.fraud.simulation.world import World
 from models_zoo.fraud.typologies import CYCLE, MULE, SCATTER

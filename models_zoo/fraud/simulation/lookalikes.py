@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from models_zoo.fraud.features import DAY, HOUR, MINUTE
+from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.everyday import favourite
 from models_zoo.fraud.simulation.records import Customer, Generated
 from models_zoo.fraud.simulation.world import World

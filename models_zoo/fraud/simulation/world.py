@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from models_zoo.fraud.features import DAY, HOUR
+from models_zoo.fraud.causal.view import DAY, HOUR
 from models_zoo.fraud.simulation.records import (
     Company,
     Customer,

@@ -32,11 +32,16 @@ def test_a_second_writer_records_nothing(api, bank) -> None:
         decided = Decision.objects.get(transaction=rows[0])
     result = {
         "score": 0.1,
+        "probability": 0.1,
         "outcome": "approve",
+        "by": ["model"],
         "reasons": [],
         "contributions": {},
         "surprise": 1.0,
         "model": "late@0",
+        "rules": "",
+        "rule_score": 0.0,
+        "shadow": None,
     }
     decisions_write(organisation=bank.organisation.pk, rows=rows, results=[result, result], latency_ms=1.0)
     with tenant(bank.organisation):

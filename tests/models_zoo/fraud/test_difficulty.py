@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models_zoo.fraud.causal.view import DAY, HOUR
 from models_zoo.fraud.difficulty import RULES, difficulty, rule_values
-from models_zoo.fraud.features import DAY, HOUR
 from models_zoo.fraud.generator import Generated, generate
 from models_zoo.fraud.typologies import CYCLE, GENUINE, TYPOLOGIES
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models_zoo.fraud.baselines import hand_rules
-from models_zoo.fraud.features import DAY
+from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.generator import START, as_payments, generate
 from models_zoo.fraud.streams import replay, table
 from models_zoo.fraud.typologies import GENUINE, TYPOLOGIES

@@ -1,6 +1,7 @@
-"""The shipped weights: what the card says holds, and bad weights are refused."""
+"""The shipped bundle: what the card says holds, and bad weights are refused."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from models_zoo.fraud.card import WEIGHTS, read_card
-from models_zoo.fraud.features import NAMES
+from models_zoo.fraud.card import WEIGHTS, digest_of, read_card
+from models_zoo.fraud.facts import MEANINGS
 from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.metrics import average_precision
-from models_zoo.fraud.nets import PARTS, Inputs
 from models_zoo.fraud.scorer import Scorer, WeightsError
 from models_zoo.fraud.worlds import stream
 
@@ -37,35 +37,33 @@ def unseen():
     return Unseen(world.near.rows(slice(None)), world.labels)
 
 
-def test_it_works(scorer, unseen):
-    scores = scorer.score(unseen.near)
+@pytest.fixture(scope="module")
+def scores(scorer, unseen):
+    return scorer.score(unseen.near)
+
+
+def flagged(scores, unseen):
+    """The neighbourhoods of what is not approved."""
+    return unseen.near.rows(np.array([n for n, score in enumerate(scores) if score.outcome != "approve"]))
+
+
+def test_it_works(scores, unseen):
     probabilities = np.array([score.probability for score in scores])
-    assert average_precision(unseen.labels, probabilities) > 0.5
-    flagged = np.array([score.outcome != "approve" for score in scores])
-    assert flagged[unseen.labels].mean() > 0.5
-    assert flagged[~unseen.labels].mean() < 0.02
+    assert average_precision(unseen.labels, probabilities) > 0.6
+    alerts = np.array([score.outcome != "approve" for score in scores])
+    assert alerts[unseen.labels].mean() > 0.7
+    assert alerts[~unseen.labels].mean() < 0.02
 
 
 def test_the_card_is_of_these_weights_and_says_that_they_beat_the_baselines():
     card = json.loads((WEIGHTS / "card.json").read_text())
-    assert (WEIGHTS / "model.safetensors").stat().st_size == card["bytes"] < 2**20
-    assert card["features"] == list(NAMES)
+    assert card["digest"] == digest_of(WEIGHTS)
+    assert card["decides"] in card["experts"]
     assert 0 < card["thresholds"]["review"] < card["thresholds"]["decline"] < 1
     for figures in card["figures"].values():
-        ours = figures["network"]["average_precision"]
+        ours = figures[card["decides"]]["average_precision"]
         assert ours > figures["hand_rules"]["average_precision"]
         assert ours > figures["logistic_regression"]["average_precision"]
-
-
-def test_contributions_add_up_to_the_logit(scorer, unseen):
-    import torch
-
-    with torch.inference_mode():
-        parts = scorer.net.parts(Inputs.of(unseen.near.rows(slice(0, 50))))
-        shares = scorer.net.contributions(parts).sum(1)
-        floor = scorer.net.calibrated(scorer.net.fuse(scorer.net.reference[None]))
-        logit = scorer.net.calibrated(scorer.net.fuse(parts))
-    assert torch.allclose(shares + floor, logit, atol=1e-3)
 
 
 def test_a_score_does_not_depend_on_its_batch(scorer, unseen):
@@ -76,23 +74,89 @@ def test_a_score_does_not_depend_on_its_batch(scorer, unseen):
     )
 
 
-def test_frauds_come_with_reasons_and_shares(scorer, unseen):
-    frauds = scorer.score(unseen.near.rows(np.nonzero(unseen.labels)[0]))
-    told = [score for score in frauds if score.outcome == "decline"]
+def test_what_is_not_approved_has_reasons_with_the_values_that_they_are_said_with(scores):
+    told = [score for score in scores if score.outcome != "approve"]
     assert told
-    assert all(score.reasons and set(score.contributions) == set(PARTS) for score in told)
+    assert all(score.reasons and "tabular" in score.contributions for score in told)
     weights = [[reason.weight for reason in score.reasons] for score in told]
     assert all(one == sorted(one, reverse=True) for one in weights)
+    values = [reason.values for score in told for reason in score.reasons]
+    assert sum(bool(one) for one in values) > 0.9 * len(values)
+    assert all(math.isfinite(value) for one in values for value in one.values())
 
 
 def test_no_payments_no_scores(scorer, unseen):
-    assert scorer.score(unseen.near.rows(slice(0, 0))) == []
+    nobody = unseen.near.rows(slice(0, 0))
+    assert (scorer.score(nobody), scorer.facts(nobody), scorer.explain(nobody)) == ([], [], [])
 
 
 def test_first_payments_ever_score(scorer, unseen):
     empty = np.zeros_like(unseen.near.payer[:1])
-    score = scorer.score(Neighbourhood(unseen.near.payment[:1], empty, empty, empty, empty))[0]
-    assert 0 <= score.probability <= 1
+    first = Neighbourhood(unseen.near.payment[:1], empty, empty, empty, empty)
+    assert 0 <= scorer.score(first)[0].probability <= 1
+    assert scorer.explain(first)[0].edges == []
+
+
+def test_facts_are_numbers_under_the_public_names(scorer, unseen):
+    found = scorer.facts(unseen.near)
+    assert len(found) == len(unseen.near)
+    assert all(set(one) == set(MEANINGS) for one in found)
+    assert all(math.isfinite(value) for one in found for value in one.values())
+    assert [one["amount"] for one in found[:50]] == pytest.approx(
+        unseen.near.payment["amount"][:50].tolist(), abs=1e-3
+    )
+    new = [one["payer_is_new_payee"] for one in found]
+    assert new == [float(one["pair_payments"] == 0) for one in found]
+
+
+def test_facts_of_other_payments_are_not_those_of_the_last(scorer, unseen):
+    """What is kept from scoring is used for these very payments alone."""
+    scorer.score(unseen.near.rows(slice(0, 10)))
+    found = scorer.facts(unseen.near.rows(slice(10, 20)))
+    assert [one["amount"] for one in found] == pytest.approx(
+        unseen.near.payment["amount"][10:20].tolist(), abs=1e-3
+    )
+
+
+def test_attributions_and_edges_come_largest_first(scorer, scores, unseen):
+    near = flagged(scores, unseen).rows(slice(0, 5))
+    for place, one in enumerate(scorer.explain(near)):
+        assert one.score == scorer.score(near.rows(np.array([place])))[0]
+        for weights in ([found.weight for found in one.attributions], [found.weight for found in one.edges]):
+            assert weights == sorted(weights, key=abs, reverse=True)
+        assert {found.expert for found in one.attributions} <= set(one.score.contributions)
+        for edge in one.edges:
+            assert edge.sequence in getattr(near, edge.role)[place]["sequence"]
+
+
+def test_below_the_told_amount_a_payment_passes_and_above_it_does_not(scorer, scores, unseen):
+    near = flagged(scores, unseen)
+    told = scorer.explain(near.rows(slice(0, 40)))
+    passing = [(place, one.amount_below) for place, one in enumerate(told) if one.amount_below is not None]
+    assert passing
+    above = []
+    for place, amount in passing:
+        one = near.rows(np.array([place]))
+        assert amount < one.payment["amount"][0]
+        one.payment["amount"] = amount
+        assert scorer.score(one)[0].outcome == "approve"
+        more = near.rows(np.array([place]))
+        more.payment["amount"] = amount * 1.003 + 0.02
+        above.append(scorer.score(more)[0].outcome != "approve")
+    assert np.mean(above) > 0.7  # round amounts may pass again
+
+
+def test_an_approved_payment_has_no_amount_below(scorer, scores, unseen):
+    place = next(n for n, score in enumerate(scores) if score.outcome == "approve")
+    assert scorer.explain(unseen.near.rows(np.array([place])))[0].amount_below is None
+
+
+def test_an_explanation_leaves_the_payments_as_they_were(scorer, scores, unseen):
+    near = flagged(scores, unseen).rows(slice(0, 2))
+    before = near.payment.copy(), near.payer.copy()
+    scorer.explain(near)
+    assert np.array_equal(near.payment, before[0])
+    assert np.array_equal(near.payer, before[1])
 
 
 def test_a_single_score_is_quick(scorer, unseen):
@@ -105,12 +169,15 @@ def test_a_single_score_is_quick(scorer, unseen):
     assert float(np.median(durations)) < 0.05
 
 
-def test_changed_weights_are_refused(tmp_path):
+@pytest.mark.parametrize("what", ["changed", "added"])
+def test_other_weights_are_refused(tmp_path, what):
     shutil.copytree(WEIGHTS, tmp_path, dirs_exist_ok=True)
-    raw = bytearray((tmp_path / "model.safetensors").read_bytes())
-    raw[-1] ^= 1
-    (tmp_path / "model.safetensors").write_bytes(bytes(raw))
-    with pytest.raises(WeightsError, match="not the one"):
+    model = tmp_path / "boosting" / "model.txt"
+    if what == "changed":
+        model.write_text(model.read_text() + "\n")
+    else:
+        (tmp_path / "boosting" / "more.txt").write_text("")
+    with pytest.raises(WeightsError, match=r"not those of card\.json"):
         Scorer(tmp_path)
 
 
@@ -124,7 +191,7 @@ def test_outcomes_follow_the_thresholds():
 
 
 def test_what_the_web_process_imports_is_free_of_torch():
-    modules = ("generator", "metrics", "events", "features", "card", "history")
+    modules = ("generator", "metrics", "events", "facts", "card", "history")
     imports = "; ".join(f"import models_zoo.fraud.{name}" for name in modules)
-    code = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
+    code = f"import sys; {imports}; sys.exit('torch' in sys.modules or 'lightgbm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from models_zoo.fraud.features import DAY, HOUR
+from models_zoo.fraud.causal.view import DAY, HOUR
 from models_zoo.fraud.generator import generate
 from models_zoo.fraud.simulation import laundering, theft
 from models_zoo.fraud.simulation.business import business

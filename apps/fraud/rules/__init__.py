@@ -1,0 +1,1 @@
+"""Rules and lists of an organisation: what people decide about payments beside the model."""

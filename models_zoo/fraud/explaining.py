@@ -1,0 +1,136 @@
+"""Explanations of single payments: what each feature adds, which earlier payments matter, and below which amount it
+would have passed. By asking the deciding model again about changed neighbourhoods, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models_zoo.fraud.causal import NAMES
+from models_zoo.fraud.events import EVENT, Floats, Records
+from models_zoo.fraud.history import SIDES, Neighbourhood
+from models_zoo.fraud.scores import Score
+
+LATEST = 16
+"""Events of each ring that are left out one by one."""
+MOST = 25
+"""Attributions that are told."""
+GRID, ROUNDS = 48, 3
+"""Amounts that are tried at a time, between the smallest and the payment's own, and how often the grid is refined."""
+SMALLEST = 0.01
+
+
+class Attribution(NamedTuple):
+    """What a feature (its value None if not measured) adds to the logit of an expert."""
+
+    expert: str
+    feature: str
+    value: float | None
+    weight: float
+
+
+class Edge(NamedTuple):
+    """An earlier payment (its sequence) of an entity of this one: how much lower the logit is without it."""
+
+    role: str
+    sequence: int
+    weight: float
+
+
+@dataclass(slots=True, frozen=True)
+class Explanation:
+    """Attributions and edges, largest first; `amount_below`: the largest amount at which it would be approved with all
+    else the same, None if there is none or it is approved already."""
+
+    score: Score
+    attributions: list[Attribution]
+    edges: list[Edge]
+    amount_below: float | None
+
+
+@dataclass(slots=True, frozen=True)
+class Judged:
+    """Logits float64 [B] and outcomes of payments; if asked for, scores, causal features [B, F] and what they add by
+    expert, [B, F] each."""
+
+    logits: NDArray[np.float64]
+    outcomes: list[str]
+    scores: list[Score]
+    features: Floats
+    shares: dict[str, NDArray[np.float64]]
+
+
+def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Explanation]:
+    """Explanations of the B payments, in order; `judge` says what the model makes of a neighbourhood."""
+    found = []
+    for place in range(len(near)):
+        one = near.rows(np.array([place]))
+        whole = judge(one, True)
+        approved = whole.outcomes[0] == "approve"
+        found.append(
+            Explanation(
+                whole.scores[0],
+                _attributions(whole),
+                _edges(one, float(whole.logits[0]), judge),
+                None if approved else _amount_below(one, judge),
+            )
+        )
+    return found
+
+
+def _attributions(whole: Judged) -> list[Attribution]:
+    row = whole.features[0].tolist()
+    found = [
+        Attribution(expert, name, value if value == value else None, round(weight, 4))
+        for expert, shares in whole.shares.items()
+        for name, value, weight in zip(NAMES, row, shares[0].tolist(), strict=True)
+        if round(weight, 4)
+    ]
+    return sorted(found, key=lambda one: -abs(one.weight))[:MOST]
+
+
+def _edges(one: Neighbourhood, logit: float, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Edge]:
+    events = [
+        (side, place)
+        for side in SIDES
+        for place in np.nonzero(getattr(one, side)[0, -LATEST:]["sequence"])[0].tolist()
+    ]
+    if not events:
+        return []
+    many = one.rows(np.zeros(len(events), np.int64))
+    for row, (side, place) in enumerate(events):
+        window = getattr(many, side)
+        window[row] = _without(window[row], window.shape[1] - min(LATEST, window.shape[1]) + place)
+    rest = judge(many, False).logits
+    found = [
+        Edge(side, int(getattr(one, side)[0, -LATEST:]["sequence"][place]), round(logit - float(left), 4))
+        for (side, place), left in zip(events, rest, strict=True)
+    ]
+    return sorted((edge for edge in found if edge.weight), key=lambda edge: -abs(edge.weight))
+
+
+def _without(window: Records, place: int) -> Records:
+    """A ring's EVENT [K] without one event: older ones move up, an empty place comes first."""
+    return np.concatenate([np.zeros(1, EVENT), window[:place], window[place + 1 :]])
+
+
+def _amount_below(one: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged]) -> float | None:
+    """By a grid of amounts in whole cents, refined above the largest that is approved."""
+    low, high, best = SMALLEST, float(one.payment["amount"][0]), None
+    for _ in range(ROUNDS):
+        amounts = np.unique(np.floor(np.geomspace(low, max(high, low), GRID) * 100 + 1e-6) / 100)
+        many = one.rows(np.zeros(len(amounts), np.int64))
+        many.payment["amount"] = amounts
+        passed = np.array([outcome == "approve" for outcome in judge(many, False).outcomes])
+        if not passed.any():
+            return best
+        top = int(np.nonzero(passed)[0][-1])
+        best = round(float(amounts[top]), 2)
+        if top + 1 == len(amounts):
+            return best
+        low, high = best, float(amounts[top + 1])
+    return best

@@ -1,0 +1,110 @@
+"""Facts of a payment for rules: features under names that stay, whatever a model reads.
+
+Every fact is a number, also where there is nothing to measure (`missing`), so that a rule never has to ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models_zoo.fraud.causal import NAMES
+from models_zoo.fraud.events import Floats
+
+LONG = 9999.0
+"""Hours or days that stand for "never"."""
+
+
+@dataclass(slots=True, frozen=True)
+class Fact:
+    """What a rule can read: `feature` is the column it is read from, `missing` what it is if not measured."""
+
+    meaning: str
+    feature: str
+    missing: float = 0.0
+
+
+FACTS: dict[str, Fact] = {
+    "amount": Fact("amount in euros (or brought to their scale)", "amount"),
+    "hour": Fact("hour of the day, UTC, 0 to 24", "hour"),
+    "weekend": Fact("1 on Saturday and Sunday, UTC", "weekend"),
+    "amount_over_median": Fact(
+        "amount over the median of what the payer paid lately; 0 for a first payment", "amount_to_median"
+    ),
+    "amount_over_largest": Fact(
+        "amount over the largest that the payer paid lately; 0 for a first payment", "amount_to_largest"
+    ),
+    "payer_payments": Fact("payments of the payer on record, in and out, at most 64", "payer_events"),
+    "payer_days_known": Fact("days since the payer's first payment on record", "payer_first_seen"),
+    "payer_count_1h": Fact("payments that the payer made in the hour before", "payer_out_count_1h"),
+    "payer_count_24h": Fact("payments that the payer made in the 24 h before", "payer_out_count_24h"),
+    "payer_count_7d": Fact("payments that the payer made in the 7 days before", "payer_out_count_7d"),
+    "payer_sum_24h": Fact("euros that the payer paid in the 24 h before", "payer_out_sum_24h"),
+    "payer_small_1h": Fact("payments under 5 euros that the payer made in the hour before", "small_1h"),
+    "payer_new_payees_24h": Fact("payees that the payer first paid in the 24 h before", "payer_out_new_24h"),
+    "payer_distinct_payees_24h": Fact(
+        "different payees that the payer paid in the 24 h before", "payer_out_distinct_24h"
+    ),
+    "payer_hours_since_payment": Fact(
+        "hours since the payer's last payment; 9999 if there is none", "payer_out_since", LONG
+    ),
+    "payer_received_24h": Fact("euros that the payer received in the 24 h before", "payer_in_sum_24h"),
+    "payer_distinct_senders_24h": Fact(
+        "different accounts that paid the payer in the 24 h before", "payer_in_distinct_24h"
+    ),
+    "payer_hours_since_received": Fact(
+        "hours since the payer last received money; 9999 if it never did", "payer_in_since", LONG
+    ),
+    "amount_over_received_24h": Fact(
+        "amount over what the payer received in the 24 h before; 0 if nothing", "amount_to_in_24h"
+    ),
+    "payer_known_frauds": Fact("latest payments of the payer in a row that are known as fraud", "payer_run"),
+    "pair_payments": Fact("earlier payments from this payer to this payee", "pair_count"),
+    "pair_days_since": Fact("days since the last of them; 9999 if there is none", "pair_since", LONG),
+    "payee_payments": Fact("payments of the payee on record, in and out, at most 64", "payee_events"),
+    "payee_days_known": Fact("days since the payee's first payment on record", "payee_first_seen"),
+    "payee_count_24h": Fact("payments that the payee received in the 24 h before", "payee_in_count_24h"),
+    "payee_sum_24h": Fact("euros that the payee received in the 24 h before", "payee_in_sum_24h"),
+    "payee_distinct_payers_24h": Fact(
+        "different accounts that paid the payee in the 24 h before", "payee_in_distinct_24h"
+    ),
+    "payee_new_payers_24h": Fact("accounts that first paid the payee in the 24 h before", "payee_in_new_24h"),
+    "payee_sent_24h": Fact("euros that the payee paid on in the 24 h before", "payee_out_sum_24h"),
+    "payee_sent_over_received_24h": Fact(
+        "euros that the payee paid on over what it received, 24 h; 0 if nothing", "payee_out_to_in_24h"
+    ),
+    "payee_known_frauds": Fact("latest payments of the payee in a row that are known as fraud", "payee_run"),
+    "device_payments_24h": Fact("payments from the device in the 24 h before", "device_count_24h"),
+    "device_distinct_payers_7d": Fact("different payers on the device in 7 days", "device_distinct_7d"),
+    "device_known_frauds": Fact(
+        "latest payments of the device in a row that are known as fraud", "device_run"
+    ),
+    "merchant_payments_1h": Fact("payments to the merchant in the hour before", "merchant_count_1h"),
+    "merchant_known_frauds": Fact(
+        "latest payments of the merchant in a row that are known as fraud", "merchant_run"
+    ),
+}
+"""All facts by their public names. A name that is here stays."""
+DERIVED: dict[str, str] = {
+    "payer_is_new_payee": "1 if the payer has not paid this payee before, as far as its last 64 payments reach",
+    "device_is_new": "1 if the payment names a device that this payer has not paid from lately",
+    "night": "1 from 0 to 6 o'clock, UTC",
+}
+MEANINGS: dict[str, str] = {name: fact.meaning for name, fact in FACTS.items()} | DERIVED
+"""What each fact says, in one line."""
+
+
+def facts(features: Floats) -> list[dict[str, float]]:
+    """The facts of each payment from its causal features float32 [B, len(NAMES)]: all of MEANINGS, each a number."""
+    rounded = np.round(features.astype(np.float64), 4)
+    column = {name: rounded[:, place] for place, name in enumerate(NAMES)}
+    found = {
+        name: np.where(np.isfinite(column[fact.feature]), column[fact.feature], fact.missing)
+        for name, fact in FACTS.items()
+    }
+    found["payer_is_new_payee"] = (column["pair_count"] == 0).astype(np.float64)
+    found["device_is_new"] = (column["device_named"] > 0) * (column["device_payer_count"] == 0) * 1.0
+    found["night"] = column["night"]
+    rows = np.stack(list(found.values()), axis=1).tolist()
+    return [dict(zip(found, row, strict=True)) for row in rows]
