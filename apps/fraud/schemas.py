@@ -158,7 +158,7 @@ class ExplanationOut(Schema):
     probability: float
     outcome: str
     model: str
-    rules: str
+    rules: str = Field(examples=["rules@3-9c1b2f4e8a7d lists@17"])
     attributions: list[AttributionOut] = Field(description="Largest first")
     edges: list[EdgeOut] = Field(description="Largest first")
     would_pass_under: Decimal | None = Field(
