@@ -6,6 +6,7 @@ tree becomes a function of columns: a rule is worked out for all payments of a b
 """
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ def _tree(tokens: list[Token]) -> ast.ExpressionBase:
     try:
         return rule_engine.Rule(text).statement.expression
     except RuleSyntaxError as error:
-        place = starts.index(error.token.lexpos) if error.token is not None else None
+        place = bisect_right(starts, error.token.lexpos) - 1 if error.token is not None else None
         raise _misplaced(tokens, place) from None
     except (EngineError, ArithmeticError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "message", "") or "cannot be worked out"
