@@ -18,7 +18,8 @@ def sent(api, bank):
     assert bank.api("fraud:rules").post("/fraud/lists", entry).status_code == 201
     usual = [body(n, payee=f"SHOP-{n % 3}") for n in range(1, 7)]
     burst = [
-        body(n, payee="MULE-1", payer=f"V-{n}", amount="900.00", channel="instant") for n in range(7, 12)
+        body(n, payee="MULE-1", payer=f"V-{n}", amount="900.00", channel="instant", device="PHONE-NEW")
+        for n in range(7, 12)
     ]
     return api.post("/fraud/transactions", usual + burst).json()["items"]
 
