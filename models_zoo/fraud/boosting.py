@@ -16,6 +16,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from models_zoo.fraud.calibrating import calibration, sigmoid
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.events import Floats
 
@@ -65,7 +66,7 @@ class Boosting:
 
     def probabilities(self, features: Floats) -> Scores:
         """Calibrated probability of fraud float64 [N]."""
-        return _sigmoid(self.logits(features))
+        return sigmoid(self.logits(features))
 
     def attributions(self, features: Floats) -> Scores:
         """What each feature adds to the calibrated logit, float64 [N, len(NAMES) + 1], the constant last (TreeSHAP)."""
@@ -135,28 +136,6 @@ def _parameters(settings: Settings) -> dict[str, Any]:
         "num_threads": 1,
         "verbose": -1,
     }
-
-
-def calibration(raw: Scores, labels: Labels, steps: int = 50) -> tuple[float, float]:
-    """Scale and shift of raw scores [N] of least log loss (Platt), by Newton's method."""
-    design = np.stack([raw, np.ones(len(raw))], axis=1)
-    prior = np.log(labels.mean() / (1 - labels.mean()))
-    found = np.array([1.0, prior - np.log(np.exp(raw).mean() + 1e-12)])
-    for _ in range(steps):
-        probability = _sigmoid(design @ found)
-        gradient = design.T @ (probability - labels) + 1e-3 * (found - [1.0, 0.0])
-        weight = probability * (1 - probability)
-        curvature = (design * weight[:, None]).T @ design + 1e-3 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        found = found - step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(found[0]), float(found[1])
-
-
-def _sigmoid(values: Scores) -> Scores:
-    found: Scores = 1 / (1 + np.exp(-np.clip(values, -50, 50)))
-    return found
 
 
 def save(expert: Boosting, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
