@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.causal import NAMES
-from models_zoo.fraud.events import EVENT, Floats, Records
+from models_zoo.fraud.events import EVENT, Records
 from models_zoo.fraud.history import SIDES, Neighbourhood
 from models_zoo.fraud.scores import Score
 
@@ -52,16 +51,18 @@ class Explanation:
     amount_below: float | None
 
 
+Shares = list[tuple[str, str, float | None, float]]
+"""(expert, feature, value, weight) of one payment."""
+
+
 @dataclass(slots=True, frozen=True)
 class Judged:
-    """Logits float64 [B] and outcomes of payments; if asked for, scores, causal features [B, F] and what they add by
-    expert, [B, F] each."""
+    """Logits float64 [B] and outcomes of payments; if asked for, their scores, and what each feature adds."""
 
     logits: NDArray[np.float64]
     outcomes: list[str]
     scores: list[Score]
-    features: Floats
-    shares: dict[str, NDArray[np.float64]]
+    shares: list[Shares]
 
 
 def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Explanation]:
@@ -83,14 +84,8 @@ def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged
 
 
 def _attributions(whole: Judged) -> list[Attribution]:
-    row = whole.features[0].tolist()
-    found = [
-        Attribution(expert, name, value if value == value else None, round(weight, 4))
-        for expert, shares in whole.shares.items()
-        for name, value, weight in zip(NAMES, row, shares[0].tolist(), strict=True)
-        if round(weight, 4)
-    ]
-    return sorted(found, key=lambda one: -abs(one.weight))[:MOST]
+    found = [Attribution(*one[:3], round(one[3], 4)) for one in whole.shares[0]]
+    return sorted((one for one in found if one.weight), key=lambda one: -abs(one.weight))[:MOST]
 
 
 def _edges(one: Neighbourhood, logit: float, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Edge]:

@@ -31,7 +31,7 @@ from models_zoo.fraud.experts.training import Plan, Report, average_precision, f
 from models_zoo.fraud.splits import Worlds
 from models_zoo.fraud.trees import read as read_trees
 
-MORE = tuple(range(31, 43))
+MORE = tuple(range(31, 41))
 """Seeds of worlds that the nets and the gate learn from beside boosting's own."""
 LATER = 0.6
 """Share of the validation days that come before the later window."""
