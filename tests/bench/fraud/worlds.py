@@ -11,8 +11,9 @@ import numpy as np
 from models_zoo.fraud import baselines, metrics
 from models_zoo.fraud.boosting import Boosting, Settings
 from models_zoo.fraud.causal import GROUPS, NAMES, features
-from models_zoo.fraud.learning import Parts, learn, split
+from models_zoo.fraud.learning import learn
 from models_zoo.fraud.scorer import Scorer
+from models_zoo.fraud.splits import Parts, split
 from models_zoo.fraud.streams import Stream, joined, table
 from models_zoo.fraud.worlds import WARM_UP, stream
 
