@@ -13,6 +13,9 @@ from apps.fraud.ingest import NewTransaction, alone, listed
 from apps.fraud.iso20022.api import router as messages_router
 from apps.fraud.labels_api import router as labels_router
 from apps.fraud.models import Transaction
+from apps.fraud.rules.api import router as rules_router
+from apps.fraud.rules.lists_api import router as lists_router
+from apps.fraud.rules.trial_api import router as trial_router
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
@@ -34,6 +37,9 @@ router = Router(tags=["fraud"])
 router.add_router("/backfills", backfill_router)
 router.add_router("/iso20022", messages_router)
 router.add_router("/labels", labels_router)
+router.add_router("/rules", rules_router)
+router.add_router("/rules", trial_router)
+router.add_router("/lists", lists_router)
 MAX_LIST = 1000
 _PAYMENTS = OneOrMany(TransactionIn, "transactions", MAX_LIST, "; larger lists go to /batches")
 

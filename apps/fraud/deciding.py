@@ -11,10 +11,9 @@ from math import isfinite, log
 from typing import Any
 
 from apps.fraud.rules.lists import DENY, Found
-from apps.fraud.rules.names import Columns
 from apps.fraud.rules.ruleset import Fired, Rules, RuleSet, fired
 from models_zoo.fraud.card import Card
-from models_zoo.fraud.scorer import Score
+from models_zoo.fraud.scores import Score
 
 GRAVITY = ("approve", "review", "decline")
 LISTED = {
@@ -30,8 +29,8 @@ Payment = Mapping[str, Any]
 class Decided:
     """A decision. `probability` is the model's alone; `reasons` as the API tells them, rules before the model.
 
-    `hits` are the codes of the rules that hold, `rule_score` their points, `shadow` what the version in the shadow
-    would have said of the payment by rules alone.
+    `by` says whose the outcome is: the list's, or the rules', the model's or both's. `hits` are the codes of the rules
+    that hold, `rule_score` their points, `shadow` what the decision would have been with the version in the shadow.
     """
 
     outcome: str
@@ -39,6 +38,7 @@ class Decided:
     probability: float
     reasons: list[dict[str, Any]]
     contributions: dict[str, float]
+    by: list[str]
     rules_version: str = ""
     rule_score: float = 0.0
     hits: list[str] = field(default_factory=list)
@@ -62,12 +62,13 @@ def decide_all(
     if rules is None or not count:
         return [_by_model(score) for score in scores]
     columns = rules.columns([one.probability for one in scores], facts, payments)
+    values = {name: column.tolist() for name, column in columns.items()}
     none = [None] * count
     own = fired(rules.rules, columns, count) if rules.rules else none
     tried = fired(rules.shadow, columns, count) if rules.shadow else none
     return [
         _decided(
-            _Case(scores[at], rules.lists.found(payments[at]), own[at], tried[at], columns, at), rules, card
+            _Case(scores[at], rules.lists.found(payments[at]), own[at], tried[at], values, at), rules, card
         )
         for at in range(count)
     ]
@@ -79,29 +80,27 @@ class _Case:
     listed: Found | None
     fired: Fired | None
     tried: Fired | None
-    columns: Columns
+    values: Mapping[str, list[float]]
     place: int
 
 
 def _by_model(score: Score) -> Decided:
     return Decided(
-        score.outcome,
-        score.probability,
-        score.probability,
-        _told(score),
-        score.contributions | {"rules": 0.0},
+        outcome=score.outcome,
+        score=score.probability,
+        probability=score.probability,
+        reasons=_told(score),
+        contributions=score.contributions | {"rules": 0.0},
+        by=["model"],
     )
 
 
 def _decided(case: _Case, rules: RuleSet, card: Card) -> Decided:
     points = case.fired.points if case.fired else 0.0
     risk = max(case.score.probability, _on_scale(points, rules.rules, card) if rules.rules else 0.0)
-    outcome = case.score.outcome
-    if case.fired:
-        outcome = max(outcome, case.fired.outcome, key=GRAVITY.index)
-    if case.listed:
-        outcome = "decline" if case.listed.effect == DENY else "approve"
-        risk = max(risk, card.decline) if case.listed.effect == DENY else risk
+    if case.listed and case.listed.effect == DENY:
+        risk = max(risk, card.decline)
+    outcome = _outcome(case, case.fired)
     added = _logit(risk) - _logit(case.score.probability)
     return Decided(
         outcome=outcome,
@@ -109,11 +108,25 @@ def _decided(case: _Case, rules: RuleSet, card: Card) -> Decided:
         probability=case.score.probability,
         reasons=[*_listed(case, added), *_rules(case, added), *_told(case.score)],
         contributions=case.score.contributions | {"rules": round(added, 4)},
+        by=_by(case, outcome),
         rules_version=rules.reference,
         rule_score=round(points, 4),
         hits=[one.code for one in case.fired.rules] if case.fired else [],
-        shadow=_shadow(case.tried, rules.shadow),
+        shadow=_shadow(case, rules.shadow),
     )
+
+
+def _outcome(case: _Case, own: Fired | None) -> str:
+    if case.listed:
+        return "decline" if case.listed.effect == DENY else "approve"
+    return max(case.score.outcome, own.outcome if own else "approve", key=GRAVITY.index)
+
+
+def _by(case: _Case, outcome: str) -> list[str]:
+    if case.listed:
+        return ["list"]
+    said = {"rules": case.fired.outcome if case.fired else "", "model": case.score.outcome}
+    return [name for name, one in said.items() if one == outcome]
 
 
 def _on_scale(points: float, rules: Rules, card: Card) -> float:
@@ -153,7 +166,7 @@ def _rules(case: _Case, added: float) -> list[dict[str, Any]]:
             "code": rule.code,
             "text": rule.text,
             "weight": round(added * max(rule.points, 0.0) / raising, 3),
-            "values": {name: _value(case.columns[name][case.place]) for name in rule.when.names},
+            "values": {name: case.values[name][case.place] for name in rule.when.names},
             "source": "rule",
             "typology": rule.typology,
             "points": rule.points,
@@ -162,24 +175,26 @@ def _rules(case: _Case, added: float) -> list[dict[str, Any]]:
     ]
 
 
-def _value(number: float) -> float | None:
-    return round(float(number), 4) if isfinite(number) else None
-
-
 def _told(score: Score) -> list[dict[str, Any]]:
     return [
-        {"code": one.code, "text": one.text, "weight": one.weight, "values": {}, "source": "model"}
+        {
+            "code": one.code,
+            "text": one.text,
+            "weight": one.weight,
+            "values": {name: value if isfinite(value) else None for name, value in one.values.items()},
+            "source": "model",
+        }
         for one in score.reasons
     ]
 
 
-def _shadow(tried: Fired | None, rules: Rules | None) -> dict[str, Any] | None:
+def _shadow(case: _Case, rules: Rules | None) -> dict[str, Any] | None:
+    tried = case.tried
     if tried is None or rules is None:
         return None
-    codes = [one.code for one in tried.rules]
     return {
         "rules": rules.reference,
-        "outcome": tried.outcome,
+        "outcome": _outcome(case, tried),
         "points": round(tried.points, 4),
-        "hits": codes,
+        "hits": [one.code for one in tried.rules],
     }

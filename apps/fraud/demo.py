@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from apps.fraud import demo_message
+from apps.fraud.rules.example import EXAMPLE
 from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.generator import START, Generated, generate
 from models_zoo.fraud.metrics import average_precision, roc_auc
@@ -38,12 +39,15 @@ def play(api: DemoClient, show: Show) -> list[Row]:
     sent = payments(mark, time.time())
     first = len(sent) - SINGLES - LISTED
     show.step(f"{len(sent):,} payments of {DAYS} days, {sum(one.fraud for one in sent)} of them fraud")
+    rules = _rules_begin(api)
     rows = [_batches(api, show, sent[:first])]
     rows.append(_list(api, show, sent[first : first + LISTED]))
     rows.append(_singles(api, show, sent[first + LISTED :]))
     _check_repeat(api, sent[-1])
     rows.append(demo_message.play(api, show, mark, sent[-1].body["occurred_at"]))
-    rows.append(_verdict(show, sent, _decided(api, show, sent)))
+    decided = _decided(api, show, sent)
+    rows.append(_rules_tried(api, show, rules, sent))
+    rows.append(_verdict(show, sent, decided))
     return rows
 
 
@@ -157,6 +161,38 @@ def _verdict(show: Show, sent: Sequence[Sent], decisions: dict[str, dict[str, An
         f"AUC {auc:.3f}, AP {precision:.3f}; {caught} of {int(labels.sum())} frauds among {alerts} alerts"
     )
     return Row("frauds told apart (generated)", len(judged), None, None, outcome)
+
+
+def _rules_begin(api: DemoClient) -> int:
+    """The example's rules, in the shadow: worked out for every payment, deciding nothing. The version's number."""
+    number: int = api.ask("POST", "/fraud/rules/versions", expect=201, json=EXAMPLE)["number"]
+    shadow = api.ask("GET", "/fraud/rules")["shadow"]
+    if shadow is None or shadow["number"] != number:
+        api.ask("POST", "/fraud/rules/shadow", json={"version": number, "reason": "tried in the demo"})
+    return number
+
+
+def _rules_tried(api: DemoClient, show: Show, number: int, sent: Sequence[Sent]) -> Row:
+    """What the shadow counted, and the same rules on history, once it is known what was fraud."""
+    frauds = [
+        {"external_id": one.body["external_id"], "fraud": True, "source": "demo"} for one in sent if one.fraud
+    ]
+    api.ask("POST", "/fraud/labels", json=frauds)
+    shadow = api.ask("GET", f"/fraud/rules/versions/{number}/shadow")
+    show.step(
+        f"rules in the shadow: {shadow['only_shadow_alerts']['payments']} alerts more, "
+        f"{shadow['only_shadow_alerts']['frauds']} of them fraud"
+    )
+    timings = Timings()
+    with timings.measure():
+        job = api.ask("POST", "/fraud/rules/backtests", expect=202, json={"version": number})["job"]
+        api.follow_job(job["id"], lambda job: show.progress(job["done"], job["total"], "payments tried:"))
+    found = api.ask("GET", f"/fraud/rules/backtests/{job['id']}")["result"]
+    if found["payments"] < len(sent):
+        raise DemoFailure(f"the back-test saw {found['payments']} of {len(sent)} payments")
+    alone = found["version_alone"]
+    outcome = f"rules alone: precision {alone['precision'] or 0:.2f}, recall {alone['recall'] or 0:.2f}"
+    return timings.row("rules tried on history", outcome, found["payments"])
 
 
 def _told(outcomes: dict[str, int]) -> str:

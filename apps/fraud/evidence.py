@@ -32,6 +32,7 @@ def decision_facts(decision: Decision, result: Mapping[str, Any]) -> DecisionFac
             "score": decision.score,
             "probability": decision.probability,
             "outcome": decision.outcome,
+            "by": decision.by,
             "rules": decision.rules,
             "contributions": decision.contributions,
             "reasons": [reason["code"] for reason in decision.reasons],

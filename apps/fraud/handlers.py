@@ -62,8 +62,9 @@ class ScoreHandler:
         """Decisions on one organisation's payments, each seeing only what arrived before it, with their surprises."""
         near, surprise = ValkeyHistory(self.redis, organisation).neighbourhood(records.payments(payloads))
         rules = self.rules.of(organisation)
-        facts: list[dict[str, float]] = [{} for _ in payloads]
-        decided = decide_all(self.scorer.score(near), facts, payloads, rules, self.scorer.card)
+        scores = self.scorer.score(near)
+        facts = self.scorer.facts(near) if rules else [{}] * len(scores)
+        decided = decide_all(scores, facts, payloads, rules, self.scorer.card)
         return list(zip(decided, surprise.tolist(), strict=True))
 
     def _result(self, decided: Decided, surprise: float) -> dict[str, Any]:
@@ -71,6 +72,7 @@ class ScoreHandler:
             "score": decided.score,
             "probability": decided.probability,
             "outcome": decided.outcome,
+            "by": decided.by,
             "contributions": decided.contributions,
             "reasons": decided.reasons,
             "surprise": surprise,

@@ -133,6 +133,7 @@ class Decision(TenantModel):
     score = models.FloatField()
     probability = models.FloatField()  # the model's alone; the score counts rules as well
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    by = models.JSONField(default=list)  # whose the outcome is: list, rules, model
     reasons = models.JSONField(default=list)
     contributions = models.JSONField(default=dict)
     surprise = models.FloatField()  # the amount over the payer's median before it, as a float32 holds it

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
+from apps.fraud.rules.privacy import ENTRIES, entries_scrub
 from apps.fraud.selectors import shown
 from apps.fraud.state import ValkeyHistory
 from rootstock.lanes import client, wire
@@ -74,6 +75,7 @@ def _scrub(key: SubjectKey) -> Callable[[], object]:
     new = _random_key()
     Transaction.objects.filter(payer_key=old).update(payer_key=new)
     Transaction.objects.filter(payee_key=old).update(payee_key=new)
+    entries_scrub(key, old, new)
     _rings_forget(key.organisation_id, touched)
     return lambda: _rings_forget(key.organisation_id, touched)
 
@@ -130,6 +132,7 @@ HOLDINGS = Holdings(
             _scrub,
         ),
     ),
+    everyone=(ENTRIES,),  # of holders of accounts as well, but of most there is none
     expiring=(
         Expiring(
             "fraud.payments",

@@ -115,6 +115,7 @@ class DecisionOut(Schema):
     score: float = Field(description="The model's probability, or more where rules or lists say so")
     probability: float = Field(description="Calibrated probability of fraud, by the model alone")
     outcome: str
+    by: list[str] = Field(description="Whose the outcome is: list, rules, model", examples=[["rules"]])
     reasons: list[ReasonOut]
     contributions: dict[str, float] = Field(
         description="Share of the rules and of each part of the model, in logits"

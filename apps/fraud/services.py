@@ -28,7 +28,8 @@ LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
 _EVENTS = {"review": "fraud.payment_review", "decline": "fraud.payment_declined"}
 _DECIDED = (
-    "score", "probability", "outcome", "reasons", "contributions", "surprise", "model", "rules", "rule_score", "shadow",
+    "score", "probability", "outcome", "by", "reasons", "contributions", "surprise", "model", "rules", "rule_score",
+    "shadow",
 )  # fmt: skip
 SECONDS_EACH = 0.01
 """Added to the lane's deadline for each payment of a list."""
@@ -139,9 +140,24 @@ def decisions_write(
 def _tell(organisation: UUID, decisions: Sequence[Decision]) -> None:
     """Webhooks for decisions that somebody may have to act on."""
     for outcome, type in _EVENTS.items():
-        flagged = [one for one in decisions if one.outcome == outcome]
-        data = [{"transaction": str(one.transaction_id), "sequence": one.sequence} for one in flagged]
+        data = [alert(one) for one in decisions if one.outcome == outcome]
         events_emit(organisation=organisation, type=type, data=data)
+
+
+def alert(decision: Decision) -> dict[str, Any]:
+    """What a webhook says of a decision that asks for attention: ids, and by whom and by which codes."""
+    rules = [one for one in decision.reasons if one["source"] == "rule"]
+    return {
+        "transaction": str(decision.transaction_id),
+        "decision": str(decision.pk),
+        "sequence": decision.sequence,
+        "outcome": decision.outcome,
+        "by": decision.by,
+        "reasons": [one["code"] for one in decision.reasons],
+        "typologies": sorted({one["typology"] for one in rules}),
+        "model": decision.model,
+        "rules": decision.rules,
+    }
 
 
 def ranges_of(sequences: Sequence[int]) -> list[list[int]]:

@@ -13,7 +13,7 @@ _PAYMENT = (
     "occurred_at", "received_at", "late_by_s",
 )  # fmt: skip
 _DECISION = (
-    "score", "probability", "outcome", "reasons", "contributions", "model", "rules", "rule_score", "latency_ms",
+    "score", "probability", "outcome", "by", "reasons", "contributions", "model", "rules", "rule_score", "latency_ms",
     "decided_at",
 )  # fmt: skip
 _LABEL = ("id", "sequence", "fraud", "source", "known_at", "note", "received_at")

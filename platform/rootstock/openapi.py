@@ -16,6 +16,7 @@ from rootstock.openapi_examples import Examples
 
 TAGS = {
     "fraud": "Score payments one by one, in lists or as a batch job; decisions with their reasons.",
+    "fraud rules": "Rules and lists of payments: versions, their trial on history, who agreed, what is in force.",
     "ehr": "Import FHIR R4 Bundles; patients, timelines, de-identified notes and scores.",
     "support": "Hold conversations, streamed answers, the emotion of each turn.",
     "models": "Chat, completions and embeddings as OpenAI's clients know them, over the base and any adapter.",
@@ -77,7 +78,11 @@ _PROBLEM = {
             "items": {
                 "type": "object",
                 "required": ["field", "reason"],
-                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+                "properties": {
+                    "field": {"type": "string"},
+                    "reason": {"type": "string"},
+                    "position": {"type": "integer", "description": "In an expression: the character, from 1"},
+                },
             },
         },
     },

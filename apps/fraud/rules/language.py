@@ -54,6 +54,11 @@ class _Part:
     def is_truth(self) -> bool:
         return self.kind in ("truth", "flag")
 
+    @property
+    def truth(self) -> Callable[[Columns], Any]:
+        """True or false; a flag is a column of numbers."""
+        return (lambda columns: np.greater(self.run(columns), 0)) if self.kind == "flag" else self.run
+
 
 def expression(text: str) -> Expression:
     """Read an expression. Raises ExpressionError."""
@@ -66,7 +71,7 @@ def expression(text: str) -> Expression:
         raise ExpressionError(
             names[0].position, "must be a condition that is true or false, as a comparison is"
         )
-    return Expression(text, tuple(dict.fromkeys(one.text for one in names)), part.run)
+    return Expression(text, tuple(dict.fromkeys(one.text for one in names)), part.truth)
 
 
 def _tree(tokens: list[Token]) -> ast.ExpressionBase:
@@ -131,7 +136,8 @@ class _Reader:
         part = self.read(node.right)
         if node.type == "not":
             self._need(part.is_truth, part, "not needs a condition")
-            return _Part("truth", lambda columns: np.logical_not(part.run(columns)), part.position)
+            holds = part.truth
+            return _Part("truth", lambda columns: np.logical_not(holds(columns)), part.position)
         self._need(part.is_number, part, "a minus needs a number")
         return _Part("number", lambda columns: -part.run(columns), part.position)
 
@@ -140,7 +146,8 @@ class _Reader:
         for part in (left, right):
             self._need(part.is_truth, part, f"{node.type} joins conditions, and this is none")
         join = np.logical_and if node.type == "and" else np.logical_or
-        return _Part("truth", lambda columns: join(left.run(columns), right.run(columns)), left.position)
+        first, second = left.truth, right.truth
+        return _Part("truth", lambda columns: join(first(columns), second(columns)), left.position)
 
     def _arithmetic(self, node: Any) -> _Part:
         left, right = self.read(node.left), self.read(node.right)

@@ -11,6 +11,7 @@ PARTIES = ("payer", "payee", "device", "merchant")
 PAIR = "pair"
 KINDS = (*PARTIES, PAIR)
 WATCHED = PARTIES
+_ORDER = tuple((effect, kind) for effect in (DENY, ALLOW) for kind in KINDS)
 Key = tuple[int, int]
 """Of a party its key and 0, of a pair the payer's and the payee's."""
 
@@ -60,11 +61,9 @@ class Lists:
 
     def found(self, payment: Mapping[str, Any]) -> Found | None:
         """What the lists decide about a payment: to deny comes before to allow."""
-        for effect in (DENY, ALLOW):
-            for kind in KINDS:
-                entry = self._entry(effect, kind, payment)
-                if entry:
-                    return Found(effect, kind, entry.id)
+        for effect, kind in _ORDER:
+            if (effect, kind) in self.entries and (entry := self._entry(effect, kind, payment)):
+                return Found(effect, kind, entry.id)
         return None
 
     def watched(self, party: str, payments: Sequence[Mapping[str, Any]]) -> list[bool]:

@@ -8,21 +8,24 @@ from numpy.typing import NDArray
 
 from apps.fraud.payload import CHANNELS
 from apps.fraud.rules.lists import WATCHED, Lists
+from models_zoo.fraud.facts import MEANINGS
 
 Kind = Literal["number", "flag", "channel"]
 Column = NDArray[np.float64]
 Columns = Mapping[str, Column]
 
+FLAGS = ("weekend", "night", "payer_is_new_payee", "device_is_new")
 OWN: dict[str, tuple[Kind, str]] = {
     "score": ("number", "calibrated probability of fraud by the model, 0 to 1"),
-    "amount": ("number", "amount in euros (or brought to their scale)"),
-    "hour": ("number", "hour of the day, UTC, 0 to 24"),
     "channel": ("channel", f"one of {', '.join(CHANNELS)}"),
-    "has_device": ("flag", "the payment names a device"),
-    "has_merchant": ("flag", "the payment names a merchant"),
-    **{f"{party}_watched": ("flag", f"the {party} is on the watch list") for party in WATCHED},
+    "has_device": ("flag", "1 if the payment names a device"),
+    "has_merchant": ("flag", "1 if the payment names a merchant"),
+    **{f"{party}_watched": ("flag", f"1 if the {party} is on the watch list") for party in WATCHED},
 }
-NAMES: dict[str, tuple[Kind, str]] = dict(OWN)
+NAMES: dict[str, tuple[Kind, str]] = {
+    **{name: ("flag" if name in FLAGS else "number", meaning) for name, meaning in MEANINGS.items()},
+    **OWN,
+}
 """Every name with its kind and its meaning in one line. A flag is a number as well: 1 if it holds, else 0."""
 
 
@@ -36,8 +39,6 @@ def columns_of(
     """The columns [B] of the wanted names for B payments."""
     own: dict[str, Any] = {
         "score": lambda: scores,
-        "amount": lambda: [one["amount"] for one in payments],
-        "hour": lambda: [one["time"] % 86400 / 3600 for one in payments],
         "channel": lambda: [one["channel"] for one in payments],
         "has_device": lambda: [one["device"] != 0 for one in payments],
         "has_merchant": lambda: [one["merchant"] != 0 for one in payments],

@@ -5,6 +5,8 @@ from rootstock.accounts.models import Role
 SCOPES = {
     "fraud:read": "See scored payments",
     "fraud:write": "Score payments",
+    "fraud:rules": "Write and test fraud rules, ask that they come into force, keep lists",
+    "fraud:approve": "Agree to fraud rules, roll them back, let listed payments pass",
     "ehr:read": "See patients, timelines and de-identified notes",
     "ehr:write": "Import records",
     "ehr:identified": "See notes before de-identification",
@@ -31,7 +33,7 @@ SCOPES = {
     "settings:write": "Change the organisation's settings",
 }
 _READ = frozenset(s for s in SCOPES if s.endswith(":read"))
-_FRAUD = frozenset({"fraud:read", "fraud:write", "jobs:read"})
+_FRAUD = frozenset({"fraud:read", "fraud:write", "fraud:rules", "jobs:read"})
 _SUPPORT = frozenset({"support:read", "support:write", "jobs:read"})
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
@@ -50,7 +52,7 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
         }
     ),
     Role.FRAUD_ANALYST: _FRAUD,
-    Role.FRAUD_SUPERVISOR: _FRAUD | {"jobs:write"},
+    Role.FRAUD_SUPERVISOR: _FRAUD | {"fraud:approve", "jobs:write"},
     Role.CLINICIAN: frozenset({"ehr:read", "ehr:write", "ehr:identified", "jobs:read"}),
     Role.PRIVACY_OFFICER: frozenset(
         {

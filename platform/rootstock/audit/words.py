@@ -23,6 +23,18 @@ ACTIONS = {
     "patient.read": "Patient's data read",
     "payment.read": "Payment read",
     "conversation.read": "Conversation read",
+    "list_entry.listed": "Lists of payments read",
+    "list_entry.read": "Entry of a list read",
+    "rules.approved": "Fraud rules agreed to",
+    "rules.backtested": "Fraud rules tried on history",
+    "rules.end_shadow": "Shadow of fraud rules ended",
+    "rules.refused": "Fraud rules refused",
+    "rules.requested": "Fraud rules asked for",
+    "rules.roll_back": "Fraud rules rolled back",
+    "rules.serve": "Fraud rules came into force",
+    "rules.shadow": "Shadow of fraud rules began",
+    "rules.withdrawn": "Request for fraud rules withdrawn",
+    "rules.written": "Fraud rules written",
 }
 KINDS = {
     "fraud.score": "Payment scored",

@@ -25,7 +25,7 @@ TENANTS = (
         "Kestrel Bank",
         "kestrel-bank",
         {"amira": Role.FRAUD_ANALYST},
-        ("fraud:read", "fraud:write", "jobs:read"),
+        ("fraud:read", "fraud:write", "fraud:rules", "jobs:read"),
     ),
     Tenant(
         "ehr",

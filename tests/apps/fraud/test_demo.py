@@ -7,7 +7,7 @@ import pytest
 from apps.fraud import demo
 from rootstock.demo import Show
 
-SCOPES = ("fraud:read", "fraud:write", "jobs:read")
+SCOPES = ("fraud:read", "fraud:write", "fraud:rules", "jobs:read")
 
 
 def test_the_stream_ends_before_now():

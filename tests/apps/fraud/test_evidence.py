@@ -34,6 +34,7 @@ def test_a_second_writer_records_nothing(api, bank) -> None:
         "score": 0.1,
         "probability": 0.1,
         "outcome": "approve",
+        "by": ["model"],
         "reasons": [],
         "contributions": {},
         "surprise": 1.0,

@@ -52,8 +52,8 @@ def test_payments_and_patients(planted: Planted) -> None:
         Transaction.objects.filter(pk=first.pk).update(received_at=timezone.now() - LONG_AGO)
         Patient.objects.update(last_seen_at=timezone.now() - LONG_AGO)
         Decision.objects.create(
-            organisation=planted.organisation, transaction=first, sequence=1, score=0.5, outcome="approve",
-            surprise=1.0, model="m", latency_ms=1,
+            organisation=planted.organisation, transaction=first, sequence=1, score=0.5, probability=0.5,
+            outcome="approve", surprise=1.0, model="m", latency_ms=1,
         )  # fmt: skip
     rule(planted, "fraud.payments", 365)
     rule(planted, "ehr.patients", 365)

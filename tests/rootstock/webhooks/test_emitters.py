@@ -15,7 +15,21 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.webhooks.models import WebhookEvent
 
 LINE = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}'
-RESULT = {"score": 0.9, "reasons": [], "contributions": {}, "surprise": 1.0, "model": "m"}
+REASONS = [
+    {
+        "code": "FAN_IN",
+        "text": "Many payers",
+        "weight": 1.0,
+        "values": {},
+        "source": "rule",
+        "typology": "mule",
+    },
+    {"code": "BURST", "text": "A burst", "weight": 0.5, "values": {}, "source": "model"},
+]
+RESULT = {
+    "score": 0.9, "probability": 0.5, "by": ["rules"], "reasons": REASONS, "contributions": {}, "surprise": 1.0,
+    "model": "m", "rules": "rules@1-abc", "rule_score": 50.0, "shadow": None,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -66,6 +80,14 @@ def test_payments_that_were_declined_or_need_a_look(world, told) -> None:
     assert [(kind, data["transaction"]) for kind, data in told()] == [
         ("fraud.payment_review", payments[1]), ("fraud.payment_declined", payments[2])
     ]  # fmt: skip
+    alert = told()[0][1]
+    assert (alert["by"], alert["reasons"], alert["typologies"]) == (["rules"], ["FAN_IN", "BURST"], ["mule"])
+    assert (alert["outcome"], alert["rules"], alert["model"], alert["sequence"]) == (
+        "review",
+        "rules@1-abc",
+        "m",
+        2,
+    )
 
 
 def test_payments_that_were_labelled(world, told) -> None:
@@ -103,5 +125,32 @@ def test_people_who_come_change_and_go(world, told, client) -> None:
         *(
             (f"person.{what}", data)
             for what in ("joined", "role_changed", "deactivated", "activated", "removed")
+        ),
+    ]
+
+
+def test_rules_and_lists(world, told) -> None:
+    owner, second = world.browser(world.owner), world.browser(world.person("fraud_supervisor"))
+
+    def post(client, path, body):
+        answer = client.post(f"/api/v1/fraud{path}", body, content_type="application/json")
+        assert answer.status_code in (200, 201), answer.json()
+        return answer.json()
+
+    rule = {"code": "LARGE", "text": "Large", "when": "amount > 1000", "points": 50}
+    typologies = [{"name": "large", "label": "Large", "rules": [rule]}]
+    made = post(owner, "/rules/versions", {"review": 40, "decline": 90, "typologies": typologies})
+    asked = post(owner, "/rules/requests", {"version": made["number"], "reason": "tested"})
+    post(second, f"/rules/requests/{asked['id']}/approve", {})
+    post(second, "/rules/roll-back", {"reason": "too many"})
+    entry = post(owner, "/lists", {"effect": "deny", "kind": "payee", "value": "DE-1", "reason": "a mule"})
+    expected = {"rules": made["reference"], "request": asked["id"]}
+    assert [one for one in told() if one[0].startswith("fraud.")] == [
+        ("fraud.rules_requested", expected),
+        ("fraud.rules_changed", expected),
+        ("fraud.rules_changed", {"rules": "", "generation": 2}),
+        (
+            "fraud.list_changed",
+            {"effect": "deny", "kind": "payee", "lists": 1, "entry": entry["id"], "change": "added"},
         ),
     ]

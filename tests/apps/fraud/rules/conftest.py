@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from apps.fraud.rules.stored import RulesInMemory
 from tests.apps.fraud.conftest import api, bank, runtime
 
 __all__ = ["api", "bank", "runtime"]
@@ -20,3 +23,9 @@ def definition(
     """Rules of one typology as they are sent."""
     typology = {"name": "test", "label": "Test", "weight": weight, "rules": list(rules or [rule()])}
     return {"review": review, "decline": decline, "typologies": [typology]}
+
+
+@pytest.fixture
+def fresh_rules(runtime: Any) -> None:
+    """The worker looks at every batch whether something has changed."""
+    runtime._consumers["fraud.score"].handler.rules = RulesInMemory(fresh_s=0.0)

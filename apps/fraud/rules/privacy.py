@@ -1,0 +1,42 @@
+"""The personal data of the lists: of account holders, under their keys."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from apps.fraud.rules.models import ListEntry, RulesInForce
+from rootstock.privacy.fields import ROWS_AT_ONCE
+from rootstock.privacy.holdings import Kind
+from rootstock.privacy.keys import SubjectKey
+
+
+def _entries(key: SubjectKey) -> QuerySet[ListEntry]:
+    return ListEntry.objects.filter(Q(subject=key) | Q(other_subject=key))
+
+
+def _export(key: SubjectKey) -> Iterator[dict[str, Any]]:
+    """Of a pair only the part that is the person's; the reason belongs to the payer, who is named first."""
+    for row in _entries(key).order_by("pk").iterator(chunk_size=ROWS_AT_ONCE):
+        first = row.subject_id == key.pk
+        yield {
+            "id": row.pk, "effect": row.effect, "kind": row.kind, "account": row.value if first else row.other,
+            "reason": row.reason if first else None, "channel": row.channel, "expires_at": row.expires_at,
+            "created_at": row.created_at, "ended_at": row.ended_at,
+        }  # fmt: skip
+
+
+def entries_scrub(key: SubjectKey, old: int, new: int) -> None:
+    """Entries of an account that is erased end, and a random key takes the place of its own."""
+    found = _entries(key)
+    if not found.exists():
+        return
+    RulesInForce.objects.update(lists=F("lists") + 1)
+    change = RulesInForce.objects.values_list("lists", flat=True).get()
+    found.filter(ended_in=None).update(ended_in=change, ended_by="system:erasure", ended_at=timezone.now())
+    found.filter(subject=key, key=old).update(key=new)
+    found.filter(other_subject=key, other_key=old).update(other_key=new)
+
+
+ENTRIES = Kind("fraud.list_entries", "List entries", lambda key: _entries(key).count(), _export)
