@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.fraud import graphs, handbook, sffsd, worlds
+from tests.bench.fraud import book_experts, graphs, handbook, sffsd, worlds
 from tests.bench.report import Bar, report
 
 BARS = (
@@ -49,10 +49,17 @@ def parts(root: Path, quick: bool) -> dict[str, tuple[str, Callable[[], dict[str
     return always | {
         "ablation": ("", lambda: worlds.ablations(say)),
         "handbook": (handbook.FILE, lambda: handbook.figures(handbook.read(root), say)),
+        "windows": (handbook.FILE, lambda: windows(root)),
+        "fused": (handbook.FILE, lambda: book_experts.fused(handbook.read(root), say)),
         "sffsd": (sffsd.FILE, lambda: sffsd.figures(sffsd.read(root), say)),
         "amlsim": (f"{graphs.GRAPH}.nodes.csv.gz", lambda: graphs.amlsim(root, say)),
         "tolokers": (graphs.TOLOKERS, lambda: graphs.tolokers(root, 10, say)),
     }
+
+
+def windows(root: Path) -> dict[str, float]:
+    """The Handbook's validation week with longer windows."""
+    return book_experts.windows(handbook.read(root), lambda size: handbook.read(root, size), say)
 
 
 def main() -> None:
