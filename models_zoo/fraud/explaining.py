@@ -3,6 +3,7 @@ would have passed. By asking the deciding model again about changed neighbourhoo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,8 +17,8 @@ from models_zoo.fraud.scores import Score
 
 LATEST = 16
 """Events of each ring that are left out one by one."""
-MOST = 25
-"""Attributions that are told."""
+MOST = 15
+"""Attributions that are told of each expert."""
 GRID, ROUNDS = 48, 3
 """Amounts that are tried at a time, between the smallest and the payment's own, and how often the grid is refined."""
 SMALLEST = 0.01
@@ -84,8 +85,16 @@ def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged
 
 
 def _attributions(whole: Judged) -> list[Attribution]:
-    found = [Attribution(*one[:3], round(one[3], 4)) for one in whole.shares[0]]
-    return sorted((one for one in found if one.weight), key=lambda one: -abs(one.weight))[:MOST]
+    found = sorted(
+        (Attribution(*one[:3], round(one[3], 4)) for one in whole.shares[0]), key=lambda one: -abs(one.weight)
+    )
+    told: Counter[str] = Counter()
+    kept = []
+    for one in found:
+        told[one.expert] += 1
+        if one.weight and told[one.expert] <= MOST:
+            kept.append(one)
+    return kept
 
 
 def _edges(one: Neighbourhood, logit: float, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Edge]:

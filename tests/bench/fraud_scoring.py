@@ -1,9 +1,9 @@
 """What the scoring function alone costs: `python tests/bench/fraud_scoring.py`.
 
 Payments of a generated world that no weights have seen, their neighbourhoods already read, in batches of 100: causal
-features, experts, outcome, contributions, and reasons where the outcome is not "approve". By boosting alone, as
-served (nets only above the floor of the card), and with both nets for every payment. Payments a second of two
-processes by the clock, which other work on the machine slows, and processor time, which it hardly does.
+features, experts, outcome, contributions, and reasons where the outcome is not "approve". As served (boosting, and
+the nets of the bundle above the floor of its card), and with both nets and the fusion for every payment. Payments a
+second of two processes by the clock, which other work on the machine slows, and processor time, which it hardly does.
 `--growth` adds how the cost of the nets grows with events and hops, and that of reading and features with accounts.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "platform"), str(ROOT)]  # not this folder: it holds no packages
@@ -23,34 +24,28 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from models_zoo.fraud.card import WEIGHTS  # noqa: E402
 from models_zoo.fraud.causal import features  # noqa: E402
 from models_zoo.fraud.experts.graph import GraphExpert  # noqa: E402
 from models_zoo.fraud.experts.inputs import inputs  # noqa: E402
 from models_zoo.fraud.experts.sequence import SequenceExpert  # noqa: E402
 from models_zoo.fraud.scorer import Scorer  # noqa: E402
 from models_zoo.fraud.worlds import WARM_UP, stream  # noqa: E402
+from tests.bench.fraud.untrained import with_all_experts  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 BATCH = 100
 BARS = [
-    Bar("boosting_two_cores_per_second", ">=", 5000),
     Bar("served_two_cores_per_second", ">=", 5000),
     Bar("all_two_cores_per_second", ">=", 2000),
 ]
 
 
-def scorer_of(which: str) -> Scorer:
-    """boosting: nets are never asked; served: as the card says; all: always."""
-    scorer = Scorer(nets_always=which == "all")
-    if which == "boosting":
-        scorer.floor = np.inf
-    return scorer
-
-
-def measured(which: str, seconds: float) -> tuple[float, float, float]:
+def measured(folder: Path, always: bool, seconds: float) -> tuple[float, float, float]:
     """Payments a second by the clock, processor microseconds a payment, and the share that got reasons."""
     torch.set_num_threads(1)
-    scorer, near = scorer_of(which), stream(909, 300, 40).between(WARM_UP, 1e9).near
+    scorer = Scorer(folder, nets_always=always)
+    near = stream(909, 300, 40).between(WARM_UP, 1e9).near
     batches = [near.rows(slice(at, at + BATCH)) for at in range(0, len(near) - BATCH, BATCH)]
     scorer.score(batches[0])
     count = told = 0
@@ -109,9 +104,10 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true")
     given = parser.parse_args()
     metrics: dict[str, float] = {}
-    with ProcessPoolExecutor(2) as pool:
-        for which in ("boosting", "served", "all"):
-            both = [one.result() for one in [pool.submit(measured, which, given.seconds) for _ in range(2)]]
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+        for which, bundle in (("served", WEIGHTS), ("all", with_all_experts(Path(folder)))):
+            tasks = [pool.submit(measured, bundle, which == "all", given.seconds) for _ in range(2)]
+            both = [one.result() for one in tasks]
             each = float(np.mean([one[1] for one in both]))
             metrics |= {
                 f"{which}_two_cores_per_second": sum(one[0] for one in both),

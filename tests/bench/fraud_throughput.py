@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "platform"), str(ROOT)]  # not this folder: it holds no packages
@@ -27,6 +28,7 @@ from models_zoo.fraud.card import WEIGHTS  # noqa: E402
 from models_zoo.fraud.experts.batched import Whole  # noqa: E402
 from models_zoo.fraud.experts.rows import Rows, rows_of  # noqa: E402
 from models_zoo.fraud.worlds import WARM_UP, stream  # noqa: E402
+from tests.bench.fraud.untrained import with_all_experts  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 BARS = [Bar("device_per_second", ">=", 100_000)]
@@ -83,7 +85,8 @@ def main() -> None:
     held = [
         torch.cat([one] * times)[: given.batch].contiguous() for one in (*rows.given.tensors(), rows.features)
     ]
-    whole = Whole(given.bundle, given.device)
+    with TemporaryDirectory() as folder:
+        whole = Whole(with_all_experts(Path(folder), given.bundle), given.device)
     metrics = {"preparing_per_core_per_second": sum(cores) / len(cores), "preparing_per_second": sum(cores)}
     metrics |= device(whole, held, given.device, given.seconds)
     report("fraud_throughput", {name: round(value, 4) for name, value in metrics.items()}, BARS)
