@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from models_zoo.llm.scores import given_labels
-from rootstock.errors import Busy, DeadlineExceeded, DomainError, InvalidInput
+from rootstock.errors import DomainError, InvalidInput
 from workers.engine.protocol import Call, Engine, EngineBusy, EngineError, EngineTimeout, Priority, Sampling
+from workers.failures import put_off
 from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
@@ -43,10 +44,8 @@ class EvaluateHandler:
             adapter = adapter_of(self._runtime, owner, digest)
             answered = ANSWERS[task](self._runtime.engine, adapter or "", requests, call)
             return [{"answer": answer} for answer in answered]
-        except EngineTimeout:
-            return [DeadlineExceeded("the examples were not read in time", retry_after=1) for _ in requests]
-        except EngineBusy:
-            return [Busy("the engine's queue is full", retry_after=2) for _ in requests]
+        except (EngineBusy, EngineTimeout) as problem:
+            return [put_off(problem, "the examples were not read in time") for _ in requests]
         except (EngineError, ValueError) as error:
             return [InvalidInput.field("example", str(error)) for _ in requests]
         except DomainError as error:

@@ -18,7 +18,6 @@ from rootstock.audit.decisions import decisions_record, input_hash
 from rootstock.errors import (
     Busy,
     ContextExceeded,
-    DeadlineExceeded,
     DomainError,
     InternalError,
     InvalidInput,
@@ -37,6 +36,7 @@ from workers.engine.protocol import (
     Sampling,
     Usage,
 )
+from workers.failures import put_off
 from workers.gateway_forms import adapter_of, refusal, sampling_of, token_data
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
@@ -193,10 +193,8 @@ def _answered(
 def _as_domain_errors(chunks: Iterator[Chunk], fields: dict[str, str]) -> Iterator[Chunk]:
     try:
         yield from chunks
-    except EngineTimeout:
-        raise DeadlineExceeded("the answer was not finished in time", retry_after=1) from None
-    except EngineBusy:
-        raise Busy("the engine's queue is full", retry_after=2) from None
+    except (EngineBusy, EngineTimeout) as problem:
+        raise put_off(problem, "the answer was not finished in time") from None
     except EngineError as error:
         is_refusal = str(error).startswith("constraint:")  # one that leads nowhere is found out on the way
         raise refusal(error, fields) if is_refusal else InternalError(str(error)) from error

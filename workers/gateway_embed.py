@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from models_zoo.llm.tokenizer import ChatTokenizer
-from rootstock.errors import Busy, DeadlineExceeded, DomainError, InvalidInput
+from rootstock.errors import DomainError, InvalidInput
 from rootstock.registry.base import base_folder
 from workers.engine.protocol import Call, EngineBusy, EngineError, EngineTimeout, Priority
+from workers.failures import put_off
 from workers.gateway_forms import adapter_of
 from workers.handlers import LaneRequest
 from workers.runtime import Runtime
@@ -59,10 +60,8 @@ class EmbedHandler:
             adapter = adapter_of(self._runtime, owner, digest)
             texts = [request.payload["text"] for request in requests]
             found = self._runtime.engine.embed(texts, adapter, call)
-        except EngineTimeout:
-            return [DeadlineExceeded("the texts were not read in time", retry_after=1) for _ in requests]
-        except EngineBusy:
-            return [Busy("the engine's queue is full", retry_after=2) for _ in requests]
+        except (EngineBusy, EngineTimeout) as problem:
+            return [put_off(problem, "the texts were not read in time") for _ in requests]
         except (EngineError, ValueError) as error:
             return [InvalidInput.field(request.payload["field"], str(error)) for request in requests]
         except DomainError as error:

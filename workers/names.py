@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from models_zoo.clinical.deid.labels import Label
-from models_zoo.llm.card import ModelError
 from models_zoo.zoo import deid
-from rootstock.errors import Busy, DeadlineExceeded, DomainError, Unavailable
+from rootstock.errors import DomainError, Unavailable
+from rootstock.registry.resolving import Chosen
 from workers.engine.protocol import Call, EngineBusy, EngineError, EngineTimeout, Priority, Span
+from workers.failures import put_off
 from workers.handlers import LaneRequest
+from workers.readers import Readers
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -27,11 +29,8 @@ class NamesHandler:
 
     def load(self, runtime: Runtime) -> None:
         """Take the adapter. A worker without it still serves its other lanes."""
-        self._runtime, self._adapter = runtime, ""
-        try:
-            self._adapter = runtime.shipped_adapter(deid.NAME, FOLDER)
-        except (ModelError, EngineError, DomainError) as problem:
-            log.error("no names are found in data sets: %s", problem)
+        self._runtime = runtime
+        self._readers = Readers(runtime, deid.NAME, FOLDER, (Label.NAME,))
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """One call of the engine for each organisation among the requests."""
@@ -46,20 +45,18 @@ class NamesHandler:
     def _answers(
         self, owner: UUID, requests: Sequence[LaneRequest]
     ) -> Sequence[dict[str, Any] | DomainError]:
-        if not self._adapter:
-            told = f"no adapter that finds names fits the base that is served (manage.py retrain {deid.NAME})"
-            return [Unavailable(told, retry_after=5) for _ in requests]
         call = Call(str(owner), Priority.EVALUATION, max(request.deadline for request in requests))
         try:
+            adapter = self._readers.reader(None, Chosen()).name
             texts = [str(request.payload["text"]) for request in requests]
-            found = self._runtime.engine.tag(texts, self._adapter, call)
-            return [{"sure": _sure(spans), "adapter": self._adapter} for spans in found]
-        except EngineTimeout:
-            return [DeadlineExceeded("the examples were not read in time", retry_after=1) for _ in requests]
-        except EngineBusy:
-            return [Busy("the engine's queue is full", retry_after=2) for _ in requests]
+            found = self._runtime.engine.tag(texts, adapter, call)
+            return [{"sure": _sure(spans), "adapter": adapter} for spans in found]
+        except (EngineBusy, EngineTimeout) as problem:
+            return [put_off(problem, "the examples were not read in time") for _ in requests]
         except EngineError as problem:
             return [Unavailable(f"names are not found: {problem}", retry_after=5) for _ in requests]
+        except DomainError as problem:
+            return [problem for _ in requests]
 
 
 def _sure(spans: Sequence[Span]) -> float | None:

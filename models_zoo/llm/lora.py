@@ -100,25 +100,27 @@ class LoraPool:
 
     def prepare(self, weights: LoraWeights) -> PreparedLora:
         """The adapter in the device's layout. May run in any thread, and takes its time."""
-        rank = padded_rank(weights.rank)
         keys = [
             (layer, name)
             for layer in range(self.config.layers)
             for name, parts in PARTS.items()
             if any((layer, part) in weights.matrices for part in parts)
         ]
-        shapes = {key: self.shapes(key[1], rank) for key in keys}
-        data, views = self._carve([shape for pair in shapes.values() for shape in pair])
-        shrink = dict(zip(keys, views[0::2], strict=True))
-        expand = dict(zip(keys, views[1::2], strict=True))
+        prepared = self.blank(padded_rank(weights.rank), keys)
+        prepared.data.zero_()
         for key in keys:
-            self._fill(key, shrink[key], expand[key], weights, rank)
+            self._fill(key, prepared.shrink[key], prepared.expand[key], weights, prepared.rank)
+        return prepared
+
+    def blank(self, rank: int, keys: Sequence[Key]) -> PreparedLora:
+        """Host memory for an adapter of this padded rank that reaches `keys`, its bytes not set. Any thread."""
+        shapes = [shape for _, name in keys for shape in self.shapes(name, rank)]
+        data, views = self._carve(shapes)
+        shrink, expand = (dict(zip(keys, half, strict=True)) for half in (views[0::2], views[1::2]))
         prepared = PreparedLora(rank, data, shrink, expand, None)
-        return (
-            replace(prepared, struct=adapter_struct(prepared, self.config.layers))
-            if self.native
-            else prepared
-        )
+        if not self.native:
+            return prepared
+        return replace(prepared, struct=adapter_struct(prepared, self.config.layers))
 
     def place(self, slot: int, prepared: PreparedLora, beside: bool = False) -> None:
         """Put an adapter into `slot`, replacing what was there. Placed `beside` the steps that go on, it is not to be
@@ -160,14 +162,11 @@ class LoraPool:
         return (columns // TILE, rows, TILE) if self.native else (1, rows, columns)
 
     def _carve(self, shapes: Sequence[Shape]) -> tuple[Tensor, list[Tensor]]:
-        """One zeroed allocation, so that clearing a slot gives its memory back, and views of it."""
+        """One allocation, so that clearing a slot gives its memory back, and views of it."""
         size, starts = self.extents(shapes)
-        data = self._zeros(size)
+        data = torch.empty(size, dtype=self._dtype, device=self._device)
         pieces = zip(starts, shapes, strict=True)
         return data, [data[start : start + math.prod(shape)].view(shape) for start, shape in pieces]
-
-    def _zeros(self, size: int) -> Tensor:
-        return torch.zeros(size, dtype=self._dtype, device=self._device)
 
     @staticmethod
     def extents(shapes: Sequence[Shape]) -> tuple[int, list[int]]:

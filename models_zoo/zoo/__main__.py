@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the adapters, and which are here").set_defaults(run=_list)
     told = {
+        "make": (_make, "prepare, teachers and distil where the recipe has them, train, thresholds"),
         "prepare": (_prepare, "write the data that is trained on"),
         "train": (_train, "train; goes on where a run that was cut off had come to"),
         "distil": (_distil, "give the prepared training data the mean of what teachers say of it"),
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--threads", type=int)
         command.add_argument("--limit", type=int, help="only the first so many examples of each part")
         command.set_defaults(run=run)
-        if name == "train":
+        if name in ("make", "prepare", "train"):
             command.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="changes")
         if name == "distil":
             command.add_argument("--teacher", type=Path, action="append", required=True, dest="teachers")
@@ -74,17 +75,36 @@ def _list(options: argparse.Namespace, task: Task | None) -> None:
         _say(f"{name}: {state}")
 
 
+def _make(options: argparse.Namespace, task: Task) -> None:
+    from models_zoo.zoo.making import make
+    from models_zoo.zoo.recipe import changed
+
+    made = make(
+        task,
+        options.name,
+        base=options.base,
+        data=options.data,
+        work=_work(options),
+        device=options.device,
+        changes={**changed(options.changes), **({"threads": options.threads} if options.threads else {})},
+        tell=_say,
+        limit=options.limit,
+    )
+    _say(f"made: {made}")
+
+
 def _prepare(options: argparse.Namespace, task: Task) -> None:
     from models_zoo.zoo.making import prepare
+    from models_zoo.zoo.recipe import changed
 
-    prepare(task, options.data, _work(options), options.limit, _say)
+    prepare(task, options.data, _work(options), options.limit, _say, changed(options.changes))
 
 
 def _train(options: argparse.Namespace, task: Task) -> None:
     from models_zoo.zoo.making import train
-    from models_zoo.zoo.recipe import training_spec
+    from models_zoo.zoo.recipe import changed, training_spec
 
-    spec = training_spec(task, _work(options), options.base, options.device, options.changes)
+    spec = training_spec(task, _work(options), options.base, options.device, changed(options.changes))
     train(options.name, replace(spec, threads=options.threads) if options.threads else spec, _say)
 
 

@@ -78,7 +78,7 @@ def card_write(
 
 def commands(name: str) -> list[str]:
     """What makes the adapter again."""
-    return [f"python -m models_zoo.zoo {step} {name}" for step in ("prepare", "train", "thresholds")]
+    return [f"python -m models_zoo.zoo make {name}"]
 
 
 def card_read(name: str, folder: Path = CARDS) -> ZooCard:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -126,5 +125,7 @@ def _told(row: Row, given: Any) -> str:
     if "messages" in row:
         return str(given)[: 2 * SHOWN]
     if "spans" in row:
-        return json.dumps(sorted([row["text"][a:b], label] for a, b, label in given), ensure_ascii=False)
+        return (
+            "; ".join(f"{row['text'][a:b]} ({label})" for a, b, label in sorted(map(tuple, given))) or "none"
+        )
     return ", ".join(sorted(given)) or "none"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from models_zoo.texts.near import Index, normal
 from models_zoo.zoo.files import Row
-from models_zoo.zoo.tasks import TRAIN, Task
+from models_zoo.zoo.recipe import mixed, read_recipe
+from models_zoo.zoo.tasks import MIX, TRAIN, Task
 
 NEAR = 0.8  # of five-character pieces in common (Jaccard)
 SHOWN = 3
@@ -30,7 +31,8 @@ class Leakage:
 
 def leakage(task: Task, data: Path, limit: int | None = None) -> dict[str, Leakage]:
     """Of every part that is not trained on, validation too."""
-    train = [normal(text_of(row)) for row in task.examples(data, TRAIN)]
+    learned = (TRAIN, MIX) if mixed(read_recipe(task)[0]) else (TRAIN,)
+    train = [normal(text_of(row)) for part in learned for row in task.examples(data, part)]
     exact, index = set(train), Index()
     for number, text in enumerate(train):
         index.add(number, text)

@@ -1,27 +1,41 @@
-"""The steps that make an adapter: its data, its training, its thresholds."""
+"""The steps that make an adapter: its data, its teachers where it has them, its training, its thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from models_zoo.llm.card import ADAPTER_CARD_FILE, read_adapter_card, write_card
 from models_zoo.llm.training import TrainEvent, TrainSpec, train_lora
+from models_zoo.llm.training.checks import check_spec
 from models_zoo.zoo.cards import commands
 from models_zoo.zoo.files import write_lines
-from models_zoo.zoo.recipe import read_recipe, training_spec
-from models_zoo.zoo.tasks import TRAIN, VALIDATION, Task
+from models_zoo.zoo.recipe import mixed, read_recipe, read_teachers, training_spec
+from models_zoo.zoo.tasks import MIX, TRAIN, VALIDATION, Task
 
 FIELDS = {"classification": ("text", "labels"), "tagging": ("text", "spans"), "chat": ("messages",)}
 SHOW_STEPS = 50
 Tell = Callable[[str], None]
 
 
-def prepare(task: Task, data: Path, work: Path, limit: int | None, tell: Tell) -> None:
-    """Write what is trained and validated on into `work`, the first `limit` examples of each. Raises OSError."""
-    fields = FIELDS[read_recipe(task)[0]["task"]]
-    for part in (TRAIN, VALIDATION):
+def prepare(
+    task: Task,
+    data: Path,
+    work: Path,
+    limit: int | None,
+    tell: Tell,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what is trained and validated on into `work`, the first `limit` examples of each. Raises OSError.
+
+    changes: fields of the recipe; with `mix_schedule` the second corpus is written too
+    """
+    values = {**read_recipe(task)[0], **(changes or {})}
+    fields = FIELDS[values["task"]]
+    for part in (TRAIN, VALIDATION, *([MIX] if mixed(values) else [])):
         rows = task.examples(data, part)[:limit]
         digest = write_lines(work / f"{part}.jsonl", rows, fields)
         tell(f"{part}: {len(rows):,} examples, sha256 {digest[:12]}")
@@ -48,18 +62,49 @@ def make(
     data: Path,
     work: Path,
     device: str,
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     tell: Tell,
+    limit: int | None = None,
 ) -> Path:
-    """All steps, in `work`; gives the adapter's folder, its thresholds chosen. Raises OSError and `ModelError`."""
+    """All steps, in `work`; gives the adapter's folder, its thresholds chosen. Raises OSError and `ModelError`.
+
+    changes: fields of the recipe, of its teachers too where the recipe does not set them for those.
+    limit: only the first so many examples of each part
+    """
     from models_zoo.zoo.evaluation import settle_thresholds
     from models_zoo.zoo.served import Served
 
-    prepare(task, data, work, None, tell)
-    adapter = train(name, training_spec(task, work, base, device, changes), tell)
+    spec = training_spec(task, work, base, device, changes)
+    check_spec(spec)  # before its teachers are trained
+    prepare(task, data, work, limit, tell, changes)
+    _teach(task, name, base, work, device, changes, tell)
+    adapter = train(name, spec, tell)
     if task.settle is not None:
-        settle_thresholds(task, Served(base, adapter, device), data, adapter, None)
+        settle_thresholds(task, Served(base, adapter, device), data, adapter, limit)
     return adapter
+
+
+def _teach(
+    task: Task, name: str, base: Path, work: Path, device: str, changes: Mapping[str, Any], tell: Tell
+) -> None:
+    """Train the recipe's teachers, those that are there already left as they are, and write what they say."""
+    from models_zoo.zoo.distil import soften
+
+    teachers = read_teachers(task)
+    if teachers is None:
+        return
+    folders = []
+    for seed in range(teachers.count):
+        place = work / f"teacher-{seed}"
+        place.mkdir(exist_ok=True)
+        for path in work.glob("*.jsonl"):
+            shutil.copy(path, place)
+        spec = training_spec(task, place, base, device, {**changes, **teachers.settings(seed)})
+        tell(f"teacher {seed + 1} of {teachers.count}")
+        folders.append(spec.target if spec.target.is_dir() else train(name, spec, tell))
+    learned = work / f"{TRAIN}.jsonl"
+    count = soften(base, folders, learned, learned, device, teachers.hard)
+    tell(f"{TRAIN}: {count:,} examples, with probabilities of {len(folders)} teachers")
 
 
 def _told(event: TrainEvent) -> str:

@@ -30,7 +30,7 @@ MODULES: Mapping[str, str] = {
     "fraud-narrative": "models_zoo.zoo.narrative.task",
     "meld-emotion": "models_zoo.zoo.meld.task",
 }
-TRAIN, VALIDATION = "train", "validation"
+TRAIN, VALIDATION, MIX = "train", "validation", "mix"
 # probabilities [examples, labels], rows, labels -> thresholds
 Settle = Callable[["NDArray[np.float64]", Sequence[Row], Sequence[str]], dict[str, float]]
 
@@ -47,7 +47,8 @@ class Bar:
 class Task:
     """One adapter's data, figures and bars; its folder holds `spec.toml` and, once trained, `adapter/`.
 
-    examples(data folder, part)  rows of "train", "validation" or a key of `measures`; the same in every call
+    examples(data folder, part)  rows of "train", "validation" or a key of `measures`, and of "mix" where the recipe
+                                 blends it in; the same in every call
     measures                     test part -> what is measured on it
     bars                         "part figure" -> bar
     settle                       thresholds from validation alone; None: those that training chose, or none

@@ -13,7 +13,7 @@ if not torch.cuda.is_available() or find_spec("triton") is None:
 from models_zoo.llm.card import BaseCard, BaseConfig
 from models_zoo.llm.cuda.matrices import BFloat16Matrix, CudaMatrix, EightBitMatrix, Int4Matrix
 from models_zoo.llm.cuda.policy import CudaForm
-from models_zoo.llm.cuda.pool import StackedPool, carve, prepared, row_bytes
+from models_zoo.llm.cuda.pool import StackedPool, row_bytes
 from models_zoo.llm.decoder import Decoder, Layer
 from models_zoo.llm.lora import PreparedLora
 from models_zoo.llm.quant import Q8Matrix
@@ -71,13 +71,12 @@ def filled_pool(decoder: Decoder, adapters: int) -> StackedPool:
 def random_adapter(pool: StackedPool, rank: int = 16) -> PreparedLora:
     """Random numbers on all linears, on the device, as such a pool holds them."""
     size = row_bytes(pool.config, pool.keys, rank, pool.form)
-    data = torch.empty(1, size, dtype=torch.uint8, device=DEVICE)
-    rows = carve(data, pool.config, pool.keys, rank, pool.form)
-    for codes in (*rows.shrink.values(), *rows.expand.values()):
+    found = pool.prepared(rank, torch.empty(size, dtype=torch.uint8, device=DEVICE), pool.keys)
+    for codes in (*found.shrink.values(), *found.expand.values()):
         codes.random_(-127, 128)
-    for scale in rows.scale.values():
+    for scale in found.scale.values():
         scale.fill_((0.01 / 73) ** 2)
-    return prepared(rank, data[0], rows)
+    return found
 
 
 def _matrix(form: CudaForm, rows: int, columns: int) -> CudaMatrix:

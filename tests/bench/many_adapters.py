@@ -28,14 +28,12 @@ def zipf(adapters: int, requests: int, exponent: float, seed: int) -> list[int]:
 
 def adapter_folders(root: Path, config: BaseConfig, adapters: int, distinct: int) -> list[Path]:
     """Folders of `adapters` adapters of rank 16 on all linears, random numbers in bfloat16. Only the first
-    `distinct` have contents of their own: the others are hard links to them."""
+    `distinct` have contents of their own: the others are links to them."""
     folders = [root / f"a{number}" for number in range(adapters)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_write, folders[:distinct], repeat(config), range(distinct)))
     for number, folder in enumerate(folders[distinct:]):
-        folder.mkdir(parents=True)
-        for name in (ADAPTER_FILE, ADAPTER_CONFIG_FILE):
-            os.link(folders[number % distinct] / name, folder / name)
+        folder.symlink_to(folders[number % distinct])
     return folders
 
 

@@ -8,9 +8,10 @@ which an adapter has 1.5 times the requests of the next and two dozen have them 
 fast as the engine takes them: 512 always wait, until none are left. Lengths are those of engine_gpu.py's requests.
 
 Adapters are real folders of rank 16 on all linears that go the product's way: verified, prepared, kept in host memory
-within its budget, placed. Their files are hard links to 32 distinct ones, so that disk and page cache hold them;
+within its budget, placed. Their folders are links to 32 distinct ones, so that disk and page cache hold them;
 the engine takes them for 2,000. While they are registered, before anything is measured, links to one file are
-read once. On CPU the base is the demo base, on CUDA Llama-3-8B's shape with random weights.
+read, and kept beside it as the device holds them, once. On CPU the base is the demo base, on CUDA Llama-3-8B's
+shape with random weights.
 
 Both kinds take turns in one engine, after a round that counts for nothing; a loss is the median of the rounds' own
 ratios. The last line is one JSON object.
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +76,14 @@ LOADS = {
 
 
 class CountingRunner(Runner):
-    """Counts what is read from disk and what is put into slots; `registered` holds what was read while registering."""
+    """Counts what is read from disk, what is only copied from there, and what is put into slots; `registered` holds
+    what was read, and `kept` what was left on disk, while registering."""
 
     reads = 0
+    copies = 0
     places = 0
     registered: dict[int, PreparedAdapter] | None = None
+    kept: dict[int, Callable[[], PreparedAdapter] | None]
 
     def read(self, folder: Path) -> PreparedAdapter:
         """From disk."""
@@ -89,6 +94,20 @@ class CountingRunner(Runner):
         if file not in self.registered:
             self.registered[file] = super().read(folder)
         return self.registered[file]
+
+    def keep(self, folder: Path, adapter: PreparedAdapter) -> Callable[[], PreparedAdapter] | None:
+        """As it is held, beside its files."""
+        file = (folder / ADAPTER_FILE).stat().st_ino
+        if file not in self.kept:
+            self.kept[file] = super().keep(folder, adapter)
+        again = self.kept[file]
+
+        def counted() -> PreparedAdapter:
+            assert again is not None
+            self.copies += 1
+            return again()
+
+        return counted if again else None
 
     def place(self, slot: int, adapter: PreparedAdapter) -> None:
         """Into a slot."""
@@ -117,7 +136,7 @@ class Engine:
     def register(self, folders: list[Path]) -> float:
         """Every folder under its own name; the seconds that took."""
         started = time.perf_counter()
-        self.runner.registered = {}
+        self.runner.registered, self.runner.kept = {}, {}
         with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(lambda folder: self.loop.residency.register(folder.name, folder), folders))
         self.runner.registered = None
@@ -126,7 +145,9 @@ class Engine:
     def run(self, adapters: list[int], seed: int) -> dict[str, float]:
         """Output tokens per second of one request for each of `adapters`, and what it took."""
         groups = [self._group(adapter, seed + number) for number, adapter in enumerate(adapters)]
-        reads, places, steps = self.runner.reads, self.runner.places, self.loop.metrics.steps
+        runner = self.runner
+        reads, copies, places = runner.reads, runner.copies, runner.places
+        steps = self.loop.metrics.steps
         started = time.perf_counter()
         submitter = threading.Thread(target=self._submit, args=(groups,))
         submitter.start()
@@ -136,8 +157,9 @@ class Engine:
         queued = [timing.queued or 0.0 for timing in timings]
         return {
             "tok_s": round(len(groups) * self._load.reply / seconds, 1),
-            "reads": self.runner.reads - reads,
-            "places": self.runner.places - places,
+            "reads": runner.reads - reads,
+            "copies": runner.copies - copies,
+            "places": runner.places - places,
             "batch": round(len(groups) * self._load.reply / (self.loop.metrics.steps - steps), 1),
             "wait_p95_s": round(statistics.quantiles(queued, n=20)[18], 2),
             "wait_max_s": round(max(queued), 2),
@@ -186,7 +208,7 @@ def measured(engine: Engine, traffic: list[list[int]], rounds: int) -> dict[str,
     }
     requests = len(traffic[1])
     figures["slot_hits"] = round(1 - figures["places"] / requests, 3)
-    figures["reads_per_request"] = round(figures["reads"] / requests, 3)
+    figures["reads_per_request"] = round((figures["reads"] + figures["copies"]) / requests, 3)
     figures["loss"] = round(1 - statistics.median(ratios), 3)
     return figures
 

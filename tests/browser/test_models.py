@@ -6,10 +6,12 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
+from models_zoo.zoo.tasks import shipped
 from rootstock.accounts.actors import Actor
 from rootstock.gateway.budgets import Used, usage_record
 from rootstock.lanes import wire
 from rootstock.lanes.client import connection
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_axe import violations
 from tests.browser.test_console import SANITY
 from tests.rootstock.gateway.test_engine_page import ADAPTERS, TOLD
@@ -72,3 +74,15 @@ def test_the_engine_page_renews_itself(engine, page):
     ).to_be_visible()
     assert violations(page) == []
     assert page.evaluate(SANITY) == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+def test_the_card_of_a_shipped_adapter_fits(web_url, committed_world, open_context, sign_in, viewport):
+    context = open_context(base_url=web_url, viewport=viewport)
+    sign_in(context, committed_world.owner)
+    page = context.new_page()
+    for name in shipped():
+        page.goto(f"/adapters/shipped/{name}/")
+        expect(page.get_by_role("heading", name="Where it went wrong")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], name
+        assert page.evaluate(SANITY) == [], name

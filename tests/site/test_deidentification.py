@@ -13,8 +13,6 @@ from apps.ehr.deidentification import ALIAS
 from apps.ehr.generator import case
 from models_zoo.llm.card import AdapterCard, adapter_digest, adapter_reference, read_adapter_card, write_card
 from models_zoo.zoo.tasks import task_of
-from rootstock.accounts.models import Role
-from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.demo import DemoClient
 from rootstock.demo.client import DemoFailure
@@ -26,20 +24,6 @@ SCOPES = (
     "adapters:read", "adapters:write", "adapters:approve", "ehr:read", "ehr:write", "jobs:read", "audit:read",
 )  # fmt: skip
 SHIPPED = task_of("clinical-deid").adapter
-
-
-@pytest.fixture
-def people(site: Any, committed_world: Any) -> Any:
-    """Two people's clients."""
-    users = (committed_world.owner, committed_world.person(Role.ML_ENGINEER))
-    keys = [
-        api_key_create(organisation=committed_world.organisation, name="k", scopes=SCOPES, created_by=user)[1]
-        for user in users
-    ]
-    clients = [DemoClient(site.url, key) for key in keys]
-    yield clients
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

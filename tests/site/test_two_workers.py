@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from rootstock.accounts.models import Role
-from rootstock.accounts.services import api_key_create
 from rootstock.demo import DemoClient
 from rootstock.lanes.health import WorkerHealth, snapshot
 from rootstock.operations import stack
@@ -49,20 +47,6 @@ def second_worker(site: Any) -> Iterator[None]:
     yield
     worker.terminate()
     worker.wait(30)
-
-
-@pytest.fixture
-def people(site: Any, committed_world: Any) -> Iterator[list[DemoClient]]:
-    """Two people's clients."""
-    users = (committed_world.owner, committed_world.person(Role.ML_ENGINEER))
-    keys = [
-        api_key_create(organisation=committed_world.organisation, name="k", scopes=SCOPES, created_by=user)[1]
-        for user in users
-    ]
-    clients = [DemoClient(site.url, key) for key in keys]
-    yield clients
-    for client in clients:
-        client.close()
 
 
 def promote(people: list[DemoClient], reference: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -50,10 +51,15 @@ class Known(Generic[Weights]):
     placed: int = 0
     used: float = field(default_factory=time.monotonic)
     since: float = 0.0
+    again: Callable[[], Weights] | None = None  # reads what was kept beside its files
 
     @property
     def missing(self) -> bool:
         return bool(self.wanted) and self.weights is None and not self.loading and not self.failure
+
+    def move(self, folder: Path, files: Signature) -> None:
+        """The same content lies in other files from now on."""
+        self.folder, self.signature, self.again = folder, files, None
 
     def over(self, unused_since: float) -> bool:
         """Whether it can be forgotten: it was removed, or lies unused on disk. It loads again when asked for. One that

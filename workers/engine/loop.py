@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 Entry = Generation | Reading
 LOOK_AGAIN_S = 0.005  # while what waits needs an adapter that is on its way
 READERS = 8  # threads that read adapters, at most; half the cores, so that the step has the others
+SWITCH_S = 0.0005  # that another thread keeps the interpreter while a step wants it
 TIDY_S = 1.0  # between looks, while idle, for adapters that left
 
 
@@ -53,6 +55,7 @@ class EngineLoop:
             arrived=runner.arrived,
             readers=min(READERS, max(1, len(os.sched_getaffinity(0)) // 2)),
             reader=compute_alone,
+            keep=runner.keep,
         )
         self._runner, self._threads = runner, threads
         self._lock = threading.Condition()
@@ -114,6 +117,7 @@ class EngineLoop:
     # --- the engine thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        sys.setswitchinterval(SWITCH_S)
         if self._threads is not None:
             torch.set_num_threads(self._threads)  # of this thread, and of those made later
         with torch.inference_mode():

@@ -40,6 +40,7 @@ class Residency(Generic[Weights]):
     called within `hold` and `sweep`, which are the engine thread's. A placed adapter is held from when its slot has
     `arrived(slot)`: the engine goes on with others meanwhile. `changed()` is called when an adapter was
     registered, has arrived in memory, or failed to. `readers` threads read, each of which begins with `reader()`.
+    `keep(folder, weights)` leaves an adapter on disk in a form that is read sooner, see `kept`, and returns what does.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Residency(Generic[Weights]):
         arrived: Callable[[int], bool] = lambda slot: True,
         readers: int = 1,
         reader: Callable[[], object] = lambda: None,
+        keep: Callable[[Path, Weights], Callable[[], Weights] | None] = lambda folder, weights: None,
     ) -> None:
-        self._read, self._changed = read, changed
+        self._read, self._keep, self._changed = read, keep, changed
         self.turns = Turns(PATIENCE_S)
         self.forgotten_s = FORGOTTEN_S
         self._tidy_at = 0.0
@@ -83,7 +85,7 @@ class Residency(Generic[Weights]):
         with self._lock:
             self._check_digest(name, digest)
             if name in self._known:  # the same content, in other files
-                self._known[name].folder, self._known[name].signature = folder, files
+                self._known[name].move(folder, files)
                 self._known_as(name, files)
                 return
         weights = self._read(folder)
@@ -93,8 +95,10 @@ class Residency(Generic[Weights]):
             self._digests[name] = digest
             if name not in self._known:
                 self._add(name, folder, digest, files, weights)
-            self._known[name].leaving, self._unswept = False, True
+            known = self._known[name]
+            known.leaving, self._unswept = False, True
         self._changed()
+        self._keep_beside(known, folder, weights)
 
     def remove(self, name: str) -> None:
         """Take no new requests for the adapter, and forget it after the last one. Raises `EngineError`."""
@@ -299,8 +303,11 @@ class Residency(Generic[Weights]):
 
     def _load(self, name: str, known: Known[Weights]) -> None:
         weights, failure, folder = None, "", known.folder
+        kept = self._kept(known)
         try:
-            if adapter_digest(folder) == known.digest:
+            if kept is not None:
+                weights = kept
+            elif adapter_digest(folder) == known.digest:
                 weights = self._read(folder)
             else:
                 failure = "its files changed on disk since it was loaded"
@@ -316,3 +323,19 @@ class Residency(Generic[Weights]):
             self._unswept = True
             self._tidy_at = 0.0 if known.leaving else self._tidy_at
         self._changed()
+        if kept is None and weights is not None:
+            self._keep_beside(known, folder, weights)
+
+    def _keep_beside(self, known: Known[Weights], folder: Path, weights: Weights) -> None:
+        again = self._keep(folder, weights)
+        with self._lock:
+            known.again = again if known.folder == folder else None
+
+    def _kept(self, known: Known[Weights]) -> Weights | None:
+        """The adapter as it was left beside its files, if it lies there as it was written."""
+        try:
+            return known.again() if known.again else None
+        except OSError as error:
+            logger.warning("an adapter is read from its own files again: %s", error)
+            known.again = None
+            return None

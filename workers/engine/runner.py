@@ -20,9 +20,11 @@ from models_zoo.llm.heads import Head, PooledHead, class_probabilities
 from models_zoo.llm.lora import LoraPool, PreparedLora
 from models_zoo.llm.paged import PagedCache
 from workers.engine.generation.request import Generation, Reading
+from workers.engine.kept import fill, keep
 from workers.engine.scheduling.entry import Piece
 
 Entry = Generation | Reading
+KEEP_FROM = 32 << 20  # bytes of an adapter as it is held: a smaller one is soon read from its own files
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,6 +73,23 @@ class Runner:
             )
         head = None if loaded.head is None else loaded.head.to(self.decoder.device)
         return PreparedAdapter(loaded.card, loaded.weights.rank, self.pool.prepare(loaded.weights), head)
+
+    def keep(self, folder: Path, adapter: PreparedAdapter) -> Callable[[], PreparedAdapter] | None:
+        """Leave the adapter's weights as they are held beside its files; any thread. Returns what reads it again, which
+        raises `OSError` if that is not what was written, or None where nothing can be, or a small one need not be."""
+        if adapter.lora.data.nbytes < KEEP_FROM:
+            return None
+        path = folder / f"prepared-{self.pool.memory_form.replace(' ', '-')}"
+        digest = keep(path, adapter.lora.data)
+        card, rank, head = adapter.card, adapter.rank, adapter.head
+        padded, keys = adapter.lora.rank, list(adapter.lora.expand)
+
+        def again() -> PreparedAdapter:
+            lora = self.pool.blank(padded, keys)
+            fill(lora.data, path, digest or "")
+            return PreparedAdapter(card, rank, lora, head)
+
+        return again if digest else None
 
     def place(self, slot: int, adapter: PreparedAdapter) -> None:
         """Put an adapter into a device slot, where it may have `arrived` only later."""

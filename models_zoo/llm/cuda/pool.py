@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -32,6 +33,20 @@ DTYPES: dict[PoolForm, torch.dtype] = {"int8": torch.int8, "bfloat16": torch.bfl
 
 
 @dataclass(slots=True, frozen=True)
+class Place:
+    """Bytes `start` to `stop` of a row, a tensor of this shape and type."""
+
+    start: int
+    stop: int
+    shape: torch.Size
+    dtype: torch.dtype
+
+    def of(self, data: Tensor) -> Tensor:
+        """The tensor [slots, *shape] in data uint8 [slots, bytes]."""
+        return data[:, self.start : self.stop].view(self.dtype).view(len(data), *self.shape)
+
+
+@dataclass(slots=True, frozen=True)
 class Rows:
     """Views of stacked rows by (layer, fused linear): A [slots, P * R, K], B [slots, R, N], and what their product
     is multiplied with, float32 [slots, P * R]."""
@@ -41,17 +56,43 @@ class Rows:
     scale: Mapping[Key, Tensor]
 
 
-def carve(data: Tensor, config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> Rows:
-    """Rows of adapters that reach `keys`, in data uint8 [slots, bytes] (see `row_bytes`)."""
+class Views(Mapping[Key, Tensor]):
+    """What `view` makes of each place in a row, when it is asked for: an adapter of an 8B has hundreds, and who only
+    copies its row looks at none."""
+
+    def __init__(self, places: Mapping[Key, Place], view: Callable[[Place], Tensor]) -> None:
+        self._places, self._view = places, view
+
+    def __getitem__(self, key: Key) -> Tensor:
+        return self._view(self._places[key])
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+@lru_cache(maxsize=64)
+def places(
+    config: BaseConfig, keys: tuple[Key, ...], rank: int, form: PoolForm
+) -> tuple[dict[Key, Place], dict[Key, Place], dict[Key, Place]]:
+    """Where A, B and the scales of adapters that reach `keys` lie in a row."""
     dtype, start = DTYPES[form], 0
-    views: list[dict[Key, Tensor]] = [{}, {}, {}]
+    found: tuple[dict[Key, Place], dict[Key, Place], dict[Key, Place]] = ({}, {}, {})
     for key in keys:
         shapes = _shapes(config, key[1], rank)
-        for found, shape, of in zip(views, shapes, (dtype, dtype, torch.float32), strict=True):
+        for part, shape, of in zip(found, shapes, (dtype, dtype, torch.float32), strict=True):
             size = of.itemsize * shape.numel()
-            found[key] = data[:, start : start + size].view(of).view(len(data), *shape)
+            part[key] = Place(start, start + size, shape, of)
             start += aligned(size, START)
-    return Rows(*views)
+    return found
+
+
+def carve(data: Tensor, config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> Rows:
+    """Rows of adapters that reach `keys`, in data uint8 [slots, bytes] (see `row_bytes`)."""
+    found = places(config, tuple(keys), rank, form)
+    return Rows(*({key: place.of(data) for key, place in part.items()} for part in found))
 
 
 def row_bytes(config: BaseConfig, keys: Sequence[Key], rank: int, form: PoolForm) -> int:
@@ -119,32 +160,53 @@ class StackedPool(LoraPool):
 
     def prepare(self, weights: LoraWeights) -> PreparedLora:
         """See `LoraPool`."""
-        rank = padded_rank(weights.rank)
         keys = [key for key in self.keys if any((key[0], part) in weights.matrices for part in PARTS[key[1]])]
-        size = row_bytes(self.config, keys, rank, self.form)
-        data = torch.zeros(1, size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-        rows = carve(data, self.config, keys, rank, self.form)
-        for key in keys:
-            self._fill_rows(key, rows, weights, rank)
-        return prepared(rank, data[0], rows)
+        found = self.blank(padded_rank(weights.rank), keys)
+        found.data.zero_()
+        for layers, rows in self._runs(found):
+            for key in rows.expand:
+                self._fill_rows(layers, key, rows, weights, found.rank)
+        return found
 
-    def _fill_rows(self, key: Key, rows: Rows, weights: LoraWeights, rank: int) -> None:
-        layer, name = key
-        a, b, scale = rows.shrink[key][0], rows.expand[key][0], rows.scale[key][0]
-        for index, (part, columns) in enumerate(part_columns(self.config, name)):
+    def blank(self, rank: int, keys: Sequence[Key]) -> PreparedLora:
+        """See `LoraPool`."""
+        size = row_bytes(self.config, keys, rank, self.form)
+        data = torch.empty(size, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        return self.prepared(rank, data, keys)
+
+    def prepared(self, rank: int, data: Tensor, keys: Sequence[Key]) -> PreparedLora:
+        """The adapter in data uint8 [bytes]."""
+        row = data[None]
+        shrink, expand, scale = places(self.config, tuple(keys), rank, self.form)
+        return PreparedLora(
+            rank,
+            data,
+            Views(shrink, lambda place: place.of(row).transpose(1, 2)),
+            Views(expand, lambda place: place.of(row)),
+            None,
+            Views(scale, lambda place: place.of(row)[0]),
+        )
+
+    def _fill_rows(self, layers: range, key: Key, rows: Rows, weights: LoraWeights, rank: int) -> None:
+        """One linear of all `layers`, in a few calls: hundreds would hold up the engine's thread beside this one."""
+        a, b, scale = rows.shrink[key], rows.expand[key], rows.scale[key]
+        for index, (part, columns) in enumerate(part_columns(self.config, key[1])):
             own = slice(index * rank, index * rank + weights.rank)
-            if (layer, part) in weights.matrices:
-                down, up = weights.matrices[layer, part]
-                a[own], unit = self._coded(down)
-                b[: weights.rank, columns], other = self._coded(up.t())
-                scale[own] = unit * other
+            there = [place for place, layer in enumerate(layers) if (layer, part) in weights.matrices]
+            if there:
+                pairs = [weights.matrices[layers[place], part] for place in there]
+                at = torch.tensor(there)
+                a[at, own], unit = self._coded(torch.stack([down for down, _ in pairs]))
+                b[at, : weights.rank, columns], other = self._coded(torch.stack([up.t() for _, up in pairs]))
+                scale[at, own] = unit * other
 
     def _coded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """rows [R, columns] -> the same in the pool's form, and a unit float32 [R] for each."""
+        """rows [layers, R, columns] -> the same in the pool's form, and a unit float32 [layers, R] for each."""
+        dtype = DTYPES[self.form]
         if self.form == "bfloat16":
-            return rows, torch.ones(len(rows))
-        unit = rows.abs().amax(1).clamp(min=1e-12) / LARGEST
-        return (rows / unit[:, None]).round(), unit
+            return rows.to(dtype), torch.ones(rows.shape[:2])
+        unit = rows.abs().amax(2).clamp(min=1e-12) / LARGEST
+        return (rows / unit[..., None]).round_().to(dtype), unit
 
     def place(self, slot: int, prepared: PreparedLora, beside: bool = False) -> None:
         """Copy an adapter into `slot`, replacing what was there. Raises `ValueError` for a slot that is not."""
@@ -196,21 +258,28 @@ class StackedPool(LoraPool):
 
         Layers that have the same linears have the same layout: they are copied together.
         """
-        own, start, c = prepared.rank, 0, self.config
+        own, c = prepared.rank, self.config
         wide = carve(row.view(c.layers, -1), c, [(0, name) for name in PARTS], rank, self.form)
-        for layers, names in layer_runs(prepared.expand):
-            keys, count = [(0, name) for name in names], layers.stop - layers.start
-            end = start + count * row_bytes(c, keys, own, self.form)
-            narrow = carve(data[start:end].view(count, -1), c, keys, own, self.form)
-            start = end
-            for key in keys:
-                shape = (count, len(PARTS[key[1]]))
+        for layers, narrow in self._runs(replace(prepared, data=data)):
+            these = slice(layers.start, layers.stop)
+            for key in narrow.expand:
+                shape = (len(layers), len(PARTS[key[1]]))
                 for into, part in (
                     (wide.shrink[key], narrow.shrink[key]),
                     (wide.scale[key], narrow.scale[key]),
                 ):
-                    into[layers].view(*shape, rank, -1)[:, :, :own] = part.view(*shape, own, -1)
-                wide.expand[key][layers, :own] = narrow.expand[key]
+                    into[these].view(*shape, rank, -1)[:, :, :own] = part.view(*shape, own, -1)
+                wide.expand[key][these, :own] = narrow.expand[key]
+
+    def _runs(self, prepared: PreparedLora) -> Iterator[tuple[range, Rows]]:
+        """Layers that follow each other and have the same linears, as rows of one layer each."""
+        start = 0
+        for layers, names in layer_runs(prepared.expand):
+            keys = [(0, name) for name in names]
+            end = start + len(layers) * row_bytes(self.config, keys, prepared.rank, self.form)
+            own = prepared.data[start:end].view(len(layers), -1)
+            yield layers, carve(own, self.config, keys, prepared.rank, self.form)
+            start = end
 
     def _widen(self, rank: int) -> None:
         """A stack of higher rank, with what was placed. Without the memory for it everything stays as it was."""
@@ -224,31 +293,17 @@ class StackedPool(LoraPool):
         self._placed = {slot: self._placed_at(slot) for slot in self._placed}
 
     def _placed_at(self, slot: int) -> PreparedLora:
-        own = slice(slot - 1, slot)
-        return prepared(
-            self.rank,
-            self._stack[slot - 1],
-            Rows(*({key: part[own] for key, part in views.items()} for views in self._views())),
-        )
-
-    def _views(self) -> tuple[Mapping[Key, Tensor], ...]:
-        return self._rows.shrink, self._rows.expand, self._rows.scale
+        return self.prepared(self.rank, self._stack[slot - 1], self.keys)
 
 
-def prepared(rank: int, data: Tensor, rows: Rows) -> PreparedLora:
-    """The adapter of a single row, data uint8 [bytes]."""
-    shrink = {key: a.transpose(1, 2) for key, a in rows.shrink.items()}
-    return PreparedLora(rank, data, shrink, rows.expand, None, {key: s[0] for key, s in rows.scale.items()})
-
-
-def layer_runs(keys: Iterable[Key]) -> list[tuple[slice, list[str]]]:
+def layer_runs(keys: Iterable[Key]) -> list[tuple[range, list[str]]]:
     """Runs of consecutive layers in which the same linears are reached, and those linears."""
     names: dict[int, list[str]] = {}
     for layer, name in keys:
         names.setdefault(layer, []).append(name)
-    runs: list[tuple[slice, list[str]]] = []
+    runs: list[tuple[range, list[str]]] = []
     for layer, own in names.items():
         joins = bool(runs) and (runs[-1][0].stop, runs[-1][1]) == (layer, own)
         first = runs.pop()[0].start if joins else layer
-        runs.append((slice(first, layer + 1), own))
+        runs.append((range(first, layer + 1), own))
     return runs

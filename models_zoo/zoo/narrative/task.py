@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ WORLDS = {
     "test": ((31, 250, 24),),
 }
 MOST = {TRAIN: 2400, VALIDATION: 100, "test": 150}
+CLAUSE = re.compile(r"(?<=[.;:])\s+")
 NUMBER = re.compile(r"(?:A|ACC-)?\d(?:[\d,.:-]*\d)?")
 
 
@@ -46,14 +48,21 @@ def _row(case: Case) -> Row:
 
 
 def score(row: Row, given: Any) -> dict[str, float]:
-    """ROUGE-L; the share of numbers and accounts that should be told and are; whether none is told that is no fact."""
+    """ROUGE-L; the share of numbers and accounts that should be told and are; whether none is told that is no fact;
+    and of the clauses of the longer of the two narratives, those that both have."""
     facts, wanted = (row["messages"][at]["content"] for at in (0, 1))
     told, due, known = (set(NUMBER.findall(text)) for text in (str(given), wanted, facts))
     return {
         "rouge_l": answer_scores([wanted], [str(given)])["rouge_l"],
         "facts_told": len(told & due) / len(due),
         "faithful": float(all(_is_known(one, known, facts) for one in told)),
+        "clauses_right": _shared_clauses(str(given), wanted),
     }
+
+
+def _shared_clauses(given: str, wanted: str) -> float:
+    ours, theirs = (Counter(CLAUSE.split(text.strip())) for text in (given, wanted))
+    return (ours & theirs).total() / max(ours.total(), theirs.total())
 
 
 def _is_known(number: str, known: set[str], facts: str) -> bool:

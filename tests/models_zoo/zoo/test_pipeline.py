@@ -47,7 +47,7 @@ def test_it_works(tiny: TinyBase, data: Path, tmp_path: Path, capsys: pytest.Cap
     assert main(["train", *places, *changes]) == 0
     adapter = work / "adapter"
     card = read_adapter_card(adapter)
-    assert card.training["commands"][0] == "python -m models_zoo.zoo prepare support-emotion"
+    assert card.training["commands"] == ["python -m models_zoo.zoo make support-emotion"]
     assert card.training["device_name"] == "cpu"
     assert not (work / "checkpoint.safetensors").exists()
     assert main(["thresholds", *places, "--adapter", str(adapter)]) == 0

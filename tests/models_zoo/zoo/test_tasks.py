@@ -1,5 +1,6 @@
 """What tasks make their data of, without the data: orders and documents, flaws, sections, narratives, scores."""
 
+import json
 import re
 from random import Random
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_zoo.llm.card import read_adapter_card
+from models_zoo.zoo.cards import card_read
 from models_zoo.zoo.guard.documents import LONGEST, cropped, for_readers, inserted
 from models_zoo.zoo.guard.lines import attack
 from models_zoo.zoo.own import TEST, lines, of_part
@@ -14,7 +17,7 @@ from models_zoo.zoo.recipe import read_recipe
 from models_zoo.zoo.scorer.flaws import falsified
 from models_zoo.zoo.summary.task import score as summary_score
 from models_zoo.zoo.summary.task import sections
-from models_zoo.zoo.tasks import MODULES, TRAIN, VALIDATION, task_of
+from models_zoo.zoo.tasks import MODULES, TRAIN, VALIDATION, shipped, task_of
 
 OWN = [("guard", name) for name in ("attacks", "orders", "benign", "readers")]
 OWN += [("scorer", name) for name in ("unsafe", "careful", "unfair", "groups", "evasive")]
@@ -92,7 +95,9 @@ def test_a_narrative_says_its_facts_and_no_others() -> None:
                 "tabular 80%, graph 20%", ("Made at night (UTC)", "3 new payees in the 24 h before"))  # fmt: skip
     told = narrative(case)
     row = {"messages": [{"content": case.facts()}, {"content": told}]}
-    assert score(row, told) == {"rouge_l": 1.0, "facts_told": 1.0, "faithful": 1.0}
+    assert score(row, told) == dict.fromkeys(("rouge_l", "facts_told", "faithful", "clauses_right"), 1.0)
+    again = score(row, f"{told} {told.split('. ')[-1]}")
+    assert again["faithful"] == 1 > again["clauses_right"]
     assert score(row, told.replace("1,234.50", "9,234.50"))["faithful"] == 0
     assert score(row, "")["facts_told"] == 0
 
@@ -114,3 +119,19 @@ def test_what_ships_is_small_enough() -> None:
             sizes[name] = values["rank"] * of_rank + 2 * wide + 50_000  # headers, norms, cards
     assert max(sizes.values()) <= 4_000_000, sizes
     assert sum(sizes.values()) <= 30_000_000, sizes
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_recipes_are_what_made_the_weights(name: str) -> None:
+    values, _ = read_recipe(task_of(name))
+    made = read_adapter_card(task_of(name).adapter)
+    recorded = json.loads(json.dumps(made.training | {"licence": made.licence}))
+    settings = {key: value for key, value in values.items() if key in recorded and key != "data_note"}
+    assert {key: recorded[key] for key in settings} == settings
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_cards_say_what_the_recipes_say(name: str) -> None:
+    _, words = read_recipe(task_of(name))
+    card = card_read(name)
+    assert (card.purpose, card.limits, card.data) == (words.purpose, words.limits, words.data)

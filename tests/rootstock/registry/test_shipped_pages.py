@@ -47,3 +47,15 @@ def test_words() -> None:
     card = replace(cards_read()[0], reference="a@0123456789ab")
     assert "retrained" in resident_pill(Shipped(card, "a@ba9876543210"))
     assert "retrained" not in resident_pill(Shipped(card, card.reference))
+
+
+def test_the_figure_below_its_bar_is_listed() -> None:
+    """An adapter that reaches one bar and misses another does not look as if it reached both."""
+    reached, missed = (
+        {"name": name, "value": value, "least": 0.9} for name, value in (("a", 0.95), ("b", 0.8))
+    )
+    card = replace(cards_read()[0], figures=({"name": "c", "value": 0.1}, reached, missed))
+    assert Shipped(card, "").first == missed
+    assert Shipped(replace(card, figures=(reached,)), "").first == reached
+    assert Shipped(replace(card, figures=({"name": "c", "value": 0.1},)), "").first["name"] == "c"
+    assert Shipped(replace(card, figures=()), "").first == {}

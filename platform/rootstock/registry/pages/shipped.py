@@ -36,9 +36,11 @@ class Shipped:
 
     @property
     def first(self) -> dict[str, Any]:
-        """The figure that it is judged by: the first with a bar, or the first."""
+        """The figure that it is judged by: the first below its bar, else the first with one, or the first."""
         figures = self.card.figures
-        return next((one for one in figures if "least" in one), figures[0] if figures else {})
+        judged = [one for one in figures if "least" in one]
+        below = [one for one in judged if one["value"] < one["least"]]
+        return next(iter([*below, *judged, *figures]), {})
 
 
 def shipped_rows(told: Sequence[dict[str, Any]]) -> list[Shipped]:
@@ -105,7 +107,8 @@ def shipped_page(request: PageRequest, name: str) -> HttpResponse:
     context = {
         "tab": "bases",
         "card": card,
-        "resident": resident_pill(held[name]),
+        "resident": resident_pill(held[name]) if held[name].resident else "",
+        "commands": "\n".join(card.commands),
         "figures": [(figure_words(one), one, bar_pill(one)) for one in card.figures],
         "failures": [(one | {"part": figure_words({**one, "name": ""})}) for one in card.failures],
         "leakage": [

@@ -39,6 +39,7 @@ class Command(BaseCommand):
         from models_zoo.zoo.evaluation import evaluate, table, write_metrics
         from models_zoo.zoo.files import DATA
         from models_zoo.zoo.making import make
+        from models_zoo.zoo.recipe import changed
         from models_zoo.zoo.served import Served
         from models_zoo.zoo.tasks import task_of
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         target.parent.mkdir(parents=True, exist_ok=True)
         work = target.with_name(f".{name}.work")  # kept until the end: a run that was cut off goes on
         tell = self.stdout.write
-        changes = options["changes"]
+        changes = changed(options["changes"])
         adapter = make(task, name, base=base, data=data, work=work, device=device, changes=changes, tell=tell)
         found = evaluate(task, Served(base, adapter, device), data, options["limit"])
         write_metrics(adapter, found.results)
