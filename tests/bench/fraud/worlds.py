@@ -43,13 +43,11 @@ def figures(quick: bool) -> dict[str, float]:
     own = metrics.figures(labels, scores)
     alerts = scores >= scorer.card.review
     wall, cpu = _single(scorer, world)
-    gain = metrics.paired_interval(labels, scores, boosted, world.near.payment["payee"], 100)
     return {
         "generated_ap": own["average_precision"],
         "generated_auc": own["roc_auc"],
         "generated_recall_at_fpr_0.3": own["recall_at_false_positives"],
         "generated_boosting_ap": round(metrics.average_precision(labels, boosted), 4),
-        **dict(zip(("generated_gain", "generated_gain_low", "generated_gain_high"), gain, strict=True)),
         "generated_hand_rules_ap": round(metrics.average_precision(labels, baselines.hand_rules(rows)), 4),
         "generated_recall_flagged": round(float(alerts[labels].mean()), 4),
         "generated_alert_rate": round(float(alerts.mean()), 4),
