@@ -5,9 +5,10 @@ from uuid import UUID
 
 from ninja import Router, Status
 
-from apps.fraud import selectors, services
+from apps.fraud import explaining, selectors, services
 from apps.fraud.backfill_api import router as backfill_router
 from apps.fraud.bodies import OneOrMany
+from apps.fraud.bundles.api import router as models_router
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.ingest import NewTransaction, alone, listed
 from apps.fraud.iso20022.api import router as messages_router
@@ -19,6 +20,7 @@ from apps.fraud.rules.trial_api import router as trial_router
 from apps.fraud.schemas import (
     BatchIn,
     BatchOut,
+    ExplanationOut,
     HistoryOut,
     PaymentLabelOut,
     TransactionDetailOut,
@@ -37,6 +39,7 @@ router = Router(tags=["fraud"])
 router.add_router("/backfills", backfill_router)
 router.add_router("/iso20022", messages_router)
 router.add_router("/labels", labels_router)
+router.add_router("/models", models_router)
 router.add_router("/rules", rules_router)
 router.add_router("/rules", trial_router)
 router.add_router("/lists", lists_router)
@@ -124,6 +127,22 @@ def get_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]
         "payee_history": _events(selectors.history_before(row=row, account=row.payee_key)),
     }
     return shown | more
+
+
+@router.get(
+    "/transactions/{uuid:transaction_id}/explanation", response=ExplanationOut, auth=scope("fraud:read")
+)
+def explain_transaction(request: ApiRequest, transaction_id: UUID) -> dict[str, Any]:
+    """Why a payment was decided as it was: attributions, earlier payments that mattered, and a lower amount at which
+    it would have passed. As of its sequence: what arrived later changes nothing. 409 without a decision."""
+    found = explaining.explanation_get(organisation=request.auth.organisation, transaction_id=transaction_id)
+    read_record(
+        organisation=request.auth.organisation,
+        subject_type=SUBJECT,
+        subject_id=transaction_id,
+        what="explanation",
+    )
+    return found
 
 
 def _events(rows: list[Transaction]) -> list[HistoryOut]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from math import isfinite, log
 from typing import Any
 
+import numpy as np
+
 from apps.fraud.rules.lists import DENY, Found
 from apps.fraud.rules.ruleset import Fired, Rules, RuleSet, fired
 from models_zoo.fraud.card import Card
@@ -62,7 +64,10 @@ def decide_all(
     if rules is None or not count:
         return [_by_model(score) for score in scores]
     columns = rules.columns([one.probability for one in scores], facts, payments)
-    values = {name: column.tolist() for name, column in columns.items()}
+    values = {
+        name: column.tolist() if isinstance(column, np.ndarray) else [column]
+        for name, column in columns.items()
+    }
     none = [None] * count
     own = fired(rules.rules, columns, count) if rules.rules else none
     tried = fired(rules.shadow, columns, count) if rules.shadow else none

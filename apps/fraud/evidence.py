@@ -1,8 +1,5 @@
 """What the audit trail keeps of decisions on payments."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from apps.fraud.models import Decision, Transaction
 from apps.fraud.payload import payload_of
 from rootstock.audit.decisions import DecisionFacts
@@ -18,7 +15,7 @@ def person_of_payment(transaction_id: str) -> SubjectKey | None:
     return row.payer_subject if row else None
 
 
-def decision_facts(decision: Decision, result: Mapping[str, Any]) -> DecisionFacts:
+def decision_facts(decision: Decision) -> DecisionFacts:
     """The record of one decision; its input is what travelled on the lane."""
     return DecisionFacts(
         kind=KIND,
@@ -26,7 +23,7 @@ def decision_facts(decision: Decision, result: Mapping[str, Any]) -> DecisionFac
         subject_id=decision.transaction_id,
         input=payload_of(decision.transaction),
         model=decision.model,
-        model_digest=result.get("model_digest", ""),
+        model_digest=decision.model_digest,
         latency_ms=decision.latency_ms,
         output={
             "score": decision.score,

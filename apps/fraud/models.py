@@ -2,6 +2,10 @@
 
 from django.db import models
 
+from apps.fraud.bundles.models import ModelInForce as ModelInForce
+from apps.fraud.bundles.models import ModelMove as ModelMove
+from apps.fraud.bundles.models import ModelRequest as ModelRequest
+from apps.fraud.bundles.models import ModelVersion as ModelVersion
 from apps.fraud.rules.models import ListEntry as ListEntry
 from apps.fraud.rules.models import RulesInForce as RulesInForce
 from apps.fraud.rules.models import RulesMove as RulesMove
@@ -138,6 +142,7 @@ class Decision(TenantModel):
     contributions = models.JSONField(default=dict)
     surprise = models.FloatField()  # the amount over the payer's median before it, as a float32 holds it
     model = models.CharField(max_length=80)
+    model_digest = models.CharField(max_length=64)
     rules = models.CharField(max_length=80, blank=True)  # versions of rules and lists, empty for none
     rule_score = models.FloatField(default=0.0)
     shadow = models.JSONField(null=True)  # what rules in the shadow would have said

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
-from apps.fraud.rules.privacy import ENTRIES, entries_scrub
+from apps.fraud.rules.privacy import ENDED, ENTRIES, entries_scrub
 from apps.fraud.selectors import shown
 from apps.fraud.state import ValkeyHistory
 from rootstock.lanes import client, wire
@@ -142,5 +142,6 @@ HOLDINGS = Holdings(
             lambda: Transaction.objects.exists(),
             batch=1000,
         ),
+        ENDED,
     ),
 )

@@ -130,6 +130,49 @@ class DecisionOut(Schema):
     decided_at: datetime
 
 
+class AttributionOut(Schema):
+    """What one feature adds to the logit of one part of the model."""
+
+    expert: str = Field(examples=["tabular"])
+    feature: str = Field(examples=["payer_out_count_1h"])
+    value: float | None = Field(description="null where there was nothing to measure")
+    weight: float
+
+
+class EdgeOut(Schema):
+    """An earlier payment that mattered: by how much the logit would be lower without it."""
+
+    role: str = Field(description="In whose history it is", examples=["payee"])
+    sequence: int
+    weight: float
+    transaction_id: UUID
+    external_id: str
+
+
+class ExplanationOut(Schema):
+    """A decision explained as of its sequence, by the model and the rules that made it."""
+
+    transaction_id: UUID
+    external_id: str
+    score: float
+    probability: float
+    outcome: str
+    model: str
+    rules: str = Field(examples=["rules@3-9c1b2f4e8a7d lists@17"])
+    attributions: list[AttributionOut] = Field(description="Largest first")
+    edges: list[EdgeOut] = Field(description="Largest first")
+    would_pass_under: Decimal | None = Field(
+        description="The largest amount at which it would be approved with all else the same; null where there is "
+        "none, or it was approved",
+        examples=["840.00"],
+    )
+    currency: str
+    agrees: bool = Field(
+        description="Whether what had arrived still gives this score; not where somebody was erased since"
+    )
+    latency_ms: float
+
+
 class PaymentLabelOut(Schema):
     """A label as its payment shows it."""
 

@@ -28,8 +28,8 @@ LANE = "fraud.score"
 BATCH_KIND = "fraud.score_batch"
 _EVENTS = {"review": "fraud.payment_review", "decline": "fraud.payment_declined"}
 _DECIDED = (
-    "score", "probability", "outcome", "by", "reasons", "contributions", "surprise", "model", "rules", "rule_score",
-    "shadow",
+    "score", "probability", "outcome", "by", "reasons", "contributions", "surprise", "model",
+    "model_digest", "rules", "rule_score", "shadow",
 )  # fmt: skip
 SECONDS_EACH = 0.01
 """Added to the lane's deadline for each payment of a list."""
@@ -127,11 +127,7 @@ def decisions_write(
     ]
     with tenant(organisation):
         written: set[UUID] = rows_insert(decisions, ignore_conflicts=True)
-        records = [
-            decision_facts(one, result)
-            for one, result in zip(decisions, results, strict=True)
-            if one.pk in written
-        ]
+        records = [decision_facts(one) for one in decisions if one.pk in written]
         decisions_record(organisation=organisation, records=records, job_id=job_id)
         _tell(organisation, [one for one in decisions if one.pk in written])
     return written

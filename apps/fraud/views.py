@@ -8,7 +8,8 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from apps.fraud import selectors
+from apps.fraud import explaining, selectors
+from apps.fraud.charts import SHOWN, attributions_chart
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
 from apps.fraud.network import network
@@ -18,6 +19,7 @@ from rootstock.audit.services import read_record
 from rootstock.console.formats import span
 from rootstock.console.personal import link_to
 from rootstock.console.tables import table_page
+from rootstock.errors import DomainError
 
 PARTS = {
     "rules": "Rules and lists",
@@ -65,6 +67,22 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
         ),
     }
     return render(request, "fraud/payment.html", context)
+
+
+@require_GET
+@tenant_page("fraud:read")
+def explanation(request: PageRequest, transaction_id: UUID) -> HttpResponse:
+    """The part of a payment's page that a worker has to be asked for."""
+    context: dict[str, Any] = {"transaction_id": transaction_id}
+    try:
+        found = explaining.explanation_get(organisation=request.organisation, transaction_id=transaction_id)
+    except DomainError as error:
+        return render(request, "fraud/explanation.html", context | {"problem": error.detail})
+    read_record(
+        organisation=request.organisation, subject_type=SUBJECT, subject_id=transaction_id, what="explanation"
+    )
+    context |= {"found": found, "chart": attributions_chart(found), "edges": found["edges"][:SHOWN]}
+    return render(request, "fraud/explanation.html", context)
 
 
 def shares_of(row: Transaction) -> dict[str, float]:

@@ -36,6 +36,23 @@ FACTS: dict[str, Fact] = {
         "amount over the largest that the payer paid lately; 0 for a first payment", "amount_to_largest"
     ),
     "payer_payments": Fact("payments of the payer on record, in and out, at most 64", "payer_events"),
+    "circle_count": Fact(
+        "payments to the payer, in the 7 days before, from accounts that the payee had paid before them: this one "
+        "closes a circle of three",
+        "circle_count",
+    ),
+    "days_since_reverse": Fact(
+        "days since the payee last paid the payer; 9999 if it never did", "reverse_since", LONG
+    ),
+    "shared_senders_7d": Fact(
+        "payments to the payer in the 7 days before from accounts that paid the payee too", "shared_senders"
+    ),
+    "between_7d": Fact(
+        "payments of the payer in the 7 days before to accounts that paid this payee", "between_count"
+    ),
+    "payer_straight_on_7d": Fact(
+        "times in the 7 days before that the payer received and sent on within the hour", "payer_straight_on"
+    ),
     "payer_days_known": Fact("days since the payer's first payment on record", "payer_first_seen"),
     "payer_count_1h": Fact("payments that the payer made in the hour before", "payer_out_count_1h"),
     "payer_count_24h": Fact("payments that the payer made in the 24 h before", "payer_out_count_24h"),

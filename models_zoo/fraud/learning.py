@@ -35,6 +35,7 @@ def figures(part: Stream, scores: dict[str, metrics.Scores]) -> dict[str, Any]:
     amounts = part.near.payment["amount"].astype(np.float64)
     found["cost_curve"] = metrics.cost_curve(labels, own, amounts, REVIEW_COST)
     found["calibration_error"] = round(metrics.calibration_error(labels, own), 5)
+    found["calibration"] = metrics.calibration_curve(labels, own)
     return found
 
 

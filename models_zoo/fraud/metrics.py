@@ -57,6 +57,16 @@ def calibration_error(labels: Labels, scores: Scores, bins: int = 10) -> float:
     return sum(gaps) / max(len(labels), 1)
 
 
+def calibration_curve(labels: Labels, scores: Scores, bins: int = 10) -> list[dict[str, float]]:
+    """What was said and what came of it, over the bins of `calibration_error`: mean score and share of positives."""
+    pieces = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(labels)))
+    return [
+        {"said": round(float(scores[piece].mean()), 6), "came": round(float(labels[piece].mean()), 6)}
+        for piece in pieces
+        if len(piece)
+    ]
+
+
 def precision_at_budget(labels: Labels, scores: Scores, share: float) -> float:
     """Precision among the `share` of payments with the highest scores (at least one)."""
     alerts = max(1, round(share * len(labels)))

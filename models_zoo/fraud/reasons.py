@@ -197,6 +197,15 @@ PHRASES = (
         lambda v: f"The payee paid this account before: {_several(v['reverse_count'], 'time')} lately",
     ),
     Phrase(
+        "circle",
+        "CIRCLE_CLOSED",
+        ("circle_count", "circle_since"),
+        lambda v: v["circle_count"] > 0,
+        lambda v: (
+            f"Money comes back to the payee by way of another account, {_span(24 * v['circle_since'])} after it left"
+        ),
+    ),
+    Phrase(
         "pass_through",
         "FUNDS_PASSED_ON",
         ("payer_in_since", "payer_out_to_in_24h"),

@@ -58,6 +58,9 @@ LANES: dict[str, Lane] = {
     "ehr.deidentify": Lane(
         "apps.ehr.handlers.DeidentifyHandler", "language", max_batch=8, deadline_s=60.0, sealed=True
     ),
+    "fraud.explain": Lane(
+        "apps.fraud.handlers.ExplainHandler", "score", max_batch=4, queue_limit=64, deadline_s=15.0
+    ),
     "fraud.score": Lane(
         "apps.fraud.handlers.ScoreHandler", "score", max_batch=256, queue_limit=2048, deadline_s=2.0
     ),
@@ -206,6 +209,14 @@ JOB_KINDS: dict[str, JobKind] = {
         kept="Nothing; a back-test changes nothing and begins anew.",
         priority=2,
     ),
+    "fraud.train_model": JobKind(
+        "apps.fraud.bundles.training.train",
+        "adaptation",
+        "Train a fraud model",
+        "fraud:write",
+        kept="Nothing is registered before the training has ended; a later attempt begins anew.",
+        priority=2,
+    ),
     "privacy.export": JobKind(
         "rootstock.privacy.export.export",
         "general",
@@ -264,6 +275,10 @@ WEBHOOK_EVENTS: dict[str, str] = {
     "file.clean": "An uploaded file passed every check",
     "file.refused": "An uploaded file did not pass a check",
     "fraud.list_changed": "Somebody or something was put on a list of payments, or taken off it",
+    "fraud.model_changed": "Another model scores payments",
+    "fraud.model_refused": "A fraud model was not agreed to, or its request withdrawn",
+    "fraud.model_requested": "Somebody asked that a fraud model scores payments",
+    "fraud.model_trained": "A fraud model was trained on the organisation's own payments",
     "fraud.payment_declined": "A payment was declined: by list, rules or model, with codes and typologies",
     "fraud.payment_labelled": "A payment was labelled as fraud or as genuine",
     "fraud.payment_review": "A payment needs a look: by rules or model, with codes and typologies",
@@ -299,6 +314,7 @@ VERTICALS: dict[str, Vertical] = {
         "apps.fraud.demo.play",
         "apps.fraud.overview.tiles",
         privacy="apps.fraud.privacy.HOLDINGS",
+        pages=(("Models of payments", "models/", "fraud:read"),),
         search="apps.fraud.finders.find",
     ),
     "ehr": Vertical(

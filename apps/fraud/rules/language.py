@@ -6,6 +6,7 @@ tree becomes a function of columns: a rule is worked out for all payments of a b
 """
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,13 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul,
-    "tdiv": lambda left, right: left / np.where(np.equal(right, 0), np.nan, right),
+    "tdiv": lambda left, right: _divided(left, right),
 }  # fmt: skip
 
 
 @dataclass(slots=True, frozen=True)
 class Expression:
-    """A condition that can be worked out: the names it reads, and bool [B] of their columns [B]."""
+    """A condition that can be worked out: the names it reads, and bool [B] of their columns [B], or one of numbers."""
 
     text: str
     names: tuple[str, ...]
@@ -57,7 +58,7 @@ class _Part:
     @property
     def truth(self) -> Callable[[Columns], Any]:
         """True or false; a flag is a column of numbers."""
-        return (lambda columns: np.greater(self.run(columns), 0)) if self.kind == "flag" else self.run
+        return (lambda columns: self.run(columns) > 0) if self.kind == "flag" else self.run
 
 
 def expression(text: str) -> Expression:
@@ -83,7 +84,7 @@ def _tree(tokens: list[Token]) -> ast.ExpressionBase:
     try:
         return rule_engine.Rule(text).statement.expression
     except RuleSyntaxError as error:
-        place = starts.index(error.token.lexpos) if error.token is not None else None
+        place = bisect_right(starts, error.token.lexpos) - 1 if error.token is not None else None
         raise _misplaced(tokens, place) from None
     except (EngineError, ArithmeticError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "message", "") or "cannot be worked out"
@@ -137,7 +138,7 @@ class _Reader:
         if node.type == "not":
             self._need(part.is_truth, part, "not needs a condition")
             holds = part.truth
-            return _Part("truth", lambda columns: np.logical_not(holds(columns)), part.position)
+            return _Part("truth", lambda columns: holds(columns) ^ True, part.position)
         self._need(part.is_number, part, "a minus needs a number")
         return _Part("number", lambda columns: -part.run(columns), part.position)
 
@@ -145,7 +146,7 @@ class _Reader:
         left, right = self.read(node.left), self.read(node.right)
         for part in (left, right):
             self._need(part.is_truth, part, f"{node.type} joins conditions, and this is none")
-        join = np.logical_and if node.type == "and" else np.logical_or
+        join = operator.and_ if node.type == "and" else operator.or_
         first, second = left.truth, right.truth
         return _Part("truth", lambda columns: join(first(columns), second(columns)), left.position)
 
@@ -218,7 +219,7 @@ def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> Call
 
     def differs(columns: Columns) -> Any:
         a, b = left(columns), right(columns)
-        return np.logical_and(a != b, np.logical_and(np.equal(a, a), np.equal(b, b)))
+        return (a != b) & (a == a) & (b == b)
 
     return differs
 
@@ -226,6 +227,16 @@ def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> Call
 def _among(member: Any, values: list[Any]) -> Callable[[Columns], Any]:
     def run(columns: Columns) -> Any:
         value = member(columns)
-        return np.logical_or.reduce([np.equal(value, one(columns)) for one in values])
+        found: Any = False
+        for one in values:
+            found = found | (value == one(columns))
+        return found
 
     return run
+
+
+def _divided(left: Any, right: Any) -> Any:
+    """By 0 it gives nothing."""
+    if isinstance(right, np.ndarray):
+        return left / np.where(right == 0, np.nan, right)
+    return left / right if right else np.nan

@@ -12,7 +12,8 @@ from models_zoo.fraud.facts import MEANINGS
 
 Kind = Literal["number", "flag", "channel"]
 Column = NDArray[np.float64]
-Columns = Mapping[str, Column]
+Columns = Mapping[str, Column | float]
+"""Of each name its value for every payment of a batch [B], or of one payment its value."""
 
 FLAGS = ("weekend", "night", "payer_is_new_payee", "device_is_new")
 OWN: dict[str, tuple[Kind, str]] = {
@@ -36,7 +37,7 @@ def columns_of(
     payments: Sequence[Mapping[str, Any]],
     lists: Lists,
 ) -> Columns:
-    """The columns [B] of the wanted names for B payments."""
+    """The wanted names of B payments; of one plain numbers, which are several times as quick."""
     own: dict[str, Any] = {
         "score": lambda: scores,
         "channel": lambda: [one["channel"] for one in payments],
@@ -44,7 +45,7 @@ def columns_of(
         "has_merchant": lambda: [one["merchant"] != 0 for one in payments],
         **{f"{party}_watched": lambda party=party: lists.watched(party, payments) for party in WATCHED},
     }
-    return {
-        name: np.asarray(own[name]() if name in own else [one[name] for one in facts], np.float64)
-        for name in sorted(wanted)
-    }
+    given = {name: own[name]() if name in own else [one[name] for one in facts] for name in sorted(wanted)}
+    if len(payments) == 1:
+        return {name: float(column[0]) for name, column in given.items()}
+    return {name: np.asarray(column, np.float64) for name, column in given.items()}

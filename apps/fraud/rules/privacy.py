@@ -1,15 +1,19 @@
 """The personal data of the lists: of account holders, under their keys."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from apps.fraud.rules.models import ListEntry, RulesInForce
+from apps.fraud.rules.models import LISTED, ListEntry, RulesInForce
 from rootstock.privacy.fields import ROWS_AT_ONCE
-from rootstock.privacy.holdings import Kind
+from rootstock.privacy.holdings import Expiring, Kind, key_release
+from rootstock.privacy.holds import held_subjects
 from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import key_destroy, keys_locked
 
 
 def _entries(key: SubjectKey) -> QuerySet[ListEntry]:
@@ -39,4 +43,28 @@ def entries_scrub(key: SubjectKey, old: int, new: int) -> None:
     found.filter(other_subject=key, other_key=old).update(other_key=new)
 
 
+def _delete(organisation: UUID, before: datetime, most: int) -> int:
+    """Entries that had ended or expired by then, with the keys that nothing else lies under."""
+    over = Q(ended_at__lt=before) | Q(ended_in=None, expires_at__lt=before)
+    held = held_subjects()
+    free = ListEntry.objects.filter(over).exclude(subject__in=held).exclude(other_subject__in=held)
+    chosen = list(free.order_by("pk")[:most])
+    persons = {pk for row in chosen for pk in (row.subject_id, row.other_subject_id) if pk}
+    ending = keys_locked(persons)
+    ListEntry.objects.filter(pk__in=[row.pk for row in chosen]).delete()
+    for key in ending:
+        if key.type == LISTED:
+            key_destroy(key)
+        else:
+            key_release(key)
+    return len(chosen)
+
+
+ENDED = Expiring(
+    "fraud.list_entries",
+    "Ended list entries",
+    "their end",
+    _delete,
+    lambda: ListEntry.objects.exclude(ended_in=None).exists(),
+)
 ENTRIES = Kind("fraud.list_entries", "List entries", lambda key: _entries(key).count(), _export)

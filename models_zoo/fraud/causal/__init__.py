@@ -16,6 +16,7 @@ from models_zoo.fraud.causal import (
     gaps,
     labels,
     pair,
+    paths,
     recent,
     spread,
     surprise,
@@ -37,6 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pair": pair.NAMES,
     "flow": flow.NAMES,
     "recent": recent.NAMES,
+    "paths": paths.NAMES,
 }
 """Feature names by what they speak of; the order of all groups is the order of the columns."""
 NAMES = tuple(name for group in GROUPS.values() for name in group)
@@ -58,6 +60,7 @@ def features(near: Neighbourhood, delay: float = DELAY) -> Floats:
         | pair.columns(batch, payer, payee, device, merchant)
         | flow.columns(batch, payer, payee)
         | recent.columns(batch, payer, payee)
+        | paths.columns(batch, payer, payee)
     )
     table = np.empty((len(batch), len(NAMES)), np.float32)
     for place, name in enumerate(NAMES):

@@ -6,7 +6,7 @@ SCOPES = {
     "fraud:read": "See scored payments",
     "fraud:write": "Score payments",
     "fraud:rules": "Write and test fraud rules, ask that they come into force, keep lists",
-    "fraud:approve": "Agree to fraud rules, roll them back, let listed payments pass",
+    "fraud:approve": "Agree to fraud rules and models, roll them back, let listed payments pass",
     "ehr:read": "See patients, timelines and de-identified notes",
     "ehr:write": "Import records",
     "ehr:identified": "See notes before de-identification",

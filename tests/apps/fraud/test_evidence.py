@@ -39,6 +39,7 @@ def test_a_second_writer_records_nothing(api, bank) -> None:
         "contributions": {},
         "surprise": 1.0,
         "model": "late@0",
+        "model_digest": "0" * 64,
         "rules": "",
         "rule_score": 0.0,
         "shadow": None,

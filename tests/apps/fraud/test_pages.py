@@ -12,11 +12,14 @@ pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @pytest.fixture
-def sent(api):
-    """Some usual payments and a burst."""
+def sent(api, bank):
+    """Some usual payments, and a burst to a payee that is on the list to deny."""
+    entry = {"effect": "deny", "kind": "payee", "value": "MULE-1", "reason": "a mule"}
+    assert bank.api("fraud:rules").post("/fraud/lists", entry).status_code == 201
     usual = [body(n, payee=f"SHOP-{n % 3}") for n in range(1, 7)]
     burst = [
-        body(n, payee="MULE-1", payer=f"V-{n}", amount="900.00", channel="instant") for n in range(7, 12)
+        body(n, payee="MULE-1", payer=f"V-{n}", amount="900.00", channel="instant", device="PHONE-NEW")
+        for n in range(7, 12)
     ]
     return api.post("/fraud/transactions", usual + burst).json()["items"]
 
@@ -80,7 +83,8 @@ def test_one_payment(browser, sent):
     for part in (
         "Why",
         "What raised the score",
-        "This payment",
+        "Rules and lists",
+        "lists@1",
         "Accounts around this payment",
         "<svg",
         "fraud@",

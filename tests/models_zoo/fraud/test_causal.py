@@ -176,3 +176,43 @@ def test_a_device_shared_by_strangers():
     last = of_last(rows)
     assert (last["device_count_24h"], last["device_distinct_24h"], last["device_payer_count"]) == (4, 4, 0)
     assert (last["device_named"], last["merchant_events"]) == (1, 0)
+
+
+def test_a_circle_of_three_is_closed():
+    rows = [
+        one(1, 1e9, payer=2, payee=3, amount=900),
+        one(2, 1e9 + HOUR, payer=3, payee=1, amount=850),
+        one(3, 1e9 + 2 * HOUR, payer=1, payee=2, amount=800),
+    ]
+    last = of_last(rows)
+    assert last["circle_count"] == 1
+    assert last["circle_since"] == pytest.approx(2 / 24)
+    assert last["circle_ratio"] == pytest.approx(800 / 850)
+    back = of_last(
+        [rows[1], one(4, 1e9 + HOUR * 1.5, payer=2, payee=3), rows[2]]
+    )  # the wrong way round in time
+    assert back["circle_count"] == 0
+    late = of_last([*rows[:2], one(3, 1e9 + 8 * DAY, payer=1, payee=2)])
+    assert late["circle_count"] == 0
+
+
+def test_money_that_came_back_or_went_straight_on():
+    rows = [one(1, 1e9, payer=2, payee=1, amount=100), one(2, 1e9 + DAY, payer=1, payee=2, amount=50)]
+    last = of_last(rows)
+    assert (last["reverse_since"], last["reverse_ratio"]) == (pytest.approx(1), pytest.approx(0.5))
+    rows = [
+        one(1, 1e9, payer=5, payee=1),
+        one(2, 1e9 + 60, payer=1, payee=6),
+        one(3, 1e9 + HOUR, payer=1, payee=7),
+    ]
+    assert of_last(rows)["payer_straight_on"] == 1
+
+
+def test_accounts_between_payer_and_payee():
+    """Scattered by the payer and gathered by the payee; senders and receivers that they share."""
+    rows = [one(n, 1e9 + n, payer=1, payee=10 + n) for n in (1, 2, 3)]
+    rows += [one(10 + n, 1e9 + HOUR + n, payer=10 + n, payee=2) for n in (1, 2)]
+    rows += [one(20, 1e9 + 2 * HOUR, payer=8, payee=1), one(21, 1e9 + 2 * HOUR, payer=8, payee=2)]
+    rows += [one(22, 1e9 + 3 * HOUR, payer=2, payee=13), one(30, 1e9 + 4 * HOUR, payer=1, payee=2)]
+    last = of_last(rows)
+    assert (last["between_count"], last["shared_senders"], last["shared_receivers"]) == (2, 1, 1)

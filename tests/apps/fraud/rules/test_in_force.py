@@ -63,3 +63,18 @@ def test_rules_are_their_organisations_own(api, bank, serve):
     other = bank.api("fraud:write", organisation=bank.other)
     assert other.post(PATH, body()).json()["decision"]["outcome"] == "approve"
     assert api.post(PATH, body()).json()["decision"]["outcome"] == "decline"
+
+
+def test_it_is_read_again_when_it_has_changed_and_not_before(bank, serve, django_assert_num_queries):
+    memory, organisation = RulesInMemory(fresh_s=0.0), bank.organisation.pk
+    assert memory.of(organisation) is None
+    version = serve(definition())
+    first = memory.of(organisation)
+    assert first.reference == version.reference
+    assert memory.of(organisation) is first
+    patient = RulesInMemory(fresh_s=1000.0)
+    known = patient.of(organisation)
+    serve(definition(rule("OTHER")))
+    with django_assert_num_queries(0):
+        assert patient.of(organisation) is known
+    assert memory.of(organisation).reference != first.reference

@@ -48,6 +48,7 @@ def held(text):
 )
 def test_what_it_says(text, expected):
     assert held(text) == expected
+    assert _harmless(text)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,27 @@ SIGNS = "== != < >= + - * / ** // % ( ) [ ] , . &. ?? ? : =~ and or not in true 
 WORDS = st.sampled_from([*sorted(NAMES), *KEYWORDS, *SIGNS.split()])
 
 
+FACTS = st.sampled_from(["amount", "score", "hour", "has_device", "payer_count_1h"])
+NUMBERS = st.recursive(
+    FACTS | st.sampled_from(["0", "1", "2.5", "600"]),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner) | inner.map("-{}".format)
+    ),
+    max_leaves=5,
+)
+TRUTHS = st.recursive(
+    st.builds("{} {} {}".format, FACTS, st.sampled_from(["==", "!=", "<", ">="]), NUMBERS)
+    | st.sampled_from(
+        ["has_device", "channel == 'card'", "channel not in ['online', 'cash']", "amount in [10, 600]"]
+    ),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner)
+        | inner.map("not ({})".format)
+    ),
+    max_leaves=6,
+)
+
+
 def _harmless(text):
     """Read, or refused at a place within it."""
     try:
@@ -112,13 +134,20 @@ def _harmless(text):
     except ExpressionError as error:
         return 1 <= error.position <= len(text) + 1 and error.reason
     with np.errstate(all="ignore"):
-        whole = np.broadcast_to(found.run(COLUMNS), 4).dtype == np.bool_
-    return whole and set(found.names) <= set(NAMES)
+        whole = np.broadcast_to(found.run(COLUMNS), 4)
+    singly = [found.run({name: float(COLUMNS[name][at]) for name in found.names}) for at in range(4)]
+    return whole.dtype == np.bool_ and whole.tolist() == singly and set(found.names) <= set(NAMES)
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(WORDS, max_size=40).map(" ".join))
 def test_any_words_are_read_or_refused(text):
+    assert _harmless(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TRUTHS)
+def test_one_payment_is_worked_out_like_many(text):
     assert _harmless(text)
 
 

@@ -11,6 +11,8 @@ from apps.fraud.rules.stored import lists_at, rules_at
 from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.models import AuditEntry
+from rootstock.privacy.models import RetentionRule, SubjectKey
+from rootstock.privacy.retention import retention_enforce
 from tests.apps.fraud.conftest import body
 from tests.apps.fraud.test_transactions import problems
 from tests.fixtures.world import Api
@@ -196,6 +198,23 @@ def test_an_erased_account_is_on_no_list(keeper, bank):
     with tenant(bank.organisation):
         row = ListEntry.objects.get()
     assert (row.value, row.key == old, row.ended_by) == ("erased", False, "system:erasure")
+
+
+def test_ended_entries_go_with_their_keys(keeper, bank):
+    ended = [keeper.post(PATH, one).json()["id"] for one in (entry(), entry(kind="device", value="phone-7"))]
+    keeper.post(PATH, entry(kind="merchant", value="Shop"))
+    for one in ended:
+        keeper.post(f"{PATH}/{one}/end")
+    with tenant(bank.organisation) as owner:
+        ListEntry.objects.filter(pk__in=ended).update(ended_at=timezone.now() - timedelta(days=40))
+        RetentionRule.objects.create(
+            organisation_id=owner, kind="fraud.list_entries", days=30, changed_by="test"
+        )
+    assert retention_enforce(bank.organisation) == {"fraud.list_entries": 2}
+    with tenant(bank.organisation):
+        assert [row.value for row in ListEntry.objects.all()] == ["Shop"]
+        alive = SubjectKey.objects.filter(destroyed_at=None).values_list("type", flat=True)
+        assert list(alive) == ["fraud.listed"]
 
 
 def test_scopes_and_organisations(keeper, bank):

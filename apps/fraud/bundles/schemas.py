@@ -1,0 +1,135 @@
+"""Bodies of models of an organisation."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, StringConstraints
+
+from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
+from models_zoo.fraud.card import read_card
+from rootstock.jobs.schemas import JobOut
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+class FraudTrainingOut(Schema):
+    """The job that trains a model."""
+
+    job: JobOut
+
+
+class FraudModelOut(Schema):
+    """A version of the organisation's model. It is never changed."""
+
+    number: int
+    reference: str = Field(examples=["fraud@5b1d7c0a9e3f"])
+    digest: str
+    bytes: int
+    job_id: UUID | None
+    made_by: str
+    created_at: datetime
+    figures: dict[str, Any] = Field(
+        description="On the last days, which it had not seen: average_precision, roc_auc, precision_at_budget and more "
+        "of the model (boosting), of hand_rules and of plain boosting; cost_curve and calibration of the model"
+    )
+
+
+class FraudModelDetailOut(FraudModelOut):
+    """A version with its whole card: data, split, settings, thresholds."""
+
+    card: dict[str, Any]
+
+
+class FraudModelInForceOut(Schema):
+    """Which model scores. `current` is null for the shipped one; `generation` counts the moves."""
+
+    current: FraudModelOut | None
+    reference: str = Field(examples=["fraud@4fac5758e32f"])
+    generation: int
+
+
+class FraudModelRequestIn(Schema):
+    """Which version should score, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(examples=[1])
+    reason: Reason
+
+
+class FraudModelBecauseIn(Schema):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Reason
+
+
+class FraudModelAgreedIn(Schema):
+    """What the second person has to say, if anything."""
+
+    model_config = ConfigDict(extra="forbid")
+    because: Annotated[str, StringConstraints(max_length=300)] = ""
+
+
+class FraudModelRollBackIn(FraudModelBecauseIn):
+    """Why, and what was seen."""
+
+    generation: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
+        None, description="As seen; another one refuses the roll-back"
+    )
+
+
+class FraudModelRequestOut(Schema):
+    """A request that a version scores."""
+
+    id: UUID
+    version: int
+    model: str
+    reason: str
+    state: str
+    requested_by: str
+    decided_by: str
+    because: str
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class FraudModelMoveOut(Schema):
+    """One change of the model that scores; null is the shipped one."""
+
+    generation: int
+    kind: str
+    before: str | None
+    after: str | None
+    moved_by: str
+    reason: str
+    at: datetime
+
+
+def model_out(row: ModelVersion) -> FraudModelDetailOut:
+    """A version."""
+    names = ("number", "reference", "digest", "bytes", "job_id", "made_by", "created_at", "card")
+    told = {name: getattr(row, name) for name in names}
+    return FraudModelDetailOut(**told, figures=row.card["figures"]["test"])
+
+
+def in_force_out(row: ModelInForce) -> FraudModelInForceOut:
+    """What scores now."""
+    current = model_out(row.current) if row.current else None
+    reference = row.current.reference if row.current else read_card().reference
+    return FraudModelInForceOut(current=current, reference=reference, generation=row.generation)
+
+
+def request_out(row: ModelRequest) -> FraudModelRequestOut:
+    """A request, fetched with its version."""
+    names = ("id", "reason", "state", "requested_by", "decided_by", "because", "created_at", "decided_at")
+    told = {name: getattr(row, name) for name in names}
+    return FraudModelRequestOut(**told, version=row.version.number, model=row.version.reference)
+
+
+def move_out(row: ModelMove) -> FraudModelMoveOut:
+    """A move, fetched with what it led from and to."""
+    told = {name: getattr(row, name) for name in ("generation", "kind", "moved_by", "reason", "at")}
+    before, after = (one.reference if one else None for one in (row.before, row.after))
+    return FraudModelMoveOut(**told, before=before, after=after)

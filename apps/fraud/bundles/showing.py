@@ -1,0 +1,81 @@
+"""What the page tells of a model's card: figures beside rules and plain boosting, cost and calibration as charts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rootstock.console.charts import Chart, Series
+
+RANKINGS = {
+    "boosting": "This model",
+    "hist_gradient_boosting": "Plain boosting",
+    "logistic_regression": "Logistic regression",
+    "hand_rules": "Hand rules",
+}
+FIGURES = {
+    "average_precision": "AP",
+    "roc_auc": "AUC",
+    "precision_at_budget": "Precision at the alert budget",
+}
+
+
+def compared(card: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
+    """Of each ranking its name and figures, this model first."""
+    test = card["figures"]["test"]
+    return [
+        (title, [test[name][figure] for figure in FIGURES])
+        for name, title in RANKINGS.items()
+        if name in test
+    ]
+
+
+def charts_of(card: Mapping[str, Any]) -> list[Chart]:
+    """Figures beside the others', cost by how many payments are looked at, and calibration."""
+    rows = compared(card)
+    return [
+        Chart(
+            id="figures",
+            title="Beside rules and plain boosting",
+            labels=list(FIGURES.values()),
+            series=[Series(title, values) for title, values in rows],
+            kind="bar",
+            label_title="Figure",
+            note="On the last days, which no model had seen. The alert budget is "
+            f"{card['alert_budget']:.1%} of all payments.",
+        ),
+        _cost(card),
+        *_calibration(card),
+    ]
+
+
+def _cost(card: Mapping[str, Any]) -> Chart:
+    curve = card["figures"]["test"]["cost_curve"]
+    return Chart(
+        id="cost",
+        title="What fraud costs",
+        labels=[f"{one['alerts']:.1%}" for one in curve],
+        series=[Series("Cost", [one["cost"] for one in curve], "accent")],
+        unit="share of doing nothing",
+        label_title="Payments looked at",
+        note=f"Missed frauds plus {card['review_cost']:.0f} euros a look; 1 is doing nothing.",
+    )
+
+
+def _calibration(card: Mapping[str, Any]) -> list[Chart]:
+    test = card["figures"]["test"]
+    if "calibration" not in test:
+        return []
+    return [
+        Chart(
+            id="calibration",
+            title="Said and came",
+            labels=[f"{place}" for place in range(1, len(test["calibration"]) + 1)],
+            series=[
+                Series("Said", [round(100 * one["said"], 3) for one in test["calibration"]], "accent"),
+                Series("Came", [round(100 * one["came"], 3) for one in test["calibration"]], "violet"),
+            ],
+            kind="bar",
+            unit="% fraud",
+            label_title="Tenth of payments by score",
+            note=f"Expected calibration error {test['calibration_error']:.4f}.",
+        )
+    ]

@@ -1,0 +1,36 @@
+"""The worker's part of an explanation: the decision made again, taken apart, and tried with a lower amount."""
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from apps.fraud.bundles.serving import Models
+from apps.fraud.replaying import Then, decided_again, decided_payment, then_of
+from models_zoo.fraud.scorer import Explanation
+
+
+def explained(organisation: UUID, transaction_id: UUID, models: Models) -> dict[str, Any]:
+    """What the worker answers. Raises NotFound and Conflict."""
+    row = decided_payment(organisation=organisation, id=transaction_id)
+    then = then_of(row, models)
+    found = then.scorer.explain(then.near)[0]
+    again = decided_again(then)
+    return {
+        "attributions": [
+            {"expert": one.expert, "feature": one.feature, "value": one.value, "weight": one.weight}
+            for one in found.attributions
+        ],
+        "edges": [{"role": one.role, "sequence": one.sequence, "weight": one.weight} for one in found.edges],
+        "amount_below": _passing(then, found, again.outcome),
+        "agrees": round(again.score, 2) == round(then.decision.score, 2),
+    }
+
+
+def _passing(then: Then, found: Explanation, outcome: str) -> float | None:
+    """The amount under which the whole decision would let the payment pass: rules and lists have their say too."""
+    if outcome == "approve" or found.amount_below is None:
+        return None
+    less = then.near.rows(np.zeros(1, np.int64))
+    less.payment["amount"] = found.amount_below
+    return found.amount_below if decided_again(then, less).outcome == "approve" else None
