@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models_zoo.llm.card import ADAPTER_CARD_FILE, read_adapter_card, write_card
+from models_zoo.llm.card import ADAPTER_CARD_FILE, ModelError, read_adapter_card, write_card
 from models_zoo.llm.training import TrainEvent, TrainSpec, train_lora
 from models_zoo.llm.training.checks import check_spec
 from models_zoo.zoo.cards import commands
@@ -31,9 +31,12 @@ def prepare(
 ) -> None:
     """Write what is trained and validated on into `work`, the first `limit` examples of each. Raises OSError.
 
-    changes: fields of the recipe; with `mix_schedule` the second corpus is written too
+    changes: fields of the recipe; with `mix_schedule` the second corpus is written too. Raises `ModelError` where the
+    task has none.
     """
     values = {**read_recipe(task)[0], **(changes or {})}
+    if mixed(values) and not task.mixes:
+        raise ModelError(f"mix_schedule: {values['name']} has no second corpus")
     fields = FIELDS[values["task"]]
     for part in (TRAIN, VALIDATION, *([MIX] if mixed(values) else [])):
         rows = task.examples(data, part)[:limit]

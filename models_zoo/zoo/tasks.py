@@ -47,12 +47,13 @@ class Bar:
 class Task:
     """One adapter's data, figures and bars; its folder holds `spec.toml` and, once trained, `adapter/`.
 
-    examples(data folder, part)  rows of "train", "validation" or a key of `measures`, and of "mix" where the recipe
-                                 blends it in; the same in every call
+    examples(data folder, part)  rows of "train", "validation" or a key of `measures`, and of "mix" where it `mixes`;
+                                 the same in every call
     measures                     test part -> what is measured on it
     bars                         "part figure" -> bar
     settle                       thresholds from validation alone; None: those that training chose, or none
     ships                        False where the data's licence lets it be measured only
+    mixes                        True where a second corpus can be blended in
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Task:
     settle: Settle | None = None
     answer_tokens: int = 0
     ships: bool = True
+    mixes: bool = False
 
     @property
     def adapter(self) -> Path:

@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 from pydantic import BaseModel
 
+from apps.fraud.bundles.serving import Models
 from apps.fraud.rules.figures import Known, Outcomes, by_rule, by_typology, figures, overlap
 from apps.fraud.rules.models import RulesInForce
 from apps.fraud.rules.past import History, history_of, hits_of
@@ -14,7 +15,7 @@ from apps.fraud.rules.ruleset import Hits, Rules
 from apps.fraud.rules.stored import rules_of
 from apps.fraud.rules.thresholds import DECLINE, REVIEW, Costs, Suggested, costs_of, suggested
 from apps.fraud.rules.versions import version_numbered
-from models_zoo.fraud.card import Card, read_card
+from models_zoo.fraud.card import Card
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -71,7 +72,7 @@ def run(handle: JobHandle) -> dict[str, Any]:
     version, current = _versions(handle, wanted.version)
     history = history_of(handle.organisation.pk, handle.progress)
     rows = history.between(wanted.since, wanted.until)
-    card = read_card()
+    card = Models().of(handle.organisation.pk).card
     found = _hits(handle, history, rows, [one for one in (version, current) if one], card)
     trial = _Trial(history, rows, wanted, card)
     return trial.result(version, found[0], current, found[1] if current else None)

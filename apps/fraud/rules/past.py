@@ -1,4 +1,8 @@
-"""An organisation's stream of payments as it arrived, in memory: what rules would have found, as of each payment."""
+"""An organisation's stream of payments as it arrived, in memory: what rules would have found, as of each payment.
+
+Labels of payments that nobody decided on came with a file of historic ones, sooner than they would have been known:
+they say what was fraud, and are in no fact.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -74,7 +78,8 @@ def history_of(organisation: UUID, told: Told) -> History:
     batch = np.concatenate(payments)
     found = np.array([probability.get(one, np.nan) for one in batch["sequence"].tolist()], np.float64)
     whole = np.concatenate(labels)
-    return History(replay(batch, whole), found, whole)
+    decided = np.isin(whole["payment"], batch["sequence"][~np.isnan(found)])
+    return History(replay(batch, whole[decided]), found, whole)
 
 
 def _probabilities(organisation: UUID, after: int, last: int) -> dict[int, float]:

@@ -102,6 +102,7 @@ def _task(
         examples=partial(examples, folder=folder, learned=learned, tested=tested, kinds=kinds, others=others),
         measures={"test": entities([LABELS[kind] for kind in kinds])},
         bars={"test entity_f1": bar},
+        mixes=bool(others),
     )
 
 

@@ -85,6 +85,14 @@ def test_another_corpus_is_blended_in(tiny: TinyBase, data: Path, tmp_path: Path
     assert {(text.lower(), label) for text, label in marked} == {("fades", "DISEASE")}
 
 
+def test_what_has_no_other_corpus_says_so(
+    tiny: TinyBase, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blend = ["--set", "mix_schedule=[0.6, 0.0]"]
+    assert main(["make", *places("support-emotion", tiny, data, tmp_path / "work"), *blend]) == 2
+    assert "mix_schedule: support-emotion has no second corpus" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_recipes_with_teachers_are_fields_of_the_training(name: str) -> None:
     task = task_of(name)

@@ -1,12 +1,16 @@
 """Rules on history and in the shadow, through REST, worker and job."""
 
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 
+from apps.fraud.ingest import NewTransaction, counter_lock, listed, payments_store
 from apps.fraud.models import Decision
 from apps.fraud.rules import backtest
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
-from tests.apps.fraud.conftest import body
+from tests.apps.fraud.conftest import BASE, body
 from tests.apps.fraud.rules.conftest import definition, rule
 from tests.apps.fraud.rules.test_in_force import serve
 from tests.apps.fraud.test_transactions import problems
@@ -106,6 +110,24 @@ def test_a_part_of_the_history_still_sees_what_came_before(bank, keeper, history
     found = tried(bank, keeper, number, since=body(10)["occurred_at"])
     assert (found["payments"], found["by_rule"][0]["hits"]) == (3, 3)
     assert tried(bank, keeper, number, until=body(1)["occurred_at"])["payments"] == 0
+
+
+def test_labels_of_a_file_judge_and_inform_nothing(bank, keeper):
+    given = [
+        NewTransaction(
+            f"f-{n}", f"P-{n}", "MULE", Decimal("80.00"), "EUR", "card", BASE + timedelta(minutes=n)
+        )
+        for n in range(6)
+    ]
+    with tenant(bank.organisation):
+        payments_store(counter_lock(bank.organisation), given[:3], listed)
+    labels = [{"external_id": f"f-{n}", "fraud": True, "source": "file"} for n in range(3)]
+    assert keeper.post("/fraud/labels", labels).status_code == 200
+    with tenant(bank.organisation):
+        payments_store(counter_lock(bank.organisation), given[3:], listed)
+    found = tried(bank, keeper, write(keeper, MULE, rule("KNOWN", "payee_known_frauds >= 1")))
+    assert (found["payments"], found["undecided"], found["frauds"]) == (6, 6, 3)
+    assert {one["code"]: one["hits"] for one in found["by_rule"]} == {"MULE": 3, "KNOWN": 0}
 
 
 def test_nothing_to_try_on(bank, keeper):
