@@ -21,7 +21,13 @@ def main() -> int:
     )
     train.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the bundle")
     train.add_argument("--seed", type=int, default=7)
+    _nets_options(train)
     train.set_defaults(run=_train)
+    nets = commands.add_parser("nets", help="train nets and fusion for a bundle that has its boosting")
+    nets.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the bundle")
+    nets.add_argument("--seed", type=int, default=7)
+    _nets_options(nets)
+    nets.set_defaults(run=_nets)
     worlds = commands.add_parser("worlds", help="count the frauds of a world and what trivial rules find")
     worlds.add_argument("--seed", type=int, default=1)
     worlds.add_argument("--customers", type=int, default=1000)
@@ -31,11 +37,33 @@ def main() -> int:
     return int(arguments.run(arguments))
 
 
+def _nets_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", help="for the nets: cpu or cuda")
+    parser.add_argument("--processes", type=int, default=1, help="that generate worlds")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--small", action="store_true", help="three small worlds, to try it out")
+
+
 def _train(arguments: argparse.Namespace) -> int:
     # LightGBM takes a second to import: not before --help
-    from models_zoo.fraud.learning import SHIPPED, Worlds, train
+    from models_zoo.fraud.learning import SHIPPED, train
+    from models_zoo.fraud.splits import SMALL, Worlds
 
-    card = train(Worlds(), replace(SHIPPED, seed=arguments.seed), arguments.out, _say)
+    worlds = SMALL if arguments.small else Worlds()
+    train(worlds, replace(SHIPPED, seed=arguments.seed), arguments.out, _say)
+    return _nets(arguments)
+
+
+def _nets(arguments: argparse.Namespace) -> int:
+    # torch takes seconds to import: not before --help
+    from models_zoo.fraud.experts.build import MORE, build, prepare, worlds_of
+    from models_zoo.fraud.experts.training import Plan
+    from models_zoo.fraud.splits import SMALL, Worlds
+
+    worlds, more = (SMALL, ()) if arguments.small else (Worlds(), MORE)
+    data = prepare(worlds_of(worlds, more), arguments.processes, arguments.device)
+    plan = Plan(seed=arguments.seed, epochs=arguments.epochs)
+    card = build(arguments.out, data, plan, _say, {"more_worlds": list(more)})
     print(json.dumps({key: card[key] for key in ("decides", "thresholds", "figures")}, indent=2))  # noqa: T201
     return 0
 

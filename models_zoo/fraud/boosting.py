@@ -16,6 +16,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from models_zoo.fraud.calibrating import calibration, sigmoid
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.events import Floats
 
@@ -65,7 +66,7 @@ class Boosting:
 
     def probabilities(self, features: Floats) -> Scores:
         """Calibrated probability of fraud float64 [N]."""
-        return _sigmoid(self.logits(features))
+        return sigmoid(self.logits(features))
 
     def attributions(self, features: Floats) -> Scores:
         """What each feature adds to the calibrated logit, float64 [N, len(NAMES) + 1], the constant last (TreeSHAP)."""
@@ -135,19 +136,6 @@ def _parameters(settings: Settings) -> dict[str, Any]:
         "num_threads": 1,
         "verbose": -1,
     }
-
-
-def calibration(raw: Scores, labels: Labels) -> tuple[float, float]:
-    """Scale and shift of raw scores [N] of least log loss (Platt, 1999)."""
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=1e3, tol=1e-8, max_iter=1000).fit(raw[:, None], labels)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-
-
-def _sigmoid(values: Scores) -> Scores:
-    found: Scores = 1 / (1 + np.exp(-np.clip(values, -50, 50)))
-    return found
 
 
 def save(expert: Boosting, folder: Path, card: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ would have passed. By asking the deciding model again about changed neighbourhoo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models_zoo.fraud.causal import NAMES
-from models_zoo.fraud.events import EVENT, Floats, Records
+from models_zoo.fraud.events import EVENT, Records
 from models_zoo.fraud.history import SIDES, Neighbourhood
 from models_zoo.fraud.scores import Score
 
 LATEST = 16
 """Events of each ring that are left out one by one."""
-MOST = 25
-"""Attributions that are told."""
+MOST = 15
+"""Attributions that are told of each expert."""
 GRID, ROUNDS = 48, 3
 """Amounts that are tried at a time, between the smallest and the payment's own, and how often the grid is refined."""
 SMALLEST = 0.01
@@ -52,16 +52,18 @@ class Explanation:
     amount_below: float | None
 
 
+Shares = list[tuple[str, str, float | None, float]]
+"""(expert, feature, value, weight) of one payment."""
+
+
 @dataclass(slots=True, frozen=True)
 class Judged:
-    """Logits float64 [B] and outcomes of payments; if asked for, scores, causal features [B, F] and what they add by
-    expert, [B, F] each."""
+    """Logits float64 [B] and outcomes of payments; if asked for, their scores, and what each feature adds."""
 
     logits: NDArray[np.float64]
     outcomes: list[str]
     scores: list[Score]
-    features: Floats
-    shares: dict[str, NDArray[np.float64]]
+    shares: list[Shares]
 
 
 def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Explanation]:
@@ -83,14 +85,16 @@ def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged
 
 
 def _attributions(whole: Judged) -> list[Attribution]:
-    row = whole.features[0].tolist()
-    found = [
-        Attribution(expert, name, value if value == value else None, round(weight, 4))
-        for expert, shares in whole.shares.items()
-        for name, value, weight in zip(NAMES, row, shares[0].tolist(), strict=True)
-        if round(weight, 4)
-    ]
-    return sorted(found, key=lambda one: -abs(one.weight))[:MOST]
+    found = sorted(
+        (Attribution(*one[:3], round(one[3], 4)) for one in whole.shares[0]), key=lambda one: -abs(one.weight)
+    )
+    told: Counter[str] = Counter()
+    kept = []
+    for one in found:
+        told[one.expert] += 1
+        if one.weight and told[one.expert] <= MOST:
+            kept.append(one)
+    return kept
 
 
 def _edges(one: Neighbourhood, logit: float, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Edge]:

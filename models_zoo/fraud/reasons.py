@@ -294,15 +294,27 @@ PHRASES = (
 LEAST = 0.15
 """Logits below which a reason is not worth a line."""
 
+BY_NETS = {
+    "sequence": (
+        "SEQUENCE_PATTERN",
+        "The order and timing of the accounts' last payments resemble known fraud",
+    ),
+    "graph": ("NETWORK_PATTERN", "The network of accounts around this payment resembles known fraud"),
+}
 TOGETHER = ("OVERALL_PATTERN", "No single fact stands out; taken together they resemble known fraud")
 
 
-def reasons(values: Values, moved: Mapping[str, float], most: int = 5) -> list[Reason]:
+def reasons(
+    values: Values, moved: Mapping[str, float], by_nets: Mapping[str, float], most: int = 5
+) -> list[Reason]:
     """Up to `most` reasons for a higher score, the weightiest first, one for each subject; at least one.
 
-    values: causal features by name (NaN: not measured); moved: logits that each subject adds.
+    values: causal features by name (NaN: not measured); moved: logits that each subject adds; by_nets: logits that
+    each net adds, where they have a say.
     """
-    found = []
+    found = [
+        Reason(*BY_NETS[name], weight=round(weight, 3)) for name, weight in by_nets.items() if weight > 1.0
+    ]
     for subject, weight in moved.items():
         phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)
         if phrase and weight > LEAST:

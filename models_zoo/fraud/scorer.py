@@ -1,17 +1,25 @@
-"""Scores for serving: features once for a batch, the deciding expert, reasons for what is not waved through."""
+"""Scores for serving: features once for a batch, boosting, the nets where boosting sees something, and reasons for
+what is not waved through."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models_zoo.fraud import boosting, facts
+from models_zoo.fraud.calibrating import sigmoid
 from models_zoo.fraud.card import WEIGHTS, Card, digest_of, read_card
 from models_zoo.fraud.causal import NAMES, features
 from models_zoo.fraud.events import Floats
-from models_zoo.fraud.explaining import Explanation, Judged, explained
+from models_zoo.fraud.experts import stored
+from models_zoo.fraud.experts.fusion import EXPERTS
+from models_zoo.fraud.experts.gradients import attributions
+from models_zoo.fraud.experts.inputs import inputs
+from models_zoo.fraud.explaining import Explanation, Judged, Shares, explained
 from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.reasons import Reason, reasons
 from models_zoo.fraud.scores import Score
@@ -19,28 +27,46 @@ from models_zoo.fraud.subjects import SUBJECTS, by_subject
 
 __all__ = ["Explanation", "Reason", "Score", "Scorer", "WeightsError"]
 
+Logits = NDArray[np.float64]
+
 
 class WeightsError(Exception):
     """The weights are not those that the card speaks of, or not of these experts."""
 
 
-class Scorer:
-    """A bundle of weights on the CPU. Not for use by two threads at once. Raises WeightsError, OSError."""
+@dataclass(slots=True, frozen=True)
+class _Verdict:
+    """Of B payments: calibrated logits of who decides [B], and what each expert adds [B, len(experts)]."""
 
-    def __init__(self, folder: Path = WEIGHTS) -> None:
+    logits: Logits
+    parts: Logits
+
+
+class Scorer:
+    """A bundle of weights on the CPU. Not for use by two threads at once. Raises WeightsError, OSError.
+
+    `experts` are those whose contributions are given; `nets_always` asks the nets about every payment, which costs
+    time and only serves measuring.
+    """
+
+    def __init__(self, folder: Path = WEIGHTS, nets_always: bool = False) -> None:
         self.card: Card = read_card(folder)
         if digest_of(folder) != self.card.digest:
             raise WeightsError(f"{folder}: the weights are not those of card.json")
         try:
             self.boosting = boosting.load(folder / boosting.NAME)
-        except boosting.BoostingError as error:
-            raise WeightsError(str(error)) from None
+            self.deep = stored.load(folder) if stored.FUSION in self.card.experts else None
+        except (boosting.BoostingError, RuntimeError) as error:
+            raise WeightsError(f"{folder}: {error}") from None
+        self.experts = EXPERTS if self.deep else EXPERTS[:1]
+        self.floor = -np.inf if nets_always or not self.deep else self.deep.floor
         self._base = float(self.boosting.attributions(np.zeros((1, len(NAMES)), np.float32))[0, -1])
         self._seen: tuple[Neighbourhood, Floats] | None = None
 
     def score(self, near: Neighbourhood) -> list[Score]:
         """A score for each of the B payments, in order."""
-        return self._scores(self._features(near))
+        rows = self._features(near)
+        return self._scores(rows, self._verdict(near, rows))
 
     def facts(self, near: Neighbourhood) -> list[dict[str, float]]:
         """What rules can read of each payment (see `facts.MEANINGS`); after `score` of the same `near` costs little."""
@@ -52,35 +78,45 @@ class Scorer:
 
     def _judge(self, near: Neighbourhood, attributed: bool) -> Judged:
         rows = features(near, self.card.label_delay)
-        logits = self.boosting.logits(rows)
-        outcomes = [self.card.outcome(one) for one in _probability(logits).tolist()]
-        scores = self._scores(rows) if attributed else []
-        shares = {"tabular": self.boosting.attributions(rows)[:, :-1]} if attributed else {}
-        return Judged(logits, outcomes, scores, rows, shares)
+        verdict = self._verdict(near, rows)
+        outcomes = [self.card.outcome(one) for one in sigmoid(verdict.logits).tolist()]
+        if not attributed:
+            return Judged(verdict.logits, outcomes, [], [])
+        return Judged(verdict.logits, outcomes, self._scores(rows, verdict), self._shares(near, rows))
 
     def _features(self, near: Neighbourhood) -> Floats:
         if self._seen is None or self._seen[0] is not near:
             self._seen = near, features(near, self.card.label_delay)
         return self._seen[1]
 
-    def _scores(self, rows: Floats) -> list[Score]:
+    def _verdict(self, near: Neighbourhood, rows: Floats) -> _Verdict:
         logits = self.boosting.logits(rows)
-        probabilities = _probability(logits).tolist()
-        outcomes = [self.card.outcome(one) for one in probabilities]
-        told = self._reasons(rows, [place for place, one in enumerate(outcomes) if one != "approve"])
-        return [
-            Score(
-                round(probability, 6),
-                outcome,
-                {"tabular": round(logit - self._base, 4)},
-                told.get(place, []),
-            )
-            for place, (probability, outcome, logit) in enumerate(
-                zip(probabilities, outcomes, logits.tolist(), strict=True)
-            )
-        ]
+        parts = np.zeros((len(rows), len(self.experts)))
+        parts[:, 0] = logits - self._base
+        asked = np.nonzero(logits >= self.floor)[0]
+        if self.deep is None or not len(asked):
+            return _Verdict(logits, parts)
+        found = self.deep.logits(inputs(near.rows(asked), self.card.label_delay))
+        if self.card.decides == stored.FUSION:
+            fused, shares = self.deep.fuse(torch.from_numpy(logits[asked]).float(), found)
+            logits[asked], parts[asked] = fused.numpy(), shares.numpy()
+        else:
+            for place, name in enumerate(EXPERTS[1:], start=1):
+                parts[asked, place] = found[name].numpy() - self.deep.scales[name].usual
+        return _Verdict(logits, parts)
 
-    def _reasons(self, rows: Floats, places: list[int]) -> dict[int, list[Reason]]:
+    def _scores(self, rows: Floats, verdict: _Verdict) -> list[Score]:
+        probabilities = sigmoid(verdict.logits).tolist()
+        outcomes = [self.card.outcome(one) for one in probabilities]
+        flagged = [place for place, one in enumerate(outcomes) if one != "approve"]
+        told = self._reasons(rows, verdict.parts, flagged)
+        found = []
+        for place, part in enumerate(verdict.parts.tolist()):
+            shares = {name: round(share, 4) for name, share in zip(self.experts, part, strict=True)}
+            found.append(Score(round(probabilities[place], 6), outcomes[place], shares, told.get(place, [])))
+        return found
+
+    def _reasons(self, rows: Floats, parts: Logits, places: list[int]) -> dict[int, list[Reason]]:
         """Reasons of the payments at `places`: TreeSHAP takes milliseconds each, so not for all."""
         if not places:
             return {}
@@ -89,10 +125,26 @@ class Scorer:
         told = {}
         for place, row, weights in zip(places, chosen.tolist(), moved.tolist(), strict=True):
             values = dict(zip(NAMES, row, strict=True))
-            told[place] = reasons(values, dict(zip(SUBJECTS, weights, strict=True)))
+            by_nets = dict(zip(self.experts[1:], parts[place, 1:].tolist(), strict=True))
+            if self.card.decides != stored.FUSION:
+                by_nets = {}
+            told[place] = reasons(values, dict(zip(SUBJECTS, weights, strict=True)), by_nets)
         return told
 
-
-def _probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
-    return found
+    def _shares(self, near: Neighbourhood, rows: Floats) -> list[Shares]:
+        """What each feature adds to each expert's own logit: TreeSHAP, and integrated gradients for the nets."""
+        found: list[Shares] = []
+        given = inputs(near, self.card.label_delay) if self.deep else None
+        by_net = {
+            name: attributions(net, given, self.deep.scales[name].scale)
+            for name, net in (self.deep.nets.items() if self.deep else ())
+        } if self.deep and given else {}  # fmt: skip
+        for place, added in enumerate(self.boosting.attributions(rows)[:, :-1]):
+            values = zip(NAMES, rows[place].tolist(), added.tolist(), strict=True)
+            shares = [
+                ("tabular", name, value if value == value else None, one) for name, value, one in values
+            ]
+            for net, each in by_net.items():
+                shares += [(net, name, None, float(one[place])) for name, one in each.items()]
+            found.append(shares)
+        return found

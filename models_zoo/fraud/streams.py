@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models_zoo.fraud.causal import NAMES, features
 from models_zoo.fraud.causal.view import DELAY
-from models_zoo.fraud.events import LABEL, Floats, Integers, Records
+from models_zoo.fraud.events import LABEL, WINDOW, Floats, Integers, Records
 from models_zoo.fraud.history import MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
 
 PIECE = 4096
@@ -98,9 +98,12 @@ def with_labels(
     return numbered, found
 
 
-def replay(batch: Records, labels: Records | None = None) -> Past:
-    """The past of each payment of a whole stream PAYMENT [N], with the LABEL [M] that came among them."""
-    history = MemoryHistory()
+def replay(batch: Records, labels: Records | None = None, window: int = WINDOW) -> Past:
+    """The past of each payment of a whole stream PAYMENT [N], with the LABEL [M] that came among them.
+
+    `window` events of each side are read.
+    """
+    history = MemoryHistory(window)
     history.append(batch, stream_surprises(batch))
     if labels is not None:
         history.label(labels)

@@ -24,9 +24,14 @@ def labelled(made: list[Generated]) -> tuple[Records, Records]:
     return with_labels(batch, told, delay[told])
 
 
-def stream(seed: int, customers: int, days: int, fraud: float = 1.0) -> Stream:
-    """The stream of a generated world: histories hold what was reported by then, `labels` the whole truth."""
+def stream(seed: int, customers: int, days: int, fraud: float = 1.0, without: tuple[str, ...] = ()) -> Stream:
+    """The stream of a generated world: histories hold what was reported by then, `labels` the whole truth.
+
+    `without` "device" or "merchant" it is the stream of a bank that does not send them.
+    """
     made = generate(seed, customers, days, fraud)
     batch, known = labelled(made)
+    for side in without:
+        batch[side] = 0
     labels = np.array([bool(one.typology) for one in made])
     return Stream(replay(batch, known), labels, (batch["time"] - START) / DAY)

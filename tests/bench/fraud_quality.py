@@ -2,8 +2,9 @@
 
     PYTHONPATH=platform:. python tests/bench/fraud_quality.py [--quick] [--only PART ...]
 
-generated: a world that no shipped weights have seen, scored as in service; ablation: boosting without each group of
-features. handbook, sffsd: public streams through `MemoryHistory`, features and boosting, trained on their past.
+generated: a world that no shipped weights have seen, scored as in service; experts: each of them there, and
+fusions without each; ablation: boosting without each group of features. handbook, sffsd: public streams through
+`MemoryHistory`, features and boosting, trained on their past. windows: 64 against 128 events; fused: all experts.
 amlsim, tolokers: accounts with one and with two hops.
 The public sets are read from `ROOTSTOCK_DATA`; parts whose set is not there are left out. Each part's module says more.
 """
@@ -14,7 +15,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.fraud import graphs, handbook, sffsd, worlds
+from models_zoo.fraud.card import read_card
+from models_zoo.fraud.experts import stored
+from tests.bench.fraud import book_experts, graphs, handbook, sffsd, worlds
 from tests.bench.report import Bar, report
 
 BARS = (
@@ -47,12 +50,20 @@ def parts(root: Path, quick: bool) -> dict[str, tuple[str, Callable[[], dict[str
     if quick:
         return always
     return always | {
+        **({"experts": ("", lambda: worlds.experts(say))} if stored.FUSION in read_card().experts else {}),
         "ablation": ("", lambda: worlds.ablations(say)),
         "handbook": (handbook.FILE, lambda: handbook.figures(handbook.read(root), say)),
+        "windows": (handbook.FILE, lambda: windows(root)),
+        "fused": (handbook.FILE, lambda: book_experts.fused(handbook.read(root), say)),
         "sffsd": (sffsd.FILE, lambda: sffsd.figures(sffsd.read(root), say)),
         "amlsim": (f"{graphs.GRAPH}.nodes.csv.gz", lambda: graphs.amlsim(root, say)),
         "tolokers": (graphs.TOLOKERS, lambda: graphs.tolokers(root, 10, say)),
     }
+
+
+def windows(root: Path) -> dict[str, float]:
+    """The Handbook's validation week with longer windows."""
+    return book_experts.windows(handbook.read(root), lambda size: handbook.read(root, size), say)
 
 
 def main() -> None:

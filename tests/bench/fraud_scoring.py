@@ -1,34 +1,51 @@
 """What the scoring function alone costs: `python tests/bench/fraud_scoring.py`.
 
 Payments of a generated world that no weights have seen, their neighbourhoods already read, in batches of 100: causal
-features, experts, outcome, contributions, and reasons where the outcome is not "approve". Processor time of one core,
-and payments a second of one and of two processes by the clock (which other work on the machine slows).
+features, experts, outcome, contributions, and reasons where the outcome is not "approve". As served (boosting, and
+the nets of the bundle above the floor of its card), and with both nets and the fusion for every payment. Payments a
+second of two processes by the clock, which other work on the machine slows, and processor time, which it hardly does.
+`--growth` adds how the cost of the nets grows with events and hops, and that of reading and features with accounts.
 """
 
 import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "platform"), str(ROOT)]  # not this folder: it holds no packages
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
+from models_zoo.fraud.card import WEIGHTS  # noqa: E402
+from models_zoo.fraud.causal import features  # noqa: E402
+from models_zoo.fraud.experts.graph import GraphExpert  # noqa: E402
+from models_zoo.fraud.experts.inputs import inputs  # noqa: E402
+from models_zoo.fraud.experts.sequence import SequenceExpert  # noqa: E402
 from models_zoo.fraud.scorer import Scorer  # noqa: E402
 from models_zoo.fraud.worlds import WARM_UP, stream  # noqa: E402
+from tests.bench.fraud.untrained import with_all_experts  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 BATCH = 100
-BARS = [Bar("two_cores_per_second", ">=", 5000)]
+BARS = [
+    Bar("served_two_cores_per_second", ">=", 5000),
+    Bar("all_two_cores_per_second", ">=", 2000),
+]
 
 
-def measured(seconds: float) -> tuple[float, float, float]:
+def measured(folder: Path, always: bool, seconds: float) -> tuple[float, float, float]:
     """Payments a second by the clock, processor microseconds a payment, and the share that got reasons."""
-    scorer, near = Scorer(), stream(909, 300, 40).between(WARM_UP, 1e9).near
+    torch.set_num_threads(1)
+    scorer = Scorer(folder, nets_always=always)
+    near = stream(909, 300, 40).between(WARM_UP, 1e9).near
     batches = [near.rows(slice(at, at + BATCH)) for at in range(0, len(near) - BATCH, BATCH)]
     scorer.score(batches[0])
     count = told = 0
@@ -41,25 +58,65 @@ def measured(seconds: float) -> tuple[float, float, float]:
     return count * BATCH / took, used * 1e6 / (count * BATCH), told / (count * BATCH)
 
 
+def micros(work: Callable[[], object], rounds: int = 12) -> float:
+    """Processor microseconds a payment of a batch, the median of several."""
+    work()
+    times = []
+    for _ in range(rounds):
+        began = time.thread_time()
+        work()
+        times.append(time.thread_time() - began)
+    return float(np.median(times)) * 1e6 / BATCH
+
+
+@torch.inference_mode()
+def growth() -> dict[str, float]:
+    """Microseconds a payment with more events, hops and accounts."""
+    torch.set_num_threads(1)
+    world = stream(909, 300, 40)
+    near, found = world.near.rows(slice(-BATCH, None)), {}
+    for events in (8, 16, 32):
+        given = inputs(near, events=events)
+        found[f"inputs_{events}_events_us"] = micros(partial(inputs, near, events=events))
+        for hops in (1, 2, 3):
+            graph = GraphExpert(hops=hops).eval()
+            found[f"graph_{events}_events_{hops}_hops_us"] = micros(partial(graph, given))
+        for kind in ("dense", "window", "topk"):
+            sequence = SequenceExpert(kind=kind).eval()
+            found[f"sequence_{events}_events_{kind}_us"] = micros(partial(sequence, given))
+    for customers in (100, 300, 1000, 3000):
+        many = stream(909, customers, 20)
+        index = np.arange(len(many.labels) - BATCH, len(many.labels))
+        accounts = np.unique([many.near.payment[side] for side in ("payer", "payee")])
+        found[f"accounts_of_{customers}_customers"] = len(accounts)
+        found[f"reading_{customers}_customers_us"] = micros(partial(many.near.rows, index))
+        rows = many.near.rows(index)
+        found[f"features_{customers}_customers_us"] = micros(partial(features, rows))
+    return found
+
+
 def main() -> None:
     """Print the figures and the JSON line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10)
-    seconds = parser.parse_args().seconds
-    with ProcessPoolExecutor(2) as pool:
-        alone = pool.submit(measured, seconds).result()
-        both = [one.result() for one in [pool.submit(measured, seconds) for _ in range(2)]]
-    micros = float(np.mean([one[1] for one in both]))
+    parser.add_argument("--growth", action="store_true")
+    given = parser.parse_args()
+    metrics: dict[str, float] = {}
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+        for which, bundle in (("served", WEIGHTS), ("all", with_all_experts(Path(folder)))):
+            tasks = [pool.submit(measured, bundle, which == "all", given.seconds) for _ in range(2)]
+            both = [one.result() for one in tasks]
+            each = float(np.mean([one[1] for one in both]))
+            metrics |= {
+                f"{which}_two_cores_per_second": sum(one[0] for one in both),
+                f"{which}_cpu_us_each": each,
+                f"{which}_two_whole_cores_per_second": 2e6 / each,
+                "share_with_reasons": both[0][2],
+            }
     sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    metrics = {
-        "one_core_per_second": alone[0],
-        "two_cores_per_second": sum(one[0] for one in both),
-        "cpu_us_each": micros,
-        "two_whole_cores_per_second": 2e6 / micros,
-        "share_with_reasons": alone[2],
-    }
+    metrics |= growth() if given.growth else {}
     report("fraud_scoring", {name: round(value, 4) for name, value in metrics.items()}, BARS)
 
 

@@ -13,7 +13,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("ru
 def sent(committed_world):
     """Usual payments and a burst from the same account to strangers."""
     usual = [body(n, payee=f"SHOP-{n % 3}") for n in range(1, 40)]
-    burst = [body(n, payee=f"MULE-{n}", amount="900.00", channel="instant") for n in range(60, 80)]
+    burst = [
+        body(n, payee=f"MULE-{n}", amount="900.00", channel="instant", device="PHONE-NEW")
+        for n in range(60, 80)
+    ]
     api = committed_world.api("fraud:write", "fraud:read")
     return api.post("/fraud/transactions", usual + burst).json()["items"]
 
@@ -33,7 +36,10 @@ def test_from_the_list_to_the_reasons(page, sent):
     expect(page.get_by_role("region", name="Accounts around this payment: list")).to_contain_text(
         "this payment"
     )
-    expect(page.locator("ul.parts li")).to_have_count(3)
+    expect(page.locator("ul.parts li").first).to_be_visible()
+    expect(page.get_by_role("heading", name="What each feature adds")).to_be_visible()
+    expect(page.get_by_role("img", name="What each feature adds").locator("canvas")).to_be_visible()
+    expect(page.get_by_role("heading", name="Earlier payments that mattered")).to_be_visible()
 
 
 def test_paging_and_account_filter(page, sent):
@@ -49,6 +55,6 @@ def test_paging_and_account_filter(page, sent):
 @pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])
 def test_nothing_is_wider_than_the_screen(page, sent, size):
     page.set_viewport_size(size)
-    for path in ("/fraud/", f"/fraud/{sent[-1]['id']}/"):
+    for path in ("/fraud/", f"/fraud/{sent[-1]['id']}/", "/fraud/models/"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

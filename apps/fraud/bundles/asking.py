@@ -10,7 +10,7 @@ from rootstock.jobs.services import job_create
 
 KIND = "fraud.train_model"
 LEAST_FRAUDS = 60
-"""Three times `models_zoo.fraud.learning.LEAST`: training, validation and test days need so many each. Said here again,
+"""Three times `models_zoo.fraud.splits.LEAST`: training, validation and test days need so many each. Said here again,
 since the web process does not import what trains."""
 
 

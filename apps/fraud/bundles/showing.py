@@ -28,6 +28,12 @@ def compared(card: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
     ]
 
 
+def own_figures(card: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The model's own figures with their names."""
+    test = card["figures"]["test"]
+    return [(label, test["boosting"][name]) for name, label in FIGURES.items()]
+
+
 def charts_of(card: Mapping[str, Any]) -> list[Chart]:
     """Figures beside the others', cost by how many payments are looked at, and calibration."""
     rows = compared(card)

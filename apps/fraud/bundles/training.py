@@ -7,7 +7,8 @@ from typing import Any
 from apps.fraud.bundles.contents import bundle_store
 from apps.fraud.bundles.stream import stream_of
 from apps.fraud.bundles.versions import version_register
-from models_zoo.fraud.learning import TooLittle, train_bundle
+from models_zoo.fraud.learning import train_bundle
+from models_zoo.fraud.splits import TooLittle
 from rootstock.errors import InvalidInput
 from rootstock.jobs.running import JobHandle
 

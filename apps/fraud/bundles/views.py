@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.fraud.bundles import asking, moving, versions
 from apps.fraud.bundles.models import ModelInForce, ModelRequest, ModelVersion
-from apps.fraud.bundles.showing import charts_of, compared
+from apps.fraud.bundles.showing import charts_of, own_figures
 from models_zoo.fraud.card import read_card
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
@@ -35,7 +35,7 @@ def models(request: PageRequest) -> HttpResponse:
     job = asking.last_training(organisation=organisation)
     scopes = scopes_of(request)
     context: dict[str, Any] = {
-        "rows": [(row, compared(row.card), row.pk == force.current_id) for row in rows],
+        "rows": [(row, own_figures(row.card), row.pk == force.current_id) for row in rows],
         "force": force,
         "reference": force.current.reference if force.current else read_card().reference,
         "chosen": chosen,

@@ -17,7 +17,7 @@ from apps.fraud.bundles.models import ModelVersion
 from apps.fraud.bundles.stream import stream_of
 from apps.fraud.bundles.versions import version_register
 from apps.fraud.models import Label, Transaction
-from models_zoo.fraud import learning
+from models_zoo.fraud import learning, splits
 from models_zoo.fraud.boosting import Settings
 from models_zoo.fraud.generator import START, generate
 from models_zoo.fraud.streams import table
@@ -160,7 +160,7 @@ def test_too_few_frauds_are_said_at_once(asker, bank):
     refused = asker.post(PATH)
     assert refused.status_code == 422
     assert "0 payments are labelled fraud; at least 60" in problems(refused)["labels"]
-    assert asking.LEAST_FRAUDS == 3 * learning.LEAST
+    assert asking.LEAST_FRAUDS == 3 * splits.LEAST
 
 
 def test_too_short_a_stream_fails_in_words(asker, bank):

@@ -18,7 +18,7 @@ from models_zoo.fraud import metrics
 from models_zoo.fraud.boosting import Settings, grow
 from models_zoo.fraud.causal import GROUPS, NAMES
 from models_zoo.fraud.causal.view import DAY, DELAY
-from models_zoo.fraud.events import PAYMENT, Records
+from models_zoo.fraud.events import PAYMENT, WINDOW, Records
 from models_zoo.fraud.streams import Past, replay, table, with_labels
 
 FILE = "fraud_handbook_transactions/transactions_2018-04-01_2018-08-31.parquet"
@@ -42,8 +42,8 @@ class Handbook:
     scenario: NDArray[np.int64]
 
 
-def read(root: Path) -> Handbook:
-    """The set in order of time."""
+def read(root: Path, window: int = WINDOW) -> Handbook:
+    """The set in order of time; histories give `window` events."""
     names = (
         "TX_TIME_SECONDS",
         "CUSTOMER_ID",
@@ -60,7 +60,7 @@ def read(root: Path) -> Handbook:
     batch["time"], batch["amount"] = SUNDAY + seconds, cents / 100
     batch["payer"], batch["payee"] = payer + 1, payee + 1 + TERMINALS
     batch, labels = with_labels(batch, fraud == 1, DELAY)
-    return Handbook(replay(batch, labels), fraud == 1, (seconds // DAY).astype(np.int64), scenario)
+    return Handbook(replay(batch, labels, window), fraud == 1, (seconds // DAY).astype(np.int64), scenario)
 
 
 def test_rows(book: Handbook, first: int) -> Rows:

@@ -7,8 +7,9 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from models_zoo.fraud import boosting, learning
-from models_zoo.fraud.boosting import BoostingError, Settings, calibration, fit, load, save
+from models_zoo.fraud import boosting, learning, splits
+from models_zoo.fraud.boosting import BoostingError, Settings, fit, load, save
+from models_zoo.fraud.calibrating import calibration
 from models_zoo.fraud.causal import GROUPS, NAMES
 from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.metrics import average_precision, calibration_error
@@ -28,7 +29,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def parts(world):
-    return learning.split(world)
+    return splits.split(world)
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +87,14 @@ def test_a_score_does_not_depend_on_its_batch(expert, parts):
 
 
 def test_too_short_a_stream_is_refused(world):
-    with pytest.raises(learning.TooLittle, match="longer than"):
-        learning.split(world.between(0, 20))
+    with pytest.raises(splits.TooLittle, match="longer than"):
+        splits.split(world.between(0, 20))
 
 
 def test_too_few_frauds_are_refused(world):
     rare = world.part(np.nonzero(~world.labels)[0])
-    with pytest.raises(learning.TooLittle, match="0 frauds in the training days"):
-        learning.split(rare)
+    with pytest.raises(splits.TooLittle, match="0 frauds in the training days"):
+        splits.split(rare)
 
 
 def test_one_class_alone_is_refused():

@@ -28,7 +28,7 @@ REASONS = [
 ]
 RESULT = {
     "score": 0.9, "probability": 0.5, "by": ["rules"], "reasons": REASONS, "contributions": {}, "surprise": 1.0,
-    "model": "m", "model_digest": "d", "rules": "rules@1-abc", "rule_score": 50.0, "shadow": None,
+    "model": "m", "model_digest": "0" * 64, "rules": "rules@1-abc", "rule_score": 50.0, "shadow": None,
 }  # fmt: skip
 
 
