@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from ninja import Router, Status
 
 from apps.fraud import explaining, selectors, services
@@ -95,7 +96,7 @@ def list_transactions(
     account: str | None = None,
     since: Moment | None = None,
     until: Moment | None = None,
-) -> dict[str, Any]:
+) -> HttpResponse:
     """Payments with their decisions, the last to arrive first. `account` matches payer or payee exactly."""
     chosen = selectors.Filter(outcome, min_score, account, since, until)
     rows, following = selectors.transactions_page(
@@ -107,7 +108,7 @@ def list_transactions(
         subject_ids=[row.pk for row in rows],
         what="payments",
     )
-    return page_of(rows, following, payment_shown)
+    return answer(page_of(rows, following, payment_shown))
 
 
 @router.get("/transactions/{uuid:transaction_id}", response=TransactionDetailOut, auth=scope("fraud:read"))

@@ -61,7 +61,8 @@ def backfill_submit(
     form = form_of(content)
     if form == "jsonl":
         raise InvalidInput.field("file", "must be CSV (by its name) or Parquet")
-    mapping = mapping_of(table_head(content, form).columns, columns)
+    head = table_head(content, form)
+    mapping = mapping_of(head.columns, columns, head.unread)
     lines = table_lines(content, form, sorted(set(mapping.values())), MOST_ROWS + 1)
     rows = ([where, cells_of(json.loads(text), mapping)] for where, text in lines)
     with tenant(organisation):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,26 +36,26 @@ Rejected = list[tuple[str, str]]
 """Fields with the reason why."""
 
 
-def mapping_of(columns: Sequence[str], given: Mapping[str, str] | None) -> dict[str, str]:
-    """Columns by field: as `given` says, else by their names. Raises InvalidInput naming every field at fault."""
+def mapping_of(
+    columns: Sequence[str], given: Mapping[str, str] | None, unread: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Columns by field: as `given` says, else by their names. `unread` are columns that cannot be read, and why.
+    Raises InvalidInput naming every field at fault."""
     given = given or {}
     problems = [
         FieldProblem(f"columns.{name}", "is no field of a payment") for name in given.keys() - FIELDS.keys()
     ]
     problems += [
-        FieldProblem(f"columns.{name}", "names a column that the file does not have")
+        FieldProblem(f"columns.{name}", unread.get(column, "names a column that the file does not have"))
         for name, column in given.items()
         if name in FIELDS and column not in columns
     ]
-    plain = {_plain(column): column for column in reversed(columns)}
-    found = {
-        name: plain[alias]
-        for name, aliases in FIELDS.items()
-        for alias in reversed((name, *aliases))
-        if alias in plain
-    } | dict(given)
+    found = _by_name(columns) | dict(given)
+    odd = _by_name(list(unread))
     problems += [
-        FieldProblem(f"columns.{name}", "has no column; say which one it is")
+        FieldProblem(
+            f"columns.{name}", unread[odd[name]] if name in odd else "has no column; say which one it is"
+        )
         for name in NEEDED
         if name not in found
     ]
@@ -62,6 +63,16 @@ def mapping_of(columns: Sequence[str], given: Mapping[str, str] | None) -> dict[
         problems.sort(key=lambda one: one.field)
         raise InvalidInput(f"{problems[0].field}: {problems[0].reason}", errors=problems)
     return found
+
+
+def _by_name(columns: Sequence[str]) -> dict[str, str]:
+    plain = {_plain(column): column for column in reversed(columns)}
+    return {
+        name: plain[alias]
+        for name, aliases in FIELDS.items()
+        for alias in reversed((name, *aliases))
+        if alias in plain
+    }
 
 
 def _plain(column: str) -> str:

@@ -3,10 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
 from apps.fraud.bundles.serving import Models
-from apps.fraud.replaying import Then, decided_again, decided_payment, then_of
+from apps.fraud.replaying import Then, decided_again, decided_payment, passes_at, then_of
+from models_zoo.fraud.explaining import amount_below
 from models_zoo.fraud.scorer import Explanation
 
 
@@ -29,8 +28,8 @@ def explained(organisation: UUID, transaction_id: UUID, models: Models) -> dict[
 
 def _passing(then: Then, found: Explanation, outcome: str) -> float | None:
     """The amount under which the whole decision would let the payment pass: rules and lists have their say too."""
-    if outcome == "approve" or found.amount_below is None:
+    if outcome == "approve":
         return None
-    less = then.near.rows(np.zeros(1, np.int64))
-    less.payment["amount"] = found.amount_below
-    return found.amount_below if decided_again(then, less).outcome == "approve" else None
+    if then.rules is None:
+        return found.amount_below
+    return amount_below(float(then.near.payment["amount"][0]), lambda amounts: passes_at(then, amounts))

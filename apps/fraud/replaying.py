@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.fraud import records
 from apps.fraud.bundles.serving import Models
-from apps.fraud.deciding import Decided, decide
+from apps.fraud.deciding import Decided, decide, decide_all
 from apps.fraud.models import Decision, Label, Transaction
 from apps.fraud.payload import payload_of
 from apps.fraud.rules.ruleset import RuleSet
 from apps.fraud.rules.stored import rules_at
 from models_zoo.fraud.events import EVENT, WINDOW, Integers, Records, window_of
+from models_zoo.fraud.explaining import with_amounts
 from models_zoo.fraud.history import Neighbourhood, neighbourhood
 from models_zoo.fraud.scorer import Scorer
 from rootstock.accounts.tenancy import tenant
@@ -96,13 +98,20 @@ def then_of(row: Transaction, models: Models) -> Then:
     return Then(row, near, scorer, rules)
 
 
-def decided_again(then: Then, near: Neighbourhood | None = None) -> Decided:
-    """The decision, on what it saw or on a changed neighbourhood of the one payment."""
-    seen = near or then.near
-    facts = then.scorer.facts(seen)[0] if then.rules else {}
-    amount = float(seen.payment["amount"][0])
-    payment = payload_of(then.row) | ({"amount": amount} if near else {})
-    return decide(then.scorer.score(seen)[0], facts, payment, then.rules, then.scorer.card)
+def decided_again(then: Then) -> Decided:
+    """The decision, on what it saw."""
+    facts = then.scorer.facts(then.near)[0] if then.rules else {}
+    return decide(then.scorer.score(then.near)[0], facts, payload_of(then.row), then.rules, then.scorer.card)
+
+
+def passes_at(then: Then, amounts: NDArray[np.float64]) -> list[bool]:
+    """Whether the whole decision, rules and lists with it, would have let the payment pass at each of these amounts
+    float64 [N] of the model's scale."""
+    near, payment = with_amounts(then.near, amounts), payload_of(then.row)
+    payments = [payment | {"amount": one} for one in amounts.tolist()]
+    facts = then.scorer.facts(near) if then.rules else [{}] * len(payments)
+    decided = decide_all(then.scorer.glance(near), facts, payments, then.rules, then.scorer.card)
+    return [one.outcome == "approve" for one in decided]
 
 
 def decision_replay(*, row: Transaction, models: Models) -> Replayed:

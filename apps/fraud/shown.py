@@ -16,6 +16,7 @@ _DECISION = (
     "score", "probability", "outcome", "by", "reasons", "contributions", "model", "rules", "rule_score", "latency_ms",
     "decided_at",
 )  # fmt: skip
+_REASON = {"typology": None, "points": None, "entry": None}  # what not every source says
 _LABEL = ("id", "sequence", "fraud", "source", "known_at", "note", "received_at")
 
 
@@ -25,9 +26,14 @@ def payment_shown(row: Transaction) -> dict[str, Any]:
     label: Label | None = row.label
     return {
         **{name: getattr(row, name) for name in _PAYMENT},
-        "decision": {name: getattr(decision, name) for name in _DECISION} if decision else None,
+        "decision": _decision_shown(decision) if decision else None,
         "label": {name: getattr(label, name) for name in _LABEL} if label else None,
     }
+
+
+def _decision_shown(decision: Decision) -> dict[str, Any]:
+    shown = {name: getattr(decision, name) for name in _DECISION}
+    return shown | {"reasons": [_REASON | one for one in decision.reasons]}
 
 
 def answer(shown: dict[str, Any]) -> HttpResponse:

@@ -4,7 +4,7 @@ would have passed. By asking the deciding model again about changed neighbourhoo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,13 +72,12 @@ def explained(near: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged
     for place in range(len(near)):
         one = near.rows(np.array([place]))
         whole = judge(one, True)
-        approved = whole.outcomes[0] == "approve"
         found.append(
             Explanation(
                 whole.scores[0],
                 _attributions(whole),
                 _edges(one, float(whole.logits[0]), judge),
-                None if approved else _amount_below(one, judge),
+                _passing(one, judge, whole),
             )
         )
     return found
@@ -122,19 +121,38 @@ def _without(window: Records, place: int) -> Records:
     return np.concatenate([np.zeros(1, EVENT), window[:place], window[place + 1 :]])
 
 
-def _amount_below(one: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged]) -> float | None:
-    """By a grid of amounts in whole cents, refined above the largest that is approved."""
-    low, high, best = SMALLEST, float(one.payment["amount"][0]), None
+def amount_below(own: float, passes: Callable[[NDArray[np.float64]], Sequence[bool]]) -> float | None:
+    """The largest amount in whole cents up to `own` that passes, None if none does: by a grid that is refined above the
+    largest that did. `passes` says it of amounts float64 [N]."""
+    low, high, best = SMALLEST, own, None
     for _ in range(ROUNDS):
         amounts = np.unique(np.floor(np.geomspace(low, max(high, low), GRID) * 100 + 1e-6) / 100)
-        many = one.rows(np.zeros(len(amounts), np.int64))
-        many.payment["amount"] = amounts
-        passed = np.array([outcome == "approve" for outcome in judge(many, False).outcomes])
-        if not passed.any():
+        passed = np.nonzero(np.asarray(passes(amounts)))[0]
+        if not len(passed):
             return best
-        top = int(np.nonzero(passed)[0][-1])
+        top = int(passed[-1])
         best = round(float(amounts[top]), 2)
         if top + 1 == len(amounts):
             return best
         low, high = best, float(amounts[top + 1])
     return best
+
+
+def with_amounts(one: Neighbourhood, amounts: NDArray[np.float64]) -> Neighbourhood:
+    """The neighbourhood of one payment, once for each of its amounts float64 [N]."""
+    many = one.rows(np.zeros(len(amounts), np.int64))
+    many.payment["amount"] = amounts
+    return many
+
+
+def _passing(
+    one: Neighbourhood, judge: Callable[[Neighbourhood, bool], Judged], whole: Judged
+) -> float | None:
+    if whole.outcomes[0] == "approve":
+        return None
+    return amount_below(
+        float(one.payment["amount"][0]),
+        lambda amounts: [
+            outcome == "approve" for outcome in judge(with_amounts(one, amounts), False).outcomes
+        ],
+    )

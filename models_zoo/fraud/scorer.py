@@ -68,6 +68,12 @@ class Scorer:
         rows = self._features(near)
         return self._scores(rows, self._verdict(near, rows))
 
+    def glance(self, near: Neighbourhood) -> list[Score]:
+        """Scores of B payments without contributions and reasons, which take longer than all the rest."""
+        judged = self._judge(near, False)
+        probabilities = sigmoid(judged.logits).tolist()
+        return [Score(round(one, 6), judged.outcomes[at], {}, []) for at, one in enumerate(probabilities)]
+
     def facts(self, near: Neighbourhood) -> list[dict[str, float]]:
         """What rules can read of each payment (see `facts.MEANINGS`); after `score` of the same `near` costs little."""
         return facts.facts(self._features(near))

@@ -1,4 +1,5 @@
-"""Apache Parquet by pyarrow, as far as data sets need it: text, numbers, truth values, lists and groups of them.
+"""Apache Parquet by pyarrow, as far as tables need it: text, numbers, truth values, lists and groups of them;
+moments and decimals as text.
 
 pyarrow is C++ that a hostile file may break: only the limited process (`models_zoo.tables.__main__`) imports this.
 """
@@ -9,6 +10,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -23,7 +25,7 @@ MAX_HEADER = 4 << 20  # bytes of a text in a header, and parts of a list there
 MAX_UNPACKED = 256 << 20  # bytes of all columns that are read
 MAX_VALUES = 4_000_000
 ROWS_AT_ONCE = 64
-ODD = "holds dates, decimals or other values that are no text, number or truth value"
+ODD = "holds dates without a time or other values that are no text, number, truth value or moment"
 
 
 def read_parquet(stream: BinaryIO, columns: Sequence[str] | None) -> Table:
@@ -74,7 +76,7 @@ def _table(file: pq.ParquetFile, columns: Sequence[str] | None) -> Table:
     fields = list(file.schema_arrow)
     names = names_checked([field.name for field in fields])
     kinds = {name: field.type for name, field in zip(names, fields, strict=True)}
-    unread = {name: ODD for name, kind in kinds.items() if not _is_plain(kind)}
+    unread = {name: ODD for name, kind in kinds.items() if not (_is_told(kind) or _is_plain(kind))}
     readable = [name for name in names if name not in unread]
     wanted = readable if columns is None else [name for name in columns if name in kinds]
     blocked = min(unread.keys() & set(wanted), default=None)
@@ -82,6 +84,11 @@ def _table(file: pq.ParquetFile, columns: Sequence[str] | None) -> Table:
         raise Refused(f"column {blocked[:64]} {unread[blocked]}")
     places = {name: names.index(name) for name in wanted}
     return Table(readable, unread, _rows(file, {name: fields[at].name for name, at in places.items()}))
+
+
+def _is_told(kind: pa.DataType) -> bool:
+    """Whether its values are given as text: JSON has neither moments nor decimals."""
+    return bool(types.is_timestamp(kind) or types.is_decimal(kind))
 
 
 def _is_plain(kind: pa.DataType, depth: int = 1) -> bool:
@@ -131,8 +138,26 @@ def _next(batches: Iterator[pa.RecordBatch], chosen: dict[str, str]) -> list[dic
         batch = next(batches, None)
         if batch is None:
             return None
-        cells = [[_cell(value) for value in batch.column(own).to_pylist()] for own in chosen.values()]
+        cells = [[_cell(value) for value in _values(batch.column(own))] for own in chosen.values()]
         return [dict(zip(chosen, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Moments in microseconds, of a column with a time zone by UTC; decimals without zeros that say nothing."""
+    kind = column.type
+    if types.is_timestamp(kind):
+        zone = "UTC" if kind.tz else None
+        found = column.cast(pa.timestamp("us", zone), safe=False).to_pylist()
+        return [value and value.isoformat() for value in found]
+    values: list[Any] = column.to_pylist()
+    if types.is_decimal(kind):
+        return [None if value is None else _plain_text(value) for value in values]
+    return values
+
+
+def _plain_text(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _cell(value: Any) -> Any:

@@ -96,7 +96,10 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The body, query or path does not fit the schema: each field by its path, without the value."""
     told = named(error.errors, request)
-    problems = [FieldProblem(_path(path), found["msg"]) for path, found in told[:MAX_PROBLEMS]]
+    problems = [
+        FieldProblem(_path(path), found["msg"].removeprefix("Value error, "))
+        for path, found in told[:MAX_PROBLEMS]
+    ]
     first = f"{problems[0].field}: {problems[0].reason}" if problems else "invalid"
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return problem(request, 422, "invalid_input", first + more, problems)

@@ -95,7 +95,7 @@ def served_before() -> ModelVersion | None:
     served: list[ModelVersion | None] = [None]
     for one in ModelMove.objects.select_related("after").order_by("generation"):
         if one.kind == ModelMove.Kind.ROLL_BACK and one.after in served:
-            del served[served.index(one.after) + 1 :]
+            del served[len(served) - served[::-1].index(one.after) :]
         else:
             served.append(one.after)
     if len(served) < 2:

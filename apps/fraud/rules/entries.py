@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.fraud.models import ACCOUNT
 from apps.fraud.payload import DEVICE, MERCHANT, account_key, keys_of
-from apps.fraud.rules.lists import PAIR
+from apps.fraud.rules.lists import ALLOW, PAIR, WATCH
 from apps.fraud.rules.models import LISTED, ListEntry
 from apps.fraud.rules.versions import in_force_locked
 from rootstock.accounts.models import Organisation
@@ -44,9 +44,9 @@ class NewEntry:
 
 
 def entry_add(*, organisation: Organisation, given: NewEntry) -> ListEntry:
-    """Put somebody or something on a list. Raises Conflict where it stands there already, or the lists are full."""
-    if given.expires_at and given.expires_at <= timezone.now():
-        raise InvalidInput.field("expires_at", "must lie in the future")
+    """Put somebody or something on a list. Raises InvalidInput, and Conflict where it stands there already, or the
+    lists are full."""
+    _refuse_unfit(given)
     key, other_key = _keys(organisation, given.kind, given.value, given.other)
     with tenant(organisation) as owner:
         row = in_force_locked(organisation)
@@ -110,6 +110,18 @@ def entries_page(
         wanted &= Q(key__in=known) | Q(other_key__in=known)
     with tenant(organisation):
         return take_page(ListEntry.objects.filter(wanted), cursor=cursor, limit=limit)
+
+
+def _refuse_unfit(given: NewEntry) -> None:
+    """What each field allows by itself has been looked at: this is how they go together."""
+    if (given.kind == PAIR) != (given.other is not None):
+        raise InvalidInput.field("other", "a pair needs it, and nothing else has it")
+    if given.kind == PAIR and given.effect == WATCH:
+        raise InvalidInput.field("kind", "a pair cannot be watched")
+    if given.effect == ALLOW and given.expires_at is None:
+        raise InvalidInput.field("expires_at", "an entry to allow has to end")
+    if given.expires_at and given.expires_at <= timezone.now():
+        raise InvalidInput.field("expires_at", "must lie in the future")
 
 
 def _entry(entry_id: UUID) -> ListEntry:

@@ -1,14 +1,14 @@
 """REST: the lists."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Router, Schema, Status
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
 from apps.fraud.rules import entries
-from apps.fraud.rules.lists import ALLOW, EFFECTS, KINDS, PAIR
+from apps.fraud.rules.lists import ALLOW, EFFECTS, KINDS
 from apps.fraud.rules.models import ListEntry
 from apps.fraud.schemas import Channel, Party
 from rootstock.accounts.auth import ApiRequest, scope
@@ -34,16 +34,6 @@ class ListEntryIn(Schema):
     expires_at: AwareDatetime | None = Field(
         None, description="From when on it no longer counts, by the clock of the payments"
     )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if (self.kind == PAIR) != (self.other is not None):
-            raise ValueError("other: a pair needs it, and nothing else has it")
-        if self.kind == PAIR and self.effect == "watch":
-            raise ValueError("kind: a pair cannot be watched")
-        if self.effect == ALLOW and self.expires_at is None:
-            raise ValueError("expires_at: an entry to allow has to end")
-        return self
 
 
 class ListEntryOut(Schema):

@@ -134,7 +134,7 @@ def _before(moves: Iterable[tuple[str, str]]) -> RulesVersion | None:
     served = [""]
     for kind, after in moves:
         if kind == RulesMove.Kind.ROLL_BACK and after in served:
-            del served[served.index(after) + 1 :]
+            del served[len(served) - served[::-1].index(after) :]
         else:
             served.append(after)
     if len(served) < 2:

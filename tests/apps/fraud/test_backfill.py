@@ -2,6 +2,8 @@
 
 import csv
 import io
+from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from apps.fraud.state import ValkeyHistory
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
 from rootstock.privacy.models import SubjectKey
-from tests.apps.fraud.conftest import body
+from tests.apps.fraud.conftest import BASE, body
 from tests.apps.fraud.test_batches import Died, expire_lease, run
 from tests.apps.fraud.test_transactions import problems
 
@@ -89,6 +91,34 @@ def test_decisions_if_they_are_asked_for(api, bank):
     assert sum(job.result["outcomes"].values()) == 30
     with tenant(bank.organisation):
         assert Decision.objects.count() == 30
+
+
+def test_parquet_with_moments_and_decimals(api, bank):
+    """As tools write them: neither is text, and neither is a number of JSON."""
+    given = {
+        "external_id": ["p-1", "p-2"],
+        "payer": [4711, 4712],
+        "payee": ["a", "b"],
+        "amount": pa.array([Decimal("12.5000"), Decimal("7.0000")], pa.decimal128(18, 4)),
+        "channel": ["card", "card"],
+        "occurred_at": pa.array([BASE, BASE + timedelta(hours=1)], pa.timestamp("ns", "Europe/Berlin")),
+    }
+    out = io.BytesIO()
+    pq.write_table(pa.table(given), out)
+    job = finish(bank, submit(api, SimpleUploadedFile("history.parquet", out.getvalue())))
+    assert (job.result["payments"], job.result["rejected"]) == (2, 0)
+    with tenant(bank.organisation):
+        found = [(one.payer, one.amount, one.occurred_at) for one in Transaction.objects.order_by("sequence")]
+    assert found == [
+        ("4711", Decimal("12.50"), BASE), ("4712", Decimal("7.00"), BASE + timedelta(hours=1)),
+    ]  # fmt: skip
+
+
+def test_a_column_that_cannot_be_read_is_said_so(api):
+    given = [{name: body(1)[name] for name in HEADER} | {"occurred_at": BASE.date()}]
+    response = api.upload(PATH, file=as_parquet(given))
+    assert response.status_code == 422
+    assert "dates without a time" in problems(response)["columns.occurred_at"]
 
 
 def test_parquet_with_other_names(api, bank):

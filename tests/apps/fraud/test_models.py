@@ -203,6 +203,23 @@ def test_moves_are_kept_and_seen_generations_count(asker, second, own):
     ]
 
 
+def test_roll_back_of_a_model_that_scored_twice(asker, second, own, bundle, bank):
+    other, last = (
+        version_register(
+            organisation=bank.organisation,
+            card=bundle[1] | {"digest": letter * 64},
+            files=own.files,
+            job_id=None,
+            made_by="person:1",
+        )
+        for letter in "ef"
+    )
+    for one in (own, other, own, last):
+        assert activate(asker, second, one.number).status_code == 200
+    found = [asker.post(f"{PATH}/roll-back", {"reason": "worse"}).json()["current"] for _ in range(4)]
+    assert [one and one["number"] for one in found] == [own.number, other.number, own.number, None]
+
+
 def test_other_organisations_and_scopes(asker, second, own, bank):
     activate(asker, second)
     other = bank.api(*SCOPES, organisation=bank.other)

@@ -97,10 +97,8 @@ def test_it_works(keeper):
 def test_every_kind_is_found(keeper, given, payment):
     assert keeper.post(PATH, entry(**given)).status_code == 201
     assert keeper.post(PAY, body(1, **payment)).json()["decision"]["outcome"] == "decline"
-    assert (
-        keeper.post(PAY, body(2, payer="A", payee="B", channel="online")).json()["decision"]["outcome"]
-        == "approve"
-    )
+    other = keeper.post(PAY, body(2, payer="A", payee="B", channel="online")).json()["decision"]
+    assert other["by"] == ["model"]
 
 
 def test_to_allow_needs_more_and_ends(keeper, bank):
@@ -133,13 +131,22 @@ def test_bad_fields_are_named(keeper, changes, field):
     response = keeper.post(PATH, entry(**changes))
     assert response.status_code == 422
     assert list(problems(response)) == [field]
+    assert "Value error" not in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": "pair"}, {"other": "DE-2"}, {"effect": "watch", "kind": "pair", "other": "DE-2"}]
+    ("changes", "field"),
+    [
+        ({"kind": "pair"}, "other"),
+        ({"other": "DE-2"}, "other"),
+        ({"effect": "watch", "kind": "pair", "other": "DE-2"}, "kind"),
+        ({"effect": "allow"}, "expires_at"),
+    ],
 )
-def test_what_does_not_fit_together(keeper, changes):
-    assert keeper.post(PATH, entry(**changes)).status_code == 422
+def test_what_does_not_fit_together_is_named(keeper, changes, field):
+    response = keeper.post(PATH, entry(**changes))
+    assert response.status_code == 422
+    assert list(problems(response)) == [field]
 
 
 def test_twice_is_a_conflict(keeper):

@@ -1,5 +1,7 @@
 """A decision by rules and lists, made again after both have changed."""
 
+from decimal import Decimal
+
 import pytest
 
 from apps.fraud.models import Decision
@@ -31,3 +33,20 @@ def test_it_agrees_with_the_rules_and_lists_of_then(api, bank, serve):
     assert len({one.rules for one in decisions}) == 2
     for one in decisions:
         assert "agrees: " in replay(one.pk)
+
+
+def test_under_which_amount_the_rules_would_have_let_it_pass(api, serve):
+    """The model lets it pass at any amount: what counts is the whole decision."""
+    serve(definition(rule("LARGE", "amount > 500 and channel == 'card'", 50)))
+    sent = api.post(PATH, body(1, amount="900.00")).json()
+    assert (sent["decision"]["outcome"], sent["decision"]["by"]) == ("review", ["rules"])
+    found = api.get(f"{PATH}/{sent['id']}/explanation").json()
+    assert Decimal("490.00") < Decimal(found["would_pass_under"]) <= Decimal("500.00")
+    passing = api.post(PATH, body(2, payer="GB29-0002", amount=found["would_pass_under"])).json()
+    assert passing["decision"]["outcome"] == "approve"
+
+
+def test_where_no_amount_would_do(api, serve):
+    serve(definition(rule("CARD", "channel == 'card'", 50)))
+    sent = api.post(PATH, body(1, amount="900.00")).json()
+    assert api.get(f"{PATH}/{sent['id']}/explanation").json()["would_pass_under"] is None

@@ -210,6 +210,15 @@ def test_roll_back(people):
     assert back(version=9).status_code == 404
 
 
+def test_roll_back_of_a_version_that_was_in_force_twice(people):
+    first, second = people
+    a, b = write(first, rule("A")), write(first, rule("B"))
+    for number in (a, b, a, write(first, rule("C"))):
+        serve(first, second, number)
+    found = [second.post(f"{PATH}/roll-back", {"reason": "too many alerts"}).json() for _ in range(4)]
+    assert [one["current"] and one["current"]["number"] for one in found] == [a, b, a, None]
+
+
 def test_it_is_recorded(people, bank):
     first, second = people
     serve(first, second, write(first))
