@@ -103,13 +103,21 @@ def events_before(
     no decision it is computed.
     """
     found, unsurprised = _events(organisation, entities, before, most)
-    for start in range(0, len(unsurprised), PAIRS):
-        part = unsurprised[start : start + PAIRS]
-        batch = np.array([payment for _, _, payment in part], dtype=PAYMENT)
+    surprises = _surprises(organisation, {payment[0]: payment for _, _, payment in unsurprised})
+    for place, row, payment in unsurprised:
+        found[place]["surprise"][row] = surprises[payment[0]]
+    return found
+
+
+def _surprises(organisation: UUID, payments: dict[int, tuple[Any, ...]]) -> dict[int, float]:
+    """The surprise of each payment by its sequence, as of its arrival; of many rings the same payment is asked once."""
+    found: dict[int, float] = {}
+    rows = list(payments.values())
+    for start in range(0, len(rows), PAIRS):
+        batch = np.array(rows[start : start + PAIRS], dtype=PAYMENT)
         past, _ = _events(organisation, batch["payer"].tolist(), batch["sequence"].tolist(), WINDOW)
         surprise = relative_amounts(batch, np.stack([window_of(one) for one in past]))
-        for (place, row, _), one in zip(part, surprise, strict=True):
-            found[place]["surprise"][row] = one
+        found |= zip(batch["sequence"].tolist(), surprise.tolist(), strict=True)
     return found
 
 
