@@ -1,11 +1,8 @@
-"""A version on the organisation's history, beside the one in force and the model alone: the job, and how it starts."""
+"""A version on the organisation's history, beside the one in force and the model alone: the job."""
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import numpy as np
-from pydantic import BaseModel
 
 from apps.fraud.bundles.serving import Models
 from apps.fraud.rules.figures import Known, Outcomes, by_rule, by_typology, figures, overlap
@@ -14,56 +11,13 @@ from apps.fraud.rules.past import History, history_of, hits_of
 from apps.fraud.rules.ruleset import Hits, Rules
 from apps.fraud.rules.stored import rules_of
 from apps.fraud.rules.thresholds import DECLINE, REVIEW, Costs, Suggested, costs_of, suggested
+from apps.fraud.rules.trials import Wanted
 from apps.fraud.rules.versions import version_numbered
 from models_zoo.fraud.card import Card
-from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
-from rootstock.audit.services import audit_record
-from rootstock.errors import InvalidInput, NotFound
-from rootstock.jobs.models import Job
 from rootstock.jobs.running import JobHandle
-from rootstock.jobs.services import job_create
 
-KIND = "fraud.backtest"
 DAY = 86_400.0
-
-
-class Wanted(BaseModel):
-    """What to try: the job's parameters."""
-
-    version: int
-    since: datetime | None = None
-    until: datetime | None = None
-    review_cost: float
-    decline_cost: float
-
-
-def backtest_submit(*, organisation: Organisation, wanted: Wanted, created_by: User | None = None) -> Job:
-    """Start the job. Raises NotFound for a version that there is not, InvalidInput for a time that ends first."""
-    if wanted.since and wanted.until and wanted.since >= wanted.until:
-        raise InvalidInput.field("until", "must be later than since")
-    with tenant(organisation):
-        version = version_numbered(wanted.version)
-        job = job_create(
-            organisation=organisation, kind=KIND, params=wanted.model_dump(mode="json"), created_by=created_by
-        )
-        audit_record(
-            organisation=organisation,
-            action="rules.backtested",
-            object_type="rules",
-            object_id=version.pk,
-            data={"rules": version.reference, "job": job.pk},
-        )
-    return job
-
-
-def backtest_get(*, organisation: Organisation, job_id: UUID) -> Job:
-    """A back-test. Raises NotFound."""
-    with tenant(organisation):
-        job = Job.objects.filter(pk=job_id, kind=KIND).first()
-    if job is None:
-        raise NotFound("no such back-test")
-    return job
 
 
 def run(handle: JobHandle) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from uuid import UUID
 from ninja import Router, Status
 
 from apps.fraud.rules import moving
-from apps.fraud.rules.backtest import Wanted, backtest_get, backtest_submit
 from apps.fraud.rules.schemas import RulesBecauseIn, RulesInForceOut, RulesRequestIn, in_force_out
 from apps.fraud.rules.shadow import shadow_compare
 from apps.fraud.rules.trial_schemas import BacktestIn, BacktestOut, ShadowOut
+from apps.fraud.rules.trials import Wanted, backtest_get, backtest_submit
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.jobs.models import Job
 
