@@ -73,7 +73,8 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
 @tenant_page("fraud:read")
 def explanation(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     """The part of a payment's page that a worker has to be asked for."""
-    context: dict[str, Any] = {"transaction_id": transaction_id}
+    row = selectors.transaction_get(organisation=request.organisation, transaction_id=transaction_id)
+    context: dict[str, Any] = {"transaction_id": row.pk}
     try:
         found = explaining.explanation_get(organisation=request.organisation, transaction_id=transaction_id)
     except DomainError as error:

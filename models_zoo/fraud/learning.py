@@ -124,8 +124,11 @@ def _bundle(
 
 
 def train(worlds: Worlds, settings: Settings, folder: Path, report: Report) -> dict[str, Any]:
-    """Train on generated worlds, measure, and write the bundle's folder; returns the card."""
-    apart = [split(one) for one in worlds.streams()]
+    """Train on generated worlds, measure, and write the bundle's folder; returns the card.
+
+    The worlds' first days are trained on too: nobody has a past then, as in the first days at a bank.
+    """
+    apart = [split(one, warm_up=0) for one in worlds.streams()]
     parts = Parts(
         *(joined([getattr(one, name) for one in apart]) for name in ("train", "validation", "test"))
     )

@@ -76,15 +76,18 @@ class Worlds:
         ]
 
     def others(self) -> dict[str, Stream]:
-        """The streams that are measured on, after the warm-up; the first also without devices and merchants."""
+        """The streams that are measured on, after the warm-up; the first also without devices and merchants, and in
+        its first days alone, when nobody has a past."""
         named: dict[str, tuple[int, tuple[str, ...]]] = {
             f"unseen_{place}": (seed, ()) for place, seed in enumerate(self.unseen, start=1)
         }
         named["unseen_bare"] = self.unseen[0], LACKING[-1]
-        return {
-            name: stream(seed, self.customers, self.days, without=lack).between(WARM_UP, np.inf)
+        found = {
+            name: stream(seed, self.customers, self.days, without=lack)
             for name, (seed, lack) in named.items()
         }
+        cold = {"unseen_cold": found["unseen_1"].between(-np.inf, WARM_UP)}
+        return {name: one.between(WARM_UP, np.inf) for name, one in found.items()} | cold
 
 
 SMALL = Worlds(seeds=(11, 12), unseen=(101,), bare=(1, 1, 0, 0), customers=400, days=70)

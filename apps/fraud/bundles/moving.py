@@ -12,6 +12,7 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import Conflict, NotFound
 from rootstock.privacy.persons import check_two_persons, name_of, person_behind
+from rootstock.registry.aliases import reason_given
 from rootstock.webhooks.services import event_emit
 
 REQUESTED, CHANGED, REFUSED = "fraud.model_requested", "fraud.model_changed", "fraud.model_refused"
@@ -66,7 +67,7 @@ def request_refuse(*, organisation: Organisation, request_id: UUID, because: str
         request = _open(request_id)
         own = request.person == person_behind(name_of())
         state = ModelRequest.State.WITHDRAWN if own else ModelRequest.State.REFUSED
-        _decide(request, state, because)
+        _decide(request, state, reason_given(because))
         _tell(request, str(state), REFUSED)
     return request
 

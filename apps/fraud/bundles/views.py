@@ -126,7 +126,7 @@ def refuse(request: PageRequest, request_id: UUID) -> HttpResponse:
         lambda: moving.request_refuse(
             organisation=request.organisation,
             request_id=request_id,
-            because=reason_given(request.POST.get("reason", "")),
+            because=request.POST.get("reason", ""),
         ),
         "The model that scores stays as it is.",
     )

@@ -79,7 +79,11 @@ class _Context:
 
 def payments_of(message: Message, zone: tzinfo | None) -> Iterator[Payment | FieldProblem]:
     """The payments of a pacs.008 or pain.001, or what is wrong with them. `zone` is for times that say none."""
-    for context in _transfers(message, zone):
+    transfers = list(_transfers(message, zone))
+    told = message.root.first("GrpHdr/NbOfTxs")
+    if told and int(told.text) != len(transfers):
+        yield FieldProblem(told.path(), f"says {int(told.text)}, and {len(transfers)} are here")
+    for context in transfers:
         try:
             yield _payment(context, "IntrBkSttlmAmt" if message.name == "pacs.008" else "Amt")
         except Unreadable as error:

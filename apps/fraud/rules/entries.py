@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -27,6 +27,7 @@ from rootstock.webhooks.services import event_emit
 
 CHANGED = "fraud.list_changed"
 MOST = 20_000
+LONGEST_ALLOWED = timedelta(days=366)
 """Entries that an organisation may have at a time: workers hold their keys in memory."""
 
 
@@ -118,10 +119,14 @@ def _refuse_unfit(given: NewEntry) -> None:
         raise InvalidInput.field("other", "a pair needs it, and nothing else has it")
     if given.kind == PAIR and given.effect == WATCH:
         raise InvalidInput.field("kind", "a pair cannot be watched")
-    if given.effect == ALLOW and given.expires_at is None:
-        raise InvalidInput.field("expires_at", "an entry to allow has to end")
     if given.expires_at and given.expires_at <= timezone.now():
         raise InvalidInput.field("expires_at", "must lie in the future")
+    if given.effect != ALLOW:
+        return
+    if given.expires_at is None:
+        raise InvalidInput.field("expires_at", "an entry to allow has to end")
+    if given.expires_at > timezone.now() + LONGEST_ALLOWED:
+        raise InvalidInput.field("expires_at", f"an entry to allow ends within {LONGEST_ALLOWED.days} days")
 
 
 def _entry(entry_id: UUID) -> ListEntry:

@@ -138,6 +138,7 @@ def test_when_it_was_accepted_is_when_it_was_paid(api):
     [
         (("<MsgId>m-1</MsgId>", ""), "/GrpHdr/MsgId", "is missing"),
         (("m-1", "m" * 36), "/GrpHdr/MsgId", "at most 35"),
+        (("<NbOfTxs>1<", "<NbOfTxs>7<"), "/GrpHdr/NbOfTxs", "says 7, and 1 are here"),
         (("12.50", "-1"), "/CdtTrfTxInf/IntrBkSttlmAmt", "at least 0"),
         (("12.50", "12,50"), "/CdtTrfTxInf/IntrBkSttlmAmt", "decimal"),
         (("12.50", "1.123456"), "/CdtTrfTxInf/IntrBkSttlmAmt", "5 digits"),

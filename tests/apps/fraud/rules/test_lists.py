@@ -141,6 +141,7 @@ def test_bad_fields_are_named(keeper, changes, field):
         ({"other": "DE-2"}, "other"),
         ({"effect": "watch", "kind": "pair", "other": "DE-2"}, "kind"),
         ({"effect": "allow"}, "expires_at"),
+        ({"effect": "allow", "expires_at": "9999-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
 def test_what_does_not_fit_together_is_named(keeper, changes, field):
