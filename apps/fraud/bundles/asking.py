@@ -1,5 +1,6 @@
 """Starting the training of a model: refused at once where it could not succeed."""
 
+from apps.fraud.bundles.versions import in_force_locked
 from apps.fraud.models import Label, Transaction
 from rootstock.accounts.models import Organisation, User
 from rootstock.accounts.tenancy import tenant
@@ -24,6 +25,7 @@ def training_start(*, organisation: Organisation, created_by: User | None = None
                 "each of training, validation and test days"
             )
             raise InvalidInput.field("labels", reason)
+        in_force_locked(organisation)  # whoever else asks now waits, and then sees this job
         if Job.objects.filter(kind=KIND).exclude(state__in=FINAL_STATES).exists():
             raise Conflict("a model is being trained already")
         job = job_create(organisation=organisation, kind=KIND, params={}, created_by=created_by)

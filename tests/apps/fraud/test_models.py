@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 
 from apps.fraud import backfill
 from apps.fraud.bundles import asking, training
@@ -24,6 +26,7 @@ from models_zoo.fraud.streams import table
 from models_zoo.fraud.worlds import stream
 from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
+from rootstock.errors import Conflict
 from tests.apps.fraud.conftest import body
 from tests.apps.fraud.test_batches import run
 from tests.apps.fraud.test_transactions import problems
@@ -175,6 +178,29 @@ def test_too_short_a_stream_fails_in_words(asker, bank):
     assert (job.error["code"], job.error["errors"][0]["field"]) == ("invalid_input", "payments")
     assert "days" in job.error["detail"]
     assert asker.get(PATH).json()["items"] == []
+
+
+def test_of_two_trainings_asked_for_at_once_one_begins(asker, bank):
+    asker.post("/fraud/transactions", [body(n) for n in range(1, 61)])
+    labels = [{"external_id": f"p-{n}", "fraud": True, "source": "test"} for n in range(1, 61)]
+    asker.post("/fraud/labels", labels)
+    found = []
+
+    def ask():
+        try:
+            found.append(asking.training_start(organisation=bank.organisation))
+        except Conflict as error:
+            found.append(error.detail)
+        connection.close()
+
+    second = threading.Thread(target=ask)
+    with tenant(bank.organisation):
+        asking.training_start(organisation=bank.organisation)
+        second.start()
+        second.join(1)
+        assert not found  # it waits for what is not committed yet
+    second.join(10)
+    assert found == ["a model is being trained already"]
 
 
 def test_who_asked_may_not_agree(asker, second, own):
