@@ -5,8 +5,9 @@ from uuid import UUID
 
 from ninja import Router, Status
 
-from apps.fraud.bundles import asking, moving, versions
+from apps.fraud.bundles import asking, versions
 from apps.fraud.bundles.models import ModelRequest
+from apps.fraud.bundles.moving import AGREEMENT, roll_back
 from apps.fraud.bundles.schemas import (
     FraudModelAgreedIn,
     FraudModelBecauseIn,
@@ -62,7 +63,7 @@ def list_requests(
 ) -> dict[str, Any]:
     """Requests that a version scores, newest first."""
     refuse_other("state", state, ModelRequest.State.values)
-    rows, following = versions.requests_page(
+    rows, following = AGREEMENT.requests_page(
         organisation=request.auth.organisation, state=state, cursor=cursor, limit=limit
     )
     return page_of(rows, following, request_out)
@@ -71,7 +72,7 @@ def list_requests(
 @router.post("/requests", response={201: FraudModelRequestOut}, auth=scope(WRITE))
 def request_model(request: ApiRequest, payload: FraudModelRequestIn) -> Status[FraudModelRequestOut]:
     """Ask that a version scores; a second person decides. 409 while another request is open."""
-    row = moving.request_make(
+    row = AGREEMENT.request_make(
         organisation=request.auth.organisation, version=payload.version, reason=payload.reason
     )
     return Status(201, request_out(row))
@@ -80,13 +81,13 @@ def request_model(request: ApiRequest, payload: FraudModelRequestIn) -> Status[F
 @router.get("/requests/{uuid:request_id}", response=FraudModelRequestOut, auth=scope(READ))
 def get_request(request: ApiRequest, request_id: UUID) -> FraudModelRequestOut:
     """One request."""
-    return request_out(moving.request_get(organisation=request.auth.organisation, request_id=request_id))
+    return request_out(AGREEMENT.request_get(organisation=request.auth.organisation, request_id=request_id))
 
 
 @router.post("/requests/{uuid:request_id}/approve", response=FraudModelInForceOut, auth=scope(DECIDE))
 def approve_model(request: ApiRequest, request_id: UUID, payload: FraudModelAgreedIn) -> FraudModelInForceOut:
     """Agree, as somebody else than who asked: the version scores within seconds. 403 for who asked for it."""
-    row = moving.request_approve(
+    row = AGREEMENT.request_approve(
         organisation=request.auth.organisation, request_id=request_id, because=payload.because
     )
     return in_force_out(row)
@@ -95,7 +96,7 @@ def approve_model(request: ApiRequest, request_id: UUID, payload: FraudModelAgre
 @router.post("/requests/{uuid:request_id}/refuse", response=FraudModelRequestOut, auth=scope(WRITE))
 def refuse_model(request: ApiRequest, request_id: UUID, payload: FraudModelBecauseIn) -> FraudModelRequestOut:
     """Do not agree; whoever asked withdraws it so."""
-    row = moving.request_refuse(
+    row = AGREEMENT.request_refuse(
         organisation=request.auth.organisation, request_id=request_id, because=payload.reason
     )
     return request_out(row)
@@ -107,7 +108,7 @@ def roll_back_model(request: ApiRequest, payload: FraudModelRollBackIn) -> Fraud
 
     With the `generation` that was seen, 409 when it has moved since: two who roll back at once go back one version.
     """
-    row = moving.roll_back(
+    row = roll_back(
         organisation=request.auth.organisation, reason=payload.reason, generation=payload.generation
     )
     return in_force_out(row)

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from apps.fraud.four_eyes.models import InForce, Request
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.jobs.models import Job
 
@@ -33,36 +34,19 @@ class ModelVersion(TenantModel):
         return f"fraud@{self.digest[:12]}"
 
 
-class ModelInForce(TenantModel):
+class ModelInForce(InForce):
     """Which version scores, none for the shipped model. `generation` counts the moves."""
 
     current = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
-    generation = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation"], name="one_model_in_force")]
 
 
-class ModelRequest(TenantModel):
+class ModelRequest(Request):
     """Somebody asked that a version scores; somebody else decides."""
 
-    class State(models.TextChoices):
-        """How far it has come."""
-
-        OPEN = "open", "Waits for a second person"
-        APPROVED = "approved", "Approved"
-        REFUSED = "refused", "Refused"
-        WITHDRAWN = "withdrawn", "Withdrawn"
-
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="requests")
-    reason = models.CharField(max_length=300)
-    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
-    requested_by = models.CharField(max_length=60)
-    person = models.CharField(max_length=60)  # who stood behind `requested_by` then
-    decided_by = models.CharField(max_length=60, blank=True)
-    because = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

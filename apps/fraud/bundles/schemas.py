@@ -1,17 +1,16 @@
 """Bodies of models of an organisation."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
+from apps.fraud.four_eyes.schemas import AgreedIn, BecauseIn, Reason, RollBackIn, VersionNumber
 from models_zoo.fraud.card import read_card
 from rootstock.jobs.schemas import JobOut
-
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 
 
 class FraudTrainingOut(Schema):
@@ -54,30 +53,20 @@ class FraudModelRequestIn(Schema):
     """Which version should score, and why."""
 
     model_config = ConfigDict(extra="forbid")
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(examples=[1])
+    version: VersionNumber = Field(examples=[1])
     reason: Reason
 
 
-class FraudModelBecauseIn(Schema):
+class FraudModelBecauseIn(BecauseIn):
     """Why."""
 
-    model_config = ConfigDict(extra="forbid")
-    reason: Reason
 
-
-class FraudModelAgreedIn(Schema):
+class FraudModelAgreedIn(AgreedIn):
     """What the second person has to say, if anything."""
 
-    model_config = ConfigDict(extra="forbid")
-    because: Annotated[str, StringConstraints(max_length=300)] = ""
 
-
-class FraudModelRollBackIn(FraudModelBecauseIn):
+class FraudModelRollBackIn(RollBackIn):
     """Why, and what was seen."""
-
-    generation: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
-        None, description="As seen; another one refuses the roll-back"
-    )
 
 
 class FraudModelRequestOut(Schema):

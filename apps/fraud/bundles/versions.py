@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
+from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelVersion
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -47,15 +47,6 @@ def version_numbered(number: int) -> ModelVersion:
     if found is None:
         raise NotFound(f"there is no model number {number}")
     return found
-
-
-def requests_page(
-    *, organisation: Organisation, state: str = "", cursor: str | None = None, limit: int = 50
-) -> tuple[list[ModelRequest], str | None]:
-    """Requests, newest first."""
-    with tenant(organisation):
-        found = ModelRequest.objects.select_related("version")
-        return take_page(found.filter(state=state) if state else found, cursor=cursor, limit=limit)
 
 
 def moves_page(

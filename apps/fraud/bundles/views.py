@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.fraud.bundles import asking, moving, versions
 from apps.fraud.bundles.models import ModelInForce, ModelRequest, ModelVersion
+from apps.fraud.bundles.moving import AGREEMENT
 from apps.fraud.bundles.showing import charts_of, own_figures
 from models_zoo.fraud.card import read_card
 from rootstock.accounts.auth import PageRequest, tenant_page
@@ -94,7 +95,7 @@ def propose(request: PageRequest, number: int) -> HttpResponse:
     """Ask that a version scores."""
     return _acted(
         request,
-        lambda: moving.request_make(
+        lambda: AGREEMENT.request_make(
             organisation=request.organisation,
             version=number,
             reason=reason_given(request.POST.get("reason", "")),
@@ -110,7 +111,7 @@ def approve(request: PageRequest, request_id: UUID) -> HttpResponse:
     because = request.POST.get("reason", "")[:300]
     return _acted(
         request,
-        lambda: moving.request_approve(
+        lambda: AGREEMENT.request_approve(
             organisation=request.organisation, request_id=request_id, because=because
         ),
         "Approved: it scores within seconds.",
@@ -123,7 +124,7 @@ def refuse(request: PageRequest, request_id: UUID) -> HttpResponse:
     """Do not agree, or take back what one asked for."""
     return _acted(
         request,
-        lambda: moving.request_refuse(
+        lambda: AGREEMENT.request_refuse(
             organisation=request.organisation,
             request_id=request_id,
             because=request.POST.get("reason", ""),

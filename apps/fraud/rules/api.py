@@ -7,6 +7,7 @@ from ninja import Router, Status
 
 from apps.fraud.rules import checking, moving, versions
 from apps.fraud.rules.models import RulesRequest
+from apps.fraud.rules.moving import AGREEMENT
 from apps.fraud.rules.names import NAMES
 from apps.fraud.rules.schemas import (
     DefinitionIn,
@@ -90,7 +91,7 @@ def list_requests(
 ) -> dict[str, Any]:
     """Requests that a version comes into force, newest first."""
     refuse_other("state", state, RulesRequest.State.values)
-    rows, following = versions.requests_page(
+    rows, following = AGREEMENT.requests_page(
         organisation=request.auth.organisation, state=state, cursor=cursor, limit=limit
     )
     return page_of(rows, following, request_out)
@@ -99,7 +100,7 @@ def list_requests(
 @router.post("/requests", response={201: RulesRequestOut}, auth=scope(WRITE))
 def request_rules(request: ApiRequest, payload: RulesRequestIn) -> Status[RulesRequestOut]:
     """Ask that a version comes into force; a second person decides. 409 while another request is open."""
-    row = moving.request_make(
+    row = AGREEMENT.request_make(
         organisation=request.auth.organisation, version=payload.version, reason=payload.reason
     )
     return Status(201, request_out(row))
@@ -108,13 +109,13 @@ def request_rules(request: ApiRequest, payload: RulesRequestIn) -> Status[RulesR
 @router.get("/requests/{uuid:request_id}", response=RulesRequestOut, auth=scope(READ))
 def get_request(request: ApiRequest, request_id: UUID) -> RulesRequestOut:
     """One request."""
-    return request_out(moving.request_get(organisation=request.auth.organisation, request_id=request_id))
+    return request_out(AGREEMENT.request_get(organisation=request.auth.organisation, request_id=request_id))
 
 
 @router.post("/requests/{uuid:request_id}/approve", response=RulesInForceOut, auth=scope(DECIDE))
 def approve_rules(request: ApiRequest, request_id: UUID, payload: RulesAgreedIn) -> RulesInForceOut:
     """Agree, as somebody else than who asked: the version decides within a second. 403 for who asked for it."""
-    row = moving.request_approve(
+    row = AGREEMENT.request_approve(
         organisation=request.auth.organisation, request_id=request_id, because=payload.because
     )
     return in_force_out(row)
@@ -123,7 +124,7 @@ def approve_rules(request: ApiRequest, request_id: UUID, payload: RulesAgreedIn)
 @router.post("/requests/{uuid:request_id}/refuse", response=RulesRequestOut, auth=scope(WRITE))
 def refuse_rules(request: ApiRequest, request_id: UUID, payload: RulesBecauseIn) -> RulesRequestOut:
     """Do not agree; whoever asked withdraws it so."""
-    row = moving.request_refuse(
+    row = AGREEMENT.request_refuse(
         organisation=request.auth.organisation, request_id=request_id, because=payload.reason
     )
     return request_out(row)

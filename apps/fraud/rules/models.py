@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from apps.fraud.four_eyes.models import InForce, Request
 from apps.fraud.rules import lists
 from rootstock.accounts.tenancy import TenantModel
 from rootstock.privacy.fields import EncryptedOptionalTextField, EncryptedTextField, PersonalModel
@@ -32,38 +33,21 @@ class RulesVersion(TenantModel):
         return f"rules@{self.number}-{self.digest[:12]}"
 
 
-class RulesInForce(TenantModel):
+class RulesInForce(InForce):
     """What decides now. `generation` counts the moves, `lists` the changes of the lists; workers read by them."""
 
     current = models.ForeignKey(RulesVersion, null=True, on_delete=models.PROTECT, related_name="+")
     shadow = models.ForeignKey(RulesVersion, null=True, on_delete=models.PROTECT, related_name="+")
-    generation = models.PositiveIntegerField(default=0)
     lists = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation"], name="one_rules_in_force")]
 
 
-class RulesRequest(TenantModel):
+class RulesRequest(Request):
     """Somebody asked that a version comes into force; somebody else decides."""
 
-    class State(models.TextChoices):
-        """How far it has come."""
-
-        OPEN = "open", "Waits for a second person"
-        APPROVED = "approved", "Approved"
-        REFUSED = "refused", "Refused"
-        WITHDRAWN = "withdrawn", "Withdrawn"
-
     version = models.ForeignKey(RulesVersion, on_delete=models.PROTECT, related_name="requests")
-    reason = models.CharField(max_length=300)
-    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
-    requested_by = models.CharField(max_length=60)
-    person = models.CharField(max_length=60)  # who stood behind `requested_by` then
-    decided_by = models.CharField(max_length=60, blank=True)
-    because = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

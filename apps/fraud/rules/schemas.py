@@ -7,10 +7,10 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field, StringConstraints
 
+from apps.fraud.four_eyes.schemas import AgreedIn, BecauseIn, Reason, RollBackIn, VersionNumber
 from apps.fraud.rules.models import RulesInForce, RulesMove, RulesRequest, RulesVersion
 
 MOST_RULES = 200
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Points = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
@@ -108,32 +108,23 @@ class RulesRequestIn(Schema):
     """Which version should come into force, and why."""
 
     model_config = ConfigDict(extra="forbid")
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(examples=[3])
+    version: VersionNumber = Field(examples=[3])
     reason: Reason
 
 
-class RulesBecauseIn(Schema):
+class RulesBecauseIn(BecauseIn):
     """Why."""
 
-    model_config = ConfigDict(extra="forbid")
-    reason: Reason
 
-
-class RulesAgreedIn(Schema):
+class RulesAgreedIn(AgreedIn):
     """What the second person has to say, if anything."""
 
-    model_config = ConfigDict(extra="forbid")
-    because: Annotated[str, StringConstraints(max_length=300)] = ""
 
-
-class RulesRollBackIn(RulesBecauseIn):
+class RulesRollBackIn(RollBackIn):
     """Why, to which version, and what was seen."""
 
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
         None, description="One that was in force; without it the one before, 0 for no rules at all"
-    )
-    generation: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
-        None, description="As seen; another one refuses the roll-back"
     )
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from apps.fraud.rules.checking import definition_check
-from apps.fraud.rules.models import RulesInForce, RulesMove, RulesRequest, RulesVersion
+from apps.fraud.rules.models import RulesInForce, RulesMove, RulesVersion
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
@@ -75,15 +75,6 @@ def versions_page(
     """Versions, newest first."""
     with tenant(organisation):
         return take_page(RulesVersion.objects.defer("definition"), cursor=cursor, limit=limit)
-
-
-def requests_page(
-    *, organisation: Organisation, state: str = "", cursor: str | None = None, limit: int = 50
-) -> tuple[list[RulesRequest], str | None]:
-    """Requests, newest first."""
-    with tenant(organisation):
-        rows = RulesRequest.objects.select_related("version")
-        return take_page(rows.filter(state=state) if state else rows, cursor=cursor, limit=limit)
 
 
 def moves_page(
