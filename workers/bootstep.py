@@ -1,6 +1,5 @@
 """Within the Celery worker: the runtime, started before the first task and stopped last, and its sign of life."""
 
-import logging
 import os
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,6 @@ from celery import bootsteps
 
 from rootstock.lanes.health import process_alive, process_ended
 
-log = logging.getLogger(__name__)
 _ALIVE_EVERY_S = 1.0
 
 

@@ -1,6 +1,5 @@
 """What the registry asks of a worker to find persons in a data set: whether a text holds a name, never which."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from workers.handlers import LaneRequest
 from workers.readers import Readers
 from workers.runtime import Runtime
 
-log = logging.getLogger(__name__)
 FOLDER = Path(deid.__file__).parent / "adapter"
 
 

@@ -41,7 +41,7 @@ def play(api: DemoClient, show: Show) -> list[Row]:
     show.step(f"{len(sent):,} payments of {DAYS} days, {sum(one.fraud for one in sent)} of them fraud")
     rules = _rules_begin(api)
     rows = [_batches(api, show, sent[:first])]
-    rows.append(_list(api, show, sent[first : first + LISTED]))
+    rows.append(_list(api, sent[first : first + LISTED]))
     rows.append(_singles(api, show, sent[first + LISTED :]))
     _check_repeat(api, sent[-1])
     rows.append(demo_message.play(api, show, mark, sent[-1].body["occurred_at"]))
@@ -93,7 +93,7 @@ def _batches(api: DemoClient, show: Show, sent: Sequence[Sent]) -> Row:
     )
 
 
-def _list(api: DemoClient, show: Show, sent: Sequence[Sent]) -> Row:
+def _list(api: DemoClient, sent: Sequence[Sent]) -> Row:
     timings = Timings()
     with timings.measure():
         answer = api.ask("POST", "/fraud/transactions", json=[one.body for one in sent])

@@ -1,6 +1,5 @@
 """What the worker runs for fraud: decisions on what has arrived, one batch per organisation, and explanations."""
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,8 +23,6 @@ from workers.handlers import LaneRequest
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime
-
-log = logging.getLogger(__name__)
 
 
 class ScoreHandler:

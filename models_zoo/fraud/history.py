@@ -29,16 +29,6 @@ class Reading(Protocol):
         """
 
 
-class History(Reading, Protocol):
-    """A history that payments and labels are added to."""
-
-    def append(self, batch: Records, surprise: Floats) -> None:
-        """Add PAYMENT [N] with their surprise [N] to their entities; adding a payment twice changes nothing."""
-
-    def label(self, batch: Records) -> None:
-        """Add LABEL [M]; adding a label twice changes nothing, a second label of a payment follows the first."""
-
-
 @dataclass(slots=True, frozen=True)
 class Neighbourhood:
     """A batch of payments with what their entities did before: PAYMENT [B] and four times EVENT [B, K]."""
@@ -112,7 +102,7 @@ class MemoryHistory:
         self._settled = True
 
     def append(self, batch: Records, surprise: Floats) -> None:
-        """See `History.append`."""
+        """Add PAYMENT [N] with their surprise [N] to their entities; adding a payment twice changes nothing."""
         self.add(*events_of(batch, surprise))
 
     def add(self, entities: Integers, events: Records) -> None:
@@ -122,7 +112,7 @@ class MemoryHistory:
         self._settled = False
 
     def label(self, batch: Records) -> None:
-        """See `History.label`."""
+        """Add LABEL [M]; adding a label twice changes nothing, a second label of a payment follows the first."""
         both = np.concatenate([self._labels, batch])
         _, first = np.unique(both["sequence"], return_index=True)
         both = both[first]

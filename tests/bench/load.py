@@ -13,8 +13,8 @@ from dataclasses import dataclass
 _WRK_END = """
 function done(summary, latency, requests)
   local failed = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
-  io.write(string.format("FIGURES %d %d %f %f %f %d\\n", summary.requests, summary.duration,
-    latency:percentile(50) / 1000, latency:percentile(99) / 1000, latency.max / 1000, failed))
+  io.write(string.format("FIGURES %d %d %f %f %d\\n", summary.requests, summary.duration,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000, failed))
 end
 """
 
@@ -37,7 +37,6 @@ class Load:
     per_second: float
     p50: float
     p99: float
-    slowest: float
     failed: int
 
 
@@ -61,10 +60,10 @@ def _wrk(port: int, request: Request, clients: int, seconds: float) -> Load:
         done = subprocess.run(
             [*command, f"http://127.0.0.1:{port}{request.path}"], capture_output=True, text=True, check=True
         )
-    found = re.search(r"FIGURES (\d+) (\d+) (\S+) (\S+) (\S+) (\d+)", done.stdout)
+    found = re.search(r"FIGURES (\d+) (\d+) (\S+) (\S+) (\d+)", done.stdout)
     assert found, done.stdout + done.stderr
     count, duration = int(found[1]), int(found[2]) / 1e6
-    return Load("wrk", count / duration, float(found[3]), float(found[4]), float(found[5]), int(found[6]))
+    return Load("wrk", count / duration, float(found[3]), float(found[4]), int(found[5]))
 
 
 def _python(port: int, request: Request, clients: int, seconds: float) -> Load:
@@ -80,7 +79,7 @@ def _python(port: int, request: Request, clients: int, seconds: float) -> Load:
     for thread in threads:
         thread.join()
     took = time.perf_counter() - began
-    return Load("python", len(times) / took, *percentiles(times), max(times), len(failed))
+    return Load("python", len(times) / took, *percentiles(times), len(failed))
 
 
 def percentiles(times: list[float]) -> tuple[float, float]:

@@ -144,21 +144,21 @@ def _kill_at_random(site: Site, kills: int, gap_s: float, fate: random.Random) -
     names, weights = list(TARGETS), list(TARGETS.values())
     while site.killed.total() < kills:
         time.sleep(min(4.0, fate.expovariate(1 / gap_s)))
-        _until_work_goes_on(site)
+        _until_work_goes_on()
         what = fate.choices(names, weights)[0]
         if site.kill(what, fate):
             site.killed[what] += 1
         site.start()
 
 
-def _until_work_goes_on(site: Site) -> None:
+def _until_work_goes_on() -> None:
     """A kill should meet work: on a slow machine, wait for what the last one has stopped; five seconds at most."""
     until = time.monotonic() + 5
-    while time.monotonic() < until and not _patiently(lambda: _running(site)):
+    while time.monotonic() < until and not _patiently(_running):
         time.sleep(0.05)
 
 
-def _running(site: Site) -> bool:
+def _running() -> bool:
     from rootstock.accounts.tenancy import every_tenant
     from rootstock.jobs.models import Job
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from apps.fraud.bundles.contents import scorer_of
 from apps.fraud.bundles.models import ModelInForce, ModelVersion
-from models_zoo.fraud.card import read_card
 from models_zoo.fraud.scorer import Scorer, WeightsError
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import NotFound, Unavailable
@@ -66,8 +65,3 @@ class Models:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
         return self._loaded[key]
-
-
-def shipped_reference() -> str:
-    """How decisions name the shipped model; read from its card, without loading it."""
-    return read_card().reference

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.fraud.bundles import asking, moving, versions
-from apps.fraud.bundles.models import ModelInForce, ModelRequest, ModelVersion
+from apps.fraud.bundles.models import ModelRequest, ModelVersion
 from apps.fraud.bundles.moving import AGREEMENT
 from apps.fraud.bundles.showing import charts_of, own_figures
 from models_zoo.fraud.card import read_card
@@ -47,7 +47,7 @@ def models(request: PageRequest) -> HttpResponse:
         "may_ask": WRITE in scopes,
         "may_decide": DECIDE in scopes,
         "may_see_jobs": "jobs:read" in scopes,
-        **_waiting(request, force),
+        **_waiting(request),
     }
     return render(request, "fraud/models.html", context)
 
@@ -57,7 +57,7 @@ def _chosen(rows: list[ModelVersion], number: str) -> ModelVersion | None:
     return named or (rows[0] if rows else None)
 
 
-def _waiting(request: PageRequest, force: ModelInForce) -> dict[str, Any]:
+def _waiting(request: PageRequest) -> dict[str, Any]:
     """The open request, who asked, and whether the viewer did."""
     with tenant(request.organisation):
         rows = ModelRequest.objects.select_related("version")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = "tests.bench.stand.settings"
 SCOPES = ("fraud:read", "fraud:write", "jobs:read", "adapters:read", "audit:read")
 
