@@ -144,11 +144,11 @@ def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _path(location: tuple[str | int, ...]) -> str:
-    parts = (
-        location[1:] if location and location[0] in ("body", "query", "path", "form", "file") else location
-    )
-    named = parts[1:] if parts and parts[0] in ("body", "payload", "data") and len(parts) > 1 else parts
-    return ".".join(str(part) for part in named) or "body"
+    if location[:1] == ("body",):
+        parts = location[2:]  # the framework names the body after the function's parameter
+    else:
+        parts = location[1:] if location and location[0] in ("query", "path", "form", "file") else location
+    return ".".join(str(part) for part in parts) or "body"
 
 
 openai = RestApi(urls_namespace="openai", docs_url=None, openapi_url=None, parser=EdgeParser())

@@ -4,6 +4,7 @@ never reach an endpoint."""
 import json
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from rootstock.storable import dotted as dotted
 
 API_PREFIXES = ("/api/", OPENAI_PREFIX)
 MAX_PROBLEMS = 50
+_TOO_LONG = object()  # stands for a whole number that Python does not read
 _FORM_BYTES = 64 * 1024  # what a form has around its file
 
 
@@ -32,8 +34,11 @@ def bracketed(path: str, part: str | int) -> str:
 
 def refuse_unstorable(value: Any, path: str = "", join: Join = dotted) -> None:
     """Raise InvalidInput with the path of every string within `value` that no database column can hold."""
-    found = unstorable(value, path, join)
-    problems = [FieldProblem(place or "body", REASON) for place in islice(found, MAX_PROBLEMS)]
+    _refuse(unstorable(value, path, join), REASON)
+
+
+def _refuse(found: Iterator[str], reason: str) -> None:
+    problems = [FieldProblem(place or "body", reason) for place in islice(found, MAX_PROBLEMS)]
     if problems:
         rest = len(problems) - 1 + sum(1 for _ in found)
         more = f" (and {rest} more)" if rest else ""
@@ -41,16 +46,36 @@ def refuse_unstorable(value: Any, path: str = "", join: Join = dotted) -> None:
 
 
 def json_of(body: bytes, join: Join = dotted) -> Any:
-    """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings."""
+    """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings and whole
+    numbers that are too long."""
     try:
         text = body.decode()
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = _loaded(text, join)
     except (ValueError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
         raise BadBody.because(f"is not JSON: {reason}") from None
     if MAY_SPELL_ONE.search(text):  # what is not escaped is UTF-8 without control characters by now
         refuse_unstorable(value, join=join)
     return value
+
+
+def _loaded(text: str, join: Join) -> Any:
+    load = partial(json.loads, text, parse_constant=_no_constant, parse_float=_finite)
+    try:
+        return load()
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # of a number: if it is a whole one, the second reading says where
+        value = load(parse_int=_whole)
+        _refuse(unstorable(value, "", join, lambda one: one is _TOO_LONG), "has too many digits")
+        return value
+
+
+def _whole(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return _TOO_LONG
 
 
 def _no_constant(name: str) -> float:

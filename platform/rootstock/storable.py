@@ -10,6 +10,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MAY_SPELL_ONE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 Join = Callable[[str, str | int], str]
+Wrong = Callable[[Any], bool]
 Entries = Iterator[tuple[str | int, Any]]
 
 
@@ -18,26 +19,27 @@ def dotted(path: str, part: str | int) -> str:
     return f"{path}.{part}" if path else str(part)
 
 
-def unstorable(value: Any, path: str, join: Join = dotted) -> Iterator[str]:
-    """The path of every string within `value`, names too, that cannot be stored.
+def _is_unstorable(value: Any) -> bool:
+    return isinstance(value, str) and bool(_UNSTORABLE.search(value))
+
+
+def unstorable(value: Any, path: str, join: Join = dotted, wrong: Wrong = _is_unstorable) -> Iterator[str]:
+    """The path of every string within `value`, names too, that cannot be stored; or of what else is `wrong`.
 
     A stack instead of recursion, as JSON may nest as deep as Python's; it holds one entry for each level, and makes
     a path only of what it goes into or tells.
     """
-    if isinstance(value, str) and _UNSTORABLE.search(value):
+    if wrong(value) or _has_name(value, wrong):
         yield path
     levels = [(path, _entries(value))]
-    if _has_bad_name(value):
-        yield path
     while levels:
         place, entries = levels[-1]
         for part, inner in entries:
-            if isinstance(inner, str):
-                if _UNSTORABLE.search(inner):
-                    yield join(place, part)
+            if wrong(inner):
+                yield join(place, part)
             elif inner and isinstance(inner, dict | list):
                 levels.append((join(place, part), _entries(inner)))
-                if _has_bad_name(inner):
+                if _has_name(inner, wrong):
                     yield levels[-1][0]
                 break
         else:
@@ -50,5 +52,5 @@ def _entries(value: Any) -> Entries:
     return iter(enumerate(value)) if isinstance(value, list) else iter(())
 
 
-def _has_bad_name(value: Any) -> bool:
-    return isinstance(value, dict) and any(_UNSTORABLE.search(name) for name in value)
+def _has_name(value: Any, wrong: Wrong) -> bool:
+    return isinstance(value, dict) and any(wrong(name) for name in value)

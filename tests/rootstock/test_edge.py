@@ -118,6 +118,29 @@ def test_malformed_json_has_one_form(api, path, raw) -> None:
     assert is_problem(api.post(path, raw), 400, "bad_request") == ["body"]
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "field"),
+    [
+        ("/fraud/transactions", '{"amount": %s}', "amount"),
+        ("/fraud/transactions", '[{}, {"amount": [1, -%s]}]', "transactions.1.amount.1"),
+        ("/fraud/batches", '{"transactions": [{"payer": %s}]}', "transactions.0.payer"),
+        ("/ehr/bundles", '{"entry": [{"a": %s}]}', "entry[0].a"),
+        ("/support/conversations", "%s", "body"),
+    ],
+)
+def test_whole_numbers_without_end_are_named(api, path, form, field) -> None:
+    answer = api.post(path, (form % ("9" * 5000)).encode())
+    assert is_problem(answer, 422, "invalid_input") == [field]
+    assert answer.json()["detail"] == f"{field}: has too many digits"
+
+
+@pytest.mark.parametrize("path", [path for path in POSTS if path != "/ehr/bundles"])  # which misses its type
+@pytest.mark.parametrize("body", [3, "x", None, True, 1.5])
+def test_a_body_of_another_type_is_called_body(api, path, body) -> None:
+    answer = api.post(path, json.dumps(body).encode())
+    assert is_problem(answer, 422, "invalid_input") == ["body"]
+
+
 @pytest.mark.parametrize("path", [*POSTS, "/datasets"])
 def test_bodies_over_the_limit_are_too_large(api, path) -> None:
     is_problem(api.post(path, b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)), 413, "too_large")
