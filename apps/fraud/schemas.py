@@ -3,19 +3,21 @@
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from apps.fraud.payload import SCALES
 from rootstock.jobs.schemas import JobOut
+from rootstock.moments import Timestamp
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 _CENT = Decimal("0.01")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 Channel = Literal["card", "online", "transfer", "instant", "debit", "cash"]
 
@@ -23,6 +25,13 @@ Channel = Literal["card", "online", "transfer", "instant", "debit", "cash"]
 def _printable(value: str) -> str:
     if not _PRINTABLE.fullmatch(value) or value != value.strip():
         raise ValueError("must not be blank, start or end with a space, or contain control characters")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Python reads exponents, underscores and the digits of all scripts; who reads the body next may not."""
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip(" ")):
+        raise ValueError("must be a plain decimal number, such as 12.50")
     return value
 
 
@@ -65,11 +74,12 @@ class TransactionIn(BaseModel):
     amount: Annotated[
         Decimal,
         Field(gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2),
+        BeforeValidator(_plain),
         AfterValidator(lambda value: value.quantize(_CENT)),
     ]
     currency: Annotated[str, AfterValidator(_currency)] = "EUR"
     channel: Channel
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
+    occurred_at: Annotated[Timestamp, AfterValidator(_plausible)]
 
 
 class LabelIn(BaseModel):
@@ -80,7 +90,7 @@ class LabelIn(BaseModel):
     fraud: StrictBool
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$", examples=["chargeback"])]
     known_at: Annotated[
-        AwareDatetime | None, AfterValidator(lambda value: value and _past(value)),
+        Timestamp | None, AfterValidator(lambda value: value and _past(value)),
         Field(description="When it became known, if that was before now"),
     ] = None  # fmt: skip
     note: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Router, Schema, Status
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from apps.fraud.rules import entries
 from apps.fraud.rules.lists import ALLOW, EFFECTS, KINDS
@@ -13,6 +13,7 @@ from apps.fraud.rules.models import ListEntry
 from apps.fraud.schemas import Channel, Party
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
+from rootstock.moments import Timestamp
 from rootstock.paging import Page, page_of, refuse_other
 
 router = Router(tags=["fraud rules"])
@@ -31,7 +32,7 @@ class ListEntryIn(Schema):
     other: Party | None = Field(None, description="Of a pair the payee", examples=["DE-2"])
     channel: Channel | None = Field(None, description="For payments of this channel alone")
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Timestamp | None = Field(
         None, description="From when on it no longer counts, by the clock of the payments"
     )
 

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from rootstock.jobs.schemas import JobOut
+from rootstock.moments import Timestamp
 
 Cost = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
@@ -15,8 +16,8 @@ class BacktestIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(examples=[3])
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
     review_cost: Cost = Field(5.0, description="Of one payment that somebody looks at")
     decline_cost: Cost = Field(50.0, description="Of one genuine payment that is declined")
 

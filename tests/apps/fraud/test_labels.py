@@ -77,6 +77,7 @@ def test_an_unknown_payment_is_named_and_nothing_is_stored(api, bank, sent):
         ({"source": "Charge Back"}, "source"),
         ({"source": "x" * 41}, "source"),
         ({"known_at": "2026-03-02T09:00:00"}, "known_at"),
+        ({"known_at": 1772442000}, "known_at"),
         ({"known_at": "2999-01-01T00:00:00Z"}, "known_at"),
         ({"note": ""}, "note"),
         ({"note": "x" * 501}, "note"),
