@@ -13,10 +13,11 @@ from itertools import islice
 from typing import Any
 
 from apps.fraud import batches, records
-from apps.fraud.backfill_columns import cells_of, label_of, mapping_of, payment_of
+from apps.fraud.backfill_columns import Rejected, cells_of, label_of, mapping_of, payment_of
 from apps.fraud.ingest import OTHER_CONTENT, NewTransaction, counter_lock, differing, listed, payments_store
-from apps.fraud.labels import labels_store
-from apps.fraud.models import BACKFILL, BackfillPart, Transaction
+from apps.fraud.labels import NewLabel, labels_store, unfitting
+from apps.fraud.labels import differing as differing_labels
+from apps.fraud.models import BACKFILL, BackfillPart, IngestCounter, Label, Transaction
 from apps.fraud.payload import payloads_of
 from apps.fraud.services import ranges_of
 from apps.fraud.state import ValkeyHistory
@@ -38,6 +39,7 @@ KIND = "fraud.backfill"
 PART = 500
 MOST_ROWS = 500_000
 REJECTED = "rejected-rows.csv"
+OTHER_LABEL = "differs from a label of this payment that came since the file was sent, or in an earlier row"
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,7 +68,8 @@ def backfill_submit(
     lines = table_lines(content, form, sorted(set(mapping.values())), MOST_ROWS + 1)
     rows = ([where, cells_of(json.loads(text), mapping)] for where, text in lines)
     with tenant(organisation):
-        params = {"decide": decide, "columns": mapping}
+        after = IngestCounter.objects.values_list("last", flat=True).first() or 0
+        params = {"decide": decide, "columns": mapping, "after": after}
         job = job_create(organisation=organisation, kind=KIND, params=params, created_by=created_by)
         count = _keep(organisation, job, rows)
         Job.objects.filter(pk=job.pk).update(total=count)
@@ -132,7 +135,7 @@ def _store(handle: JobHandle, part: BackfillPart) -> list[Transaction]:
     """One part, whole or not at all."""
     with tenant(handle.organisation), handle.fenced():
         counter = counter_lock(handle.organisation)
-        read = _Read.of(part.rows)
+        read = _Read.of(part.rows, handle.params["after"])
         before = counter.last
         stored = payments_store(counter, list(read.payments.values()), listed)
         _, labels = labels_store(counter, list(read.labels.values())) if read.labels else ([], [])
@@ -146,19 +149,25 @@ def _store(handle: JobHandle, part: BackfillPart) -> list[Transaction]:
 
 @dataclass(slots=True)
 class _Read:
-    """The rows of a part: payments and labels by external id, what was rejected, and how many came twice."""
+    """The rows of a part: payments and labels by external id, what was rejected, and how many came twice.
+
+    `told` are the labels that came since the file was sent, with its earlier parts or otherwise.
+    """
 
     payments: dict[str, NewTransaction]
-    labels: dict[str, Any]
+    labels: dict[str, NewLabel]
+    told: dict[str, Label]
     rejected: list[list[str]]
     twice: int = 0
 
     @classmethod
-    def of(cls, rows: list[Any]) -> "_Read":
+    def of(cls, rows: list[Any], since: int) -> "_Read":
         """Call it inside `tenant()`: known payments with other content are rejected."""
-        found = cls({}, {}, [])
         ids = [str(cells.get("external_id")) for _, cells in rows]
         known = {row.external_id: row for row in Transaction.objects.filter(external_id__in=ids)}
+        names = {row.pk: name for name, row in known.items()}
+        told = Label.objects.filter(sequence__gt=since, transaction__in=names).order_by("sequence")
+        found = cls({}, {}, {names[row.transaction_id]: row for row in told}, [])
         for where, cells in rows:
             found.take(where, cells, known)
         return found
@@ -170,8 +179,8 @@ class _Read:
         if isinstance(payment, NewTransaction):
             same = self.payments.get(payment.external_id) or known.get(payment.external_id)
             problems += [(name, OTHER_CONTENT) for name in differing(payment, same)] if same else []
-            if label and not isinstance(label, list) and _names(payment, label.note):
-                problems.append(("note", "must not hold the payment's accounts, device or merchant"))
+            if isinstance(label, NewLabel):
+                problems += [*unfitting(label, payment), *self._contradicted(label)]
         if problems or isinstance(payment, list) or isinstance(label, list):
             self.rejected += [[where, field, reason] for field, reason in dict.fromkeys(problems)]
             return
@@ -180,10 +189,9 @@ class _Read:
         if label:
             self.labels[payment.external_id] = label
 
-
-def _names(payment: NewTransaction, note: str | None) -> bool:
-    parties = (payment.payer, payment.payee, payment.device, payment.merchant)
-    return bool(note) and any(name in str(note) for name in parties if name)
+    def _contradicted(self, label: NewLabel) -> Rejected:
+        same = self.labels.get(label.external_id) or self.told.get(label.external_id)
+        return [(name, OTHER_LABEL) for name in differing_labels(label, same)] if same else []
 
 
 def _bring_up(handle: JobHandle, fresh: list[Transaction], ranges: list[list[int]]) -> None:

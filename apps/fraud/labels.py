@@ -1,11 +1,11 @@
 """Labels: what became known of payments, each with a number of its own in the stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.fraud.ingest import MOST_PROBLEMS, Field, counter_lock, numbers_take, refuse_repeats
+from apps.fraud.ingest import MOST_PROBLEMS, Field, NewTransaction, counter_lock, numbers_take, refuse_repeats
 from apps.fraud.models import IngestCounter, Label, Transaction
 from apps.fraud.selectors import shown
 from rootstock.accounts.models import Organisation
@@ -41,7 +41,8 @@ def labels_record(
 ) -> list[Label]:
     """Give payments their labels. One that says what the payment's newest says already is that one.
 
-    Raises InvalidInput naming every external id that is unknown or comes twice, and every note that names a party.
+    Raises InvalidInput naming every external id that is unknown or comes twice, every note that names a party, and
+    every moment before the payment's own.
     """
     refuse_repeats([one.external_id for one in given], field)
     with tenant(organisation):
@@ -55,12 +56,14 @@ def labels_store(
 ) -> tuple[list[Label], list[Label]]:
     """The labels in their order, and those of them that are new; nobody is told."""
     payments = _payments(given, field)
-    _refuse_names(given, payments, field)
+    _refuse(
+        FieldProblem(field(index, name), reason)
+        for index, one in enumerate(given)
+        for name, reason in unfitting(one, payments[one.external_id])
+    )
     newest = [payments[one.external_id].label for one in given]
     known = {one.external_id: label for one, label in zip(given, newest, strict=True) if label}
-    fresh = [
-        one for one, label in zip(given, newest, strict=True) if not (label and _says_the_same(label, one))
-    ]
+    fresh = [one for one, label in zip(given, newest, strict=True) if not label or differing(one, label)]
     made = _create(counter, fresh, payments) if fresh else {}
     current = known | made
     return [current[one.external_id] for one in given], list(made.values())
@@ -104,17 +107,20 @@ def _payments(given: Sequence[NewLabel], field: Field) -> dict[str, Transaction]
     return found
 
 
-def _refuse_names(given: Sequence[NewLabel], payments: dict[str, Transaction], field: Field) -> None:
-    """A note is about the case: accounts and devices have no place in it."""
-    _refuse(
-        FieldProblem(field(index, "note"), "must not hold the payment's accounts, device or merchant")
-        for index, one in enumerate(given)
-        if one.note and any(name in one.note for name in _names(payments[one.external_id]))
-    )
+def unfitting(label: NewLabel, payment: NewTransaction | Transaction) -> Iterator[tuple[str, str]]:
+    """Fields of a label that do not fit its payment, with the reason."""
+    if label.known_at and label.known_at < payment.occurred_at:
+        yield "known_at", "lies before the payment itself"
+    note = (label.note or "").casefold()  # about the case: accounts and devices have no place in it
+    parties = (payment.payer, payment.payee, payment.device, payment.merchant)
+    if any(name.casefold() in note for name in parties if name):
+        yield "note", "must not hold the payment's accounts, device or merchant"
 
 
-def _names(payment: Transaction) -> list[str]:
-    return [name for name in (payment.payer, payment.payee, payment.device, payment.merchant) if name]
+def differing(label: NewLabel, known: NewLabel | Label) -> list[str]:
+    """The fields in which a label says something else than one of the same payment."""
+    names = ("fraud", "source", "known_at", "note")
+    return [name for name in names if getattr(label, name) != getattr(known, name)]
 
 
 def _refuse(found: Iterable[FieldProblem]) -> None:
@@ -124,11 +130,6 @@ def _refuse(found: Iterable[FieldProblem]) -> None:
         raise InvalidInput(
             f"{problems[0].field}: {problems[0].reason}{more}", errors=problems[:MOST_PROBLEMS]
         )
-
-
-def _says_the_same(known: Label, given: NewLabel) -> bool:
-    names = ("fraud", "source", "known_at", "note")
-    return all(getattr(known, name) == getattr(given, name) for name in names)
 
 
 def _create(

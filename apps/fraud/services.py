@@ -1,7 +1,7 @@
 """Writes: store payments in the order of their arrival, score them, and write each decision once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.fraud.evidence import decision_facts
-from apps.fraud.ingest import Field, NewTransaction, counter_lock, listed, payments_store
+from apps.fraud.ingest import Field, NewTransaction, Stored, counter_lock, listed, payments_store
 from apps.fraud.models import Decision, Transaction
 from apps.fraud.payload import payloads_of
 from apps.fraud.selectors import shown
@@ -56,8 +56,14 @@ def transactions_score(
     sending them again scores them in their old place.
     """
     with tenant(organisation):
-        counter = counter_lock(organisation)
-        stored = payments_store(counter, given, field)
+        stored = payments_store(counter_lock(organisation), given, field)
+    return stored_score(organisation=organisation, stored=stored)
+
+
+def stored_score(
+    *, organisation: Organisation, stored: Stored, labelled: Collection[UUID] = ()
+) -> list[Transaction]:
+    """Score what is stored and was not decided; `labelled` were given a label since they were stored."""
     waiting = sorted(stored.waiting, key=lambda row: row.sequence)
     if waiting:
         started = time.monotonic()
@@ -67,7 +73,7 @@ def transactions_score(
         ours = decisions_write(
             organisation=organisation.pk, rows=waiting, results=results, latency_ms=latency
         )
-        whole = {row.pk: row for row in stored.made if row.decision.pk in ours}
+        whole = {row.pk: row for row in stored.made if row.decision.pk in ours and row.pk not in labelled}
     else:
         whole = {}
     return _completed(organisation, stored.rows, whole)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from apps.fraud import labels, services
-from apps.fraud.ingest import NewTransaction
+from apps.fraud.ingest import NewTransaction, counter_lock, payments_store
 from apps.fraud.iso20022.messages import messages_of, refuse
 from apps.fraud.iso20022.reading import FRAUD, Payment, Status, payments_of, statuses_of
 from apps.fraud.labels import NewLabel
@@ -46,11 +46,21 @@ class Taken:
 def messages_take(*, organisation: Organisation, body: bytes, zone: tzinfo | None = None) -> Taken:
     """Take all of the messages or none. Payments come before statuses, so that a file may report on its own.
 
+    They and the labels are stored at once, before the payments are scored.
+
     Raises BadBody, TooLarge, InvalidInput and Conflict, with XPaths.
     """
     payments, statuses = _read(body, zone)
-    rows = _score(organisation, payments) if payments else []
-    return Taken(rows, _report(organisation, statuses) if statuses else [])
+    with tenant(organisation):
+        stored = payments_store(
+            counter_lock(organisation),
+            [NewTransaction(**one.given.model_dump()) for one in payments],
+            lambda index, name: payments[index].path(name),
+        )
+        reported = _report(organisation, statuses) if statuses else []
+    labelled = {one.label.transaction_id for one in reported if one.label}
+    rows = services.stored_score(organisation=organisation, stored=stored, labelled=labelled)
+    return Taken(rows, reported)
 
 
 def _read(body: bytes, zone: tzinfo | None) -> tuple[list[Payment], list[Status]]:
@@ -69,28 +79,24 @@ def _read(body: bytes, zone: tzinfo | None) -> tuple[list[Payment], list[Status]
     return payments, [one for one in found if isinstance(one, Status)]
 
 
-def _score(organisation: Organisation, payments: Sequence[Payment]) -> list[Transaction]:
-    return services.transactions_score(
-        organisation=organisation,
-        given=[NewTransaction(**one.given.model_dump()) for one in payments],
-        field=lambda index, name: payments[index].path(name),
-    )
-
-
 def _report(organisation: Organisation, statuses: Sequence[Status]) -> list[Reported]:
+    """Call it inside `tenant()`."""
     wanted = {name for one in statuses for name in one.ids}
-    with tenant(organisation):
-        found = Transaction.objects.filter(external_id__in=wanted)
-        known = set(found.values_list("external_id", flat=True))
+    found = Transaction.objects.filter(external_id__in=wanted)
+    known = set(found.values_list("external_id", flat=True))
     about = [next((name for name in one.ids if name in known), None) for one in statuses]
-    frauds = {
-        name: NewLabel(**one.label(name).model_dump())
-        for one, name in zip(statuses, about, strict=True)
-        if name and one.says_fraud
-    }
-    made = labels.labels_record(organisation=organisation, given=list(frauds.values())) if frauds else []
-    given = dict(zip(frauds, made, strict=True))
+    frauds = {name: one for one, name in zip(statuses, about, strict=True) if name and one.says_fraud}
+    telling = list(frauds.values())
+    given = [NewLabel(**one.label(name).model_dump()) for name, one in frauds.items()]
+    made = (
+        labels.labels_record(
+            organisation=organisation, given=given, field=lambda index, name: telling[index].path(name)
+        )
+        if given
+        else []
+    )
+    by_name = dict(zip(frauds, made, strict=True))
     return [
-        Reported(one, name, given.get(name) if name and one.says_fraud else None)
+        Reported(one, name, by_name.get(name) if name and one.says_fraud else None)
         for one, name in zip(statuses, about, strict=True)
     ]

@@ -52,6 +52,11 @@ class Status:
     status: str | None
     reasons: tuple[str, ...]
     known_at: datetime
+    told_at: str
+
+    def path(self, name: str) -> str:
+        """XPath of one of its label's fields."""
+        return self.told_at if name == "known_at" else self.node.path()
 
     @property
     def says_fraud(self) -> bool:
@@ -175,32 +180,34 @@ def _moment(node: Node | None, zone: tzinfo | None) -> datetime:
 
 def statuses_of(message: Message, zone: tzinfo | None) -> Iterator[Status | FieldProblem]:
     """What a pacs.002 reports, of single payments and of whole messages, or what is wrong with it."""
+    moment = message.root.first("GrpHdr/CreDtTm")
     try:
-        known_at = _moment(message.root.first("GrpHdr/CreDtTm"), zone)
+        known_at = _moment(moment, zone)
     except Unreadable as error:
         yield error.problem
         return
     for node in message.root.all("OrgnlGrpInfAndSts"):
         if node.first("GrpSts"):
-            yield _status(node, "GrpSts", known_at)
+            yield _status(node, "GrpSts", known_at, moment)
     for node in message.root.all("TxInfAndSts"):
-        status = _status(node, "TxSts", known_at)
+        status = _status(node, "TxSts", known_at, moment)
         if status.says_fraud:
-            yield from _wrong_label(status, message.root)
+            yield from _wrong_label(status)
         yield status
 
 
-def _status(node: Node, name: str, known_at: datetime) -> Status:
+def _status(node: Node, name: str, known_at: datetime, moment: Node | None) -> Status:
     said = node.first(name)
     ids = [one.text for path in _ORIGINAL_IDS for one in node.all(path) if one.text != _NOT_PROVIDED]
     reasons = [one.text for path in ("StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry") for one in node.all(path)]
-    return Status(node, tuple(dict.fromkeys(ids)), said.text if said else None, tuple(reasons), known_at)
+    told_at = moment.path() if moment else "/"
+    status = said.text if said else None
+    return Status(node, tuple(dict.fromkeys(ids)), status, tuple(reasons), known_at, told_at)
 
 
-def _wrong_label(status: Status, root: Node) -> Iterator[FieldProblem]:
+def _wrong_label(status: Status) -> Iterator[FieldProblem]:
     try:
         status.label("any")
     except ValidationError as error:
-        moment = root.first("GrpHdr/CreDtTm")
         reason = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
-        yield FieldProblem(moment.path() if moment else "/", reason)
+        yield FieldProblem(status.told_at, reason)

@@ -57,6 +57,17 @@ def finish(bank, found, function=backfill.run):
     return run(bank, found["job"]["id"], function)
 
 
+def rejected(api, found):
+    """The file of rejected rows: line, field, reason."""
+    place = f"/jobs/{found['job']['id']}/artefacts"
+    [artefact] = api.get(place).json()
+    assert artefact["name"] == "rejected-rows.csv"
+    content = api.get(f"{place}/{artefact['id']}")
+    told = list(csv.reader(io.StringIO(b"".join(content.streaming_content).decode())))
+    assert told[0] == ["line", "field", "reason"]
+    return told[1:]
+
+
 def test_it_works(api, bank):
     given = [
         row | {"fraud": "1" if place % 100 == 0 else ""} for place, row in enumerate(rows(range(1, 1201)))
@@ -148,15 +159,38 @@ def test_rejected_rows_are_a_file(api, bank):
     found = submit(api, as_csv(given))
     result = finish(bank, found).result
     assert result == {"rows": 8, "payments": 3, "known": 1, "labels": 0, "rejected": 4}
-    place = f"/jobs/{found['job']['id']}/artefacts"
-    [artefact] = api.get(place).json()
-    assert artefact["name"] == "rejected-rows.csv"
-    content = api.get(f"{place}/{artefact['id']}")
-    told = list(csv.reader(io.StringIO(b"".join(content.streaming_content).decode())))
-    assert told[0] == ["line", "field", "reason"]
-    assert [(line, field) for line, field, _ in told[1:]] == [
+    assert [(line, field) for line, field, _ in rejected(api, found)] == [
         ("3", "amount"), ("5", "channel"), ("5", "occurred_at"), ("7", "amount"), ("9", "amount"),
     ]  # fmt: skip
+
+
+def test_a_row_that_contradicts_an_earlier_label_is_rejected(api, bank):
+    """In the same part of the file, in a later one, and beside a label that was sent meanwhile."""
+    given = [row | {"fraud": "", "known_at": ""} for row in rows(range(1, 511))]
+    given[0]["fraud"], given[1]["fraud"] = "1", "1"
+    given[2:4] = [given[0] | {"fraud": "0"}, given[0]]
+    given[507:509] = [given[1] | {"fraud": "no"}, given[1]]
+    given[509]["fraud"] = "1"
+    found = submit(api, as_csv(given))
+    api.post("/fraud/transactions", body(510))
+    api.post("/fraud/labels", {"external_id": "p-510", "fraud": False, "source": "analyst"})
+    job = finish(bank, found)
+    assert (job.result["labels"], job.result["known"], job.result["rejected"]) == (2, 2, 3)
+    assert [one[:2] for one in rejected(api, found)] == [
+        ["4", "fraud"], ["509", "fraud"], ["511", "fraud"], ["511", "source"]
+    ]  # fmt: skip
+    with tenant(bank.organisation):
+        told = {row.transaction.external_id: row.fraud for row in Label.objects.select_related("transaction")}
+    assert told == {"p-1": True, "p-2": True, "p-510": False}
+
+
+def test_labels_that_do_not_fit_their_payment_are_rejected(api, bank):
+    given = [row | {"fraud": "1", "known_at": "", "note": ""} for row in rows(range(1, 4))]
+    given[0]["known_at"] = "2019-03-02T09:00:00Z"
+    given[1]["note"] = "called gb29-0001"
+    found = submit(api, as_csv(given))
+    assert finish(bank, found).result["rejected"] == 2
+    assert [one[:2] for one in rejected(api, found)] == [["2", "known_at"], ["3", "note"]]
 
 
 def test_sent_again_everything_is_known(api, bank):

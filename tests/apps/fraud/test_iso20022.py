@@ -92,6 +92,22 @@ def test_several_messages_in_an_envelope(api):
     assert [(one["external_id"], one["effect"]) for one in found["statuses"]] == [("tx-2", "label")]
 
 
+def test_payments_and_labels_are_stored_at_once(api, bank):
+    """A label that cannot be takes the message's payments with it; one that can shows at its payment at once."""
+    early = enveloped(pacs008(transfer(1), at="2026-03-09T09:00:01Z"), pacs002(status(1)))
+    refused = send(api, early)
+    assert refused.status_code == 422
+    assert problems(refused) == {
+        "/Messages/Document[2]/FIToFIPmtStsRpt/GrpHdr/CreDtTm": "lies before the payment itself"
+    }
+    with tenant(bank.organisation):
+        assert not Transaction.objects.exists()
+        assert not Label.objects.exists()
+    found = send(api, enveloped(pacs008(transfer(1), transfer(2)), pacs002(status(1)))).json()
+    assert [one["label"] for one in found["payments"]] == [found["statuses"][0]["label"], None]
+    assert all(one["decision"] for one in found["payments"])
+
+
 def test_sent_again_it_is_known(api):
     first = send(api, pacs008(transfer())).json()
     assert send(api, pacs008(transfer())).json() == first
