@@ -6,7 +6,7 @@ tree becomes a function of columns: a rule is worked out for all payments of a b
 """
 
 import operator
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import rule_engine
 from rule_engine import ast
+from rule_engine.errors import ArithmeticError as ConstantError
 from rule_engine.errors import EngineError, RuleSyntaxError
 
 from apps.fraud.payload import CHANNELS
@@ -86,9 +87,26 @@ def _tree(tokens: list[Token]) -> ast.ExpressionBase:
     except RuleSyntaxError as error:
         place = bisect_right(starts, error.token.lexpos) - 1 if error.token is not None else None
         raise _misplaced(tokens, place) from None
+    except ConstantError:
+        raise ExpressionError(_divided_by_zero(tokens).position, "divides a number by 0") from None
     except (EngineError, ArithmeticError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "message", "") or "cannot be worked out"
         raise ExpressionError(tokens[0].position, reason) from None
+
+
+def _divided_by_zero(tokens: list[Token]) -> Token:
+    """The division that cannot be: once it and those before it are made products, the rest can be worked out."""
+    places = [place for place, token in enumerate(tokens) if token.text == "/"]
+
+    def works(count: int) -> bool:
+        changed = set(places[:count])
+        try:
+            rule_engine.Rule(" ".join("*" if at in changed else one.text for at, one in enumerate(tokens)))
+        except ConstantError:
+            return False
+        return True
+
+    return tokens[places[bisect_left(range(1, len(places)), True, key=works)]]
 
 
 def _misplaced(tokens: list[Token], place: int | None) -> ExpressionError:
