@@ -51,6 +51,8 @@ class Vertical:
         tuple[str, str, str], ...
     ] = ()  # label, path and scope: what the palette offers beside the area
     search: str = ""  # (organisation=..., text=...) -> list[Found]: what the command palette finds
+    # Of `<folder>/<organisation>/<name>/<file>` in storage the folder, and (name) -> QuerySet: the rows that need it
+    contents: tuple[tuple[str, str], ...] = ()
 
 
 LANE_GROUPS = ("language", "score")
@@ -316,6 +318,7 @@ VERTICALS: dict[str, Vertical] = {
         privacy="apps.fraud.privacy.HOLDINGS",
         pages=(("Models of payments", "models/", "fraud:read"),),
         search="apps.fraud.finders.find",
+        contents=(("fraud-models", "apps.fraud.bundles.contents.versions_of"),),
     ),
     "ehr": Vertical(
         "Records",

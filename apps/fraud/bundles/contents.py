@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from apps.fraud.bundles.models import ModelVersion
 from models_zoo.fraud.card import CARD, digest_of, files_of
@@ -27,6 +28,11 @@ def bundle_store(organisation: UUID, folder: Path) -> dict[str, str]:
         with path.open("rb") as content:
             content_put(keys[name], content)
     return keys
+
+
+def versions_of(digest: str) -> QuerySet[ModelVersion]:
+    """The versions that need what lies under a digest: without one it is swept."""
+    return ModelVersion.objects.filter(digest=digest)
 
 
 def scorer_of(version: ModelVersion) -> Scorer:

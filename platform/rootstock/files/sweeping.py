@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.rounds import each_organisation
@@ -141,8 +143,14 @@ def _owner(key: str) -> "tuple[UUID, QuerySet[Any]] | None":
                 return UUID(organisation), AdapterUpload.objects.filter(pk=UUID(upload), state="checking")
             case ["exports", organisation, _, _]:
                 return UUID(organisation), PrivacyRequest.objects.filter(archive_key=key)
+            case [folder, organisation, name, _] if found := _of_verticals().get(folder):
+                return UUID(organisation), import_string(found)(name)
             case [organisation, file_id]:
                 return UUID(organisation), StoredFile.objects.filter(pk=UUID(file_id))
     except ValueError:
         pass
     return None
+
+
+def _of_verticals() -> dict[str, str]:
+    return {folder: path for one in settings.VERTICALS.values() for folder, path in one.contents}

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
@@ -27,6 +30,7 @@ from models_zoo.fraud.worlds import stream
 from rootstock.accounts.services import api_key_create
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict
+from rootstock.files import sweeping
 from tests.apps.fraud.conftest import body
 from tests.apps.fraud.test_batches import run
 from tests.apps.fraud.test_transactions import problems
@@ -255,6 +259,22 @@ def test_other_organisations_and_scopes(asker, second, own, bank):
     reader = bank.api("fraud:read")
     assert reader.post(PATH).status_code == 403
     assert bank.api("fraud:write").post(f"{PATH}/roll-back", {"reason": "x"}).status_code == 403
+
+
+def test_what_a_broken_training_left_is_swept(own, bank):
+    """A bundle that no version names, a day old; those of versions stay, whatever their age."""
+    left = f"fraud-models/{bank.organisation.pk}/{'0' * 64}/boosting.model.txt"
+    foreign = f"fraud-models/{bank.other.pk}/{own.digest}/boosting.model.txt"
+    fresh = f"fraud-models/{bank.organisation.pk}/{'1' * 64}/boosting.model.txt"
+    old = time.time() - 90_000
+    for key in (left, foreign, fresh):
+        default_storage.save(key, ContentFile(b"x"))
+    for key in (left, foreign, *own.files.values()):
+        os.utime(default_storage.path(key), (old, old))
+    assert sweeping.orphans_sweep() >= 2
+    assert [default_storage.exists(key) for key in (left, foreign, fresh)] == [False, False, True]
+    assert all(default_storage.exists(key) for key in own.files.values())
+    default_storage.delete(fresh)
 
 
 def test_a_model_whose_files_are_gone_is_said(asker, second, own):
