@@ -13,7 +13,8 @@ import numpy as np
 import redis
 
 from apps.fraud import records
-from apps.fraud.rings import CAPACITY, MISSING, Change, Found, Looked, Rings, found_of, patches_of, windows
+from apps.fraud.ring_scripts import CAPACITY
+from apps.fraud.rings import MISSING, Change, Found, Looked, Rings, found_of, patches_of, windows
 from models_zoo.fraud.events import (
     EVENT,
     LABEL,

@@ -51,7 +51,7 @@ def main() -> None:
 
 def filled(accounts: int) -> dict[str, float]:
     """Bytes of a ring and GiB of a million of them, for both fillings."""
-    from apps.fraud.rings import CAPACITY, SLACK
+    from apps.fraud.ring_scripts import CAPACITY, SLACK
     from rootstock.lanes import wire
 
     valkey, random = wire.connect(), np.random.default_rng(3)

@@ -11,7 +11,7 @@ from apps.fraud import records, state
 from apps.fraud.ingest import NewTransaction, counter_lock, listed, numbers_take, payments_store
 from apps.fraud.models import Decision, IngestCounter, Label, Transaction
 from apps.fraud.payload import DEVICE, account_key, keys_of, payloads_of
-from apps.fraud.rings import CAPACITY, SLACK
+from apps.fraud.ring_scripts import CAPACITY, SLACK
 from apps.fraud.services import ranges_of
 from apps.fraud.state import ValkeyHistory
 from models_zoo.fraud.events import EVENT, WINDOW

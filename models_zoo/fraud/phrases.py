@@ -1,0 +1,282 @@
+"""The sentences that reasons are told in, each with the condition under which it is true.
+
+Of a subject the first whose condition holds is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Values = Mapping[str, float]
+
+
+@dataclass(slots=True, frozen=True)
+class Phrase:
+    """A reason that a subject can give, if `holds`; `reads` are the causal features that it speaks of."""
+
+    subject: str
+    code: str
+    reads: tuple[str, ...]
+    holds: Callable[[Values], bool]
+    text: Callable[[Values], str]
+
+
+def _span(hours: float) -> str:
+    if hours < 1.5:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _share(rank: float) -> str:
+    return "all" if rank >= 1 else f"{rank:.0%}"
+
+
+def _several(count: float, what: str) -> str:
+    return f"{count:.0f} {what}{'' if round(count) == 1 else 's'}"
+
+
+def _few(count: float) -> str:
+    return "no earlier payment" if count < 1 else f"only {_several(count, 'earlier payment')}"
+
+
+def _frauds(side: str, who: str) -> Phrase:
+    run = f"{side}_run"
+    return Phrase(
+        "known_fraud",
+        f"{side.upper()}_KNOWN_FRAUD",
+        (run, f"{side}_fraud_since"),
+        lambda v: v[run] >= 1,
+        lambda v: (
+            f"The latest payments of {who} of which something is known were fraud: {v[run]:.0f} in a row"
+            if v[run] >= 2
+            else f"The latest payment of {who} of which something is known was fraud"
+        ),
+    )
+
+
+PHRASES = (
+    Phrase(
+        "amount",
+        "AMOUNT_ABOVE_LARGEST",
+        ("amount", "amount_to_largest"),
+        lambda v: v["amount_to_largest"] > 1.1,
+        lambda v: f"Amount is {v['amount_to_largest']:.1f} times the largest recent payment of this account",
+    ),
+    Phrase(
+        "amount",
+        "AMOUNT_ABOVE_USUAL",
+        ("amount", "amount_rank", "amount_to_median"),
+        lambda v: v["amount_rank"] >= 0.8,
+        lambda v: f"Amount is larger than {_share(v['amount_rank'])} of this account's recent payments",
+    ),
+    Phrase(
+        "amount",
+        "AMOUNT_TINY",
+        ("amount",),
+        lambda v: v["amount"] < 5,
+        lambda v: "A very small amount, as used to try out a card",
+    ),
+    Phrase("when", "NIGHT", ("hour",), lambda v: v["night"] > 0, lambda v: "Made at night (UTC)"),
+    Phrase(
+        "when",
+        "UNUSUAL_HOUR",
+        ("hour", "hour_distance"),
+        lambda v: v["hour_distance"] > 3,
+        lambda v: "Made at an hour at which this account rarely pays",
+    ),
+    Phrase(
+        "channel",
+        "UNUSUAL_CHANNEL",
+        ("channel_share",),
+        lambda v: v["channel_share"] < 0.1,
+        lambda v: "This account rarely or never uses this channel",
+    ),
+    Phrase(
+        "channel",
+        "UNUSUAL_CHANNEL_OF_PAYEE",
+        ("payee_channel_share",),
+        lambda v: v["payee_channel_share"] < 0.1,
+        lambda v: "The payee is rarely or never paid through this channel",
+    ),
+    Phrase(
+        "channel",
+        "INSTANT",
+        ("channel",),
+        lambda v: v["channel"] == 3,
+        lambda v: "An instant payment, which cannot be called back",
+    ),
+    Phrase(
+        "payer_pace",
+        "SMALL_PAYMENTS_BEFORE",
+        ("small_1h",),
+        lambda v: v["small_1h"] >= 2,
+        lambda v: f"{v['small_1h']:.0f} very small payments in the hour before",
+    ),
+    Phrase(
+        "payer_pace",
+        "BURST",
+        ("payer_out_count_1h",),
+        lambda v: v["payer_out_count_1h"] >= 2,
+        lambda v: f"{v['payer_out_count_1h']:.0f} payments in the hour before",
+    ),
+    Phrase(
+        "payer_pace",
+        "QUICK_SUCCESSION",
+        ("payer_out_since",),
+        lambda v: v["payer_out_since"] < 0.5,
+        lambda v: f"Only {_span(v['payer_out_since'])} after the account's previous payment",
+    ),
+    Phrase(
+        "payer_pace",
+        "FASTER_THAN_USUAL",
+        ("payer_burst", "payer_out_count_24h"),
+        lambda v: v["payer_burst"] >= 2,
+        lambda v: f"{v['payer_burst']:.1f} times as many payments in 24 h as this account usually makes",
+    ),
+    Phrase(
+        "surprises",
+        "UNUSUAL_AMOUNTS_BEFORE",
+        ("surprises_7d", "surprise_since"),
+        lambda v: v["surprises_7d"] >= 1,
+        lambda v: (
+            f"{_several(v['surprises_7d'], 'payment')} of the last 7 days much larger than this account's usual one"
+        ),
+    ),
+    Phrase(
+        "payer_spread",
+        "NEW_PAYEES",
+        ("payer_out_new_24h",),
+        lambda v: v["payer_out_new_24h"] >= 2,
+        lambda v: f"{v['payer_out_new_24h']:.0f} new payees in the 24 h before",
+    ),
+    Phrase(
+        "payer_spread",
+        "MANY_PAYEES",
+        ("payer_out_distinct_7d",),
+        lambda v: v["payer_out_distinct_7d"] >= 10,
+        lambda v: f"{v['payer_out_distinct_7d']:.0f} different payees in 7 days",
+    ),
+    Phrase(
+        "payer_known",
+        "SHORT_HISTORY",
+        ("payer_events",),
+        lambda v: v["payer_events"] <= 5,
+        lambda v: f"The paying account has {_few(v['payer_events'])} on record",
+    ),
+    Phrase(
+        "payer_known",
+        "NEW_ACCOUNT",
+        ("payer_first_seen",),
+        lambda v: v["payer_first_seen"] < 14 and v["payer_events"] < 64,
+        lambda v: f"The paying account was first seen {_span(v['payer_first_seen'] * 24)} ago",
+    ),
+    Phrase(
+        "pair",
+        "FIRST_PAYMENT_TO_PAYEE",
+        ("pair_count",),
+        lambda v: v["pair_count"] == 0,
+        lambda v: "No earlier payment to this payee in the account's recent history",
+    ),
+    Phrase(
+        "pair",
+        "MONEY_COMES_BACK",
+        ("reverse_count",),
+        lambda v: v["reverse_count"] >= 1,
+        lambda v: f"The payee paid this account before: {_several(v['reverse_count'], 'time')} lately",
+    ),
+    Phrase(
+        "circle",
+        "CIRCLE_CLOSED",
+        ("circle_count", "circle_since"),
+        lambda v: v["circle_count"] > 0,
+        lambda v: (
+            f"Money comes back to the payee by way of another account, {_span(24 * v['circle_since'])} after it left"
+        ),
+    ),
+    Phrase(
+        "pass_through",
+        "FUNDS_PASSED_ON",
+        ("payer_in_since", "payer_out_to_in_24h"),
+        lambda v: v["payer_in_since"] < 12 and v["payer_out_to_in_24h"] > 0.5,
+        lambda v: f"Money leaves {_span(v['payer_in_since'])} after it came in",
+    ),
+    Phrase(
+        "pass_through",
+        "COLLECTED_FROM_MANY",
+        ("payer_in_distinct_24h",),
+        lambda v: v["payer_in_distinct_24h"] >= 3,
+        lambda v: (
+            f"The paying account collected from {v['payer_in_distinct_24h']:.0f} accounts in the 24 h before"
+        ),
+    ),
+    Phrase(
+        "payee",
+        "PAYEE_PASSES_ON",
+        ("payee_out_count_24h", "payee_out_to_in_24h"),
+        lambda v: v["payee_out_count_24h"] >= 1 and v["payee_out_to_in_24h"] > 0.5,
+        lambda v: "The payee passes on most of what it received in the 24 h before",
+    ),
+    Phrase(
+        "payee",
+        "PAYEE_COLLECTS",
+        ("payee_in_distinct_24h", "payee_in_new_share"),
+        lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_share"] > 0.5,
+        lambda v: (
+            f"The payee was paid by {v['payee_in_distinct_24h']:.0f} accounts in the 24 h before, most of them new"
+        ),
+    ),
+    Phrase(
+        "payee",
+        "PAYEE_UNKNOWN",
+        ("payee_events",),
+        lambda v: v["payee_events"] <= 3,
+        lambda v: f"The payee has {_few(v['payee_events'])} on record",
+    ),
+    Phrase(
+        "payee",
+        "PAYEE_ABOVE_USUAL",
+        ("payee_amount_ratio",),
+        lambda v: v["payee_amount_ratio"] > 2,
+        lambda v: f"The payee usually receives less: {v['payee_amount_ratio']:.1f} times its usual amount",
+    ),
+    _frauds("payee", "the payee"),
+    _frauds("merchant", "the merchant"),
+    _frauds("device", "the device"),
+    _frauds("payer", "the paying account"),
+    Phrase(
+        "known_fraud",
+        "PAYEE_FRAUD_RATE",
+        ("payee_fraud_rate_30d", "payee_known_30d"),
+        lambda v: v["payee_fraud_rate_30d"] > 0.05,
+        lambda v: f"{v['payee_fraud_rate_30d']:.0%} of what is known of the payee's payments was fraud",
+    ),
+    Phrase(
+        "device",
+        "NEW_DEVICE",
+        ("device_named", "device_payer_count"),
+        lambda v: v["device_named"] > 0 and v["device_payer_count"] == 0,
+        lambda v: "The account has not paid from this device before",
+    ),
+    Phrase(
+        "device",
+        "SHARED_DEVICE",
+        ("device_distinct_7d",),
+        lambda v: v["device_distinct_7d"] >= 3,
+        lambda v: f"{v['device_distinct_7d']:.0f} different accounts paid from this device in 7 days",
+    ),
+    Phrase(
+        "merchant",
+        "MERCHANT_ABOVE_USUAL",
+        ("merchant_amount_ratio",),
+        lambda v: v["merchant_amount_ratio"] > 2,
+        lambda v: f"{v['merchant_amount_ratio']:.1f} times what this merchant usually takes",
+    ),
+    Phrase(
+        "merchant",
+        "MERCHANT_BUSY",
+        ("merchant_count_1h",),
+        lambda v: v["merchant_count_1h"] >= 10,
+        lambda v: f"{v['merchant_count_1h']:.0f} payments to this merchant in the hour before",
+    ),
+)
