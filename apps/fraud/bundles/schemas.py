@@ -8,7 +8,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
-from apps.fraud.four_eyes.schemas import AgreedIn, BecauseIn, Reason, RollBackIn, VersionNumber
+from apps.fraud.four_eyes.schemas import FraudAgreedIn, FraudBecauseIn, FraudRollBackIn, Reason, VersionNumber
 from models_zoo.fraud.card import read_card
 from rootstock.jobs.schemas import JobOut
 
@@ -57,15 +57,15 @@ class FraudModelRequestIn(Schema):
     reason: Reason
 
 
-class FraudModelBecauseIn(BecauseIn):
+class FraudModelBecauseIn(FraudBecauseIn):
     """Why."""
 
 
-class FraudModelAgreedIn(AgreedIn):
+class FraudModelAgreedIn(FraudAgreedIn):
     """What the second person has to say, if anything."""
 
 
-class FraudModelRollBackIn(RollBackIn):
+class FraudModelRollBackIn(FraudRollBackIn):
     """Why, and what was seen."""
 
 

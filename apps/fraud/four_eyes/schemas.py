@@ -9,21 +9,21 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-class BecauseIn(Schema):
+class FraudBecauseIn(Schema):
     """Why."""
 
     model_config = ConfigDict(extra="forbid")
     reason: Reason
 
 
-class AgreedIn(Schema):
+class FraudAgreedIn(Schema):
     """What the second person has to say, if anything."""
 
     model_config = ConfigDict(extra="forbid")
     because: Annotated[str, StringConstraints(max_length=300)] = ""
 
 
-class RollBackIn(BecauseIn):
+class FraudRollBackIn(FraudBecauseIn):
     """Why, and what was seen."""
 
     generation: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(

@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field, StringConstraints
 
-from apps.fraud.four_eyes.schemas import AgreedIn, BecauseIn, Reason, RollBackIn, VersionNumber
+from apps.fraud.four_eyes.schemas import FraudAgreedIn, FraudBecauseIn, FraudRollBackIn, Reason, VersionNumber
 from apps.fraud.rules.models import RulesInForce, RulesMove, RulesRequest, RulesVersion
 
 MOST_RULES = 200
@@ -112,15 +112,15 @@ class RulesRequestIn(Schema):
     reason: Reason
 
 
-class RulesBecauseIn(BecauseIn):
+class RulesBecauseIn(FraudBecauseIn):
     """Why."""
 
 
-class RulesAgreedIn(AgreedIn):
+class RulesAgreedIn(FraudAgreedIn):
     """What the second person has to say, if anything."""
 
 
-class RulesRollBackIn(RollBackIn):
+class RulesRollBackIn(FraudRollBackIn):
     """Why, to which version, and what was seen."""
 
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
