@@ -10,6 +10,7 @@ from apps.fraud import explaining, selectors, services
 from apps.fraud.backfill_api import router as backfill_router
 from apps.fraud.bodies import OneOrMany
 from apps.fraud.bundles.api import router as models_router
+from apps.fraud.cycles.api import router as cycles_router
 from apps.fraud.evidence import SUBJECT
 from apps.fraud.ingest import NewTransaction, alone, listed
 from apps.fraud.iso20022.api import router as messages_router
@@ -38,6 +39,7 @@ from rootstock.paging import Page, page_of
 
 router = Router(tags=["fraud"])
 router.add_router("/backfills", backfill_router)
+router.add_router("/cycles", cycles_router)
 router.add_router("/iso20022", messages_router)
 router.add_router("/labels", labels_router)
 router.add_router("/models", models_router)

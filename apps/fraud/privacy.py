@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from apps.fraud.cycles.privacy import cycles_delete, cycles_export, cycles_of
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
 from apps.fraud.rules.privacy import ENDED, ENTRIES, entries_scrub
@@ -104,6 +105,7 @@ def _delete_payments(organisation: UUID, before: datetime, most: int) -> int:
     ending = keys_locked(_without_later(chosen))
     going = Transaction.objects.filter(pk__in=[row.pk for row in chosen])
     entities = _entities(going)
+    cycles_delete(going)
     going.delete()
     for key in ending:
         key_release(key)
@@ -128,7 +130,15 @@ HOLDINGS = Holdings(
             "Account holder",
             "the account's number, in full",
             _find,
-            (Kind("fraud.payments", "Payments", lambda key: _payments(key).count(), _export),),
+            (
+                Kind("fraud.payments", "Payments", lambda key: _payments(key).count(), _export),
+                Kind(
+                    "fraud.cycles",
+                    "Cycles of payments",
+                    lambda key: cycles_of(_payments(key)).count(),
+                    lambda key: cycles_export(_payments(key)),
+                ),
+            ),
             _scrub,
         ),
     ),

@@ -10,7 +10,7 @@ found of a first payment does not depend on what came after a cycle's last one, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Search:
     followed: int = 32
     paths: int = 256
     most: int = 10_000
-    steps: int = 1_000_000_000
+    steps: int = 250_000_000
 
     def __post_init__(self) -> None:
         if not LEAST_HOPS <= self.least_hops <= self.most_hops <= MOST_HOPS:

@@ -22,6 +22,7 @@ ACTIONS = {
     "conversation.listed": "List of conversations read",
     "patient.read": "Patient's data read",
     "payment.read": "Payment read",
+    "payment_cycles.search_asked": "Payments searched for cycles",
     "conversation.read": "Conversation read",
     "list_entry.listed": "Lists of payments read",
     "list_entry.read": "Entry of a list read",

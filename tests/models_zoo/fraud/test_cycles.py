@@ -29,9 +29,7 @@ def batch(*rows):
 def ring(length, start=0.0, step=HOUR, first=1, amount=1000.0):
     """A circle of accounts, each hop with a tenth less."""
     names = [first + place for place in range(length)]
-    return [
-        (start + n * step, names[n], names[(n + 1) % length], amount * 0.9**n) for n in range(length)
-    ]
+    return [(start + n * step, names[n], names[(n + 1) % length], amount * 0.9**n) for n in range(length)]
 
 
 def plain(rows, search):
@@ -100,8 +98,8 @@ def test_nothing_in_nothing():
         (ring(4, step=25 * HOUR), "longer than the window"),
         (list(reversed([(4 - n, *one[1:]) for n, one in enumerate(ring(4))])), "back in time"),
         ([*ring(3), (4 * HOUR, 4, 1, 700.0)], "a gap"),
-        ([(n * HOUR, *one[1:3], amount) for (n, one), amount in zip(enumerate(ring(4)), (1000, 900, 400, 390), strict=True)], "a hop keeps too little"),
-        ([(n * HOUR, *one[1:3], amount) for (n, one), amount in zip(enumerate(ring(4)), (100, 90, 95, 94), strict=True)], "a hop grows too much"),
+        ([(0, 1, 2, 1000.0), (1, 2, 3, 900.0), (2, 3, 4, 400.0), (3, 4, 1, 390.0)], "a hop keeps too little"),
+        ([(0, 1, 2, 100.0), (1, 2, 3, 90.0), (2, 3, 4, 95.0), (3, 4, 1, 94.0)], "a hop grows too much"),
         ([(0, 1, 2, 100.0), (1, 2, 3, 99.0), (2, 3, 2, 98.0), (3, 2, 4, 97.0), (4, 4, 1, 96.0)], "an account twice"),
     ],
 )  # fmt: skip
