@@ -5,7 +5,8 @@ found; families who settle among themselves and companies that pool cash go roun
 precision is told of everything that is found, of the order by score (the mean of the probabilities that the shipped
 bundle decides a cycle's payments with), and of cycles that score as much as a payment for review does. Intervals of
 95 % are Wilson's. Then seconds per 100,000 payments, their growth with the bank's customers, and payments made to be
-hard, where the bounds bite. Bars were set by what the worlds of the seeds 5, 6 and 8 gave.
+hard, where the bounds bite; and the whole job on a site of its own, from PostgreSQL to the cycles kept. Bars of quality
+were set by what the worlds of the seeds 5, 6 and 8 gave.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from models_zoo.fraud.metrics import average_precision  # noqa: E402
 from models_zoo.fraud.scorer import Scorer  # noqa: E402
 from models_zoo.fraud.typologies import CYCLE  # noqa: E402
 from models_zoo.fraud.worlds import stream  # noqa: E402
+from tests.bench.fraud import cycle_job  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 UNSEEN = 777
@@ -40,6 +42,7 @@ BARS = [
     Bar("recall_for_review", ">=", 0.8),
     Bar("seconds_per_100k", "<=", 2.0),
     Bar("growth_exponent", "<=", 1.2),
+    Bar("job_seconds_per_100k", "<=", 10.0),
     Bar("hard_seconds", "<=", 120.0),
 ]
 
@@ -51,7 +54,7 @@ def rounds(batch: Records, layering: np.ndarray) -> list[tuple[int, ...]]:
     while left:
         path = [left.pop(0)]
         while batch["payee"][path[-1]] != batch["payer"][path[0]]:
-            following = next((one for one in left if batch["payer"][one] == batch["payee"][path[-1]]), None)
+            following = next((one for one in left if _passed_on(batch, path[-1], one)), None)
             if following is None:
                 break  # the world ended before the money was back
             left.remove(following)
@@ -59,6 +62,12 @@ def rounds(batch: Records, layering: np.ndarray) -> list[tuple[int, ...]]:
         else:
             found.append(tuple(path))
     return [one for one in found if len(one) >= SEARCH.least_hops]
+
+
+def _passed_on(batch: Records, before: int, one: int) -> bool:
+    """Whether a layering payment is the next hop: the generator makes each a little smaller."""
+    same = batch["payer"][one] == batch["payee"][before] and one > before
+    return bool(same and 0.87 <= batch["amount"][one] / batch["amount"][before] < 1)
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -172,6 +181,7 @@ def main() -> None:
     metrics = quality(*((1000, 40) if quick else (6000, 75)))
     metrics |= speed((250, 500, 1000) if quick else (500, 1000, 2000, 4000))
     metrics |= hard(20_000 if quick else 100_000)
+    metrics |= cycle_job.measured(as_payments(generate(UNSEEN, 300 if quick else 1600, 60)))
     sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     report("fraud_cycles", {name: round(value, 4) for name, value in metrics.items()}, BARS)
 

@@ -9,7 +9,7 @@ from rootstock.accounts.actors import Actor, acting
 from rootstock.accounts.models import Membership, Role
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput
-from tests.apps.fraud.conftest import body
+from tests.apps.fraud.conftest import body, ring
 from tests.fixtures.jobs import run_job
 from tests.fixtures.registry import full_registry
 from tests.fixtures.world import World
@@ -255,7 +255,15 @@ def payments(world: World) -> dict[str, str]:
     burst = [body(n, payee=f"MULE-{n}", amount="900.00", channel="instant") for n in range(20, 32)]
     answer = world.api("fraud:write").post("/fraud/transactions", usual + burst)
     assert answer.status_code == 200, answer.json()
-    return {"payment": f"/fraud/{answer.json()['items'][-1]['id']}/"}
+    return {"payment": f"/fraud/{answer.json()['items'][-1]['id']}/", "cycle": cycle(world)}
+
+
+def cycle(world: World) -> str:
+    """The page of a cycle that a search found."""
+    api = world.api("fraud:read", "fraud:write")
+    assert api.post("/fraud/transactions", ring(5)).status_code == 200
+    run_job(world.organisation.pk, api.post("/fraud/cycles/searches", {}).json()["job"]["id"])
+    return f"/fraud/cycles/{api.get('/fraud/cycles').json()['items'][0]['id']}/"
 
 
 def privacy(world: World) -> dict[str, str]:

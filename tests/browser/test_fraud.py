@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.apps.fraud.conftest import body, runtime  # noqa: F401  (a fixture)
+from tests.apps.fraud.conftest import body, ring, runtime  # noqa: F401  (a fixture)
 from tests.browser.conftest import DESKTOP, PHONE, TABLET
+from tests.fixtures.jobs import run_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("runtime")]
 
@@ -56,5 +57,38 @@ def test_paging_and_account_filter(page, sent):
 def test_nothing_is_wider_than_the_screen(page, sent, size):
     page.set_viewport_size(size)
     for path in ("/fraud/", f"/fraud/{sent[-1]['id']}/", "/fraud/models/"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+@pytest.fixture
+def circled(committed_world):
+    """A circle of five accounts, searched for and found."""
+    api = committed_world.api("fraud:write", "fraud:read")
+    assert api.post("/fraud/transactions", ring(5, "RING")).status_code == 200
+    job = api.post("/fraud/cycles/searches", {}).json()["job"]["id"]
+    run_job(committed_world.organisation.pk, job)
+    return api.get("/fraud/cycles").json()["items"][0]
+
+
+def test_from_a_cycle_to_a_payment_by_keyboard(page, circled):
+    page.goto("/fraud/cycles/")
+    expect(page.get_by_text("1 new cycle and 0 known ones")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1,000.00 EUR over 5 payments")
+    rows = page.get_by_role("region", name="Payments of the cycle: table").locator("tbody tr")
+    expect(rows).to_have_count(5)
+    rows.nth(3).get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("to RING-ACC-4")
+    page.goto("/fraud/cycles/")
+    page.get_by_role("button", name="Search the last 30 days").click()
+    expect(page.get_by_text("Payments are being searched.")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])
+def test_cycles_fit_the_screen(page, circled, size):
+    page.set_viewport_size(size)
+    for path in ("/fraud/cycles/", f"/fraud/cycles/{circled['id']}/"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

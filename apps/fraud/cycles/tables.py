@@ -54,7 +54,7 @@ CYCLES = Table(
     ],
     filters=[
         NumberFilter("hops", "Payments", lookup="hops", least="4", most="8", step="1"),
-        NumberFilter("amount", "Went out, EUR", lookup="amount_in", least="0"),
+        NumberFilter("amount", "EUR out", lookup="amount_in", least="0"),
         NumberFilter("score", "Risk", lookup="score", least="0", most="1", step="0.01"),
         DateFilter("found", "Found", lookup="found_at", by_id=True),
     ],

@@ -24,6 +24,22 @@ def body(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {**given, **changes}
 
 
+def ring(length: int, name: str = "R", amount: float = 1000.0) -> list[dict[str, Any]]:
+    """The bodies of a circle of payments, each an hour after the one before it and a tenth smaller."""
+    return [
+        body(
+            n,
+            external_id=f"{name}-{n}",
+            payer=f"{name}-ACC-{n}",
+            payee=f"{name}-ACC-{(n + 1) % length}",
+            amount=f"{amount * 0.9**n:.2f}",
+            channel="instant",
+            occurred_at=(BASE + timedelta(minutes=1 + n * 60)).isoformat(),
+        )
+        for n in range(length)
+    ]
+
+
 @pytest.fixture(scope="module")
 def runtime(services: None) -> Iterator[Any]:
     """The lanes of the group `score`, served by this process."""

@@ -12,29 +12,12 @@ from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
 from rootstock.privacy.keys import SubjectKey
 from rootstock.webhooks.models import WebhookEvent
-from tests.apps.fraud.conftest import BASE, body
+from tests.apps.fraud.conftest import BASE, body, ring
 from tests.apps.fraud.test_transactions import problems
 from tests.fixtures.jobs import run_job
 
 pytestmark = pytest.mark.usefixtures("runtime")
 PATH = "/fraud/cycles"
-
-
-def ring(length, name="R", first=1, step=60, amount=1000.0, **changes):
-    """The bodies of a circle of payments, each an hour after the one before it and a tenth smaller."""
-    return [
-        body(
-            first + n,
-            external_id=f"{name}-{n}",
-            payer=f"{name}-ACC-{n}",
-            payee=f"{name}-ACC-{(n + 1) % length}",
-            amount=f"{amount * 0.9**n:.2f}",
-            channel="instant",
-            occurred_at=(BASE + timedelta(minutes=first + n * step)).isoformat(),
-            **changes,
-        )
-        for n in range(length)
-    ]
 
 
 @pytest.fixture
@@ -249,7 +232,7 @@ def test_the_page(bank, api, browser, sent):
         job = Job.objects.get(kind="fraud.find_cycles")
     run_job(bank.organisation.pk, job.pk)
     html = page(browser, "/fraud/cycles/")
-    assert "2 new and 0 known cycles" in html
+    assert "2 new cycles and 0 known ones" in html
     assert "5,000.00" in html
     assert "5,000.00" not in page(browser, "/fraud/cycles/?hops_max=5")
     one = next(one for one in listed(api) if one["hops"] == 4)
