@@ -169,10 +169,10 @@ def test_one_search_at_a_time_and_keys(bank, api):
 
 def test_it_can_be_scheduled(bank, api):
     keeper = bank.api("fraud:write", "jobs:write", "jobs:read")
-    wanted = {"name": "cycles", "kind": "fraud.find_cycles", "params": {"days": 3}, "cron": "0 3 * * *"}
+    wanted = {"name": "cycles", "kind": "fraud.find_cycles", "params": {"days": 5}, "cron": "0 3 * * *"}
     made = keeper.post("/jobs/schedules", wanted)
     assert made.status_code == 201, made.json()
-    assert (made.json()["params"]["days"], made.json()["params"]["max_hops"]) == (3, 6)
+    assert (made.json()["params"]["days"], made.json()["params"]["max_hops"]) == (5, 6)
     wrong = keeper.post("/jobs/schedules", wanted | {"name": "b", "params": {"max_hops": 20}})
     assert "params.max_hops" in problems(wrong)
 
