@@ -73,8 +73,8 @@ class PaymentCycleOut(Schema):
     id: UUID
     job_id: UUID | None = Field(description="The search that first found it")
     hops: int
-    amount_in: Decimal = Field(description="Of its first payment, worth in euros")
-    amount_out: Decimal = Field(description="Of its last payment, worth in euros")
+    amount_in: Decimal = Field(description="Of its first payment, worth in euros", examples=["1000.00"])
+    amount_out: Decimal = Field(description="Of its last payment, worth in euros", examples=["729.00"])
     share_kept: float = Field(description="The last amount over the first")
     score: float | None = Field(
         description="Mean of the probabilities that its payments were decided with; null where none had been"

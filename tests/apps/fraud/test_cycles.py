@@ -11,6 +11,7 @@ from apps.fraud.privacy import HOLDINGS
 from rootstock.accounts.tenancy import tenant
 from rootstock.jobs.models import Job
 from rootstock.privacy.keys import SubjectKey
+from rootstock.privacy.subjects import key_destroy
 from rootstock.webhooks.models import WebhookEvent
 from tests.apps.fraud.conftest import BASE, body, ring
 from tests.apps.fraud.test_transactions import problems
@@ -211,6 +212,16 @@ def test_a_person_is_told_of_their_cycles(bank, api, sent):
         )
         assert kind.count(key) == 1
     assert [(one["hops"], set(one["payments"])) for one in told] == [(4, own)]
+
+
+def test_who_is_erased_is_named_no_more(bank, api, browser, sent):
+    search(bank, api)
+    with tenant(bank.organisation):
+        key_destroy(SubjectKey.objects.get(pk=Transaction.objects.get(external_id="FOUR-0").payer_subject_id))
+    one = next(one for one in listed(api) if one["hops"] == 4)
+    shown = api.get(f"{PATH}/{one['id']}").json()["payments"]
+    assert (shown[0]["payer"], shown[3]["payee"], shown[0]["payee"]) == ("erased", "erased", "FOUR-ACC-1")
+    assert "FOUR-ACC-0" not in page(browser, f"/fraud/cycles/{one['id']}/")
 
 
 @pytest.fixture
