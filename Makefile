@@ -32,7 +32,7 @@ lint: install ## style, types, layers, templates, migrations
 	$(BIN)/python -m rootstock.embedded manage.py makemigrations --check --dry-run
 
 bench: install ## the measurements that README shows
-	@for bench in engine_cpu training pacing damage adapter_codes fraud_quality fraud_state fraud_rules fraud_latency start lanes_and_jobs; do $(BIN)/python tests/bench/$$bench.py || exit; done
+	@for bench in engine_cpu training pacing damage adapter_codes fraud_quality fraud_state fraud_rules fraud_cycles fraud_latency start lanes_and_jobs; do $(BIN)/python tests/bench/$$bench.py || exit; done
 
 pictures: browser ## the pictures of README, from a running `make up` that `make demo` has filled
 	$(BIN)/python tests/browser/pictures.py
