@@ -142,8 +142,8 @@ def _payments(numbers: Sequence[int]) -> dict[int, Told]:
         rows = Transaction.objects.select_for_update(no_key=True).filter(sequence__in=some)
         decided = dict(Decision.objects.filter(sequence__in=some).values_list("sequence", "probability"))
         told = rows.values_list("sequence", "pk", "occurred_at", "amount", "currency")
-        for number, pk, at, amount, currency in told:
-            found[number] = (pk, at, amount, currency, decided.get(number))
+        for number, pk, moment, amount, currency in told:
+            found[number] = (pk, moment, amount, currency, decided.get(number))
     return found
 
 
