@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from models_zoo.fraud.card import WEIGHTS
@@ -20,14 +19,13 @@ def main() -> int:
         "train", help="train the bundle on generated worlds and write weights and card"
     )
     train.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the bundle")
-    train.add_argument("--seed", type=int, default=7)
-    _nets_options(train)
+    train.add_argument("--device", default="cpu", help="for the nets: cpu or cuda")
+    train.add_argument(
+        "--processes", type=int, default=1, help="that generate worlds, then threads of boosting"
+    )
+    train.add_argument("--nets-only", action="store_true", help="beside the boosting that is there")
+    train.add_argument("--small", action="store_true", help="two small worlds, to try it out")
     train.set_defaults(run=_train)
-    nets = commands.add_parser("nets", help="train nets and fusion for a bundle that has its boosting")
-    nets.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the bundle")
-    nets.add_argument("--seed", type=int, default=7)
-    _nets_options(nets)
-    nets.set_defaults(run=_nets)
     worlds = commands.add_parser("worlds", help="count the frauds of a world and what trivial rules find")
     worlds.add_argument("--seed", type=int, default=1)
     worlds.add_argument("--customers", type=int, default=1000)
@@ -37,33 +35,19 @@ def main() -> int:
     return int(arguments.run(arguments))
 
 
-def _nets_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu", help="for the nets: cpu or cuda")
-    parser.add_argument("--processes", type=int, default=1, help="that generate worlds")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--small", action="store_true", help="three small worlds, to try it out")
-
-
 def _train(arguments: argparse.Namespace) -> int:
-    # LightGBM takes a second to import: not before --help
-    from models_zoo.fraud.learning import SHIPPED, train
-    from models_zoo.fraud.splits import SMALL, Worlds
-
-    worlds = SMALL if arguments.small else Worlds()
-    train(worlds, replace(SHIPPED, seed=arguments.seed), arguments.out, _say)
-    return _nets(arguments)
-
-
-def _nets(arguments: argparse.Namespace) -> int:
-    # torch takes seconds to import: not before --help
-    from models_zoo.fraud.experts.build import MORE, build, prepare, worlds_of
+    # torch and LightGBM take seconds to import: not before --help
+    from models_zoo.fraud.experts.build import build
+    from models_zoo.fraud.experts.shipped import boost, prepare, worlds_of
     from models_zoo.fraud.experts.training import Plan
     from models_zoo.fraud.splits import SMALL, Worlds
 
-    worlds, more = (SMALL, ()) if arguments.small else (Worlds(), MORE)
-    data = prepare(worlds_of(worlds, more), arguments.processes, arguments.device)
-    plan = Plan(seed=arguments.seed, epochs=arguments.epochs)
-    card = build(arguments.out, data, plan, _say, {"more_worlds": list(more)})
+    worlds = SMALL if arguments.small else Worlds()
+    data = prepare(worlds_of(worlds), arguments.processes)
+    if not arguments.nets_only:
+        boost(arguments.out, data, worlds, arguments.processes, _say)
+    plan = Plan(epochs=2, batch=512) if arguments.small else Plan()
+    card = build(arguments.out, data.to(arguments.device), plan, _say)
     print(json.dumps({key: card[key] for key in ("decides", "thresholds", "figures")}, indent=2))  # noqa: T201
     return 0
 

@@ -85,6 +85,7 @@ def fit(
     later_labels: Labels,
     settings: Settings,
     names: tuple[str, ...] = NAMES,
+    threads: int = 1,
 ) -> Boosting:
     """Train on [N, len(NAMES)], with rounds and calibration from later payments [M, len(NAMES)].
 
@@ -93,7 +94,7 @@ def fit(
     for which in (labels, later_labels):
         if which.all() or not which.any():
             raise ValueError("training and validation need both frauds and genuine payments")
-    grown = grow(features, labels, settings, names, (later, later_labels))
+    grown = grow(features, labels, settings, names, (later, later_labels), threads)
     scale, shift = calibration(grown.logits(later), later_labels)
     return replace(grown, scale=scale, shift=shift)
 
@@ -104,22 +105,23 @@ def grow(
     settings: Settings,
     names: tuple[str, ...] = NAMES,
     later: tuple[Floats, Labels] | None = None,
+    threads: int = 1,
 ) -> Boosting:
     """Train on all of [N, len(NAMES)], not calibrated; all rounds, or until `later` payments are ranked no better."""
     columns = np.array([NAMES.index(name) for name in names])
     train = lgb.Dataset(features[:, columns], labels, feature_name=list(names))
     if later is None:
-        return Boosting(lgb.train(_parameters(settings), train, settings.rounds), 1.0, 0.0, columns)
+        return Boosting(lgb.train(_parameters(settings, threads), train, settings.rounds), 1.0, 0.0, columns)
     validation = train.create_valid(later[0][:, columns], later[1])
     stop = lgb.early_stopping(settings.patience, verbose=False)
     model = lgb.train(
-        _parameters(settings), train, settings.rounds, valid_sets=[validation], callbacks=[stop]
+        _parameters(settings, threads), train, settings.rounds, valid_sets=[validation], callbacks=[stop]
     )
     best = lgb.Booster(model_str=model.model_to_string(num_iteration=model.best_iteration))
     return Boosting(best, 1.0, 0.0, columns)
 
 
-def _parameters(settings: Settings) -> dict[str, Any]:
+def _parameters(settings: Settings, threads: int) -> dict[str, Any]:
     return {
         "objective": "binary",
         "metric": "average_precision",
@@ -133,7 +135,7 @@ def _parameters(settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": 1,
+        "num_threads": threads,
         "verbose": -1,
     }
 

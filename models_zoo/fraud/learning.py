@@ -1,38 +1,75 @@
-"""Training of a bundle on any stream: split by time with the label delay between the parts, card with
-figures beside rules and a plain boosting. CPU, one thread."""
+"""Training of a bundle's boosting, with a card that has figures beside rules and a plain boosting.
+
+A stream is split by time with the label delay between the parts; the shipped bundle brings its parts by itself.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models_zoo.fraud import baselines, metrics
-from models_zoo.fraud.boosting import NAME, Boosting, Settings, fit, save
+from models_zoo.fraud.boosting import NAME, Boosting, Labels, Settings, fit, save
 from models_zoo.fraud.card import write_card
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.causal.view import DAY, DELAY
 from models_zoo.fraud.events import Floats
-from models_zoo.fraud.splits import Parts, Worlds, split
-from models_zoo.fraud.streams import Stream, joined, table, thinned
+from models_zoo.fraud.splits import Parts, split
+from models_zoo.fraud.streams import Stream, table, thinned
 
 Report = Callable[[str], None]
-SHIPPED = Settings(rate=0.06, leaves=31, rounds=600, feature_share=0.3)
+SHIPPED = Settings(rate=0.06, leaves=31, rounds=900, feature_share=0.3)
 """Chosen on the validation days of generated worlds."""
 REVIEW_COST = 5.0
 """Euros that a look at a payment costs, in the card's cost curve."""
 
 
-def figures(part: Stream, scores: dict[str, metrics.Scores]) -> dict[str, Any]:
-    """What a card says of a part of a stream: figures of each ranking, cost and calibration of the first."""
+@dataclass(slots=True, frozen=True)
+class Sample:
+    """Payments to learn from or to measure on: causal features float32 [N, F] and labels bool [N]."""
+
+    features: Floats
+    labels: Labels
+
+    @staticmethod
+    def of(part: Stream, delay: float = DELAY) -> Sample:
+        """A part of a stream."""
+        return Sample(table(part.near, delay), part.labels)
+
+
+@dataclass(slots=True, frozen=True)
+class Samples:
+    """What is trained on, thinned from so many `payments`; what rounds, scale and thresholds are chosen by; and, by
+    their names in the card, what is only measured on."""
+
+    train: Sample
+    payments: int
+    validation: Sample
+    tests: Mapping[str, Sample]
+
+    @staticmethod
+    def of(parts: Parts, settings: Settings, delay: float = DELAY) -> Samples:
+        """The parts of a stream, its training days thinned."""
+        kept = thinned(parts.train, settings.keep, settings.seed)
+        return Samples(
+            Sample.of(kept, delay),
+            len(parts.train.labels),
+            Sample.of(parts.validation, delay),
+            {"test": Sample.of(parts.test, delay)},
+        )
+
+
+def figures(part: Sample, scores: dict[str, metrics.Scores]) -> dict[str, Any]:
+    """What a card says of payments: figures of each ranking, cost and calibration of the first."""
     labels, own = part.labels, next(iter(scores.values()))
     found: dict[str, Any] = {"payments": len(labels), "frauds": int(labels.sum())}
     found |= {name: metrics.figures(labels, one) for name, one in scores.items()}
-    amounts = part.near.payment["amount"].astype(np.float64)
+    amounts = part.features[:, NAMES.index("amount")].astype(np.float64)
     found["cost_curve"] = metrics.cost_curve(labels, own, amounts, REVIEW_COST)
     found["calibration_error"] = round(metrics.calibration_error(labels, own), 5)
     found["calibration"] = metrics.calibration_curve(labels, own)
@@ -40,26 +77,28 @@ def figures(part: Stream, scores: dict[str, metrics.Scores]) -> dict[str, Any]:
 
 
 def learn(
-    parts: Parts, settings: Settings, delay: float = DELAY, names: tuple[str, ...] = NAMES
+    samples: Samples,
+    settings: Settings,
+    delay: float = DELAY,
+    names: tuple[str, ...] = NAMES,
+    threads: int = 1,
 ) -> tuple[Boosting, dict[str, Any]]:
-    """The expert trained on the parts, and its card without figures. Streams carry the labels that had come."""
+    """The expert trained on the samples, and its card without figures. Histories carry the labels that had come."""
     began = time.monotonic()
-    kept = thinned(parts.train, settings.keep, settings.seed)
-    features, later = table(kept.near, delay), table(parts.validation.near, delay)
-    labels = parts.validation.labels
-    expert = fit(features, kept.labels, later, labels, settings, names)
-    scores = expert.probabilities(later)
+    train, later = samples.train, samples.validation
+    expert = fit(train.features, train.labels, later.features, later.labels, settings, names, threads)
+    scores = expert.probabilities(later.features)
     card = {
         "plan": asdict(settings),
         "label_delay_days": delay / DAY,
         "trained_on": {
-            "payments": len(parts.train.labels),
-            "frauds": int(parts.train.labels.sum()),
-            "after_thinning": len(kept.labels),
+            "payments": samples.payments,
+            "frauds": int(train.labels.sum()),
+            "after_thinning": len(train.labels),
         },
         "thresholds": {
-            "review": round(metrics.threshold_at(labels, scores, 0.5), 4),
-            "decline": round(metrics.threshold_at(labels, scores, 0.95), 4),
+            "review": round(metrics.threshold_at(later.labels, scores, 0.5), 4),
+            "decline": round(metrics.threshold_at(later.labels, scores, 0.95), 4),
         },
         "thresholds_from": "validation days: review at precision 0.50, decline at precision 0.95",
         "split": "by time: training, validation and test days in order, the label delay between them",
@@ -71,21 +110,15 @@ def learn(
     return expert, card
 
 
-def measure(
-    expert: Boosting, parts: Parts, more: dict[str, Stream], settings: Settings, delay: float = DELAY
-) -> dict[str, Any]:
-    """Figures of the expert on the test days and on further streams, beside hand rules and plain boosting.
-
-    The learned baselines see the same thinned training payments.
-    """
-    tests = {"test": parts.test} | more
-    tables: dict[str, Floats] = {name: table(one.near, delay) for name, one in tests.items()}
-    kept = thinned(parts.train, settings.keep, settings.seed)
-    plain = baselines.learned(table(kept.near, delay), kept.labels, list(tables.values()))
+def measure(expert: Boosting, samples: Samples) -> dict[str, Any]:
+    """Figures of the expert on what is only measured on, beside hand rules and baselines that learned from the same."""
+    tests = samples.tests
+    given = [one.features for one in tests.values()]
+    plain = baselines.learned(samples.train.features, samples.train.labels, given)
     report = {}
     for place, (name, one) in enumerate(tests.items()):
-        scores: dict[str, metrics.Scores] = {"boosting": expert.probabilities(tables[name])}
-        scores["hand_rules"] = baselines.hand_rules(tables[name])
+        scores: dict[str, metrics.Scores] = {"boosting": expert.probabilities(one.features)}
+        scores["hand_rules"] = baselines.hand_rules(one.features)
         scores |= {key: found[place] for key, found in plain.items()}
         report[name] = figures(one, scores)
     return report
@@ -98,20 +131,21 @@ def train_bundle(
 
     The stream's days are split by time, `delay` seconds between the parts. Raises TooLittle.
     """
-    return _bundle(split(whole, delay), {}, folder, report, settings, delay, {})
+    return bundle(Samples.of(split(whole, delay), settings, delay), folder, report, settings, delay=delay)
 
 
-def _bundle(
-    parts: Parts,
-    more: dict[str, Stream],
+def bundle(
+    samples: Samples,
     folder: Path,
     report: Report,
-    settings: Settings,
-    delay: float,
-    facts: dict[str, Any],
+    settings: Settings = SHIPPED,
+    facts: Mapping[str, Any] | None = None,
+    delay: float = DELAY,
+    threads: int = 1,
 ) -> dict[str, Any]:
-    report(f"{len(parts.train.labels)} payments, {int(parts.train.labels.sum())} frauds to train on")
-    expert, card = learn(parts, settings, delay)
+    """Train on samples, measure, and write a bundle in which boosting decides; returns its card, with `facts`."""
+    report(f"{samples.payments} payments, {int(samples.train.labels.sum())} frauds to train on")
+    expert, card = learn(samples, settings, delay, threads=threads)
     own = save(expert, folder / NAME, {"plan": card.pop("plan"), "seconds": card.pop("seconds")})
     report(f"{own['trees']} trees in {own['seconds']} s")
     decided = {
@@ -119,24 +153,4 @@ def _bundle(
         "decides": NAME,
         "calibration": {NAME: "scale and shift of the raw score, fitted on the validation days (Platt)"},
     }
-    measured = {"figures": measure(expert, parts, more, settings, delay)}
-    return write_card(folder, decided | facts | card | measured)
-
-
-def train(worlds: Worlds, settings: Settings, folder: Path, report: Report) -> dict[str, Any]:
-    """Train on generated worlds, measure, and write the bundle's folder; returns the card.
-
-    The worlds' first days are trained on too: nobody has a past then, as in the first days at a bank.
-    """
-    apart = [split(one, warm_up=0) for one in worlds.streams()]
-    parts = Parts(
-        *(joined([getattr(one, name) for one in apart]) for name in ("train", "validation", "test"))
-    )
-    facts = {
-        "licence": "Apache-2.0",
-        "data": "generated by models_zoo.fraud.generator: no real person, account or data set",
-        "intended_use": "scores of payments until there are labels of one's own to train on; a person decides",
-        "command": "python -m models_zoo.fraud train",
-        "worlds": asdict(worlds),
-    }
-    return _bundle(parts, worlds.others(), folder, report, settings, DELAY, facts)
+    return write_card(folder, decided | dict(facts or {}) | card | {"figures": measure(expert, samples)})

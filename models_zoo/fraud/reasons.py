@@ -35,15 +35,17 @@ class Reason:
 
 
 def reasons(
-    values: Values, moved: Mapping[str, float], by_nets: Mapping[str, float], most: int = 5
+    values: Values, moved: Mapping[str, float], by_nets: Mapping[str, tuple[float, float]], most: int = 5
 ) -> list[Reason]:
     """Up to `most` reasons for a higher score, the weightiest first, one for each subject; at least one.
 
     values: causal features by name (NaN: not measured); moved: logits that each subject adds; by_nets: logits that
-    each net adds, where they have a say.
+    each net adds, where they have a say, and its own probability of fraud.
     """
     found = [
-        Reason(*BY_NETS[name], weight=round(weight, 3)) for name, weight in by_nets.items() if weight > 1.0
+        Reason(*BY_NETS[name], weight=round(weight, 3), values={f"{name}_probability": round(own, 4)})
+        for name, (weight, own) in by_nets.items()
+        if weight > 1.0
     ]
     for subject, weight in moved.items():
         phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)

@@ -36,10 +36,12 @@ class WeightsError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class _Verdict:
-    """Of B payments: calibrated logits of who decides [B], and what each expert adds [B, len(experts)]."""
+    """Of B payments: calibrated logits of who decides [B], what each expert adds [B, len(experts)], and the calibrated
+    logits of the nets by themselves [B, len(experts) - 1], of which only those are right that were asked."""
 
     logits: Logits
     parts: Logits
+    nets: Logits
 
 
 class Scorer:
@@ -97,32 +99,33 @@ class Scorer:
 
     def _verdict(self, near: Neighbourhood, rows: Floats) -> _Verdict:
         logits = self.boosting.logits(rows)
-        parts = np.zeros((len(rows), len(self.experts)))
+        parts, nets = np.zeros((len(rows), len(self.experts))), np.zeros((len(rows), len(self.experts) - 1))
         parts[:, 0] = logits - self._base
         asked = np.nonzero(logits >= self.floor)[0]
         if self.deep is None or not len(asked):
-            return _Verdict(logits, parts)
+            return _Verdict(logits, parts, nets)
         found = self.deep.logits(inputs(near.rows(asked), self.card.label_delay))
+        nets[asked] = np.stack([found[name].numpy() for name in EXPERTS[1:]], 1)
         if self.card.decides == stored.FUSION:
             fused, shares = self.deep.fuse(torch.from_numpy(logits[asked]).float(), found)
             logits[asked], parts[asked] = fused.numpy(), shares.numpy()
         else:
             for place, name in enumerate(EXPERTS[1:], start=1):
                 parts[asked, place] = found[name].numpy() - self.deep.scales[name].usual
-        return _Verdict(logits, parts)
+        return _Verdict(logits, parts, nets)
 
     def _scores(self, rows: Floats, verdict: _Verdict) -> list[Score]:
         probabilities = sigmoid(verdict.logits).tolist()
         outcomes = [self.card.outcome(one) for one in probabilities]
         flagged = [place for place, one in enumerate(outcomes) if one != "approve"]
-        told = self._reasons(rows, verdict.parts, flagged)
+        told = self._reasons(rows, verdict, flagged)
         found = []
         for place, part in enumerate(verdict.parts.tolist()):
             shares = {name: round(share, 4) for name, share in zip(self.experts, part, strict=True)}
             found.append(Score(round(probabilities[place], 6), outcomes[place], shares, told.get(place, [])))
         return found
 
-    def _reasons(self, rows: Floats, parts: Logits, places: list[int]) -> dict[int, list[Reason]]:
+    def _reasons(self, rows: Floats, verdict: _Verdict, places: list[int]) -> dict[int, list[Reason]]:
         """Reasons of the payments at `places`: TreeSHAP takes milliseconds each, so not for all."""
         if not places:
             return {}
@@ -131,9 +134,12 @@ class Scorer:
         told = {}
         for place, row, weights in zip(places, chosen.tolist(), moved.tolist(), strict=True):
             values = dict(zip(NAMES, row, strict=True))
-            by_nets = dict(zip(self.experts[1:], parts[place, 1:].tolist(), strict=True))
-            if self.card.decides != stored.FUSION:
-                by_nets = {}
+            by_nets = {}
+            if self.card.decides == stored.FUSION:
+                own = zip(
+                    verdict.parts[place, 1:].tolist(), sigmoid(verdict.nets[place]).tolist(), strict=True
+                )
+                by_nets = dict(zip(EXPERTS[1:], own, strict=True))
             told[place] = reasons(values, dict(zip(SUBJECTS, weights, strict=True)), by_nets)
         return told
 

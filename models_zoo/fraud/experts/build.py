@@ -7,12 +7,9 @@ the last part for the gate, the final scale, thresholds and the floor; test days
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,72 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from models_zoo.fraud import metrics
+from models_zoo.fraud.boosting import NAME
 from models_zoo.fraud.calibrating import calibration
 from models_zoo.fraud.card import CARD, write_card
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.experts import rows as prepared
 from models_zoo.fraud.experts.fusion import EXPERTS, Fusion, expert_use
-from models_zoo.fraud.experts.rows import KINDS, Rows, World
-from models_zoo.fraud.experts.stored import NETS, Deep, Scale, save
+from models_zoo.fraud.experts.rows import KINDS, Rows
+from models_zoo.fraud.experts.shipped import Data
+from models_zoo.fraud.experts.stored import FUSION, NETS, Deep, Scale, save
 from models_zoo.fraud.experts.training import Plan, Report, average_precision, fit, fuse, gain, logits
-from models_zoo.fraud.splits import Worlds
+from models_zoo.fraud.learning import Sample, figures
 from models_zoo.fraud.trees import read as read_trees
 
-MORE = tuple(range(31, 41))
-"""Seeds of worlds that the nets and the gate learn from beside boosting's own."""
 LATER = 0.6
 """Share of the validation days that come before the later window."""
 COST_OF_FLOOR = 0.0005
 """Average precision that may be lost by not asking the nets about what boosting finds harmless."""
-
-
-@dataclass(slots=True, frozen=True)
-class Data:
-    """Rows by use; `tests` by the names that the card's figures have."""
-
-    train: Rows
-    validation: Rows
-    tests: dict[str, Rows]
-
-
-def worlds_of(plan: Worlds, more: tuple[int, ...]) -> list[tuple[str, World]]:
-    """The worlds to prepare, each with the name of its figures ("" for those that are learned from).
-
-    `more` are seeds that boosting has not learned from; they lack devices and merchants in the same turn.
-    """
-
-    def world(seed: int, lack: int, use: str, tested: bool = True) -> World:
-        return World(seed, lack, use, plan.customers, plan.days, tested=tested)
-
-    lacks = [lack for lack, count in enumerate(plan.bare) for _ in range(count)]
-    found = [
-        ("", world(seed, lack, "learn", seed in plan.seeds))
-        for seeds in (plan.seeds, more)
-        for seed, lack in zip(seeds, lacks, strict=False)
-    ]
-    found += [
-        (f"unseen_{place}", world(seed, 0, "measure")) for place, seed in enumerate(plan.unseen, start=1)
-    ]
-    return [*found, ("unseen_bare", world(plan.unseen[0], 3, "measure"))]
-
-
-def prepare(worlds: list[tuple[str, World]], processes: int, device: str) -> Data:
-    """Generate and read worlds, several at a time."""
-    with TemporaryDirectory() as folder:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context) as pool:
-            tasks = [pool.submit(prepared.prepare, world, Path(folder)) for _, world in worlds]
-            paths = [task.result() for task in tasks]
-        by_use: dict[str, list[Path]] = {}
-        for (name, _), found in zip(worlds, paths, strict=True):
-            for use, path in found.items():
-                by_use.setdefault(name or use, []).append(path)
-        rows = {
-            name: prepared.joined([prepared.read(path) for path in each]).to(device)
-            for name, each in by_use.items()
-        }
-    train, validation = rows.pop("train"), rows.pop("validation")
-    return Data(train, validation, rows)
 
 
 def scaled(raw: Tensor, labels: Tensor) -> Scale:
@@ -95,75 +43,97 @@ def scaled(raw: Tensor, labels: Tensor) -> Scale:
     return Scale(scale, shift, float((values[~known] * scale + shift).mean()))
 
 
-def build(
-    folder: Path, data: Data, plan: Plan, report: Report, more: dict[str, Any] | None = None
-) -> dict[str, Any]:
+TOLD = {
+    "sequence": "attention over the last 32 events of payer and payee",
+    "graph": "two rounds of messages over the events of payer, payee, device and merchant",
+    "fusion": "boosting corrected by a top-2 mixture of the three",
+}
+
+
+def build(folder: Path, data: Data, plan: Plan, report: Report) -> dict[str, Any]:
     """Train and write what is beside boosting in `folder`; returns the card, which says who decides and why."""
     began = time.monotonic()
     card = json.loads((folder / CARD).read_text())
-    own = json.loads((folder / "boosting" / CARD).read_text())["calibration"]
-    device = data.train.labels.device
-    trees = read_trees(folder / "boosting", NAMES).to(device)
     everything = {"validation": data.validation, **data.tests}
-    found = {
-        name: {"tabular": prepared.boosting_logits(trees, own["scale"], own["shift"], rows)}
-        for name, rows in everything.items()
-    }
-    nets: dict[str, nn.Module] = {}
-    for name, made in NETS.items():
-        torch.manual_seed(plan.seed)
-        report(f"{name}: {len(data.train)} payments, {int(data.train.labels.sum())} frauds to train on")
-        nets[name] = fit(made().to(device), data.train, data.validation, plan, report)
     early = data.validation.day <= torch.quantile(data.validation.day, LATER)
-    scales = {}
-    for name, net in nets.items():
-        raw = {use: logits(net, rows) for use, rows in everything.items()}
-        scales[name] = scaled(raw["validation"][early], data.validation.labels[early])
-        for use, one in raw.items():
-            found[use][name] = scales[name](one)
+    found = _boosting(folder, everything)
+    nets, scales = _nets(data, everything, early, found, plan, report)
     stacked = {use: torch.stack([each[name] for name in EXPERTS], 1) for use, each in found.items()}
     judged = _judged(data, stacked, early, plan, report)
     deep = Deep(nets, scales, judged.fusion, judged.scale, judged.floor)
     save(deep, folder)
-    labels = data.validation.labels[~early].cpu().numpy()
-    if judged.gate["used"]:
-        card["decides"] = "fusion"
-        score = torch.sigmoid(judged.scale(_cascade(judged.fusion, stacked["validation"][~early], deep)))
-        card["thresholds"] = {
-            name: round(metrics.threshold_at(labels, score.double().cpu().numpy(), precision), 4)
-            for name, precision in (("review", 0.5), ("decline", 0.95))
-        }
-        card["thresholds_from"] = (
-            "later validation window: review at precision 0.50, decline at precision 0.95"
-        )
-    card["experts"] |= {
-        "sequence": "attention over the last 32 events of payer and payee",
-        "graph": "two rounds of messages over the events of payer, payee, device and merchant",
-        "fusion": "boosting corrected by a top-2 mixture of the three",
-    }
+    later = stacked["validation"][~early], data.validation.labels[~early]
+    card |= _decides(deep, judged.gate["used"], *later)
+    card["experts"] |= TOLD
     card["fusion"] = judged.gate | {
         "use": judged.use,
         "nets_asked_from_logit": deep.floor,
         "plan": asdict(plan),
     }
-    card["fusion"] |= more or {}
+    for use, rows in data.tests.items():
+        told = measured(deep, rows, stacked[use], card["decides"], use, report)
+        card["figures"].setdefault(use, {}).update(told)
+    card["ablation"] = _ablation(data, stacked, early, plan, report)
     card["nets_trained_on"] = {
         "payments": len(data.train), "frauds": int(data.train.labels.sum()),
-        "seconds": round(time.monotonic() - began), "device": str(device),
+        "seconds": round(time.monotonic() - began), "device": str(data.train.labels.device),
     }  # fmt: skip
-    for use, rows in data.tests.items():
-        scores = _scores(deep, stacked[use])
-        measured = {name: metrics.figures(rows.labels.cpu().numpy(), one) for name, one in scores.items()}
-        card["figures"].setdefault(use, {}).update(
-            {name: one for name, one in measured.items() if name != "boosting"}
-        )
-        if rows.kind.any():
-            card["figures"][use]["recall_by_typology"] = typologies(rows, scores)
-        report(f"{use}: " + ", ".join(f"{name} {one['average_precision']}" for name, one in measured.items()))
-    card["ablation"] = _ablation(data, stacked, early, plan, report)
     for gone in ("name", "digest", "bytes"):
         card.pop(gone, None)
     return write_card(folder, card)
+
+
+def _boosting(folder: Path, everything: dict[str, Rows]) -> dict[str, dict[str, Tensor]]:
+    """Calibrated logits [N] of the folder's boosting, by use."""
+    own = json.loads((folder / "boosting" / CARD).read_text())["calibration"]
+    trees = read_trees(folder / "boosting", NAMES).to(next(iter(everything.values())).labels.device)
+    return {
+        use: {"tabular": prepared.boosting_logits(trees, own["scale"], own["shift"], rows)}
+        for use, rows in everything.items()
+    }
+
+
+def _nets(
+    data: Data,
+    everything: dict[str, Rows],
+    early: Tensor,
+    found: dict[str, dict[str, Tensor]],
+    plan: Plan,
+    report: Report,
+) -> tuple[dict[str, nn.Module], dict[str, Scale]]:
+    """The nets, trained, and their scales; their calibrated logits are added to what is `found`."""
+    nets: dict[str, nn.Module] = {}
+    scales = {}
+    for name, made in NETS.items():
+        torch.manual_seed(plan.seed)
+        report(f"{name}: {len(data.train)} payments, {int(data.train.labels.sum())} frauds to train on")
+        nets[name] = fit(made().to(data.train.labels.device), data.train, data.validation, plan, report)
+        raw = {use: logits(nets[name], rows) for use, rows in everything.items()}
+        scales[name] = scaled(raw["validation"][early], data.validation.labels[early])
+        for use, one in raw.items():
+            found[use][name] = scales[name](one)
+    return nets, scales
+
+
+def _decides(deep: Deep, used: bool, given: Tensor, labels: Tensor) -> dict[str, Any]:
+    """What the card says of who decides, with thresholds on the later validation window [N, 3]."""
+    decides = FUSION if used else NAME
+    score, known = _scores(deep, given)[decides], labels.cpu().numpy()
+    thresholds = {
+        name: round(metrics.threshold_at(known, score, precision), 4)
+        for name, precision in (("review", 0.5), ("decline", 0.95))
+    }
+    chosen = "later validation window: review at precision 0.50, decline at precision 0.95"
+    return {"decides": decides, "thresholds": thresholds, "thresholds_from": chosen}
+
+
+def measured(deep: Deep, rows: Rows, given: Tensor, decides: str, use: str, report: Report) -> dict[str, Any]:
+    """What the card says of a test [N] by its calibrated logits [N, 3]: cost and calibration are of who decides."""
+    scores = _scores(deep, given)
+    sample = Sample(rows.features.cpu().numpy(), rows.labels.cpu().numpy())
+    found = figures(sample, {decides: scores[decides], **scores})
+    report(f"{use}: " + ", ".join(f"{name} {found[name]['average_precision']}" for name in scores))
+    return found | ({"recall_by_typology": typologies(rows, scores)} if rows.kind.any() else {})
 
 
 @dataclass(slots=True, frozen=True)
@@ -259,7 +229,7 @@ def _ablation(
     """What the fusion loses on unseen worlds without each expert, fitted anew without it, with 95 % intervals."""
     labels = data.validation.labels[early]
     whole = fuse(stacked["validation"][early], labels, plan)
-    unseen = [name for name in data.tests if name.startswith("unseen_") and name != "unseen_bare"]
+    unseen = [name for name in data.tests if name.removeprefix("unseen_").isdigit()]
     rows = prepared.joined([data.tests[name] for name in unseen])
     given = torch.cat([stacked[name] for name in unseen])
     found: dict[str, Any] = {}

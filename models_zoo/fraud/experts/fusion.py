@@ -57,7 +57,9 @@ class Fusion(nn.Module):
         chosen = torch.zeros_like(gate).scatter(-1, top.indices, 1.0)
         weight = gate * chosen
         weight = weight / weight.sum(-1, keepdim=True)
-        added = torch.cat([one(read[:, [0, place]]) for place, one in enumerate(self.experts)], -1)
+        added = torch.cat(
+            [one(torch.stack([read[:, 0], read[:, place]], 1)) for place, one in enumerate(self.experts)], -1
+        )
         parts = weight * added
         parts = torch.cat([parts[:, :1] + self.scale * own[:, :1], parts[:, 1:]], -1)
         return Fused(parts.sum(-1), parts, gate, chosen)

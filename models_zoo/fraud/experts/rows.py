@@ -77,8 +77,8 @@ def rows_of(
 
 @dataclass(slots=True, frozen=True)
 class World:
-    """A generated world to prepare: `use` "learn" (a thinned training part,
-    validation and, if `tested`, test) or "measure"."""
+    """A generated world to prepare. `use`: "learn" from a thinned training part and validation, with test days if they
+    are `tested`; "measure" all after the warm-up, or only the days before it, "cold", when nobody has a past."""
 
     seed: int
     lack: int
@@ -89,28 +89,39 @@ class World:
     tested: bool = True
 
 
-def prepare(world: World, folder: Path) -> dict[str, Path]:
+@dataclass(slots=True, frozen=True)
+class Written:
+    """Files of rows by use, and how many payments the training days had before they were thinned."""
+
+    files: dict[str, Path]
+    payments: int
+
+
+def prepare(world: World, folder: Path) -> Written:
     """Write the rows of a world's parts into files of a folder: the work of one process."""
     torch.set_num_threads(1)
     whole = stream(world.seed, world.customers, world.days, without=LACKING[world.lack])
-    made = generate(world.seed, world.customers, world.days)
-    kind = np.array([KINDS.index(one.typology) for one in made], np.uint8)
-    if world.use == "measure":
-        index = np.nonzero(whole.day >= WARM_UP)[0]
-        found = {f"{world.seed}-{world.lack}": rows_of(whole.part(index), kind=kind[index])}
-    else:
-        parts = split(whole)
-        train = thinned(parts.train, world.keep, world.seed)
-        found = {"train": rows_of(train, with_features=False)}
-        found["validation"] = rows_of(parts.validation)
+    payments = 0
+    if world.use == "learn":  # from the first day: nobody has a past then, as in the first days at a bank
+        parts = split(whole, warm_up=0)
+        payments = len(parts.train.labels)
+        found = {
+            "train": rows_of(thinned(parts.train, world.keep, world.seed)),
+            "validation": rows_of(parts.validation),
+        }
         if world.tested:
             found["test"] = rows_of(parts.test)
-    paths = {}
+    else:
+        made = generate(world.seed, world.customers, world.days)
+        kind = np.array([KINDS.index(one.typology) for one in made], np.uint8)
+        index = np.nonzero((whole.day < WARM_UP) == (world.use == "cold"))[0]
+        found = {world.use: rows_of(whole.part(index), kind=kind[index])}
+    files = {}
     for name, rows in found.items():
         rows.payee.add_(world.seed * 10**7)  # other worlds' accounts are others
-        paths[name] = folder / f"{world.seed}-{world.lack}-{name}.npz"
-        np.savez(paths[name], *(one.numpy() for one in rows.tensors()))
-    return paths
+        files[name] = folder / f"{world.seed}-{world.lack}-{name}.npz"
+        np.savez(files[name], *(one.numpy() for one in rows.tensors()))
+    return Written(files, payments)
 
 
 def read(path: Path) -> Rows:

@@ -19,7 +19,7 @@ from models_zoo.fraud.experts.fusion import EXPERTS
 from models_zoo.fraud.experts.rows import Rows, rows_of
 from models_zoo.fraud.experts.training import Plan, average_precision, fuse, gain, logits
 from models_zoo.fraud.generator import generate
-from models_zoo.fraud.learning import learn
+from models_zoo.fraud.learning import Samples, learn
 from models_zoo.fraud.scorer import Scorer
 from models_zoo.fraud.splits import Parts, split
 from models_zoo.fraud.streams import Stream, joined, table
@@ -153,7 +153,8 @@ def ablations(say: Callable[[str], None]) -> dict[str, float]:
     rows, found = table(unseen.near), {}
     for without in ("", *GROUPS):
         names = tuple(name for name in NAMES if name not in GROUPS.get(without, ()))
-        expert, _ = learn(parts, replace(Settings(), rate=0.08, rounds=300), names=names)
+        settings = replace(Settings(), rate=0.08, rounds=300)
+        expert, _ = learn(Samples.of(parts, settings), settings, names=names)
         score = metrics.average_precision(unseen.labels, expert.logits(rows))
         found[f"ablation_{'without_' + without if without else 'whole'}_ap"] = round(score, 4)
         say(f"without {without or 'nothing'}: {score:.4f}")

@@ -34,7 +34,7 @@ def parts(world):
 
 @pytest.fixture(scope="module")
 def expert(parts):
-    return learning.learn(parts, QUICK)
+    return learning.learn(learning.Samples.of(parts, QUICK), QUICK)
 
 
 def test_it_works(expert, parts, tmp_path):
@@ -57,7 +57,8 @@ def test_parts_are_in_order_with_the_label_delay_between(parts):
 
 def test_thinned_training_still_gives_calibrated_probabilities(parts, expert):
     """Trained on a twentieth of the genuine payments, a probability means what it says."""
-    thinned, _ = learning.learn(parts, replace(QUICK, keep=0.05))
+    few = replace(QUICK, keep=0.05)
+    thinned, _ = learning.learn(learning.Samples.of(parts, few), few)
     scores = thinned.probabilities(table(parts.validation.near))
     assert scores.sum() == pytest.approx(parts.validation.labels.sum(), rel=0.2)
 
@@ -69,7 +70,7 @@ def test_attributions_add_up_to_the_logit(expert, parts):
 
 def test_only_the_named_features_are_read(parts):
     names = tuple(name for name in NAMES if name not in GROUPS["recent"])
-    trained, _ = learning.learn(parts, QUICK, names=names)
+    trained, _ = learning.learn(learning.Samples.of(parts, QUICK), QUICK, names=names)
     features = table(parts.test.near)
     changed = features.copy()
     changed[:, [NAMES.index(name) for name in GROUPS["recent"]]] = 0

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from models_zoo.fraud.card import WEIGHTS, write_card
-from models_zoo.fraud.experts.build import Data, build
+from models_zoo.fraud.experts.build import build
 from models_zoo.fraud.experts.fusion import EXPERTS, Fusion
 from models_zoo.fraud.experts.rows import Rows, rows_of
+from models_zoo.fraud.experts.shipped import Data
 from models_zoo.fraud.experts.stored import NETS, Deep, Scale, save
 from models_zoo.fraud.experts.training import Plan
 from models_zoo.fraud.scorer import Scorer, WeightsError
