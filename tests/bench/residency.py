@@ -5,7 +5,9 @@
 Traffic: which adapter a request is for follows Zipf's law (exponent 1) over all that are registered: the power law
 of S-LoRA (Sheng et al., 2023), steeper than even and far flatter than Punica's skewed case (Chen et al., 2023), in
 which an adapter has 1.5 times the requests of the next and two dozen have them all. Requests follow each other as
-fast as the engine takes them: 512 always wait, until none are left. Lengths are those of engine_gpu.py's requests.
+fast as the engine takes them: 512 always wait, until none are left. Prompts and replies are as long as those of
+engine_gpu.py on average, each between half and one and a half times that: requests of one length would begin and end
+together where none waits for a slot, and only there. Both kinds have the same lengths.
 
 Adapters are real folders of rank 16 on all linears that go the product's way: verified, prepared, kept in host memory
 within its budget, placed. Their folders are links to 32 distinct ones, so that disk and page cache hold them;
@@ -21,12 +23,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,25 +51,36 @@ from workers.engine.generation.request import Ticket, Vocabulary
 from workers.engine.local import CHUNK_BESIDE_DECODING, TOKENS_OF_A_STEP
 from workers.engine.loop import EngineLoop
 from workers.engine.protocol import Call, Chunk, Sampling, Timing
-from workers.engine.runner import PreparedAdapter, Runner
+from workers.engine.runner import Entry, Outcome, PreparedAdapter, Runner
 from workers.engine.scheduling.blocks import BlockPool
+from workers.engine.scheduling.entry import Piece
 from workers.engine.scheduling.limits import Limits
 from workers.engine.scheduling.scheduler import Scheduler
 
 SLOTS, DISTINCT, WAITING, BLOCK = 32, 32, 512, 16
 MEBI = 1 << 20
+FILLED = 640  # adapters: more than a round brings in
 BARS = (Bar("loss", "<=", 0.15),)
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of a device: requests of `prompt` tokens for `reply` more, `sequences` written at once."""
+    """What is asked of a device: requests of about `prompt` tokens for about `reply` more, `sequences` at once."""
 
     requests: int
     sequences: int
     prompt: int
     reply: int
     memory: int
+
+    def lengths(self, requests: int, seed: int) -> list[tuple[int, int]]:
+        """Tokens of each request's prompt and reply."""
+        drawn = random.Random(seed)
+        return [(_about(self.prompt, drawn), _about(self.reply, drawn)) for _ in range(requests)]
+
+
+def _about(mean: int, drawn: random.Random) -> int:
+    return drawn.randint(mean // 2, mean + mean // 2)
 
 
 LOADS = {
@@ -77,11 +91,14 @@ LOADS = {
 
 class CountingRunner(Runner):
     """Counts what is read from disk, what is only copied from there, and what is put into slots; `registered` holds
-    what was read, and `kept` what was left on disk, while registering."""
+    what was read, and `kept` what was left on disk, while registering. `steps` are the seconds from the beginning of
+    a step to that of the next: of those that only write, and of those that read a prompt beside."""
 
     reads = 0
     copies = 0
     places = 0
+    steps: tuple[list[float], list[float]] = ([], [])
+    _before: tuple[float, int] | None = None
     registered: dict[int, PreparedAdapter] | None = None
     kept: dict[int, Callable[[], PreparedAdapter] | None]
 
@@ -114,13 +131,38 @@ class CountingRunner(Runner):
         self.places += 1
         super().place(slot, adapter)
 
+    def run(
+        self,
+        pieces: Sequence[Piece[Entry]],
+        held: Mapping[Entry, int],
+        meanwhile: Callable[[], None],
+    ) -> Outcome:
+        """A step."""
+        now, reads = time.perf_counter(), int(any(piece.count > 1 for piece in pieces))
+        if self._before is not None:
+            began, kind = self._before
+            self.steps[kind].append(now - began)
+        self._before = now, reads
+        return super().run(pieces, held, meanwhile)
+
+    def timed(self) -> dict[str, float]:
+        """What the steps since the last call took."""
+        writing, reading = self.steps
+        self.steps, self._before = ([], []), None
+        return {
+            "writing_steps": len(writing),
+            "writing_ms": round(statistics.median(writing) * 1000, 2) if writing else 0.0,
+            "reading_steps": len(reading),
+            "reading_ms": round(statistics.median(reading) * 1000, 2) if reading else 0.0,
+        }
+
 
 class Engine:
     """The engine's loop over a decoder, with adapters registered by number."""
 
     def __init__(self, decoder: Decoder, words: Vocabulary, load: Load, sequences: int) -> None:
         kind, self._load, self._words = decoder.device.type, load, words
-        blocks = sequences * ((load.prompt + load.reply) // BLOCK + 1)
+        blocks = sequences * (3 * (load.prompt + load.reply) // 2 // BLOCK + 1)
         limits = Limits(
             sequences=sequences,
             step_tokens=TOKENS_OF_A_STEP[kind],
@@ -142,35 +184,51 @@ class Engine:
         self.runner.registered = None
         return time.perf_counter() - started
 
-    def run(self, adapters: list[int], seed: int) -> dict[str, float]:
+    def fill_memory(self) -> float:
+        """Take host memory for as many adapters as it may hold, and give it back for reuse, as it is once a worker has
+        read that many: those registered above share the memory of a few. Milliseconds that one takes."""
+        one = next(iter(self.runner.kept.values()))
+        if one is None:
+            return 0.0
+        started, held = time.perf_counter(), [one()]
+        held += [one() for _ in range(min(self._load.memory // held[0].bytes, FILLED) - 1)]
+        return (time.perf_counter() - started) / len(held) * 1000
+
+    def run(self, adapters: list[int], lengths: list[tuple[int, int]], seed: int) -> dict[str, float]:
         """Output tokens per second of one request for each of `adapters`, and what it took."""
-        groups = [self._group(adapter, seed + number) for number, adapter in enumerate(adapters)]
+        groups = [
+            self._group(adapter, *each, seed + number)
+            for number, (adapter, each) in enumerate(zip(adapters, lengths, strict=True))
+        ]
         runner = self.runner
         reads, copies, places = runner.reads, runner.copies, runner.places
         steps = self.loop.metrics.steps
+        runner.timed()
         started = time.perf_counter()
         submitter = threading.Thread(target=self._submit, args=(groups,))
         submitter.start()
-        timings = [self._timing(group) for group in groups]
+        timings = [self._timing(group, reply) for group, (_, reply) in zip(groups, lengths, strict=True)]
         seconds = time.perf_counter() - started
         submitter.join()
         queued = [timing.queued or 0.0 for timing in timings]
+        steps, tokens = self.loop.metrics.steps - steps, sum(reply for _, reply in lengths)
         return {
-            "tok_s": round(len(groups) * self._load.reply / seconds, 1),
+            "tok_s": round(tokens / seconds, 1),
             "reads": runner.reads - reads,
             "copies": runner.copies - copies,
             "places": runner.places - places,
-            "batch": round(len(groups) * self._load.reply / (self.loop.metrics.steps - steps), 1),
+            "batch": round(tokens / steps, 1),
+            "step_ms": round(seconds / steps * 1000, 2),
             "wait_p95_s": round(statistics.quantiles(queued, n=20)[18], 2),
             "wait_max_s": round(max(queued), 2),
+            **runner.timed(),
         }
 
-    def _group(self, adapter: int, seed: int) -> Candidates | Beams:
+    def _group(self, adapter: int, prompt: int, reply: int, seed: int) -> Candidates | Beams:
         generator = torch.Generator().manual_seed(seed)
-        prompt = torch.randint(20, 40_000, (self._load.prompt,), generator=generator).tolist()
-        reply = self._load.reply
+        tokens = torch.randint(20, 40_000, (prompt,), generator=generator).tolist()
         sampling = Sampling(max_tokens=reply, temperature=0.0, ignore_end=True)
-        return open_group(Ticket(Call()), prompt, sampling, self._words, reply, f"a{adapter}")
+        return open_group(Ticket(Call()), tokens, sampling, self._words, reply, f"a{adapter}")
 
     def _submit(self, groups: list[Candidates | Beams]) -> None:
         for group in groups:
@@ -178,33 +236,33 @@ class Engine:
                 time.sleep(0.005)
             self.loop.submit([group.first])
 
-    def _timing(self, group: Candidates | Beams) -> Timing:
+    def _timing(self, group: Candidates | Beams, reply: int) -> Timing:
         while True:
             item = group.out.get(timeout=600)
             if isinstance(item, Exception):
                 raise item
             assert isinstance(item, Chunk)
             if item.usage is not None:
-                assert item.usage.completion_tokens == self._load.reply
+                assert item.usage.completion_tokens == reply
                 return item.usage.timing
 
 
-def measured(engine: Engine, traffic: list[list[int]], rounds: int) -> dict[str, float]:
+def measured(engine: Engine, load: Load, traffic: list[list[int]], rounds: int) -> dict[str, float]:
     """Medians over rounds of both kinds in turn; the first of `traffic` warms up."""
-    engine.run(traffic[0], 0)
+    engine.run(traffic[0], load.lengths(len(traffic[0]), 0), 0)
     many, few = [], []
     for number, adapters in enumerate(traffic[1 : rounds + 1], 1):
-        resident = [adapter % SLOTS for adapter in adapters]
-        engine.run(list(range(SLOTS)), 1_000_000 * number)  # they are in their slots
-        few.append(engine.run(resident, 2_000_000 * number))
-        many.append(engine.run(adapters, 3_000_000 * number))
+        resident, lengths = [adapter % SLOTS for adapter in adapters], load.lengths(len(adapters), number)
+        engine.run(list(range(SLOTS)), lengths[:SLOTS], 1_000_000 * number)  # they are in their slots
+        few.append(engine.run(resident, lengths, 2_000_000 * number))
+        many.append(engine.run(adapters, lengths, 3_000_000 * number))
         sys.stdout.write(f"resident {few[-1]}\nregistered {many[-1]}\n")
         sys.stdout.flush()
     ratios = [a["tok_s"] / b["tok_s"] for a, b in zip(many, few, strict=True)]
     figures = {name: statistics.median(run[name] for run in many) for name in many[0]}
     figures |= {
         f"resident_{name}": statistics.median(run[name] for run in few)
-        for name in ("tok_s", "batch", "wait_p95_s")
+        for name in ("tok_s", "batch", "step_ms", "wait_p95_s")
     }
     requests = len(traffic[1])
     figures["slot_hits"] = round(1 - figures["places"] / requests, 3)
@@ -249,7 +307,8 @@ def main() -> None:
             figures["register_s"] = round(engine.register(folders), 1)
             sys.stdout.write(f"registered {len(folders)} in {figures['register_s']} s\n")
             sys.stdout.flush()
-            figures |= measured(engine, traffic, options.rounds)
+            figures["memory_ms"] = round(engine.fill_memory(), 1)
+            figures |= measured(engine, load, traffic, options.rounds)
         finally:
             engine.loop.close()
     report("residency", figures, BARS)
