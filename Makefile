@@ -5,6 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := .venv/.installed
 export PYTHONPATH := platform:.
+unexport PYTHONDONTWRITEBYTECODE # each of many processes would compile everything for itself
 
 help: ## what there is to run
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s'|'

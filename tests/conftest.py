@@ -31,6 +31,7 @@ settings.PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
     *settings.PASSWORD_HASHERS,
 ]  # quick
+settings.WHITENOISE_AUTOREFRESH = True  # or each test client would look at every static file before it asks
 django.setup()  # a folder's conftest may import models, and is read before pytest-django sets Django up
 del os.environ[
     "DJANGO_SETTINGS_MODULE"

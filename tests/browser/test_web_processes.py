@@ -22,6 +22,7 @@ def _command(process: psutil.Process) -> str:
     return " ".join(process.as_dict(["cmdline"])["cmdline"] or [])
 
 
+@pytest.mark.slow
 def test_whichever_process_is_asked_tells_of_all(web_url):
     port = web_url.rsplit(":", 1)[1]
     [web] = [process for process in psutil.Process().children() if port in _command(process)]

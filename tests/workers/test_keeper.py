@@ -17,6 +17,8 @@ from tests.rootstock.registry.conftest import as_person
 from workers.engine.local import LocalEngine
 from workers.residency import Keeper
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("keeper")]  # the demo base's engine
+
 
 @pytest.fixture(scope="module")
 def engine(base: Path) -> Iterator[LocalEngine]:

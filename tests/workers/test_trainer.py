@@ -48,6 +48,7 @@ def test_a_killed_training_process_is_tried_again(job, tmp_path, caplog) -> None
     assert f"the training process of job {job.pk} was lost: signal 9" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_training_whose_worker_has_gone_is_tried_again(job, tmp_path) -> None:
     waiting = after(job, tmp_path / "spec.json", kill=False, kind=Bereft)
     assert (waiting.state, waiting.attempts, waiting.error["code"]) == ("queued", 1, "worker_lost")

@@ -94,6 +94,7 @@ def test_another_shape_than_the_versions_is_told_by_its_field(organisation) -> N
     assert "start_from: its rank is 4, expected 8" in other.error["detail"]
 
 
+@pytest.mark.slow
 def test_a_schedule_goes_on_from_the_version_that_it_names(organisation) -> None:
     """A schedule knows no digest; a name that means nothing here is told, and nothing starts from the base instead."""
     dataset = str(chats(organisation, "dataset", CHAT).pk)
@@ -108,6 +109,7 @@ def test_a_schedule_goes_on_from_the_version_that_it_names(organisation) -> None
     assert unknown.error["detail"].startswith("start_from: your organisation has no adapter")
 
 
+@pytest.mark.slow
 def test_a_version_says_who_asked_for_it(organisation, committed_world) -> None:
     """The key, or the schedule that was due; not the job, which is its lineage."""
     dataset, owner = str(chats(organisation, "dataset", CHAT).pk), committed_world.owner

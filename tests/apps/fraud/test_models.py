@@ -36,7 +36,10 @@ from tests.apps.fraud.test_batches import run
 from tests.apps.fraud.test_transactions import problems
 from tests.fixtures.world import Api
 
-pytestmark = pytest.mark.usefixtures("runtime")
+pytestmark = [
+    pytest.mark.usefixtures("runtime"),
+    pytest.mark.xdist_group("fraud-models"),
+]  # one bundle is trained
 PATH = "/fraud/models"
 WORLD = (5, 80, 50, 8.0)
 SCOPES = ("fraud:read", "fraud:write", "fraud:approve", "jobs:read")
@@ -131,6 +134,7 @@ def history():
     return SimpleUploadedFile("history.csv", out.getvalue().encode(), "text/csv")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_it_works(asker, second, bank):
     """From a file of historic payments to decisions by a model trained on them, and back."""

@@ -47,6 +47,7 @@ def wipe(bank, valkey):
     valkey.delete(*keys)
 
 
+@pytest.mark.slow
 def test_every_decision_agrees_after_more_has_come_and_valkey_is_wiped(api, bank, valkey):
     found = history(api)
     assert any(one["late_by_s"] for one in found)

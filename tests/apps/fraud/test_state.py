@@ -20,7 +20,9 @@ from models_zoo.fraud.history import SIDES, MemoryHistory, Neighbourhood, neighb
 from models_zoo.fraud.scorer import Scorer
 from rootstock.accounts.tenancy import tenant
 from tests.apps.fraud.conftest import body
+from tests.fixtures.world import make_world
 
+pytestmark = pytest.mark.xdist_group("rings")  # they share a stream that was stored
 PIECE = 40
 
 
@@ -40,9 +42,35 @@ def made():
     return [new(one, place) for place, one in enumerate(generate(8, 10, 60), start=1)]
 
 
+@pytest.fixture(scope="module")
+def shared(django_db_setup, django_db_blocker, made):
+    """A bank that stored the stream, its rows, and what is expected of each: here only Valkey changes."""
+    with django_db_blocker.unblock():
+        bank = make_world()
+        stored = stored_in(bank, made)
+        return bank, stored, Expected(bank.organisation, stored)
+
+
 @pytest.fixture
-def stored(bank, made):
-    """PAYMENT [N] of the stream, stored in the bank; labels come between, and some payments have several."""
+def bank(committed, shared, valkey):
+    """That bank, with no rings."""
+    forget(shared[0], valkey)
+    return shared[0]
+
+
+@pytest.fixture
+def stored(shared):
+    """PAYMENT [N] of the stream."""
+    return shared[1]
+
+
+@pytest.fixture
+def expected(shared):
+    return shared[2]
+
+
+def stored_in(bank, made):
+    """Labels come between the payments, and some payments have several."""
     random, rows = np.random.default_rng(5), []
     with tenant(bank.organisation):
         for start in range(0, len(made), PIECE):
@@ -50,6 +78,12 @@ def stored(bank, made):
             chosen = random.integers(max(0, len(rows) - 300), len(rows), 5)
             label(bank, [(rows[place], bool(random.integers(2))) for place in chosen])
     return records.payments(payloads_of(rows))
+
+
+def forget(bank, valkey):
+    """All that Valkey holds of the bank; gives how many keys it was."""
+    kept = list(valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
+    return valkey.delete(*kept) if kept else 0
 
 
 def label(bank, given):
@@ -83,11 +117,6 @@ class Expected:
         for side in SIDES:
             assert np.array_equal(getattr(near, side), getattr(self.near, side)[places]), side
         assert np.array_equal(surprise, self.surprise[places])
-
-
-@pytest.fixture
-def expected(bank, stored):
-    return Expected(bank.organisation, stored)
 
 
 @pytest.fixture
@@ -135,14 +164,13 @@ def test_two_round_trips(history, stored, expected, monkeypatch):
 def test_rings_lost_in_the_middle_come_back(history, stored, expected, valkey, bank):
     half = len(stored) // 2
     history.neighbourhood(stored[:half])
-    lost = list(valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
-    assert lost
-    valkey.delete(*lost)
+    assert forget(bank, valkey)
     for start in range(half, len(stored), 100):
         batch = stored[start : start + 100]
         expected.compare(history.neighbourhood(batch), batch)
 
 
+@pytest.mark.slow
 def test_single_rings_evicted(history, stored, expected, valkey, bank):
     for number, start in enumerate(range(0, len(stored), 100)):
         batch = stored[start : start + 100]
@@ -173,11 +201,12 @@ def test_a_wide_gap_begins_anew(history, stored, expected, monkeypatch):
     expected.compare(history.neighbourhood(stored[700:740]), stored[700:740])
 
 
+@pytest.mark.slow
 def test_far_behind_the_head(history, stored, expected):
     """A batch that is scored after later payments: it sees only its own past, and labels as they were."""
     history.neighbourhood(stored[-10:])
-    for start in range(0, 600, 200):
-        batch = stored[start : start + 200]
+    for start in range(0, 300, 100):
+        batch = stored[start : start + 100]
         expected.compare(history.neighbourhood(batch), batch)
 
 
@@ -189,7 +218,8 @@ def test_out_of_order_and_twice(history, stored, expected):
         expected.compare(history.neighbourhood(batch), batch)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
 def test_two_workers_at_once_on_rings_that_come_and_go(bank, valkey, stored, expected, monkeypatch, seed):
     """Between any two steps of one worker another one may take its turn, and rings may vanish."""
     random = np.random.default_rng(seed)
@@ -216,8 +246,10 @@ def test_two_workers_at_once_on_rings_that_come_and_go(bank, valkey, stored, exp
         expected.compare(one.neighbourhood(batch), batch)
 
 
-def test_labels_wait_for_nobody(history, stored, expected, bank):
+def test_labels_wait_for_nobody(valkey, made, committed_world):
     """A label shows with the next payment, and in windows as of before it it does not."""
+    bank = committed_world  # of its own: it labels
+    stored, history = stored_in(bank, made), ValkeyHistory(valkey, bank.organisation.pk)
     history.neighbourhood(stored[:200])
     with tenant(bank.organisation):
         row = Transaction.objects.get(sequence=int(stored[-1]["sequence"]))
@@ -236,7 +268,7 @@ def test_labels_wait_for_nobody(history, stored, expected, bank):
 def test_rebuilt_from_the_records_they_are_the_same(history, stored, expected, valkey, bank):
     """Every ring, restored at once without a stream that leads to it."""
     history.neighbourhood(stored[:200])
-    valkey.delete(*valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
+    forget(bank, valkey)
     history.begin(int(stored[-1]["sequence"]))
     entities = np.unique(np.concatenate([stored[side] for side in SIDES]))
     history.restore(entities[entities != 0].tolist())
@@ -282,8 +314,9 @@ def test_ranges_of_sequences():
     assert ranges_of([]) == []
 
 
-def test_any_decision_can_be_recomputed_from_the_records(api, bank, runtime):
+def test_any_decision_can_be_recomputed_from_the_records(committed_world, runtime):
     """Replay: what PostgreSQL holds gives the score that was decided, without any ring."""
+    bank, api = committed_world, committed_world.api("fraud:write")
     sent = [body(n, payee=f"S{n % 7}", payer=f"P{n % 3}", amount=f"{5 + n}.25") for n in range(1, 60)]
     for start in range(0, len(sent), 13):
         assert api.post("/fraud/transactions", sent[start : start + 13]).status_code == 200

@@ -21,6 +21,8 @@ from models_zoo.fraud.worlds import stream
 
 QUICK = replace(Settings(), rate=0.1, rounds=60, patience=30, leaves=7)
 
+pytestmark = pytest.mark.xdist_group("fraud-boosting")  # one world
+
 
 @pytest.fixture(scope="module")
 def world():
@@ -136,6 +138,7 @@ def test_the_delay_is_a_parameter(world):
     assert not np.array_equal(short[:, known], long[:, known])
 
 
+@pytest.mark.slow
 def test_a_bundle_trained_on_a_stream_serves(world, parts, tmp_path):
     lines = []
     card = learning.train_bundle(world, tmp_path, lines.append, QUICK)

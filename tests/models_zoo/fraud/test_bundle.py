@@ -17,6 +17,8 @@ from models_zoo.fraud.experts.training import Plan
 from models_zoo.fraud.scorer import Scorer, WeightsError
 from models_zoo.fraud.worlds import stream
 
+pytestmark = pytest.mark.xdist_group("fraud-bundle")  # one world
+
 
 def bundle(folder, decides, floor):
     """The shipped boosting with nets that have learned nothing."""
@@ -103,6 +105,7 @@ def test_a_net_of_another_shape_is_refused(tmp_path):
         Scorer(folder)
 
 
+@pytest.mark.slow
 def test_built_on_rows_it_says_who_decides_and_why(world, tmp_path):
     """Nets of one epoch do not beat boosting: the gate keeps it, the card says so, and the bundle serves."""
     shutil.copytree(WEIGHTS, tmp_path, dirs_exist_ok=True)

@@ -22,6 +22,8 @@ from models_zoo.fraud.worlds import stream
 
 NETS = {"graph": GraphExpert, "sequence": SequenceExpert}
 
+pytestmark = pytest.mark.xdist_group("fraud-experts")  # one world
+
 
 def one(sequence=1, time=1e9, payer=1, payee=2, amount=10.0, channel=0, device=0, merchant=0):
     """A payment as a tuple."""
@@ -49,6 +51,7 @@ def said(net, near):
     return net(inputs(near))[1]
 
 
+@pytest.mark.slow
 def test_it_works():
     """Trained on one small world, each net ranks frauds of later days above chance."""
     world = stream(31, 250, 40, 3.0)
@@ -208,6 +211,7 @@ def test_what_the_experts_add_is_the_fused_logit():
     assert (fused.chosen.sum(-1) == CHOSEN).all()
 
 
+@pytest.mark.slow
 def test_a_fusion_uses_its_experts_evenly_and_is_no_worse_than_the_best():
     rng = torch.Generator().manual_seed(3)
     labels = torch.rand(20_000, generator=rng) < 0.02

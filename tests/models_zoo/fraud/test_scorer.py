@@ -18,6 +18,8 @@ from models_zoo.fraud.metrics import average_precision
 from models_zoo.fraud.scorer import Scorer, WeightsError
 from models_zoo.fraud.worlds import stream
 
+pytestmark = pytest.mark.xdist_group("fraud-scorer")  # one world
+
 
 @pytest.fixture(scope="module")
 def scorer():

@@ -95,6 +95,7 @@ def test_a_hostile_file_is_refused(base: TinyBase, adapter: Path, tmp_path: Path
     assert not (tmp_path / "taken").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["bomb", "header of 100 MB", "100,000 tensors", None])
 def test_the_process_stays_small(base: TinyBase, adapter: Path, tmp_path: Path, what: str | None) -> None:
     if what in ARCHIVES:

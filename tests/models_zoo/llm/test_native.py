@@ -99,6 +99,7 @@ with torch.inference_mode():
 """
 
 
+@pytest.mark.slow
 def test_a_process_without_memory_or_threads_lives_on(base: TinyBase, native: NativeForward) -> None:
     command = [sys.executable, "-c", STARVED, str(base.folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

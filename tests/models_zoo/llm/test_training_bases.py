@@ -86,6 +86,7 @@ def test_a_student_learns_in_three_stages(base: TinyBase, tmp_path: Path) -> Non
     assert events[-1].steps == len([event for event in events if event.kind == "step"]) == 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "step"), [("full", 5), ("distil", 10)])
 def test_a_run_that_was_killed_ends_as_it_would_have(
     base: TinyBase, tmp_path: Path, recipe: Any, step: int

@@ -248,6 +248,7 @@ def with_option(base: TinyBase, folder: Path, name: str) -> TrainSpec:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_was_cut_off_ends_with_the_same_adapter(base: TinyBase, tmp_path: Path, name: str) -> None:
     """At any step: each attempt is given up a step or two after the last, until one gets through."""

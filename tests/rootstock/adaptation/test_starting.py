@@ -1,6 +1,7 @@
 """Starting a training over REST and on its page: what is taken, what is refused and why."""
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -67,25 +68,33 @@ def test_a_frozen_test_set_is_not_trained_on(world, base) -> None:
     assert answer.json()["errors"][0]["field"] == "dataset_id"
 
 
+class Sets:
+    """Data sets of each task by name, stored when a test first names them."""
+
+    LABELS: ClassVar = {
+        "labels": ("anger",), "joy": ("joy",), "several": ("anger", "joy"), "none": (),
+    }  # fmt: skip
+
+    def __init__(self, world, chat) -> None:
+        self.world, self.stored = world, {"chat": chat}
+
+    def __getitem__(self, name: str):
+        if name not in self.stored:
+            self.stored[name] = self.store(name)
+        return self.stored[name]
+
+    def store(self, name: str):
+        if name in self.LABELS:
+            line = json.dumps({"text": f"Late again, {name}", "labels": self.LABELS[name]}).encode()
+            return dataset_row(self.world, name, line=line, task="classification")
+        if name == "pairs":
+            return dataset_row(self.world, name, line=json.dumps(PAIR).encode(), task="preference")
+        return dataset_row(self.world, name, is_test=name == "frozen")
+
+
 @pytest.fixture
-def sets(world, dataset):
-    """Data sets of each task by name."""
-
-    def labelled(name: str, *labels: str):
-        line = json.dumps({"text": f"Late again, {name}", "labels": labels}).encode()
-        return dataset_row(world, name, line=line, task="classification")
-
-    pair = json.dumps(PAIR).encode()
-    return {
-        "chat": dataset,
-        "other": dataset_row(world, "other"),
-        "frozen": dataset_row(world, "frozen", is_test=True),
-        "labels": labelled("labels", "anger"),
-        "joy": labelled("joy", "joy"),
-        "several": labelled("several", "anger", "joy"),
-        "none": labelled("none"),
-        "pairs": dataset_row(world, "pairs", line=pair, task="preference"),
-    }
+def sets(world, dataset) -> Sets:
+    return Sets(world, dataset)
 
 
 @pytest.mark.parametrize(

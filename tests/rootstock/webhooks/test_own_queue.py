@@ -21,7 +21,7 @@ from rootstock.webhooks.services import event_emit
 from rootstock.webhooks.signing import sealed
 from tests.rootstock.webhooks.conftest import Receiver
 
-pytestmark = pytest.mark.everybody
+pytestmark = [pytest.mark.slow, pytest.mark.everybody]
 
 PATIENT = {"ROOTSTOCK_WEBHOOK_ALLOW": "127.0.0.1", "ROOTSTOCK_WEBHOOK_TIMEOUT_S": "120"}
 
