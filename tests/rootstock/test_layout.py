@@ -58,6 +58,7 @@ def test_pytest_sees_the_standard_library() -> None:
     assert sys.modules["platform"] is platform
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["manage.py", "shell", "-v", "0", "-c", WHERE], ["-c", WHERE]])
 def test_commands_see_the_standard_library(command: list[str]) -> None:
     environment = {
@@ -70,6 +71,7 @@ def test_commands_see_the_standard_library(command: list[str]) -> None:
     assert said.stdout.strip().splitlines()[-1] == STANDARD
 
 
+@pytest.mark.slow
 def test_celery_sees_the_standard_library() -> None:
     source = f"import workers.app; {WHERE}; import sys; print('torch' in sys.modules)"
     environment = {

@@ -18,6 +18,8 @@ from rootstock.operations import preflight
 from rootstock.operations.preflight import Refusal
 from rootstock.supervisor import Definition, Output, Supervisor, SupervisorError, answers, guard, says
 
+pytestmark = pytest.mark.slow  # real processes
+
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPER = "print('here I am', flush=True); import time; time.sleep(60)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER

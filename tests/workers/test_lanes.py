@@ -122,6 +122,7 @@ def test_resuming_neither_loses_nor_repeats(count) -> None:
     assert text.split() == [str(n) for n in range(40)]
 
 
+@pytest.mark.slow
 def test_a_token_is_not_held_back_by_a_pause_after_it(count) -> None:
     stream = client.open_stream("test.count", {"upto": 3, "pause": 1.0}, organisation=ORGANISATION)
     began = time.monotonic()
@@ -146,6 +147,7 @@ def test_cancel_stops_the_work(count) -> None:
     assert count.handler.stopped_at < 200
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_and_stays_away_stops_the_work(count, committed, monkeypatch) -> None:
     monkeypatch.setattr(wire, "RECONNECT_GRACE_S", 0.3)
     stream = client.open_stream("test.count", {"upto": 1000, "pause": 0.01}, organisation=ORGANISATION)
@@ -165,6 +167,7 @@ def test_bad_event_ids_are_refused(count, event_id) -> None:
         streams.read_stream(stream, organisation=ORGANISATION, last_event_id=event_id)
 
 
+@pytest.mark.slow
 def test_a_stream_whose_worker_died_ends_with_an_error(lanes) -> None:
     connection = wire.connect()
     connection.set("alive:test.count:any", 1, ex=5)
@@ -174,6 +177,7 @@ def test_a_stream_whose_worker_died_ends_with_an_error(lanes) -> None:
     assert [(e.type, e.data.get("code")) for e in events] == [("token", None), ("error", "unavailable")]
 
 
+@pytest.mark.slow
 def test_a_request_that_nobody_takes_in_time_is_given_up(lanes) -> None:
     wire.connect().set("alive:test.count:any", 1, ex=5)
     stream = client.open_stream("test.count", {"upto": 1}, organisation=ORGANISATION, deadline_s=0.5)
@@ -181,12 +185,14 @@ def test_a_request_that_nobody_takes_in_time_is_given_up(lanes) -> None:
     assert [e.type for e in streams.read_stream(stream, organisation=ORGANISATION) if e] == ["error"]
 
 
+@pytest.mark.slow
 def test_a_slow_stream_is_not_taken_for_a_dead_one(count, monkeypatch) -> None:
     stream = client.open_stream("test.count", {"upto": 2, "pause": 2.5}, organisation=ORGANISATION)
     events = [e for e in streams.read_stream(stream, organisation=ORGANISATION) if e]
     assert [e.type for e in events] == ["token", "token", "done"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_goes_away_is_noticed_before_the_deadline(lanes) -> None:
     wire.connect().set("alive:test.echo:any", 1, px=500)
     began = time.monotonic()

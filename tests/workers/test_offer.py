@@ -17,6 +17,8 @@ from workers import offer as offer_module
 from workers.offer import Offer, offers_in
 from workers.trainer.base import BASE_LOST, Base
 
+pytestmark = pytest.mark.slow  # real processes
+
 TRAINER = """
 import sys, time
 from pathlib import Path

@@ -61,6 +61,7 @@ def test_tokens_travel_together_and_keep_their_candidate(talk) -> None:
     assert len(events) < 300
 
 
+@pytest.mark.slow
 def test_more_streams_than_threads_all_come_to_their_end(talk) -> None:
     opened = [
         client.open_stream("test.talk", {"words": 5, "pause": 0.02}, organisation=ORGANISATION)
@@ -70,6 +71,7 @@ def test_more_streams_than_threads_all_come_to_their_end(talk) -> None:
     assert talk._flusher.drained(5)
 
 
+@pytest.mark.slow
 def test_nothing_is_taken_that_no_thread_is_free_for(talk) -> None:
     for _ in range(8):
         client.open_stream("test.talk", {"words": 10, "pause": 0.2}, organisation=ORGANISATION)
@@ -95,6 +97,7 @@ def test_a_valkey_that_was_away_costs_no_event(services) -> None:
     assert len(raw) == 4
 
 
+@pytest.mark.slow
 def test_a_request_lost_between_queue_and_worker_is_given_up(services, monkeypatch) -> None:
     monkeypatch.setattr(streams, "_MISSED_S", 0.3)
     monkeypatch.setattr(streams, "_BLOCK_MS", 100)
@@ -114,6 +117,7 @@ def test_a_request_lost_between_queue_and_worker_is_given_up(services, monkeypat
     assert valkey.exists(wire.cancel_key(stream))
 
 
+@pytest.mark.slow
 def test_a_place_is_kept_while_it_is_written_and_not_much_longer(services, monkeypatch) -> None:
     monkeypatch.setattr("workers.streams._SHOW_S", 0.1)
     monkeypatch.setattr(wire, "PLACE_S", 1.0)

@@ -83,7 +83,8 @@ def served_before(row: Alias) -> AdapterVersion:
     moves = row.moves.filter(move__in=(Move.SERVE, Move.ROLL_BACK)).select_related("version__base")
     for one in moves.order_by("generation"):
         if one.move == Move.ROLL_BACK and one.version in served:
-            del served[served.index(one.version) + 1 :]
+            while served[-1] != one.version:  # it may have served more than once: back to its last time
+                served.pop()
         else:
             served.append(one.version)
     for version in reversed(served[:-1]):

@@ -46,6 +46,7 @@ def test_it_works() -> None:
     assert parsed.skipped == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SYNTHEA.exists(), reason=f"public data set not here: {SYNTHEA}")
 def test_synthea_bundles_parse_whole() -> None:
     with zipfile.ZipFile(SYNTHEA) as archive:
@@ -254,6 +255,7 @@ PATHS = [("entry",), ("entry", 0), ("entry", 0, "resource"), ("entry", 0, "resou
          ("entry", 30, "resource", "valueQuantity"), ("entry", -1, "resource", "presentedForm")]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(PATHS), json_values)
 def test_any_damage_is_refused_or_read_but_never_a_fault(path: tuple[Any, ...], value: Any) -> None:

@@ -199,6 +199,7 @@ def test_sent_again_everything_is_known(api, bank):
         assert (result["payments"], result["known"], result["labels"]) == (20 - known, known, 20 - known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decide", [False, True])
 def test_a_worker_that_dies_goes_on(api, bank, monkeypatch, decide):
     """It dies with a part stored and nothing done after it, and again in the middle of storing one."""

@@ -211,6 +211,7 @@ def test_all_or_nothing(api, bank):
         assert not Transaction.objects.exists()
 
 
+@pytest.mark.slow
 def test_at_most_a_thousand(api):
     found = problems(send(api, pacs008(*(transfer(number) for number in range(1001)))))
     assert found == {"/": "holds 1,001 payments and statuses, at most 1,000 are taken"}

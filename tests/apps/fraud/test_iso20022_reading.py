@@ -44,6 +44,7 @@ def test_what_is_not_xml_in_utf8(content):
         tree_of(content)
 
 
+@pytest.mark.slow
 def test_too_deep_too_many_too_long():
     with pytest.raises(DomainError, match="nested more than"):
         tree_of(b"<a>" * (MOST_DEPTH + 1))
@@ -83,6 +84,7 @@ def sent(draw):
     return wanted, pain001(one, version=version, at=at, DbtrAcct=payer)
 
 
+@pytest.mark.slow
 @given(sent())
 @settings(max_examples=150, deadline=None)
 def test_there_and_back(pair):

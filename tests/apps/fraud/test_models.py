@@ -37,6 +37,7 @@ from tests.apps.fraud.test_transactions import problems
 from tests.fixtures.world import Api
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("runtime"),
     pytest.mark.xdist_group("fraud-models"),
 ]  # one bundle is trained
@@ -134,7 +135,6 @@ def history():
     return SimpleUploadedFile("history.csv", out.getvalue().encode(), "text/csv")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_it_works(asker, second, bank):
     """From a file of historic payments to decisions by a model trained on them, and back."""

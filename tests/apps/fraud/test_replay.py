@@ -101,6 +101,7 @@ def test_an_erased_payer_is_said(api, bank):
     assert "note    the payer was erased" in out.getvalue()
 
 
+@pytest.mark.slow
 def test_deleted_payments_are_counted(api, bank):
     api.post(PATH, body(0, payer="X", payee="Y"))
     found = history(api)
@@ -109,6 +110,7 @@ def test_deleted_payments_are_counted(api, bank):
     assert "deleted when their time was over: 1" in replay(found[-1]["id"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_replayed(api, bank):
     with pytest.raises(CommandError, match="no payment and no decision") as unknown:
         replay(uuid4())

@@ -161,6 +161,7 @@ def test_two_round_trips(history, stored, expected, monkeypatch):
     expected.compare(served, batch)
 
 
+@pytest.mark.slow
 def test_rings_lost_in_the_middle_come_back(history, stored, expected, valkey, bank):
     half = len(stored) // 2
     history.neighbourhood(stored[:half])
@@ -246,6 +247,7 @@ def test_two_workers_at_once_on_rings_that_come_and_go(bank, valkey, stored, exp
         expected.compare(one.neighbourhood(batch), batch)
 
 
+@pytest.mark.slow
 def test_labels_wait_for_nobody(valkey, made, committed_world):
     """A label shows with the next payment, and in windows as of before it it does not."""
     bank = committed_world  # of its own: it labels
@@ -265,6 +267,7 @@ def test_labels_wait_for_nobody(valkey, made, committed_world):
     assert (before[0][-1]["sequence"], before[0][-1]["fraud"]) == (row.sequence, 0)
 
 
+@pytest.mark.slow
 def test_rebuilt_from_the_records_they_are_the_same(history, stored, expected, valkey, bank):
     """Every ring, restored at once without a stream that leads to it."""
     history.neighbourhood(stored[:200])

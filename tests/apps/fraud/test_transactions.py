@@ -239,6 +239,7 @@ def test_lists_have_a_size(api, count):
     assert "transactions" in problems(response)
 
 
+@pytest.mark.slow
 def test_a_thousand_at_once(api):
     items = api.post(PATH, [body(n) for n in range(1000)]).json()["items"]
     assert len(items) == 1000

@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from apps.support.handlers import EmotionHandler
 from models_zoo.llm.card import adapter_reference
 from rootstock.errors import Unavailable
@@ -11,6 +13,8 @@ from rootstock.ids import uuid7
 from tests.models_zoo.llm.tiny import make_base
 from workers.engine.local import LocalEngine
 from workers.handlers import LaneRequest
+
+pytestmark = pytest.mark.slow  # a process with an engine
 
 
 class Worker:

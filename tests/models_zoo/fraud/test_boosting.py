@@ -21,7 +21,7 @@ from models_zoo.fraud.worlds import stream
 
 QUICK = replace(Settings(), rate=0.1, rounds=60, patience=30, leaves=7)
 
-pytestmark = pytest.mark.xdist_group("fraud-boosting")  # one world
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fraud-boosting")]  # one world
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,6 @@ def test_the_delay_is_a_parameter(world):
     assert not np.array_equal(short[:, known], long[:, known])
 
 
-@pytest.mark.slow
 def test_a_bundle_trained_on_a_stream_serves(world, parts, tmp_path):
     lines = []
     card = learning.train_bundle(world, tmp_path, lines.append, QUICK)

@@ -66,6 +66,7 @@ def test_nothing_later_moves_a_feature(world, part, seed):
     assert np.array_equal(table(batch, known, rows), table(changed, told, rows), equal_nan=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(part=st.floats(0.5, 0.9))
 def test_earlier_amounts_and_labels_do_move_features(world, part):

@@ -13,6 +13,8 @@ from models_zoo.fraud.difficulty import RULES, difficulty, rule_values
 from models_zoo.fraud.generator import Generated, generate
 from models_zoo.fraud.typologies import CYCLE, GENUINE, TYPOLOGIES
 
+pytestmark = pytest.mark.slow  # worlds of a thousand customers
+
 
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_it_works(seed):

@@ -234,6 +234,7 @@ def test_a_fusion_uses_its_experts_evenly_and_is_no_worse_than_the_best():
     assert ap(fused.logit) > max(ap(experts[:, place]) for place in range(len(EXPERTS)))
 
 
+@pytest.mark.slow
 def test_trees_on_tensors_say_what_lightgbm_says():
     world = stream(5, 100, 25)
     rows = table(world.near)[-1500:]

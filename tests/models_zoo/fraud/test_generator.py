@@ -42,6 +42,7 @@ def test_the_smallest_worlds_are_worlds(seed):
     assert all(one.payer != one.payee for one in generate(seed, 1 + seed // 3, 1 + seed % 4))
 
 
+@pytest.mark.slow
 def test_each_typology_has_about_the_share_that_is_documented():
     worlds = [generate(seed, 500, 75) for seed in (31, 32)]
     total = sum(len(one) for one in worlds)
@@ -50,6 +51,7 @@ def test_each_typology_has_about_the_share_that_is_documented():
         assert kind.share / 1.7 < counts[name] / total < kind.share * 1.7, name
 
 
+@pytest.mark.slow
 def test_genuine_payments_trip_simple_rules_too(made):
     labels = np.array([bool(one.typology) for one in made])
     points = hand_rules(table(replay(as_payments(made))))

@@ -131,6 +131,7 @@ def test_attributions_and_edges_come_largest_first(scorer, scores, unseen):
             assert edge.sequence in getattr(near, edge.role)[place]["sequence"]
 
 
+@pytest.mark.slow
 def test_below_the_told_amount_a_payment_passes_and_above_it_does_not(scorer, scores, unseen):
     near = flagged(scores, unseen)
     told = scorer.explain(near.rows(slice(0, 40)))

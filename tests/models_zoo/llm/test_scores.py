@@ -32,6 +32,7 @@ def test_the_common_subsequence_is_the_longest(one: str, other: str) -> None:
         assert scores.rouge_l(wanted, given) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(labels, st.data())
 def test_f1_agrees_with_scikit_learn(wanted: list[list[str]], data: st.DataObject) -> None:
     given = [data.draw(st.lists(st.sampled_from("abcd"), max_size=3, unique=True)) for _ in wanted]

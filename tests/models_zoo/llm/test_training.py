@@ -105,6 +105,7 @@ def test_several_labels_get_thresholds(base: TinyBase, tmp_path: Path) -> None:
     assert done.metrics["test_macro_f1"] == pytest.approx(done.metrics["macro_f1"])
 
 
+@pytest.mark.slow
 def test_dense_bfloat16_trains_too(base: TinyBase, tmp_path: Path) -> None:
     """The form used on CUDA, on the processor."""
     dense = lambda folder, device: load_decoder(folder, device, form="bfloat16")  # noqa: E731

@@ -20,6 +20,8 @@ from models_zoo.llm.training.bases.memory import parameters_of
 from tests.models_zoo.llm.test_training import CHAT, write
 from tests.models_zoo.llm.tiny import TinyBase, make_adapter
 
+pytestmark = pytest.mark.slow  # every test trains
+
 
 def spec(base: TinyBase, folder: Path, **changes: Any) -> BaseSpec:
     data = write(folder / "chat.jsonl", CHAT)
@@ -86,7 +88,6 @@ def test_a_student_learns_in_three_stages(base: TinyBase, tmp_path: Path) -> Non
     assert events[-1].steps == len([event for event in events if event.kind == "step"]) == 24
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "step"), [("full", 5), ("distil", 10)])
 def test_a_run_that_was_killed_ends_as_it_would_have(
     base: TinyBase, tmp_path: Path, recipe: Any, step: int

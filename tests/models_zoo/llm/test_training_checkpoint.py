@@ -11,6 +11,8 @@ from models_zoo.llm.training import TrainSpec, train_lora
 from tests.models_zoo.llm.test_training import CHAT, spec, write
 from tests.models_zoo.llm.tiny import TinyBase
 
+pytestmark = pytest.mark.slow  # every test trains
+
 
 def killed_after(steps: int, wanted: TrainSpec) -> None:
     events = train_lora(wanted)

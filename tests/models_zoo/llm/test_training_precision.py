@@ -20,6 +20,8 @@ from tests.models_zoo.llm.test_training_functions import gradients, student
 from tests.models_zoo.llm.test_training_options import loss_of
 from tests.models_zoo.llm.tiny import TinyBase
 
+pytestmark = pytest.mark.slow  # every test trains
+
 HALVES = ("bfloat16", "float16")
 
 

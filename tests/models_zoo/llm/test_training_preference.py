@@ -21,6 +21,8 @@ from models_zoo.llm.training.student import Student
 from tests.models_zoo.llm.test_training import spec, write
 from tests.models_zoo.llm.tiny import TinyBase, in_transformers
 
+pytestmark = pytest.mark.slow  # every test trains
+
 PAIRS = [
     {
         "messages": [{"role": "user", "content": f"code {n}?"}],

@@ -90,6 +90,7 @@ def test_a_random_secret_is_not_hashed_as_a_password_is(world, machine) -> None:
     assert identify_hasher(person).algorithm != "random_sha256"
 
 
+@pytest.mark.slow
 def test_a_secret_of_before_works_on(machine) -> None:
     found, secret = machine
     found.client.secret = make_password(secret, hasher="pbkdf2_sha256")

@@ -224,6 +224,7 @@ def test_without_mail_no_link_is_made_and_the_page_says_so(world) -> None:
     assert b"/account/password/reset/" not in Client().get("/login/").content
 
 
+@pytest.mark.slow
 def test_without_mail_nothing_is_written_down() -> None:
     code = "from django.conf import settings; print(settings.EMAIL_BACKEND)"
     env = {name: value for name, value in os.environ.items() if name != "ROOTSTOCK_EMAIL_URL"}
@@ -248,6 +249,7 @@ def silent_mail_server(settings):
         yield
 
 
+@pytest.mark.slow
 def test_a_mail_server_that_hangs_fails_nobody_s_page(world, silent_mail_server, caplog) -> None:
     User.objects.filter(pk=world.owner.pk).update(email="owner@example.org")
     for address in ("owner@example.org", "nobody@example.org"):

@@ -146,6 +146,7 @@ def interrupted(handle: Any) -> dict[str, Any]:
     return train(handle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "status", "said"), [("c", 3, "was cancelled"), ("l", 4, "It goes on.")])
 def test_ctrl_c_asks_whether_to_cancel_or_to_leave_it(adapt, monkeypatch, answer, status, said) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))

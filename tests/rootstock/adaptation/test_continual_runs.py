@@ -296,6 +296,7 @@ def test_advanced_by_several_at_once_nothing_is_done_twice(committed_world, comm
     assert not advance(world, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "steps"),
     [("jobs_job", 0), ("adaptation_continualmeasure", 2), ("registry_promotion", 3), ("audit_auditentry", 3)],

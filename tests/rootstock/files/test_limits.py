@@ -22,6 +22,8 @@ from rootstock.storable import unstorable
 from tests.fixtures.jobs import run_job
 from tests.rootstock.files import hostile as h
 
+pytestmark = pytest.mark.slow  # real processes at their limits
+
 READING = "tests.fixtures.reading"
 MB = 2**20
 

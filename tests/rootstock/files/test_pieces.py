@@ -235,6 +235,7 @@ def test_there_is_a_limit_to_open_ones(tus, monkeypatch) -> None:
     assert tus.create().status_code == 201
 
 
+@pytest.mark.slow
 @examples(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(
     content=st.binary(min_size=1, max_size=400),

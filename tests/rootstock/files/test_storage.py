@@ -51,6 +51,7 @@ def breaks(request, s3, settings, monkeypatch) -> Callable[[], None]:
     return broken
 
 
+@pytest.mark.slow
 def test_a_bucket_that_fails_stops_nothing_that_is_committed(
     world, breaks, django_capture_on_commit_callbacks
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_bucket_that_fails_is_a_service_that_is_away(world, breaks) -> None:
     assert domain_error(told.value, Job(kind="files.scan")).permanent is False
 
 
+@pytest.mark.slow
 def test_a_bucket_that_fails_stops_the_start(s3, breaks, monkeypatch, settings) -> None:
     preparation._reach_bucket()
     breaks()

@@ -67,6 +67,7 @@ def test_a_call_is_one_answer_under_way(openai, served, engine, monkeypatch) -> 
         openai.with_options(max_retries=0).embeddings.create(model="base", input="one")
 
 
+@pytest.mark.slow
 def test_a_call_may_take_as_long_as_its_limits_allow(openai, served, engine, monkeypatch) -> None:
     assert settings.LANES["gateway.embed"].deadline_s == 600
     lane = replace(settings.LANES["gateway.embed"], deadline_s=2.0)

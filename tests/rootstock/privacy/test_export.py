@@ -139,6 +139,7 @@ def test_looking_at_a_request_writes_nothing(planted: Planted) -> None:
     assert written == []
 
 
+@pytest.mark.slow
 def test_a_large_one_takes_little_memory(planted: Planted) -> None:
     conversation, size, many = talk(planted.organisation), 100_000, 400
     with tenant(planted.organisation) as owner:

@@ -17,6 +17,8 @@ from rootstock.privacy.keyring import Tampered
 from tests.fixtures.lanes import COUNT, ECHO, Count, Echo
 from workers.lanes import Consumer
 
+pytestmark = pytest.mark.slow  # real processes
+
 ORGANISATION = uuid7()
 NAME = "Ada Lovelace of Ockham Park"
 

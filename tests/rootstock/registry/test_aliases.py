@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -108,6 +108,7 @@ def test_what_was_never_evaluated_takes_a_reason(world: Any, make_version: Any, 
             )
 
 
+@pytest.mark.slow
 def test_a_canary_gets_its_share_and_always_the_same(world: Any, make_version: Any, promote: Any) -> None:
     one, two = make_version(), make_version()
     promote(one)
@@ -200,6 +201,7 @@ def test_one_change_is_open_at_a_time(make_version: Any, ask: Any) -> None:
 
 
 @examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example([0, 1, 0, 2, None, None])  # the first served twice, and one between
 @given(st.lists(st.one_of(st.integers(0, 2), st.none()), max_size=8))
 def test_rolling_back_walks_back(
     world: Any, make_version: Any, promote: Any, steps: list[int | None]

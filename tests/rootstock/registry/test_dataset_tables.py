@@ -39,6 +39,7 @@ def test_it_works(world: Any) -> None:
     assert [json.loads(line) for line in b"".join(content.streaming_content).splitlines()] == rows
 
 
+@pytest.mark.slow
 def test_a_parquet_file_with_conversations(world: Any) -> None:
     refused = send(world, PARQUET.read_bytes(), task="chat")
     assert refused.status_code == 422  # some rows have no conversation

@@ -145,6 +145,7 @@ def test_what_cannot_be_stored_is_refused_by_name(
     assert left(stored) == []
 
 
+@pytest.mark.slow
 def test_one_that_is_cancelled_while_it_is_tried_leaves_nothing(
     world: Any, prober: Prober, tmp_path: Path, stored: Path
 ) -> None:
@@ -324,6 +325,7 @@ def test_what_was_killed_while_it_was_registered_is_swept_at_once(
     assert left(stored) == kept
 
 
+@pytest.mark.slow
 def test_a_bucket_does_as_well_as_a_folder(
     world: Any, prober: Prober, s3: None, tmp_path: Path, stored: Path
 ) -> None:

@@ -32,6 +32,7 @@ def organisation(committed_world, receiver: Receiver):
     return found
 
 
+@pytest.mark.slow
 def test_a_sender_that_is_killed_in_the_middle_is_followed_by_another(
     organisation, receiver: Receiver
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_receiver_that_is_away_and_comes_back(world, receiver, endpoint_at) ->
     assert only(world).state == "delivered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "status", "told"),
     [

@@ -361,6 +361,7 @@ def test_an_adapter_that_cannot_be_placed_fails_its_own_requests(
     assert text(reply(desk, adapter="one"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slots", "memory"), [(2, 9.0), (3, 2.5)])
 def test_adapters_in_use_without_a_pause_keep_nobody_out(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, slots: int, memory: float
@@ -518,6 +519,7 @@ def test_more_replies_than_the_cache_holds_give_way_and_still_end_right(desk: De
     engine.close()
 
 
+@pytest.mark.slow
 def test_an_adapter_is_fetched_while_its_prompt_waits_for_memory(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("runtime")
 PATH = "/fraud/transactions"
 
 
+@pytest.mark.slow
 def test_it_agrees_with_the_rules_and_lists_of_then(api, bank, serve):
     lists = bank.api("fraud:rules")
     serve(definition(rule("PACE", "payer_count_1h >= 3", 50), rule("WATCHED", "payee_watched", 45)))

@@ -192,6 +192,7 @@ def test_a_hostile_constraint_ends_its_own_reply_alone(vocabulary: Vocabulary) -
     assert replies(bystander)[0].tokens == 300
 
 
+@pytest.mark.slow
 def test_an_ambiguous_grammar_ends_before_it_costs_others_much(vocabulary: Vocabulary) -> None:
     ambiguous = Constraint("lark", 'start: s\ns: s s s | s s | /[a-z]+/ | " "')
     sampling = Sampling(max_tokens=400, temperature=1.0, seed=1, constraint=ambiguous)

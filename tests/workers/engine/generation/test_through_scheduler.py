@@ -3,6 +3,7 @@ and preemption must give every reply what it would say alone."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -90,6 +91,7 @@ samplings = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(samplings, st.lists(st.integers(3, 40), min_size=1, max_size=12)), min_size=1, max_size=4),
