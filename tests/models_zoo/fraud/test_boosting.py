@@ -13,7 +13,7 @@ from models_zoo.fraud.calibrating import calibration
 from models_zoo.fraud.causal import GROUPS, NAMES
 from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.metrics import average_precision, calibration_error
-from models_zoo.fraud.reasons import PHRASES
+from models_zoo.fraud.phrases import PHRASES
 from models_zoo.fraud.scorer import Scorer
 from models_zoo.fraud.streams import table
 from models_zoo.fraud.subjects import SUBJECT, SUBJECTS
