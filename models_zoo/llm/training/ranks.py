@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from models_zoo.llm.card import ModelError
 from models_zoo.llm.training.data import Example
@@ -131,15 +130,23 @@ def joined(processes: int, device: str) -> Ranks:
     return Ranks(dist.get_rank(), count)
 
 
+# torch.distributed.tensor takes a second to import, which a process that trains alone does not spend.
 def whole(tensor: Tensor, wanted: bool = True) -> Tensor:
     """A tensor in one piece on the CPU, wherever its pieces are; empty where it is not wanted. All must ask."""
-    full: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    full = tensor
+    if dist.is_initialized():
+        from torch.distributed.tensor import DTensor
+
+        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return full.detach().cpu() if wanted else torch.empty(0)
 
 
 def as_laid(tensor: Tensor, like: Tensor) -> Tensor:
     """A tensor in one piece on the device of `like`, and cut up as that is."""
     there = tensor.to(like.device)
-    if isinstance(like, DTensor):
-        return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
+    if dist.is_initialized():
+        from torch.distributed.tensor import DTensor, distribute_tensor
+
+        if isinstance(like, DTensor):
+            return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
     return there

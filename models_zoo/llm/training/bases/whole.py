@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from models_zoo.llm.card import BaseConfig
 from models_zoo.llm.hf_folder import own_name
@@ -19,6 +18,9 @@ from models_zoo.llm.training.roles import Task
 from models_zoo.llm.training.spec import TrainSpec
 from models_zoo.llm.training.tasks import answer_metrics, answer_tokens
 
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
+
 
 class WholeModel:
     """A reader of which every weight is learned, float32; of several processes each holds a part of every weight.
@@ -28,6 +30,9 @@ class WholeModel:
 
     def __init__(self, reader: Reader, shape: BaseConfig, end: int, ranks: Ranks) -> None:
         if ranks.count > 1:
+            # takes a second to import, which a process that trains alone does not spend
+            from torch.distributed.fsdp import fully_shard
+
             for layer in reader.model.model.layers:
                 fully_shard(layer)
             # after an evaluation too, the parameters are the pieces that the optimizer knows
@@ -42,7 +47,7 @@ class WholeModel:
             return losses
 
         def loss(batch: Sequence[Example], last: bool) -> Tensor:
-            cast(FSDPModule, self.reader).set_requires_gradient_sync(last)
+            cast("FSDPModule", self.reader).set_requires_gradient_sync(last)
             return losses(batch, last)
 
         return loss
