@@ -42,10 +42,12 @@ class OneOrMany(Generic[S]):
 def _refusal(error: ValidationError, prefix: tuple[str, ...]) -> InvalidInput:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     problems = [
-        FieldProblem(
-            ".".join(map(str, (*prefix, *one["loc"]))) or "body", one["msg"].removeprefix("Value error, ")
-        )
+        FieldProblem(".".join(map(str, (*prefix, *one["loc"]))) or "body", _reason(one["type"], one["msg"]))
         for one in found[:MAX_PROBLEMS]
     ]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return InvalidInput(f"{problems[0].field}: {problems[0].reason}{more}", errors=problems)
+
+
+def _reason(kind: str, said: str) -> str:
+    return "must be a JSON object" if kind == "model_type" else said.removeprefix("Value error, ")

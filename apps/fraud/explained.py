@@ -20,7 +20,9 @@ def explained(organisation: UUID, transaction_id: UUID, models: Models) -> dict[
             {"expert": one.expert, "feature": one.feature, "value": one.value, "weight": one.weight}
             for one in found.attributions
         ],
-        "edges": [{"role": one.role, "sequence": one.sequence, "weight": one.weight} for one in found.edges],
+        "edges": [
+            {"roles": list(one.roles), "sequence": one.sequence, "weight": one.weight} for one in found.edges
+        ],
         "amount_below": _passing(then, found, again.outcome),
         "agrees": round(again.score, 2) == round(then.decision.score, 2),
     }

@@ -53,8 +53,8 @@ def _past(value: datetime) -> datetime:
     return value
 
 
-Text = Annotated[str, AfterValidator(_printable)]
-Party = Annotated[Text, Field(min_length=1, max_length=64)]
+PRINTABLE = AfterValidator(_printable)
+Party = Annotated[str, Field(min_length=1, max_length=64), PRINTABLE]
 
 
 # No ninja schemas: those look every field up as an attribute of something, and lists of these are long.
@@ -62,7 +62,7 @@ class TransactionIn(BaseModel):
     """One payment. `external_id` is the sender's own id of it and names it for good."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[Text, Field(min_length=1, max_length=100)]
+    external_id: Annotated[str, Field(min_length=1, max_length=100), PRINTABLE]
     payer: Party
     payee: Party
     device: Annotated[
@@ -86,7 +86,7 @@ class LabelIn(BaseModel):
     """What became known of a payment. `source` names the process that tells it."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[Text, Field(min_length=1, max_length=100, description="The payment's")]
+    external_id: Annotated[str, Field(min_length=1, max_length=100, description="The payment's"), PRINTABLE]
     fraud: StrictBool
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$", examples=["chargeback"])]
     known_at: Annotated[
@@ -94,7 +94,7 @@ class LabelIn(BaseModel):
         Field(description="When it became known, if that was before now"),
     ] = None  # fmt: skip
     note: Annotated[
-        Annotated[Text, Field(min_length=1, max_length=500)] | None,
+        Annotated[str, Field(min_length=1, max_length=500), PRINTABLE] | None,
         Field(description="Without personal data"),
     ] = None
 
@@ -141,7 +141,10 @@ class DecisionOut(Schema):
 
 
 class AttributionOut(Schema):
-    """What one feature adds to the logit of one part of the model."""
+    """What one feature adds to an expert's own logit: TreeSHAP for `tabular`, integrated gradients for the nets.
+
+    Not to `contributions`, which are what the fusion makes of the experts.
+    """
 
     expert: str = Field(examples=["tabular"])
     feature: str = Field(examples=["payer_out_count_1h"])
@@ -150,9 +153,9 @@ class AttributionOut(Schema):
 
 
 class EdgeOut(Schema):
-    """An earlier payment that mattered: by how much the logit would be lower without it."""
+    """An earlier payment that mattered: by how much the logit would be lower had nobody seen it."""
 
-    role: str = Field(description="In whose history it is", examples=["payee"])
+    roles: list[str] = Field(description="In whose histories it is", examples=[["payer", "device"]])
     sequence: int
     weight: float
     transaction_id: UUID

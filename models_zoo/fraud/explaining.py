@@ -16,7 +16,7 @@ from models_zoo.fraud.history import SIDES, Neighbourhood
 from models_zoo.fraud.scores import Score
 
 LATEST = 16
-"""Events of each ring that are left out one by one."""
+"""Events of each ring that are left out one by one, each from all rings that hold it."""
 MOST = 15
 """Attributions that are told of each expert."""
 GRID, ROUNDS = 48, 3
@@ -34,9 +34,9 @@ class Attribution(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An earlier payment (its sequence) of an entity of this one: how much lower the logit is without it."""
+    """An earlier payment (its sequence), whose histories hold it, and how much lower the logit is without it."""
 
-    role: str
+    roles: tuple[str, ...]
     sequence: int
     weight: float
 
@@ -97,23 +97,31 @@ def _attributions(whole: Judged) -> list[Attribution]:
 
 
 def _edges(one: Neighbourhood, logit: float, judge: Callable[[Neighbourhood, bool], Judged]) -> list[Edge]:
-    events = [
-        (side, place)
-        for side in SIDES
-        for place in np.nonzero(getattr(one, side)[0, -LATEST:]["sequence"])[0].tolist()
-    ]
-    if not events:
+    latest = np.concatenate([getattr(one, side)[0, -LATEST:]["sequence"] for side in SIDES])
+    earlier = np.unique(latest[latest > 0]).tolist()
+    if not earlier:
         return []
-    many = one.rows(np.zeros(len(events), np.int64))
-    for row, (side, place) in enumerate(events):
-        window = getattr(many, side)
-        window[row] = _without(window[row], window.shape[1] - min(LATEST, window.shape[1]) + place)
+    many = one.rows(np.zeros(len(earlier), np.int64))
+    roles = [_left_out(many, row, sequence) for row, sequence in enumerate(earlier)]
     rest = judge(many, False).logits
     found = [
-        Edge(side, int(getattr(one, side)[0, -LATEST:]["sequence"][place]), round(logit - float(left), 4))
-        for (side, place), left in zip(events, rest, strict=True)
+        Edge(held, sequence, round(logit - float(left), 4))
+        for held, sequence, left in zip(roles, earlier, rest, strict=True)
     ]
     return sorted((edge for edge in found if edge.weight), key=lambda edge: -abs(edge.weight))
+
+
+def _left_out(many: Neighbourhood, row: int, sequence: int) -> tuple[str, ...]:
+    """Take a payment out of all histories of one row; returns whose they were."""
+    held = []
+    for side in SIDES:
+        window = getattr(many, side)
+        places = np.nonzero(window[row]["sequence"] == sequence)[0].tolist()
+        for place in places:
+            window[row] = _without(window[row], place)
+        if places:
+            held.append(side)
+    return tuple(held)
 
 
 def _without(window: Records, place: int) -> Records:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from models_zoo.fraud.phrases import PHRASES, Values
 
-LEAST = 0.15
-"""Logits below which a reason is not worth a line."""
+LEAST, LEAST_OF_NETS = 0.15, 1.0
+"""Logits below which a subject or a net is not worth a line."""
 
 BY_NETS = {
     "sequence": (
@@ -35,17 +35,23 @@ class Reason:
 
 
 def reasons(
-    values: Values, moved: Mapping[str, float], by_nets: Mapping[str, tuple[float, float]], most: int = 5
+    values: Values,
+    moved: Mapping[str, float],
+    by_nets: Mapping[str, tuple[float, float]],
+    review: float,
+    most: int = 5,
 ) -> list[Reason]:
     """Up to `most` reasons for a higher score, the weightiest first, one for each subject; at least one.
 
     values: causal features by name (NaN: not measured); moved: logits that each subject adds; by_nets: logits that
-    each net adds, where they have a say, and its own probability of fraud.
+    each net adds, where they have a say, and its own probability of fraud. A net that would itself let the payment
+    pass (below `review`) is no reason: it may add more than usual only by taking less away.
     """
+    own = {f"{name}_probability": round(probability, 4) for name, (_, probability) in by_nets.items()}
     found = [
-        Reason(*BY_NETS[name], weight=round(weight, 3), values={f"{name}_probability": round(own, 4)})
-        for name, (weight, own) in by_nets.items()
-        if weight > 1.0
+        Reason(*BY_NETS[name], round(weight, 3), {f"{name}_probability": own[f"{name}_probability"]})
+        for name, (weight, probability) in by_nets.items()
+        if weight > LEAST_OF_NETS and probability >= review
     ]
     for subject, weight in moved.items():
         phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)
@@ -54,5 +60,5 @@ def reasons(
             found.append(Reason(phrase.code, phrase.text(values), round(weight, 3), read))
     if not found:
         code, text = TOGETHER
-        return [Reason(code, text, round(max(sum(moved.values()), 0.0), 3))]
+        return [Reason(code, text, round(max(sum(moved.values()), 0.0), 3), own)]
     return sorted(found, key=lambda reason: -reason.weight)[:most]

@@ -62,7 +62,7 @@ class Scorer:
             raise WeightsError(f"{folder}: {error}") from None
         self.experts = EXPERTS if self.deep else EXPERTS[:1]
         self.floor = -np.inf if nets_always or not self.deep else self.deep.floor
-        self._base = float(self.boosting.attributions(np.zeros((1, len(NAMES)), np.float32))[0, -1])
+        self._usual = self._usual_logit()
         self._seen: tuple[Neighbourhood, Floats] | None = None
 
     def score(self, near: Neighbourhood) -> list[Score]:
@@ -92,6 +92,12 @@ class Scorer:
             return Judged(verdict.logits, outcomes, [], [])
         return Judged(verdict.logits, outcomes, self._scores(rows, verdict), self._shares(near, rows))
 
+    def _usual_logit(self) -> float:
+        """What contributions are counted from: one logit, whether the nets are asked or not."""
+        if self.deep and self.card.decides == stored.FUSION:
+            return self.deep.fused.usual
+        return float(self.boosting.attributions(np.zeros((1, len(NAMES)), np.float32))[0, -1])
+
     def _features(self, near: Neighbourhood) -> Floats:
         if self._seen is None or self._seen[0] is not near:
             self._seen = near, features(near, self.card.label_delay)
@@ -100,7 +106,7 @@ class Scorer:
     def _verdict(self, near: Neighbourhood, rows: Floats) -> _Verdict:
         logits = self.boosting.logits(rows)
         parts, nets = np.zeros((len(rows), len(self.experts))), np.zeros((len(rows), len(self.experts) - 1))
-        parts[:, 0] = logits - self._base
+        parts[:, 0] = logits - self._usual
         asked = np.nonzero(logits >= self.floor)[0]
         if self.deep is None or not len(asked):
             return _Verdict(logits, parts, nets)
@@ -140,7 +146,8 @@ class Scorer:
                     verdict.parts[place, 1:].tolist(), sigmoid(verdict.nets[place]).tolist(), strict=True
                 )
                 by_nets = dict(zip(EXPERTS[1:], own, strict=True))
-            told[place] = reasons(values, dict(zip(SUBJECTS, weights, strict=True)), by_nets)
+            moved_by = dict(zip(SUBJECTS, weights, strict=True))
+            told[place] = reasons(values, moved_by, by_nets, self.card.review)
         return told
 
     def _shares(self, near: Neighbourhood, rows: Floats) -> list[Shares]:

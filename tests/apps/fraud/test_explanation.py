@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from apps.fraud.models import Decision, Transaction
+from models_zoo.fraud.history import SIDES
 from rootstock.accounts.tenancy import tenant
 from tests.apps.fraud.conftest import body
 from tests.apps.fraud.test_replay import history, wipe
@@ -51,6 +52,8 @@ def test_it_works(api):
     edges = {one["external_id"] for one in found["edges"]}
     assert edges & {f"p-{100 + n}" for n in range(5)}
     assert sent["external_id"] not in edges
+    assert len(edges) == len(found["edges"])
+    assert {role for one in found["edges"] for role in one["roles"]} <= set(SIDES)
     assert found["latency_ms"] > 0
 
 

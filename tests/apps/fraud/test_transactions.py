@@ -227,6 +227,13 @@ def test_what_is_not_json_is_refused(api, raw):
     assert "body" in problems(response)
 
 
+def test_what_is_wrong_is_told_in_the_words_of_json(api):
+    (reason,) = problems(api.post(PATH, 3)).values()
+    assert reason == "must be a JSON object"
+    (reason,) = problems(api.post(PATH, body(payer="x" * 65))).values()
+    assert reason == "String should have at most 64 characters"
+
+
 @pytest.mark.parametrize("given", [3, "payment", None, True])
 def test_what_is_no_payment_is_refused(api, given):
     assert api.post(PATH, given).status_code == 422

@@ -13,8 +13,9 @@ import pytest
 
 from models_zoo.fraud.card import WEIGHTS, digest_of, read_card
 from models_zoo.fraud.facts import MEANINGS
-from models_zoo.fraud.history import Neighbourhood
+from models_zoo.fraud.history import SIDES, Neighbourhood
 from models_zoo.fraud.metrics import average_precision
+from models_zoo.fraud.reasons import reasons
 from models_zoo.fraud.scorer import Scorer, WeightsError
 from models_zoo.fraud.worlds import stream
 
@@ -87,6 +88,29 @@ def test_what_is_not_approved_has_reasons_with_the_values_that_they_are_said_wit
     assert all(math.isfinite(value) for one in values for value in one.values())
 
 
+def test_contributions_are_counted_from_one_usual_payment(scores):
+    """Whether the nets were asked or not: what is added and the usual logit are the score."""
+    inside = [one for one in scores if 1e-3 < one.probability < 0.999]
+    usual = [
+        math.log(one.probability / (1 - one.probability)) - sum(one.contributions.values()) for one in inside
+    ]
+    asked = [bool(one.contributions["sequence"]) for one in inside]
+    assert any(asked)
+    assert not all(asked)
+    assert max(usual) - min(usual) < 0.01
+
+
+def test_a_net_that_would_let_it_pass_is_no_reason(scorer, scores):
+    told = [reason for score in scores for reason in score.reasons]
+    nets = [one for one in told if one.code in {"SEQUENCE_PATTERN", "NETWORK_PATTERN"}]
+    assert nets
+    assert all(value >= scorer.card.review - 1e-4 for one in nets for value in one.values.values())
+    by_nets = {"sequence": (0.2, 0.01), "graph": (1.4, 0.05)}
+    (only,) = reasons({}, {}, by_nets, review=0.08)
+    assert only.code == "OVERALL_PATTERN"
+    assert only.values == {"sequence_probability": 0.01, "graph_probability": 0.05}
+
+
 def test_no_payments_no_scores(scorer, unseen):
     nobody = unseen.near.rows(slice(0, 0))
     assert (scorer.score(nobody), scorer.facts(nobody), scorer.explain(nobody)) == ([], [], [])
@@ -127,8 +151,11 @@ def test_attributions_and_edges_come_largest_first(scorer, scores, unseen):
         for weights in ([found.weight for found in one.attributions], [found.weight for found in one.edges]):
             assert weights == sorted(weights, key=abs, reverse=True)
         assert {found.expert for found in one.attributions} <= set(one.score.contributions)
+        sequences = [edge.sequence for edge in one.edges]
+        assert len(sequences) == len(set(sequences))
         for edge in one.edges:
-            assert edge.sequence in getattr(near, edge.role)[place]["sequence"]
+            held = [side for side in SIDES if edge.sequence in getattr(near, side)[place]["sequence"]]
+            assert list(edge.roles) == held
 
 
 @pytest.mark.slow
