@@ -44,7 +44,7 @@ class Card:
 
 def read_card(folder: Path = WEIGHTS) -> Card:
     """The card of a bundle. Raises OSError if there is none, KeyError if it is incomplete."""
-    found = json.loads((folder / CARD).read_text())
+    found = facts_of(folder)
     return Card(
         digest=found["digest"],
         experts=tuple(found["experts"]),
@@ -53,6 +53,12 @@ def read_card(folder: Path = WEIGHTS) -> Card:
         decline=found["thresholds"]["decline"],
         label_delay=found["label_delay_days"] * 86400.0,
     )
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """All that the card of a bundle says. Raises OSError if there is none."""
+    found: dict[str, Any] = json.loads((folder / CARD).read_text())
+    return found
 
 
 def digest_of(folder: Path) -> str:

@@ -1,4 +1,5 @@
-"""What the page tells of a model's card: figures beside rules and plain boosting, cost and calibration as charts."""
+"""What the page tells of a model's card: figures beside its parts, rules and plain boosting, what each part is worth,
+cost and calibration as charts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +7,9 @@ from typing import Any
 from rootstock.console.charts import Chart, Series
 
 RANKINGS = {
-    "boosting": "This model",
+    "boosting": "Its boosting alone",
+    "sequence": "Its sequence net alone",
+    "graph": "Its graph net alone",
     "hist_gradient_boosting": "Plain boosting",
     "logistic_regression": "Logistic regression",
     "hand_rules": "Hand rules",
@@ -20,10 +23,11 @@ FIGURES = {
 
 def compared(card: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
     """Of each ranking its name and figures, this model first."""
-    test = card["figures"]["test"]
+    test, decides = card["figures"]["test"], card["decides"]
+    rankings = {decides: "This model"} | {name: told for name, told in RANKINGS.items() if name != decides}
     return [
         (title, [test[name][figure] for figure in FIGURES])
-        for name, title in RANKINGS.items()
+        for name, title in rankings.items()
         if name in test
     ]
 
@@ -31,7 +35,7 @@ def compared(card: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
 def own_figures(card: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The model's own figures with their names."""
     test = card["figures"]["test"]
-    return [(label, test["boosting"][name]) for name, label in FIGURES.items()]
+    return [(label, test[card["decides"]][name]) for name, label in FIGURES.items()]
 
 
 def charts_of(card: Mapping[str, Any]) -> list[Chart]:
@@ -40,16 +44,41 @@ def charts_of(card: Mapping[str, Any]) -> list[Chart]:
     return [
         Chart(
             id="figures",
-            title="Beside rules and plain boosting",
-            labels=list(FIGURES.values()),
-            series=[Series(title, values) for title, values in rows],
-            kind="bar",
-            label_title="Figure",
+            title="Beside others",
+            labels=[title for title, _ in rows],
+            series=[
+                Series(figure, [values[place] for _, values in rows])
+                for place, figure in enumerate(FIGURES.values())
+            ],
+            kind="rows",
+            label_title="Ranking",
             note="On the last days, which no model had seen. The alert budget is "
             f"{card['alert_budget']:.1%} of all payments.",
         ),
+        *_ablation(card),
         _cost(card),
         *_calibration(card),
+    ]
+
+
+def _ablation(card: Mapping[str, Any]) -> list[Chart]:
+    left_out = {name: one["lost"] for name, one in card.get("ablation", {}).items() if "lost" in one}
+    if not left_out:
+        return []
+    return [
+        Chart(
+            id="ablation",
+            title="Lost without a part",
+            labels=[name.replace("_", " ").replace("tabular", "boosting") for name in left_out],
+            series=[
+                Series("Lost", [one["loss"] for one in left_out.values()], "accent"),
+                Series("At least", [one["low"] for one in left_out.values()], "violet"),
+            ],
+            kind="bar",
+            unit="AP",
+            label_title="Fusion",
+            note="At least: the lower end of the paired bootstrap's interval.",
+        )
     ]
 
 

@@ -12,7 +12,7 @@ from apps.fraud.bundles import asking, moving, versions
 from apps.fraud.bundles.models import ModelRequest, ModelVersion
 from apps.fraud.bundles.moving import AGREEMENT
 from apps.fraud.bundles.showing import charts_of, own_figures
-from models_zoo.fraud.card import read_card
+from models_zoo.fraud.card import WEIGHTS, facts_of, read_card
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.accounts.tenancy import tenant
 from rootstock.accounts.views.common import scopes_of
@@ -33,6 +33,7 @@ def models(request: PageRequest) -> HttpResponse:
     rows, _ = versions.versions_page(organisation=organisation, limit=MOST)
     force = versions.in_force(organisation=organisation)
     chosen = _chosen(rows, request.GET.get("version", ""))
+    card = chosen.card if chosen else facts_of(WEIGHTS)
     job = asking.last_training(organisation=organisation)
     scopes = scopes_of(request)
     context: dict[str, Any] = {
@@ -40,7 +41,8 @@ def models(request: PageRequest) -> HttpResponse:
         "force": force,
         "reference": force.current.reference if force.current else read_card().reference,
         "chosen": chosen,
-        "charts": charts_of(chosen.card) if chosen else [],
+        "card": card,
+        "charts": charts_of(card),
         "job": job,
         "training": bool(job and not job.is_final),
         "failed": bool(job and job.state == "failed" and (not rows or job.pk > rows[0].pk)),

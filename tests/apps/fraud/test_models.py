@@ -19,11 +19,13 @@ from apps.fraud import backfill
 from apps.fraud.bundles import asking, training
 from apps.fraud.bundles.contents import bundle_store
 from apps.fraud.bundles.models import ModelVersion
+from apps.fraud.bundles.showing import FIGURES, compared
 from apps.fraud.bundles.stream import stream_of
 from apps.fraud.bundles.versions import version_register
 from apps.fraud.models import Label, Transaction
 from models_zoo.fraud import learning, splits
 from models_zoo.fraud.boosting import Settings
+from models_zoo.fraud.card import WEIGHTS, facts_of
 from models_zoo.fraud.generator import START, generate
 from models_zoo.fraud.streams import table
 from models_zoo.fraud.worlds import stream
@@ -344,3 +346,7 @@ def test_the_page_without_a_model(bank):
     html = bank.browser(bank.owner).get("/fraud/models/", headers={"accept": "text/html"}).content.decode()
     assert "No model of your own yet" in html
     assert "shipped with Rootstock" in html
+    card = facts_of(WEIGHTS)
+    for part in ("The shipped model", "Lost without a part", "Said and came", "Its boosting alone"):
+        assert part in html
+    assert compared(card)[0] == ("This model", [card["figures"]["test"]["fusion"][name] for name in FIGURES])
