@@ -40,7 +40,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def read_lines(path: Path) -> list[Row]:
     """The objects of a JSON Lines file, gzipped or not. Raises OSError, and ValueError for a line that is none."""
-    return [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
+    return [json.loads(line) for line in read_text(path).split("\n") if line.strip()]
 
 
 def read_iob(path: Path) -> list[Sentence]:

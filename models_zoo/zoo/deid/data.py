@@ -16,30 +16,42 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from models_zoo.clinical.deid.generate import SLOTS, Entity, Example, fill, join, part_of, templates
+from models_zoo.clinical.deid.generate import Entity, Example, fill, join, part_of, templates
 from models_zoo.clinical.deid.labels import PRESIDIO
+from models_zoo.zoo.deid.values import WIDE
 
 PRESIDIO_FILE = Path("ehr_deid_presidio") / "synth_v2_dev.json.gz"
 
 # Presidio's slot -> ours, to fill its templates anew. One with any other slot is not refilled.
 _REFILL: Mapping[str, tuple[str, ...]] = {
-    "PERSON": ("patient", "doctor", "given", "surname", "patient_upper"),
-    "STREET_ADDRESS": ("street",),
-    "GPE": ("city",),
+    "PERSON": ("anyone", "patient"),
+    "STREET_ADDRESS": ("street", "street", "street", "address", "corner"),
+    "GPE": ("place",),
     "ZIP_CODE": ("zip",),
-    "ORGANIZATION": ("employer", "hospital", "clinic"),
-    "DATE_TIME": ("date", "month_year"),
+    "ORGANIZATION": ("employer", "employer", "hospital", "clinic"),
+    "DATE_TIME": ("when",),
     "PHONE_NUMBER": ("phone",),
     "EMAIL_ADDRESS": ("email",),
     "DOMAIN_NAME": ("url",),
     "CREDIT_CARD": ("card",),
     "IBAN_CODE": ("iban",),
+    "IP_ADDRESS": ("ip",),
     "US_SSN": ("ssn",),
-    "US_DRIVER_LICENSE": ("serial",),
+    "US_DRIVER_LICENSE": ("licence",),
     "AGE": ("age",),
-    "TITLE": ("title",),
+    "TITLE": ("title", "job"),
     "NRP": ("nation",),
 }
+# In an address of several slots STREET_ADDRESS is a part of it: the number and the street in the first line, then a
+# flat, and behind the country what is written there for a code.
+_ADDRESS = (
+    ("{{STREET_ADDRESS}} {{STREET_ADDRESS}} {{STREET_ADDRESS}}", "{building} {street_name} {unit}"),
+    ("{{STREET_ADDRESS}} {{STREET_ADDRESS}}", "{building} {street_name}"),
+    ("{{GPE}} {{STREET_ADDRESS}}", "{place} {zip}"),
+    ("{{STREET_ADDRESS}} St.", "{street_word} St."),
+    ("{{STREET_ADDRESS}} street", "{street_word} street"),
+    ("\n {{STREET_ADDRESS}}\n", "\n {unit}\n"),
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,7 +65,7 @@ class Amounts:
 
 
 AMOUNTS: Mapping[str, Amounts] = {
-    "train": Amounts(sentences=4000, notes=4000, refills=12, general=30),
+    "train": Amounts(sentences=3000, notes=2500, refills=25, general=15),
     "validation": Amounts(sentences=200, notes=60),
     "test": Amounts(sentences=400, notes=150),
 }
@@ -84,9 +96,12 @@ def refilled(sentences: Iterable[tuple[str, Example]], random: Random, times: in
     """Presidio's templates filled with values of our own, `times` for each distinct template."""
     for masked in sorted({masked for masked, _ in sentences}):
         for _ in range(times):
-            ours = re.sub(r"\{\{(\w+)\}\}", lambda slot: _our_slot(slot.group(1), random), masked)
+            ours = masked
+            for presidio, parts in _ADDRESS:
+                ours = ours.replace(presidio, parts)
+            ours = re.sub(r"\{\{(\w+)\}\}", lambda slot: _our_slot(slot.group(1), random), ours)
             if _fillable(ours):
-                yield fill(ours, random)
+                yield fill(ours, random, WIDE)
 
 
 def general(random: Random, times: int) -> Iterator[Example]:
@@ -95,7 +110,7 @@ def general(random: Random, times: int) -> Iterator[Example]:
     for line in lines:
         if line and not line.startswith("#"):
             template = line.replace("\\n", "\n")
-            yield from (fill(template, random) for _ in range(times if "{" in template else 5))
+            yield from (fill(template, random, WIDE) for _ in range(times if "{" in template else 5))
 
 
 def _presidio_example(item: Mapping[str, Any]) -> Example:
@@ -113,4 +128,4 @@ def _our_slot(name: str, random: Random) -> str:
 
 def _fillable(template: str) -> bool:
     names = re.findall(r"\{(\w*)\}", template)
-    return bool(names) and template.count("{") == len(names) and all(name in SLOTS for name in names)
+    return bool(names) and template.count("{") == len(names) and all(name in WIDE for name in names)

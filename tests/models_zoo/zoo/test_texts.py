@@ -13,7 +13,7 @@ from models_zoo.llm.card import AdapterCard
 from models_zoo.llm.scores import given_labels
 from models_zoo.zoo.augment import recased, retyped, typos
 from models_zoo.zoo.entities.text import exchanged, mentions, row_of
-from models_zoo.zoo.files import read_iob, share_of, write_lines
+from models_zoo.zoo.files import read_iob, read_lines, share_of, write_lines
 from models_zoo.zoo.intent.elsewhere import questions
 from models_zoo.zoo.thresholds import of_each_label, of_least_loss
 
@@ -43,6 +43,12 @@ def test_a_line_without_a_tag_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("fine\tO\nbroken\n")
     with pytest.raises(ValueError, match=r"a\.tsv:2"):
         read_iob(tmp_path / "a.tsv")
+
+
+def test_what_unicode_calls_a_line_break_ends_no_json_line(tmp_path: Path) -> None:
+    rows = [{"text": "one\u2028two\x85three"}, {"text": "four\x1cfive"}]
+    write_lines(tmp_path / "rows.jsonl", rows)
+    assert read_lines(tmp_path / "rows.jsonl") == rows
 
 
 @given(sentences, st.booleans())
