@@ -28,3 +28,16 @@ def part_of(text: str) -> str:
 def of_part(folder: str, name: str, part: str) -> list[str]:
     """The lines of a file that belong to the part."""
     return [line for line in lines(folder, name) if part_of(line) == part]
+
+
+@cache
+def sections(folder: str, name: str) -> dict[str, tuple[str, ...]]:
+    """The lines of such a file under each of its `== headings`; what stands before the first is a remark."""
+    text = files(f"models_zoo.zoo.{folder}").joinpath(f"{name}.txt").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("== "):
+            found[line[3:]] = []
+        elif found and line:
+            found[list(found)[-1]].append(line)
+    return {heading: tuple(below) for heading, below in found.items()}

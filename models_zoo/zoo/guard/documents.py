@@ -26,8 +26,8 @@ def contexts(data: Path, part: str) -> list[str]:
     return [cropped(text) for text in found if text and part_of(text) == part]
 
 
-def others(data: Path, part: str) -> list[str]:
-    """Notes and dialogues of MTS-Dialog and ACI-Bench and abstracts of PubMedQA, of the part."""
+def others(data: Path, part: str, most: int | None = OTHERS) -> list[str]:
+    """Notes and dialogues of MTS-Dialog and ACI-Bench and abstracts of PubMedQA, of the part; None: all of them."""
     sections = read_csv(data / "ehr_mts_dialog" / "MTS-Dialog-TrainingSet.csv.gz")
     visits = read_csv(data / "ehr_aci_bench" / "train.csv.gz")
     studies = json.loads(read_text(data / "ehr_pubmedqa" / "pqal_cv500.json.gz")).values()
@@ -35,7 +35,7 @@ def others(data: Path, part: str) -> list[str]:
     texts += ["\n".join(study["CONTEXTS"]) for study in studies]
     found = sorted({text.strip() for text in texts if len(text) > 200 and part_of(text.strip()) == part})
     Random(f"{part}:others").shuffle(found)
-    return [cropped(text) for text in found[:OTHERS]]
+    return [cropped(text) for text in found[:most]]
 
 
 def cropped(text: str) -> str:

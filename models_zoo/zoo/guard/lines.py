@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from random import Random
 from string import Formatter
 
-from models_zoo.zoo.own import of_part
+from models_zoo.zoo.own import of_part, sections
+from models_zoo.zoo.tasks import TRAIN
 
 FOLDER = "guard"
 SLOTS: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +41,13 @@ SLOTS: Mapping[str, tuple[str, ...]] = {
 
 def attack(part: str, random: Random) -> str:
     """One order to the model, from templates of the part alone."""
-    return filled(random.choice(of_part(FOLDER, "attacks", part)), part, random)
+    return filled(random.choice(_pool("attacks", part)), part, random)
+
+
+def _pool(name: str, part: str) -> list[str]:
+    """Attacks or orders of the part; in training those that are trained on only too."""
+    more = sections(FOLDER, "training_orders")[name] if part == TRAIN else ()
+    return [*of_part(FOLDER, name, part), *more]
 
 
 def filled(template: str, part: str, random: Random) -> str:
@@ -48,6 +55,6 @@ def filled(template: str, part: str, random: Random) -> str:
     names = [name for _, name, _, _ in Formatter().parse(template) if name]
     values = {name: random.choice(SLOTS[name]) for name in names if name in SLOTS}
     if "order" in names or "Order" in names:
-        order = filled(random.choice(of_part(FOLDER, "orders", part)), part, random)
+        order = filled(random.choice(_pool("orders", part)), part, random)
         values |= {"order": order, "Order": order[0].upper() + order[1:]}
     return template.format(**values)

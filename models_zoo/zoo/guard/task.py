@@ -16,6 +16,7 @@ import numpy as np
 from models_zoo.zoo.augment import retyped
 from models_zoo.zoo.files import Row, read_csv, read_text
 from models_zoo.zoo.guard.documents import contexts, cropped, for_readers, inserted, others
+from models_zoo.zoo.guard.harmless import Documents, with_asides
 from models_zoo.zoo.guard.lines import FOLDER, attack
 from models_zoo.zoo.measures import accuracy
 from models_zoo.zoo.own import TEST, of_part, part_of
@@ -32,7 +33,7 @@ HELD = {
     },
 }  # fmt: skip
 AMOUNTS = {
-    TRAIN: 3000,
+    TRAIN: 3500,
     VALIDATION: 200,
     TEST: 300,
 }  # documents with an order hidden in them, and as many without
@@ -41,7 +42,8 @@ TRIGGERS = re.compile(
     re.IGNORECASE,
 )
 FOUND = {TRAIN: 4000, VALIDATION: 300}  # utterances of other public data with such words
-FALSE_ALARMS = 0.04  # of benign validation examples, at most
+ASIDES = 0.5  # of training documents have lines for their readers
+FALSE_ALARMS = 0.01  # of benign validation examples, at most; of other makes of documents there are more
 
 
 def examples(data: Path, part: str) -> list[Row]:
@@ -54,21 +56,40 @@ def examples(data: Path, part: str) -> list[Row]:
         return [_injection(text) for text in _jailbreaks(data, TEST)]
     kind = part.split("_")[0]
     random = Random(f"guard:{kind}")
+    if kind == TRAIN:
+        return _train(data, random)
     hidden = [_injection(text) for text in _hidden(data, kind, random, AMOUNTS[kind])]
     clean = [_benign(text) for text in _clean(data, kind, random, AMOUNTS[kind])]
     if part == "test_indirect":
         return hidden
     if part == "test_benign_documents":
         return clean
-    direct = [_injection(text) for text in _jailbreaks(data, kind)]
-    direct += [_injection(attack(kind, random)) for _ in range(AMOUNTS[kind] // 2)]
-    messages = [
-        _benign(text) for text in of_part(FOLDER, "benign", kind) for _ in range(8 if kind == TRAIN else 1)
-    ]
-    messages += [_benign(text) for text in _utterances(data, kind)[: FOUND[kind]]]
-    if kind == TRAIN:
-        messages, direct = (list(retyped(rows, 0.2, random)) for rows in (messages, direct))
-    return [*hidden, *clean, *direct, *messages]
+    return [*hidden, *clean, *_direct(data, kind, random), *_messages(data, kind)]
+
+
+def _train(data: Path, random: Random) -> list[Row]:
+    """Each document twice, with an order in it and without, so that no document is a sign of itself."""
+    known, documents = _bipia_attacks(data, TRAIN), Documents(data, _comments(data, TRAIN))
+    rows: list[Row] = []
+    for number in range(AMOUNTS[TRAIN]):
+        document = documents.draw(random)
+        one, other = (
+            with_asides(document, random) if random.random() < ASIDES else document for _ in range(2)
+        )
+        order = random.choice(known) if number % 2 else attack(TRAIN, random)
+        rows += [_injection(inserted(one, order, random)), _benign(other)]
+    written = (_direct(data, TRAIN, random), _messages(data, TRAIN))
+    return rows + [row for part in written for row in retyped(part, 0.2, random)]
+
+
+def _direct(data: Path, part: str, random: Random) -> list[Row]:
+    texts = [*_jailbreaks(data, part), *(attack(part, random) for _ in range(AMOUNTS[part] // 2))]
+    return [_injection(text) for text in texts]
+
+
+def _messages(data: Path, part: str) -> list[Row]:
+    lines = [text for text in of_part(FOLDER, "benign", part) for _ in range(8 if part == TRAIN else 1)]
+    return [_benign(text) for text in [*lines, *_utterances(data, part)[: FOUND[part]]]]
 
 
 def _injection(text: str) -> Row:
@@ -128,6 +149,13 @@ def _utterances(data: Path, part: str) -> list[str]:
     mixed = [*with_words, *without[: len(with_words)]]
     random.shuffle(mixed)
     return mixed
+
+
+def _comments(data: Path, part: str) -> list[str]:
+    """GoEmotions' comments of the part, for threads."""
+    comments = read_text(data / "support_goemotions" / "original" / "train.tsv.gz").splitlines()
+    texts = dict.fromkeys(line.split("\t")[0] for line in comments if line.strip())
+    return [text for text in texts if part_of(text) == part]
 
 
 def _public(data: Path) -> Iterator[str]:

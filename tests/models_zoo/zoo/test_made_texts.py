@@ -1,4 +1,4 @@
-"""Texts of our own making that are trained on: sentences with identifiers."""
+"""Texts of our own making that are trained on: harmless documents, and sentences with identifiers."""
 
 import re
 from random import Random
@@ -9,9 +9,45 @@ from hypothesis import strategies as st
 from models_zoo.clinical.deid.generate import Example, fill
 from models_zoo.zoo.deid.data import general, refilled
 from models_zoo.zoo.deid.values import WIDE
+from models_zoo.zoo.guard.harmless import composed, excerpt, with_asides
+from models_zoo.zoo.own import lines, of_part, part_of
+from models_zoo.zoo.tasks import TRAIN, VALIDATION
 
 seeds = st.integers(0, 300)
 NONE = Example("", (), "")  # only the template beside it is looked at
+
+
+@given(seeds)
+def test_a_composed_document_has_several_lines_and_no_slot(seed: int) -> None:
+    found = composed(Random(seed))
+    assert len(found.split()) > 8
+    assert not re.search(r"\{\w*\}", found)
+    assert composed(Random(seed)) == found
+
+
+@given(seeds)
+def test_an_excerpt_is_of_its_document(seed: int) -> None:
+    table = "\n".join(["| heading |", *(f"| {number} |" for number in range(12))])
+    found = excerpt(table, Random(seed)).split("\n")
+    assert found[0] == "| heading |"
+    assert len(found) >= 3
+    assert "\n".join(found[1:]) in table
+    text = "One. Two! Three? Four. Five."
+    assert excerpt(text, Random(seed)) in text
+
+
+@given(seeds)
+def test_lines_for_readers_are_added_and_nothing_is_lost(seed: int) -> None:
+    found = with_asides("alpha\nbeta\ngamma", Random(seed))
+    assert len(found) > len("alpha\nbeta\ngamma")
+    assert re.search(r"alpha.*beta.*gamma", found, re.DOTALL)
+
+
+def test_lines_for_readers_of_other_parts_are_not_learned() -> None:
+    others = [line for line in lines("guard", "readers") if part_of(line) != TRAIN]
+    made = "\n".join(with_asides("x", Random(seed)) for seed in range(400))
+    assert not [line for line in others if line in made]
+    assert of_part("guard", "readers", VALIDATION)
 
 
 @given(seeds, st.sampled_from(sorted(WIDE)))
