@@ -7,6 +7,7 @@ from rootstock.privacy.models import SubjectKey
 
 KIND = "fraud.score"
 SUBJECT = "payment"
+RING = "payment_ring"
 
 
 def person_of_payment(transaction_id: str) -> SubjectKey | None:

@@ -8,6 +8,7 @@ from apps.fraud.bundles.models import ModelRequest as ModelRequest
 from apps.fraud.bundles.models import ModelVersion as ModelVersion
 from apps.fraud.cycles.models import CyclePayment as CyclePayment
 from apps.fraud.cycles.models import PaymentCycle as PaymentCycle
+from apps.fraud.cycles.models import PaymentRing as PaymentRing
 from apps.fraud.rules.models import ListEntry as ListEntry
 from apps.fraud.rules.models import RulesInForce as RulesInForce
 from apps.fraud.rules.models import RulesMove as RulesMove

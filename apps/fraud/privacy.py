@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.fraud.cycles.privacy import cycles_delete, cycles_export, cycles_of
+from apps.fraud.cycles.grouping import rings_rekeyed
+from apps.fraud.cycles.privacy import cycles_delete, cycles_export, cycles_of, rings_of
 from apps.fraud.models import ACCOUNT, Transaction
 from apps.fraud.payload import key_of
 from apps.fraud.rules.privacy import ENDED, ENTRIES, entries_scrub
@@ -68,7 +69,7 @@ def _scrub(key: SubjectKey) -> Callable[[], object]:
     nothing leads from an account's number or a device to them.
     """
     old = _account(key)
-    touched = _entities(_payments(key)) | {old}
+    touched, rings = _entities(_payments(key)) | {old}, rings_of(_payments(key))
     for party, belonging in (("payer_key", "device_key"), ("payee_key", "merchant_key")):
         theirs = Transaction.objects.filter(**{party: old})
         for known in set(theirs.exclude(**{belonging: 0}).order_by().values_list(belonging, flat=True)):
@@ -76,6 +77,7 @@ def _scrub(key: SubjectKey) -> Callable[[], object]:
     new = _random_key()
     Transaction.objects.filter(payer_key=old).update(payer_key=new)
     Transaction.objects.filter(payee_key=old).update(payee_key=new)
+    rings_rekeyed(rings)
     entries_scrub(key, old, new)
     _rings_forget(key.organisation_id, touched)
     return lambda: _rings_forget(key.organisation_id, touched)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.payments, name="payments"),
     path("cycles/", cycles.found, name="cycles"),
     path("cycles/search", cycles.search, name="cycle-search"),
+    path("cycles/rings/<uuid:ring_id>/", cycles.ring, name="ring"),
     path("cycles/<uuid:cycle_id>/", cycles.cycle, name="cycle"),
     path("models/", models.models, name="models"),
     path("models/train", models.train, name="model-train"),

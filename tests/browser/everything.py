@@ -255,15 +255,19 @@ def payments(world: World) -> dict[str, str]:
     burst = [body(n, payee=f"MULE-{n}", amount="900.00", channel="instant") for n in range(20, 32)]
     answer = world.api("fraud:write").post("/fraud/transactions", usual + burst)
     assert answer.status_code == 200, answer.json()
-    return {"payment": f"/fraud/{answer.json()['items'][-1]['id']}/", "cycle": cycle(world)}
+    return {"payment": f"/fraud/{answer.json()['items'][-1]['id']}/", **cycle(world)}
 
 
-def cycle(world: World) -> str:
-    """The page of a cycle that a search found."""
+def cycle(world: World) -> dict[str, str]:
+    """The pages of a cycle that a search found, and of its ring."""
     api = world.api("fraud:read", "fraud:write")
     assert api.post("/fraud/transactions", ring(5)).status_code == 200
     run_job(world.organisation.pk, api.post("/fraud/cycles/searches", {}).json()["job"]["id"])
-    return f"/fraud/cycles/{api.get('/fraud/cycles').json()['items'][0]['id']}/"
+    found = api.get("/fraud/cycles").json()["items"][0]
+    return {
+        "cycle": f"/fraud/cycles/{found['id']}/",
+        "ring": f"/fraud/cycles/rings/{found['ring_id']}/",
+    }
 
 
 def privacy(world: World) -> dict[str, str]:

@@ -74,6 +74,11 @@ def circled(committed_world):
 def test_from_a_cycle_to_a_payment_by_keyboard(page, circled):
     page.goto("/fraud/cycles/")
     expect(page.get_by_text("1 new cycle and 0 known ones")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("RING-ACC-0")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1,000.00 EUR in 1 round over 5 accounts")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("1,000.00 EUR over 5 payments")
@@ -89,6 +94,7 @@ def test_from_a_cycle_to_a_payment_by_keyboard(page, circled):
 @pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])
 def test_cycles_fit_the_screen(page, circled, size):
     page.set_viewport_size(size)
-    for path in ("/fraud/cycles/", f"/fraud/cycles/{circled['id']}/"):
+    for path in ("", f"rings/{circled['ring_id']}/", f"{circled['id']}/"):
+        path = f"/fraud/cycles/{path}"
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

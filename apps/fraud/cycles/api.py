@@ -1,4 +1,4 @@
-"""REST: searches for cycles of payments, and the cycles that were found."""
+"""REST: searches for cycles of payments, the cycles that were found, and the rings of accounts they went round in."""
 
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,14 @@ from apps.fraud.cycles.schemas import (
     CycleSearchOut,
     PaymentCycleDetailOut,
     PaymentCycleOut,
+    PaymentRingOut,
     cycle_out,
     detail_out,
+    ring_out,
 )
-from apps.fraud.evidence import SUBJECT
+from apps.fraud.evidence import RING, SUBJECT
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.audit.services import list_read_record
+from rootstock.audit.services import list_read_record, read_record
 from rootstock.jobs.models import Job
 from rootstock.paging import Page, page_of
 
@@ -57,15 +59,57 @@ def list_cycles(
     min_amount: float | None = None,
     min_score: float | None = None,
     search: UUID | None = None,
+    ring: UUID | None = None,
 ) -> dict[str, Any]:
-    """Cycles, the last to be found first. `min_amount` is of the first payment, in euros; `search` is a job's id."""
+    """Cycles one by one, the last to be found first; `/rings` has those over the same accounts as one.
+
+    `min_amount` is of the first payment, in euros; `search` is a job's id.
+    """
     rows, following = selectors.cycles_page(
         organisation=request.auth.organisation,
-        chosen=selectors.Filter(min_hops, min_amount, min_score, search),
+        chosen=selectors.Filter(min_hops, min_amount, min_score, search, ring),
         cursor=cursor,
         limit=limit,
     )
     return page_of(rows, following, cycle_out)
+
+
+@router.get("/rings", response=Page[PaymentRingOut], auth=scope(READ))
+def list_rings(
+    request: ApiRequest,
+    cursor: str | None = None,
+    limit: int = 50,
+    min_rounds: int | None = None,
+    min_amount: float | None = None,
+    min_score: float | None = None,
+) -> dict[str, Any]:
+    """Rings of accounts, the last to be found first. `min_amount` is of all rounds together, in euros."""
+    rows, following = selectors.rings_page(
+        organisation=request.auth.organisation,
+        chosen=selectors.RingFilter(min_rounds, min_amount, min_score),
+        cursor=cursor,
+        limit=limit,
+    )
+    list_read_record(
+        organisation=request.auth.organisation,
+        subject_type=RING,
+        subject_ids=[row.pk for row in rows],
+        what="rings of accounts",
+    )
+    return page_of(rows, following, ring_out)
+
+
+@router.get("/rings/{uuid:ring_id}", response=PaymentRingOut, auth=scope(READ))
+def get_ring(request: ApiRequest, ring_id: UUID) -> PaymentRingOut:
+    """A ring of accounts; its rounds are in `/cycles?ring=`."""
+    row = selectors.ring_get(organisation=request.auth.organisation, ring_id=ring_id)
+    read_record(
+        organisation=request.auth.organisation,
+        subject_type=RING,
+        subject_id=row.pk,
+        what="accounts of a ring",
+    )
+    return ring_out(row)
 
 
 @router.get("/{uuid:cycle_id}", response=PaymentCycleDetailOut, auth=scope(READ))

@@ -8,7 +8,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from apps.fraud.cycles.models import PaymentCycle
+from apps.fraud.cycles.models import PaymentCycle, PaymentRing
 from apps.fraud.models import Transaction
 from apps.fraud.schemas import HistoryOut
 from rootstock.jobs.schemas import JobOut
@@ -72,6 +72,10 @@ class PaymentCycleOut(Schema):
 
     id: UUID
     job_id: UUID | None = Field(description="The search that first found it")
+    ring_id: UUID = Field(description="Its accounts, with whatever else went round among them")
+    round: int | None = Field(
+        description="Which round of its ring it is, from 1; null if it shares a payment with one that is counted"
+    )
     hops: int
     amount_in: Decimal = Field(description="Of its first payment, worth in euros", examples=["1000.00"])
     amount_out: Decimal = Field(description="Of its last payment, worth in euros", examples=["729.00"])
@@ -98,6 +102,43 @@ class PaymentCycleDetailOut(PaymentCycleOut):
     """A cycle with its payments in their order."""
 
     payments: list[CyclePaymentOut]
+
+
+class PaymentRingOut(Schema):
+    """Accounts among which money went round: every cycle over the same accounts, whichever of them is the first."""
+
+    id: UUID
+    accounts: list[str] = Field(
+        description="In the order in which money goes", examples=[["A-1", "B-2", "C-3", "D-4"]]
+    )
+    rounds: int = Field(description="Cycles that share no payment with each other")
+    cycles: int = Field(
+        description="All that were found: a round that is paid twice gives some that begin elsewhere"
+    )
+    amount_in: Decimal = Field(
+        description="First payments of the rounds, worth in euros", examples=["5000.00"]
+    )
+    amount_out: Decimal = Field(
+        description="Last payments of the rounds, worth in euros", examples=["3645.00"]
+    )
+    share_kept: float = Field(description="`amount_out` over `amount_in`")
+    score: float | None = Field(
+        description="Of the payment of the ring that was decided most gravely, as of the last search that saw it; null "
+        "where none had been"
+    )
+    outcome: str | None = Field(description="The decision on that payment: approve, review or decline")
+    began_at: datetime = Field(description="First payment of all its cycles")
+    ended_at: datetime = Field(description="Last payment of all its cycles")
+    found_at: datetime
+
+
+def ring_out(row: PaymentRing) -> PaymentRingOut:
+    """A ring, with the names of its accounts."""
+    own = (
+        "id", "rounds", "cycles", "amount_in", "amount_out", "share_kept", "score", "began_at", "ended_at", "found_at",
+    )  # fmt: skip
+    told = {name: getattr(row, name) for name in own}
+    return PaymentRingOut(**told, accounts=list(row.names), outcome=row.outcome or None)
 
 
 def cycle_out(row: PaymentCycle) -> PaymentCycleOut:

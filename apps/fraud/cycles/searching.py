@@ -7,11 +7,12 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
+from apps.fraud.cycles.grouping import fingerprint_of, rings_locked, rings_refresh
 from apps.fraud.cycles.models import CyclePayment, PaymentCycle
 from apps.fraud.cycles.schemas import LEAST_HOPS, CycleSearchIn
 from apps.fraud.models import Decision, IngestCounter, Transaction
@@ -106,32 +107,48 @@ def _read(
 
 
 def _keep(handle: JobHandle, batch: Records, found: Cycles) -> tuple[int, int]:
-    """Store the cycles that were not known: how many are there, and how many are new.
+    """Store the cycles that were not known, and their rings: how many are there, and how many are new.
 
-    Those with a payment that was deleted meanwhile are left out.
+    Those with a payment that was deleted meanwhile are left out. Rings of known ones are counted anew as well: their
+    payments may have been decided since.
     """
     paths = [
         tuple(batch["sequence"][row[:hops]].tolist())
         for row, hops in zip(found.rows, found.hops.tolist(), strict=True)
     ]
     told = _payments(sorted({number for path in paths for number in path}))
-    whole = [path for path in paths if all(number in told for number in path)]
-    rows = {path: _cycle(handle, [told[number] for number in path]) for path in whole}
+    whole = {
+        path: fingerprint_of(told[number].payer for number in path)
+        for path in paths
+        if all(number in told for number in path)
+    }
+    rings = rings_locked(handle.organisation.pk, {name: len(path) for path, name in whole.items()})
+    rows = {
+        path: _cycle(handle, [told[number] for number in path], rings[name]) for path, name in whole.items()
+    }
     kept = rows_insert(list(rows.values()), ignore_conflicts=True)
     steps = [
         CyclePayment(
-            organisation_id=handle.organisation.pk, cycle=row, transaction_id=told[number][0], place=place
+            organisation_id=handle.organisation.pk, cycle=row, transaction_id=told[number].id, place=place
         )
         for path, row in rows.items()
         if row.pk in kept
         for place, number in enumerate(path)
     ]
     rows_insert(steps)
+    rings_refresh(rings.values())
     return len(rows), len(kept)
 
 
-Told = tuple[UUID, datetime, Decimal, str, float | None]
-"""Of a payment: id, time, amount, currency, and the probability it was decided with."""
+class Told(NamedTuple):
+    """What is told of a payment; `payer` is the account's key, `probability` what it was decided with."""
+
+    id: UUID
+    payer: int
+    at: datetime
+    amount: Decimal
+    currency: str
+    probability: float | None
 
 
 def _payments(numbers: Sequence[int]) -> dict[int, Told]:
@@ -141,25 +158,26 @@ def _payments(numbers: Sequence[int]) -> dict[int, Told]:
         some = list(numbers[at : at + AT_ONCE])
         rows = Transaction.objects.select_for_update(no_key=True).filter(sequence__in=some)
         decided = dict(Decision.objects.filter(sequence__in=some).values_list("sequence", "probability"))
-        told = rows.values_list("sequence", "pk", "occurred_at", "amount", "currency")
-        for number, pk, moment, amount, currency in told:
-            found[number] = (pk, moment, amount, currency, decided.get(number))
+        told = rows.values_list("sequence", "pk", "payer_key", "occurred_at", "amount", "currency")
+        for number, pk, payer, moment, amount, currency in told:
+            found[number] = Told(pk, payer, moment, amount, currency, decided.get(number))
     return found
 
 
-def _cycle(handle: JobHandle, payments: Sequence[Told]) -> PaymentCycle:
-    (_, began, paid, paid_in, _), (_, ended, returned, returned_in, _) = payments[0], payments[-1]
-    amounts = [worth(paid, paid_in), worth(returned, returned_in)]
-    scores = [probability for *_, probability in payments if probability is not None]
+def _cycle(handle: JobHandle, payments: Sequence[Told], ring: UUID) -> PaymentCycle:
+    first, last = payments[0], payments[-1]
+    amounts = [worth(first.amount, first.currency), worth(last.amount, last.currency)]
+    scores = [one.probability for one in payments if one.probability is not None]
     return PaymentCycle(
         organisation_id=handle.organisation.pk,
-        fingerprint=hashlib.sha256(b"".join(one[0].bytes for one in payments)).hexdigest(),
+        fingerprint=hashlib.sha256(b"".join(one.id.bytes for one in payments)).hexdigest(),
         job_id=handle.id,
+        ring_id=ring,
         hops=len(payments),
         amount_in=Decimal(amounts[0]).quantize(CENT),
         amount_out=Decimal(amounts[1]).quantize(CENT),
         share_kept=amounts[1] / amounts[0],
         score=fmean(scores) if scores else None,
-        began_at=began,
-        ended_at=ended,
+        began_at=first.at,
+        ended_at=last.at,
     )

@@ -22,6 +22,8 @@ ACTIONS = {
     "conversation.listed": "List of conversations read",
     "patient.read": "Patient's data read",
     "payment.read": "Payment read",
+    "payment_ring.listed": "List of rings of accounts read",
+    "payment_ring.read": "Ring of accounts read",
     "payment_cycles.search_asked": "Payments searched for cycles",
     "conversation.read": "Conversation read",
     "list_entry.listed": "Lists of payments read",
