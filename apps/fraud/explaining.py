@@ -37,6 +37,9 @@ def explanation_get(*, organisation: Organisation, transaction_id: UUID) -> dict
         "outcome": decision.outcome,
         "model": decision.model,
         "rules": decision.rules,
+        "experts": [
+            one | {"contribution": decision.contributions.get(one["expert"], 0.0)} for one in found["experts"]
+        ],
         "attributions": found["attributions"],
         "edges": _named(organisation, found["edges"]),
         "would_pass_under": _amount(found["amount_below"], row.currency),

@@ -128,7 +128,8 @@ class DecisionOut(Schema):
     by: list[str] = Field(description="Whose the outcome is: list, rules, model", examples=[["rules"]])
     reasons: list[ReasonOut]
     contributions: dict[str, float] = Field(
-        description="Share of the rules and of each part of the model, in logits"
+        description="What the rules and each part of the model add to the decision, in logits beyond a usual payment; "
+        "which features moved a part is in the payment's explanation"
     )
     model: str
     rules: str = Field(
@@ -143,13 +144,34 @@ class DecisionOut(Schema):
 class AttributionOut(Schema):
     """What one feature adds to an expert's own logit: TreeSHAP for `tabular`, integrated gradients for the nets.
 
-    Not to `contributions`, which are what the fusion makes of the experts.
+    Not to `contributions`, which are what the fusion makes of the experts: `experts` has both beside each other.
     """
 
     expert: str = Field(examples=["tabular"])
     feature: str = Field(examples=["payer_out_count_1h"])
     value: float | None = Field(description="null where there was nothing to measure")
     weight: float
+
+
+class ExpertOut(Schema):
+    """An expert's own view of the payment, and what it adds to the decision.
+
+    `logit` is `usual` + the weights of its attributions + `rest`. `contribution` is what the fusion makes of that logit
+    beside the other experts'.
+    """
+
+    expert: str = Field(examples=["tabular"])
+    logit: float = Field(description="Its own calibrated logit of this payment")
+    usual: float = Field(
+        description="What it is before any feature is counted: TreeSHAP's constant, or the net's logit of empty numbers"
+    )
+    rest: float = Field(
+        description="What the features add that `attributions` leaves out; of a net also the error of the integration"
+    )
+    asked: bool = Field(
+        description="Whether it had a say: nets are not asked where boosting sees next to nothing, and add 0"
+    )
+    contribution: float = Field(description="As in the decision's `contributions`")
 
 
 class EdgeOut(Schema):
@@ -172,7 +194,10 @@ class ExplanationOut(Schema):
     outcome: str
     model: str
     rules: str = Field(examples=["rules@3-9c1b2f4e8a7d lists@17"])
-    attributions: list[AttributionOut] = Field(description="Largest first")
+    experts: list[ExpertOut] = Field(
+        description="What each part of the model says by itself, and adds to the decision"
+    )
+    attributions: list[AttributionOut] = Field(description="Largest first, at most 15 of each expert")
     edges: list[EdgeOut] = Field(description="Largest first")
     would_pass_under: Decimal | None = Field(
         description="The largest amount at which it would be approved with all else the same; null where there is "

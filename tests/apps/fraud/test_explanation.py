@@ -1,5 +1,6 @@
 """GET /api/v1/fraud/transactions/{id}/explanation, and its part of the payment's page."""
 
+import math
 from decimal import Decimal
 from uuid import uuid4
 
@@ -55,6 +56,30 @@ def test_it_works(api):
     assert len(edges) == len(found["edges"])
     assert {role for one in found["edges"] for role in one["roles"]} <= set(SIDES)
     assert found["latency_ms"] > 0
+
+
+def test_its_numbers_add_up(api):
+    """Attributions to each expert's own logit; contributions, of which it has the decision's, to the score's."""
+    sent = burst(api)
+    found = explain(api, sent["id"]).json()
+    added = {one["expert"]: 0.0 for one in found["experts"]}
+    for one in found["attributions"]:
+        added[one["expert"]] += one["weight"]
+    for one in found["experts"]:
+        assert one["usual"] + added[one["expert"]] + one["rest"] == pytest.approx(one["logit"], abs=1e-3)
+        assert one["contribution"] == sent["decision"]["contributions"][one["expert"]]
+        assert one["asked"] or one["contribution"] == 0
+    assert [one["expert"] for one in found["experts"]] == ["tabular", "sequence", "graph"]
+    payments = api.get(PATH).json()["items"]
+    usual = [usual_of(one) for one in payments if 0.001 < one["decision"]["score"] < 0.99]
+    assert usual
+    assert usual == pytest.approx([usual[0]] * len(usual), abs=0.02), "they are counted from one number"
+
+
+def usual_of(payment):
+    """The logit of a payment's score less all contributions."""
+    score = payment["decision"]["score"]
+    return math.log(score / (1 - score)) - sum(payment["decision"]["contributions"].values())
 
 
 def test_under_that_amount_it_would_have_passed(api, bank):
