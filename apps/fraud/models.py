@@ -149,7 +149,10 @@ class Decision(TenantModel):
     rules = models.CharField(max_length=80, blank=True)  # versions of rules and lists, empty for none
     rule_score = models.FloatField(default=0.0)
     shadow = models.JSONField(null=True)  # what rules in the shadow would have said
-    latency_ms = models.FloatField()
+    latency_ms = models.FloatField()  # of all that were decided together
+    batch_size = models.PositiveIntegerField(
+        null=True
+    )  # how many those were; null: it was not written down yet
     decided_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -137,7 +137,13 @@ class DecisionOut(Schema):
         examples=["rules@3-9c1b2f4e8a7d lists@17"],
     )
     rule_score: float = Field(description="Points of the rules that hold")
-    latency_ms: float
+    latency_ms: float = Field(
+        description="From asking a worker to having the decision. Payments of a list are decided together, and this is "
+        "the time of all `batch_size` of them: none waited less"
+    )
+    batch_size: int | None = Field(
+        description="How many payments were decided together; null for decisions from before this was kept"
+    )
     decided_at: datetime
 
 
@@ -208,7 +214,7 @@ class ExplanationOut(Schema):
     agrees: bool = Field(
         description="Whether what had arrived still gives this score; not where somebody was erased since"
     )
-    latency_ms: float
+    latency_ms: float = Field(description="Of this explanation, not of the decision")
 
 
 class PaymentLabelOut(Schema):

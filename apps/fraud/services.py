@@ -119,7 +119,7 @@ def decisions_write(
 ) -> set[UUID]:
     """Write the decisions of payments that have none yet, and their records; a second writer changes nothing.
 
-    Returns the keys of those that were written.
+    `latency_ms` is what deciding on all of `rows` together took. Returns the keys of those that were written.
     """
     decisions = [
         Decision(
@@ -127,6 +127,7 @@ def decisions_write(
             transaction=row,
             sequence=row.sequence,
             latency_ms=round(latency_ms, 2),
+            batch_size=len(rows),
             **{name: result[name] for name in _DECIDED},
         )
         for row, result in zip(rows, results, strict=True)

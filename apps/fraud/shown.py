@@ -14,7 +14,7 @@ _PAYMENT = (
 )  # fmt: skip
 _DECISION = (
     "score", "probability", "outcome", "by", "reasons", "contributions", "model", "rules", "rule_score", "latency_ms",
-    "decided_at",
+    "batch_size", "decided_at",
 )  # fmt: skip
 _REASON = {"typology": None, "points": None, "entry": None}  # what not every source says
 _LABEL = ("id", "sequence", "fraud", "source", "known_at", "note", "received_at")

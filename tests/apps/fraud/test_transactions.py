@@ -239,6 +239,14 @@ def test_what_is_no_payment_is_refused(api, given):
     assert api.post(PATH, given).status_code == 422
 
 
+def test_the_time_of_a_list_is_said_to_be_the_lists(api):
+    one = api.post(PATH, body(1)).json()["decision"]
+    many = [item["decision"] for item in api.post(PATH, [body(n) for n in range(1, 6)]).json()["items"]]
+    assert (one["batch_size"], many[0]) == (1, one)
+    assert {decision["batch_size"] for decision in many[1:]} == {4}
+    assert len({decision["latency_ms"] for decision in many[1:]}) == 1
+
+
 @pytest.mark.parametrize("count", [0, 1001])
 def test_lists_have_a_size(api, count):
     response = api.post(PATH, [body(n) for n in range(count)])
