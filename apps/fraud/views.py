@@ -14,6 +14,7 @@ from apps.fraud.evidence import SUBJECT
 from apps.fraud.models import Transaction
 from apps.fraud.network import network
 from apps.fraud.tables import level_of, payments_table
+from apps.fraud.values import values_told
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.audit.services import read_record
 from rootstock.console.formats import span
@@ -55,7 +56,9 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     )
     payer = selectors.history_before(row=row, account=row.payer_key)
     payee = selectors.history_before(row=row, account=row.payee_key)
+    told = row.decision.reasons if hasattr(row, "decision") else []
     context = _row(row) | {
+        "reasons": [(one, values_told(one.get("values", {}))) for one in told],
         "shares": shares_of(row),
         "late": span(row.late_by_s) if row.late_by_s else "",
         "histories": [

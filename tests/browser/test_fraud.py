@@ -30,7 +30,8 @@ def test_from_the_list_to_the_reasons(page, sent):
     expect(page.get_by_role("group", name="Active filters")).to_contain_text(label)
     expect(page.locator("tbody tr").first).to_contain_text(label)
     page.locator("tbody tr a").first.click()
-    expect(page.locator("ol.reasons li").first).to_be_visible()
+    expect(page.locator("ol.reasons > li").first).to_be_visible()
+    expect(page.locator("ol.reasons > li").first.locator(".reason-values li").first).to_be_visible()
     expect(page.get_by_role("img", name="Accounts around this payment")).to_be_visible()
     expect(page.locator("[data-graph-canvas] canvas").first).to_be_visible()
     page.locator("[data-graph-toggle]").click()
@@ -59,6 +60,18 @@ def test_nothing_is_wider_than_the_screen(page, sent, size):
     for path in ("/fraud/", f"/fraud/{sent[-1]['id']}/", "/fraud/models/"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+@pytest.mark.parametrize("path", ["payment", "models"])
+def test_titles_of_charts_are_whole_on_a_phone(page, sent, path):
+    page.set_viewport_size(PHONE)
+    page.goto("/fraud/models/" if path == "models" else f"/fraud/{sent[-1]['id']}/")
+    expect(page.locator(".chart-card h2").first).to_be_visible()
+    for title in page.locator(".chart-card h2, .graph-card h2").all():
+        assert title.evaluate(
+            "one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight + 2"
+        )
+        assert title.evaluate("one => getComputedStyle(one).textOverflow") != "ellipsis"
 
 
 @pytest.fixture

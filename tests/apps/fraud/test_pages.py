@@ -6,6 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.fraud.models import Decision
+from apps.fraud.values import unit_of
+from models_zoo.fraud.facts import FACTS
+from rootstock.accounts.tenancy import tenant
 from tests.apps.fraud.conftest import body
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -40,6 +44,42 @@ def test_it_works(browser, sent):
     assert all(item["external_id"] in html for item in sent)
     assert "Main reason" in html
     assert "900.00" in html
+
+
+def test_reasons_are_told_with_their_values(browser, sent, bank):
+    with tenant(bank.organisation):
+        Decision.objects.filter(transaction_id=sent[-1]["id"]).update(
+            latency_ms=104.0,
+            batch_size=100,
+            reasons=[
+                {
+                    "code": "QUICK", "text": "Soon after", "weight": 1.0, "source": "model",
+                    "values": {"payer_out_since": 0.0833, "amount": 1234.5, "payer_fraud_since": None, "channel": 3.0},
+                }
+            ],
+        )  # fmt: skip
+    _, html = page(browser, f"/fraud/{sent[-1]['id']}/")
+    told = dict(re.findall(r"<li><code>(\w+)</code>: <span[^>]*>([^<]*)</span></li>", html))
+    assert told == {
+        "payer_out_since": "0.0833\u00a0h", "amount": "1,234.5\u00a0EUR", "payer_fraud_since": "not measured",
+        "channel": "instant",
+    }  # fmt: skip
+    assert "in 104 ms, together with 99 others" in html
+
+
+def test_units_are_those_of_the_facts():
+    units = {
+        "euros that": "EUR",
+        "amount in euros": "EUR",
+        "hours since": "h",
+        "days since": "days",
+        "hour of": "h",
+    }
+    for name, fact in FACTS.items():
+        wanted = next((unit for words, unit in units.items() if fact.meaning.startswith(words)), "")
+        if fact.meaning.startswith("euros that the payee paid on over"):
+            wanted = ""
+        assert (unit_of(name), unit_of(fact.feature)) == (wanted, wanted), name
 
 
 def test_empty_says_what_to_do(browser):
