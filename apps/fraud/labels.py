@@ -12,7 +12,7 @@ from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.audit.services import audit_record
 from rootstock.errors import FieldProblem, InvalidInput, NotFound
-from rootstock.paging import take_page
+from rootstock.paging import refuse_empty, take_page
 from rootstock.privacy.keys import SubjectKey
 from rootstock.privacy.subjects import subjects_locked
 from rootstock.webhooks.services import events_emit
@@ -78,7 +78,8 @@ def labels_page(
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Label], str | None]:
-    """Labels, newest first, superseded ones among them."""
+    """Labels, newest first, superseded ones among them. Raises InvalidInput."""
+    refuse_empty(external_id=external_id, source=source)
     wanted = {"transaction__external_id": external_id, "fraud": fraud, "source": source}
     with tenant(organisation):
         found = Label.objects.select_related("transaction").filter(

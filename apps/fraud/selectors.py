@@ -12,7 +12,7 @@ from apps.fraud.payload import account_key
 from rootstock.accounts.models import Organisation
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import InvalidInput, NotFound
-from rootstock.paging import MAX_LIMIT
+from rootstock.paging import MAX_LIMIT, refuse_empty
 
 PENDING = "pending"
 OUTCOMES = (*Outcome.values, PENDING)
@@ -57,6 +57,7 @@ def _sequence(cursor: str) -> int:
 
 
 def _filtered(organisation: Organisation, chosen: Filter) -> QuerySet[Transaction]:
+    refuse_empty(outcome=chosen.outcome, account=chosen.account)
     if chosen.outcome and chosen.outcome not in OUTCOMES:
         raise InvalidInput.field("outcome", f"must be one of {', '.join(OUTCOMES)}")
     if chosen.min_score is not None and not 0 <= chosen.min_score <= 1:

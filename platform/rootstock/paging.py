@@ -30,6 +30,13 @@ def refuse_other(field: str, value: str | None, choices: Iterable[str]) -> None:
         raise InvalidInput.field(field, f"must be one of {', '.join(known)}")
 
 
+def refuse_empty(**given: str | None) -> None:
+    """Raise InvalidInput for a filter that was sent without a value: everything would look like its answer."""
+    for name, value in given.items():
+        if value is not None and not value.strip():
+            raise InvalidInput.field(name, "must not be empty; leave it out to have it not considered")
+
+
 def take_page(
     queryset: QuerySet[M], *, cursor: str | None, limit: int, own: bool = True
 ) -> tuple[list[M], str | None]:

@@ -14,7 +14,7 @@ from apps.fraud.schemas import Channel, Party
 from rootstock.accounts.auth import ApiRequest, scope
 from rootstock.audit.services import list_read_record, read_record
 from rootstock.moments import Timestamp
-from rootstock.paging import Page, page_of, refuse_other
+from rootstock.paging import Page, page_of, refuse_empty, refuse_other
 
 router = Router(tags=["fraud rules"])
 READ, WRITE, DECIDE = "fraud:read", "fraud:rules", "fraud:approve"
@@ -73,19 +73,20 @@ def add_entry(request: ApiRequest, payload: ListEntryIn) -> Status[ListEntryOut]
 @router.get("", response=Page[ListEntryOut], auth=scope(READ))
 def list_entries(
     request: ApiRequest,
-    effect: str = "",
-    kind: str = "",
-    value: str = "",
+    effect: str | None = None,
+    kind: str | None = None,
+    value: str | None = None,
     ended: bool = False,
     cursor: str | None = None,
     limit: int = 50,
 ) -> dict[str, Any]:
     """Entries, newest first; with `ended` those that have. `value` finds an account, device or merchant exactly."""
+    refuse_empty(effect=effect, kind=kind, value=value)
     refuse_other("effect", effect, EFFECTS)
     refuse_other("kind", kind, KINDS)
     rows, following = entries.entries_page(
-        organisation=request.auth.organisation, effect=effect, kind=kind, value=value, ended=ended, cursor=cursor,
-        limit=limit,
+        organisation=request.auth.organisation, effect=effect or "", kind=kind or "", value=value or "",
+        ended=ended, cursor=cursor, limit=limit,
     )  # fmt: skip
     list_read_record(
         organisation=request.auth.organisation,

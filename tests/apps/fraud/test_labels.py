@@ -149,3 +149,10 @@ def test_scopes_and_organisations(bank, api, sent):
     assert stranger.get(f"{PATH}/{found['id']}").status_code == 404
     assert stranger.get(PATH).json()["items"] == []
     assert list(problems(stranger.post(PATH, label()))) == ["external_id"]
+
+
+@pytest.mark.parametrize("name", ["external_id", "source"])
+def test_an_empty_filter_is_refused(api, name):
+    response = api.get("/fraud/labels", **{name: ""})
+    assert response.status_code == 422
+    assert list(problems(response)) == [name]

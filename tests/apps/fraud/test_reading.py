@@ -69,6 +69,11 @@ def test_filters(api, sent):
     ("query", "field"),
     [
         ({"outcome": "maybe"}, "outcome"),
+        ({"account": ""}, "account"),
+        ({"account": " "}, "account"),
+        ({"outcome": ""}, "outcome"),
+        ({"since": ""}, "since"),
+        ({"min_score": ""}, "min_score"),
         ({"min_score": "2"}, "min_score"),
         ({"min_score": "high"}, "min_score"),
         ({"cursor": "x"}, "cursor"),

@@ -234,3 +234,15 @@ def test_scopes_and_organisations(keeper, bank):
     assert stranger.post(f"{PATH}/{made['id']}/end").status_code == 404
     assert stranger.get(PATH).json()["items"] == []
     assert stranger.post(PAY, body(1)).json()["decision"]["outcome"] == "approve"
+
+
+@pytest.mark.parametrize("name", ["effect", "kind", "value"])
+def test_an_empty_filter_is_refused(keeper, name):
+    response = keeper.get(PATH, **{name: ""})
+    assert response.status_code == 422
+    assert list(problems(response)) == [name]
+
+
+def test_what_cannot_be_seen_is_in_no_entry(keeper):
+    response = keeper.post(PATH, entry(value="DE-1\u200b"))
+    assert list(problems(response)) == ["value"]
