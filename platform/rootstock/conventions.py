@@ -1,5 +1,5 @@
-"""What holds for every endpoint of the API: no unknown query parameters, idempotency keys, the next page as a Link,
-and the headers of an endpoint that will go away."""
+"""What holds for every endpoint of the API: no unknown query parameters, JSON only where JSON is read, idempotency
+keys, the next page as a Link, and the headers of an endpoint that will go away."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 
 from rootstock.accounts.auth import Principal
-from rootstock.errors import FieldProblem, InvalidInput
+from rootstock.errors import FieldProblem, InvalidInput, OtherType
 from rootstock.idempotency import edge as idempotency
 from rootstock.idempotency.marks import way_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 Run = Callable[..., HttpResponseBase]
 _MARK = "deprecation"
+JSON = "application/json"
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,6 +55,15 @@ def query_names(operation: Operation) -> frozenset[str]:
     return frozenset(name for model in models for name in model.__ninja_flatten_map__)
 
 
+def takes_json(operation: Operation) -> frozenset[str]:
+    """The types of its body, where that is JSON; none where it has no body or one of another kind."""
+    told = (operation.openapi_extra or {}).get("requestBody", {}).get("content", {})
+    types = frozenset(
+        told or ([JSON] if any(one.__ninja_param_source__ == "body" for one in operation.models) else ())
+    )
+    return types if JSON in types else frozenset()
+
+
 def establish(api: NinjaAPI) -> None:
     """Let the conventions hold for every router of the API, those added later too."""
     api.add_decorator(_noting_next, mode="operation")
@@ -74,11 +84,13 @@ def _noting_next(view: F) -> F:
 def _conventional(run: Run) -> Run:
     operation: Operation = run.__self__  # type: ignore[attr-defined]  # ninja gives the operation's bound method
     known, way, deprecation = query_names(operation), way_of(operation.view_func), deprecation_of(operation)
+    types = takes_json(operation)
     keyed = way != "keeps_its_own" and bool(idempotency.METHODS & set(operation.methods))
 
     def conventional(request: HttpRequest, **path: Any) -> HttpResponseBase:
         try:
             _refuse_unknown(request, known)
+            _refuse_other_type(request, types)
             if keyed and "HTTP_IDEMPOTENCY_KEY" in request.META:
                 response = _once(operation, request, lambda: run(request, **path))
             else:
@@ -107,6 +119,18 @@ def _refuse_unknown(request: HttpRequest, known: frozenset[str]) -> None:
         allowed = f"known here: {', '.join(sorted(known))}" if known else "this takes none"
         problems = [FieldProblem(name[:80], "is not a query parameter") for name in unknown[:50]]
         raise InvalidInput(f"{problems[0].field}: is not a query parameter; {allowed}", errors=problems)
+
+
+def _refuse_other_type(request: HttpRequest, types: frozenset[str]) -> None:
+    """A body that says of itself that it is no JSON is not read as such; one that says nothing is."""
+    given = request.content_type or JSON
+    if (
+        types
+        and request.META.get("CONTENT_LENGTH") != "0"
+        and given not in types
+        and not given.endswith("+json")
+    ):
+        raise OtherType.than(" or ".join(sorted(types)))
 
 
 def _with_headers(

@@ -77,6 +77,19 @@ class BadBody(DomainError):
         return cls(f"body: {reason}", errors=[FieldProblem("body", reason)])
 
 
+class OtherType(DomainError):
+    """The body is of another type than is taken here."""
+
+    code = "unsupported_media_type"
+    http_status = 415
+
+    @classmethod
+    def than(cls, wanted: str) -> "OtherType":
+        """What type it must be."""
+        problem = FieldProblem("Content-Type", f"must be {wanted}")
+        return cls(f"Content-Type: {problem.reason}", errors=[problem])
+
+
 class TooLarge(DomainError):
     """The request is larger than this server takes."""
 

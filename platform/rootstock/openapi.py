@@ -9,7 +9,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from rootstock.accounts.roles import SCOPES
-from rootstock.conventions import deprecation_of
+from rootstock.conventions import JSON, deprecation_of
 from rootstock.idempotency.edge import HEADER, METHODS
 from rootstock.openai_errors import OPENAI_PREFIX
 from rootstock.openapi_examples import Examples
@@ -205,6 +205,8 @@ def _complete(described: dict[str, Any], path: str, method: str, scope: str, *, 
                 "description": "Sent again with the same key within 24 hours, the request is answered and not repeated",
             }
         )
+    if JSON in described.get("requestBody", {}).get("content", {}):
+        described["responses"].setdefault(415, {"$ref": "#/components/responses/Problem415"})
     _answers(described["responses"], method, path)
     _streamed(
         described["responses"],

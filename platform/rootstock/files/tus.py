@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 
-from rootstock.errors import DomainError, FieldProblem, InvalidInput
+from rootstock.errors import DomainError, InvalidInput, OtherType
 from rootstock.files.models import FileUpload
 
 VERSION = "1.0.0"
@@ -22,13 +22,6 @@ class OtherVersion(DomainError):
 
     code = "unsupported_version"
     http_status = 412
-
-
-class OtherType(DomainError):
-    """The body is of another type than a piece has."""
-
-    code = "unsupported_media_type"
-    http_status = 415
 
 
 class ChecksumMismatch(DomainError):
@@ -90,8 +83,7 @@ def wanted_of(request: HttpRequest) -> Wanted:
 def piece_of(request: HttpRequest) -> Piece:
     """Upload-Offset, Content-Length and Upload-Checksum of a piece."""
     if request.content_type != BODY_TYPE:
-        problem = FieldProblem("Content-Type", f"must be {BODY_TYPE}")
-        raise OtherType(f"Content-Type: {problem.reason}", errors=[problem])
+        raise OtherType.than(BODY_TYPE)
     return Piece(_number(request, "Upload-Offset"), _number(request, "Content-Length"), _checksum(request))
 
 

@@ -68,6 +68,29 @@ def test_every_list_has_a_cursor_and_a_type(path, operation) -> None:
         assert {"cursor", "limit"} <= names
 
 
+def test_json_is_read_from_bodies_that_do_not_deny_it(world) -> None:
+    client = world.api("support:read", "support:write")
+    path, sent = "/support/conversations", {"subject": "A question"}
+    refused = client.post(path, sent, kind="text/plain")
+    assert refused.status_code == 415
+    assert refused.json()["errors"] == [{"field": "Content-Type", "reason": "must be application/json"}]
+    for kind in ("application/json", "application/json; charset=utf-8", "application/vnd.desk+json"):
+        assert client.post(path, sent, kind=kind).status_code == 201
+
+
+def test_only_operations_that_read_json_refuse_other_types(world) -> None:
+    told = world.api("jobs:read").get("/openapi.json").json()["paths"]
+    taking = {
+        (path, method): set(each["requestBody"]["content"])
+        for path, methods in told.items()
+        for method, each in methods.items()
+        if "requestBody" in each
+    }
+    assert {"multipart/form-data", "application/xml"} < set().union(*taking.values())
+    for (path, method), types in taking.items():
+        assert ("415" in told[path][method]["responses"]) == ("application/json" in types), (method, path)
+
+
 def test_a_deprecated_endpoint_says_so() -> None:
     trial, router = NinjaAPI(urls_namespace="trial-of-deprecation"), Router()
 
