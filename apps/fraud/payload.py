@@ -18,6 +18,8 @@ SCALES = {
     "CZK": 0.04, "HUF": 0.0025, "RON": 0.2, "TRY": 0.03, "CAD": 0.66, "AUD": 0.6, "NZD": 0.55, "JPY": 0.006,
     "CNY": 0.13, "INR": 0.011, "BRL": 0.16, "MXN": 0.05, "ZAR": 0.05, "SGD": 0.68, "HKD": 0.12, "AED": 0.25,
 }  # fmt: skip
+DECIMALS = {"JPY": 0}
+"""Of the currencies above those that do not have two decimals (ISO 4217)."""
 
 
 def account_key(organisation: UUID, account: str) -> int:

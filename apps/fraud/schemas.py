@@ -7,13 +7,26 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
 
-from apps.fraud.payload import SCALES
+from apps.fraud.payload import DECIMALS, SCALES
 from rootstock.jobs.schemas import JobOut
 from rootstock.moments import Timestamp
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
+# Letters and marks that show nothing (Default_Ignorable_Code_Point): `str.isprintable` knows those of other categories.
+_HIDDEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 _CENT = Decimal("0.01")
@@ -25,6 +38,16 @@ Channel = Literal["card", "online", "transfer", "instant", "debit", "cash"]
 def _printable(value: str) -> str:
     if not _PRINTABLE.fullmatch(value) or value != value.strip():
         raise ValueError("must not be blank, start or end with a space, or contain control characters")
+    return value
+
+
+def _visible(value: str) -> str:
+    """Two names that look the same are the same: what cannot be seen is in no name, and no space but the plain one."""
+    if not value.isprintable() or (not value.isascii() and _HIDDEN.search(value)):
+        hidden = next(one for one in value if not one.isprintable() or _HIDDEN.match(one))
+        raise ValueError(f"must not contain characters that cannot be seen: U+{ord(hidden):04X} is one")
+    if value != value.strip():
+        raise ValueError("must not be blank, or start or end with a space")
     return value
 
 
@@ -53,8 +76,8 @@ def _past(value: datetime) -> datetime:
     return value
 
 
-PRINTABLE = AfterValidator(_printable)
-Party = Annotated[str, Field(min_length=1, max_length=64), PRINTABLE]
+PRINTABLE, VISIBLE = AfterValidator(_printable), AfterValidator(_visible)
+Party = Annotated[str, Field(min_length=1, max_length=64), VISIBLE]
 
 
 # No ninja schemas: those look every field up as an attribute of something, and lists of these are long.
@@ -62,7 +85,7 @@ class TransactionIn(BaseModel):
     """One payment. `external_id` is the sender's own id of it and names it for good."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[str, Field(min_length=1, max_length=100), PRINTABLE]
+    external_id: Annotated[str, Field(min_length=1, max_length=100), VISIBLE]
     payer: Party
     payee: Party
     device: Annotated[
@@ -71,22 +94,33 @@ class TransactionIn(BaseModel):
     merchant: Annotated[
         Party | None, Field(description="Where it was paid", examples=["Corner shop"])
     ] = None  # fmt: skip
+    currency: Annotated[str, AfterValidator(_currency)] = "EUR"
     amount: Annotated[
         Decimal,
-        Field(gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2),
+        Field(
+            gt=0, lt=Decimal("1e12"), max_digits=14, decimal_places=2,
+            description="With no more decimals than the currency has: none of JPY, two of others",
+        ),
         BeforeValidator(_plain),
-        AfterValidator(lambda value: value.quantize(_CENT)),
-    ]
-    currency: Annotated[str, AfterValidator(_currency)] = "EUR"
+    ]  # fmt: skip
     channel: Channel
     occurred_at: Annotated[Timestamp, AfterValidator(_plausible)]
+
+    @field_validator("amount")
+    @classmethod
+    def _fits_currency(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        """Zeros beyond the decimals say nothing and are let pass. The currency stands before it, or was refused."""
+        currency = info.data.get("currency", "")
+        if currency in DECIMALS and value != round(value, DECIMALS[currency]):
+            raise ValueError(f"must have at most {DECIMALS[currency]} decimals in {currency}")
+        return value.quantize(_CENT)
 
 
 class LabelIn(BaseModel):
     """What became known of a payment. `source` names the process that tells it."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[str, Field(min_length=1, max_length=100, description="The payment's"), PRINTABLE]
+    external_id: Annotated[str, Field(min_length=1, max_length=100, description="The payment's"), VISIBLE]
     fraud: StrictBool
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$", examples=["chargeback"])]
     known_at: Annotated[

@@ -184,6 +184,7 @@ def test_one_wrong_clock_makes_nobody_late(api):
         ({"external_id": ""}, "external_id"),
         ({"external_id": "x" * 101}, "external_id"),
         ({"occurred_at": "2026-03-02T09:00:00"}, "occurred_at"),
+        ({"occurred_at": "\uff12\uff10\uff12\uff16-03-02T09:00:00Z"}, "occurred_at"),
         ({"occurred_at": "yesterday"}, "occurred_at"),
         ({"occurred_at": 1772442000}, "occurred_at"),
         ({"occurred_at": "1772442000"}, "occurred_at"),
@@ -198,6 +199,55 @@ def test_bad_fields_are_named(api, changes, field):
     response = api.post(PATH, body(**changes))
     assert response.status_code == 422
     assert list(problems(response)) == [field]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\u200b", "\u200d", "\u2060", "\ufeff", "\u202e", "\u2066", "\u061c", "\u00ad", "\u0085", "\u2028", "\u2029",
+     "\u00a0", "\u2003", "\u3000", "\u3164", "\U000e0041"],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["external_id", "payer", "payee", "device", "merchant"])
+def test_what_cannot_be_seen_is_in_no_name(api, field, hidden):
+    response = api.post(PATH, body(**{field: f"AC{hidden}ME"}))
+    assert response.status_code == 422
+    assert problems(response) == {
+        field: f"must not contain characters that cannot be seen: U+{ord(hidden):04X} is one"
+    }
+
+
+def test_names_of_all_scripts_are_taken(api):
+    given = {"payer": "Żółć 7", "payee": "東京-1", "merchant": "Café Ümit & Söhne", "device": "телефон"}
+    found = api.post(PATH, body(**given)).json()
+    assert {name: found[name] for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "most"),
+    [("JPY", "100.5", 0), ("JPY", "0.01", 0), ("EUR", "1.005", 2), ("HUF", "1.005", 2)],
+)
+def test_amounts_have_no_more_decimals_than_their_currency(api, currency, amount, most):
+    response = api.post(PATH, body(currency=currency, amount=amount))
+    assert response.status_code == 422
+    told = problems(response)
+    assert list(told) == ["amount"]
+    assert f"{most} decimal" in told["amount"]
+
+
+def test_zeros_behind_an_amount_say_nothing(api):
+    items = api.post(PATH, [body(1, currency="JPY", amount="1500.00"), body(2, amount="7.5000")]).json()[
+        "items"
+    ]
+    assert [item["amount"] for item in items] == ["1500.00", "7.50"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded"])
+def test_a_body_that_says_it_is_no_json_is_refused(api, bank, kind):
+    response = api.post(PATH, body(), kind=kind)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert problems(response) == {"Content-Type": "must be application/json"}
+    with tenant(bank.organisation):
+        assert not Transaction.objects.exists()
+    assert api.post(PATH, body(), kind="application/json; charset=utf-8").status_code == 200
 
 
 def test_a_missing_field_is_named(api):
