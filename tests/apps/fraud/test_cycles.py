@@ -1,8 +1,14 @@
 """/api/v1/fraud/cycles and /fraud/cycles/: searched for by a job, kept once, told by webhook, shown."""
 
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Concat, Left
 
 from apps.fraud.cycles import searching
 from apps.fraud.cycles.models import CyclePayment, PaymentCycle, PaymentRing
@@ -346,6 +352,25 @@ def test_a_ring_stays_the_same_after_one_of_its_accounts_was_erased(bank, api):
     assert (again["found"], again["new"]) == (one["cycles"], 0)
     [same] = api.get(f"{PATH}/rings").json()["items"]
     assert (same["id"], same["rounds"]) == (one["id"], 2)
+
+
+def test_cycles_from_before_there_were_rings_are_grouped_by_the_migration(bank, api):
+    """As the search groups them."""
+    api.post("/fraud/transactions", round_and_round(2) + ring(5, "FIVE"))
+    search(bank, api)
+    told = ("accounts", "cycles", "rounds", "amount_in", "amount_out", "share_kept", "score", "outcome")
+    names = ("fingerprint", "began_at", "ended_at", *told)
+    group = import_module("apps.fraud.migrations.0003_rings").group
+    with tenant(bank.organisation):
+        before = list(PaymentRing.objects.order_by("fingerprint").values(*names))
+        numbered = dict(PaymentCycle.objects.values_list("pk", "round"))
+        PaymentRing.objects.update(fingerprint=Concat(Value("old"), Left("fingerprint", 50)))
+        PaymentCycle.objects.update(round=None)
+        group(apps, SimpleNamespace(connection=connection))
+        PaymentRing.objects.filter(fingerprint__startswith="old").delete()
+        assert list(PaymentRing.objects.order_by("fingerprint").values(*names)) == before
+        assert dict(PaymentCycle.objects.values_list("pk", "round")) == numbered
+    assert len(before) == 2
 
 
 @pytest.mark.parametrize(
