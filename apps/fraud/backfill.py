@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from apps.fraud import batches, records
-from apps.fraud.backfill_columns import Rejected, cells_of, label_of, mapping_of, payment_of
+from apps.fraud.backfill_columns import Rejected, cells_of, label_of, mapping_of, payment_of, truth_of
 from apps.fraud.ingest import OTHER_CONTENT, NewTransaction, counter_lock, differing, listed, payments_store
 from apps.fraud.labels import NewLabel, labels_store, unfitting
 from apps.fraud.labels import differing as differing_labels
@@ -40,6 +40,11 @@ PART = 500
 MOST_ROWS = 500_000
 REJECTED = "rejected-rows.csv"
 OTHER_LABEL = "differs from a label of this payment that came since the file was sent, or in an earlier row"
+
+
+BOTH_LABELS = "rows of this file call this payment fraud and genuine: none of them is taken"
+TORN = "torn"
+"""The mark in a row's cells that it is one of those."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -86,16 +91,39 @@ def backfill_submit(
 
 def _keep(organisation: Organisation, job: Job, rows: Iterator[list[Any]]) -> int:
     key, count = subject_ensure(organisation, BACKFILL, str(uuid7())), 0
+    said, torn = dict[str, bool](), set[str]()
     for place, part in enumerate(iter(lambda: list(islice(rows, PART)), [])):
         count += len(part)
         if count > MOST_ROWS:
             raise InvalidInput.field("file", f"has more than {MOST_ROWS:,} rows")
+        for _, cells in part:
+            truth, name = truth_of(cells), str(cells.get("external_id"))
+            if truth is not None and said.setdefault(name, truth) != truth:
+                torn.add(name)
         BackfillPart.objects.create(
             organisation=organisation, job_id=job.pk, place=place, subject=key, rows=part, size=len(part)
         )
     if not count:
         raise InvalidInput.field("file", "has no rows")
+    if torn:
+        _mark(job, torn)
     return count
+
+
+def _mark(job: Job, torn: set[str]) -> None:
+    """Rows that call one of these payments fraud or genuine, wherever in the file: which is right nobody can say."""
+    for part in BackfillPart.objects.filter(job_id=job.pk).order_by("place").iterator(chunk_size=1):
+        rows = part.rows or []
+        found = [
+            cells
+            for _, cells in rows
+            if str(cells.get("external_id")) in torn and truth_of(cells) is not None
+        ]
+        for cells in found:
+            cells[TORN] = True
+        if found:
+            part.rows = rows
+            part.save(update_fields=["rows"])
 
 
 def run(handle: JobHandle) -> dict[str, Any]:
@@ -174,6 +202,9 @@ class _Read:
 
     def take(self, where: str, cells: dict[str, Any], known: dict[str, Transaction]) -> None:
         """One row: all of it or nothing."""
+        if cells.pop(TORN, False):
+            self.rejected.append([where, "fraud", BOTH_LABELS])
+            return
         payment, label = payment_of(cells), label_of(cells)
         problems = [problem for one in (payment, label) if isinstance(one, list) for problem in one]
         if isinstance(payment, NewTransaction):

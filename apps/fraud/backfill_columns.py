@@ -93,12 +93,18 @@ def label_of(row: Mapping[str, Any]) -> NewLabel | Rejected | None:
     if "fraud" not in row:
         return None
     given = {name: row[name] for name in ("external_id", *_LABEL) if name in row}
-    given["fraud"] = _TRUTH.get(str(row["fraud"]).strip().casefold(), row["fraud"])
+    truth = truth_of(row)
+    given["fraud"] = row["fraud"] if truth is None else truth
     try:
         read = LabelIn.model_validate({"source": SOURCE} | given)
     except ValidationError as error:
         return _reasons(error)
     return NewLabel(**read.model_dump())
+
+
+def truth_of(row: Mapping[str, Any]) -> bool | None:
+    """Whether a row calls its payment fraud; nothing where it does not say, or not in words that are known."""
+    return _TRUTH.get(str(row.get("fraud", "")).strip().casefold())
 
 
 def cells_of(row: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:

@@ -166,10 +166,10 @@ def test_rejected_rows_are_a_file(api, bank):
 
 def test_a_row_that_contradicts_an_earlier_label_is_rejected(api, bank):
     """In the same part of the file, in a later one, and beside a label that was sent meanwhile."""
-    given = [row | {"fraud": "", "known_at": ""} for row in rows(range(1, 511))]
+    given = [row | {"fraud": "", "known_at": "", "source": ""} for row in rows(range(1, 511))]
     given[0]["fraud"], given[1]["fraud"] = "1", "1"
-    given[2:4] = [given[0] | {"fraud": "0"}, given[0]]
-    given[507:509] = [given[1] | {"fraud": "no"}, given[1]]
+    given[2:4] = [given[0] | {"source": "police"}, given[0]]
+    given[507:509] = [given[1] | {"known_at": "2026-03-04T00:00:00Z"}, given[1]]
     given[509]["fraud"] = "1"
     found = submit(api, as_csv(given))
     api.post("/fraud/transactions", body(510))
@@ -177,11 +177,29 @@ def test_a_row_that_contradicts_an_earlier_label_is_rejected(api, bank):
     job = finish(bank, found)
     assert (job.result["labels"], job.result["known"], job.result["rejected"]) == (2, 2, 3)
     assert [one[:2] for one in rejected(api, found)] == [
-        ["4", "fraud"], ["509", "fraud"], ["511", "fraud"], ["511", "source"]
+        ["4", "source"], ["509", "known_at"], ["511", "fraud"], ["511", "source"]
     ]  # fmt: skip
     with tenant(bank.organisation):
         told = {row.transaction.external_id: row.fraud for row in Label.objects.select_related("transaction")}
     assert told == {"p-1": True, "p-2": True, "p-510": False}
+
+
+def test_rows_that_call_a_payment_fraud_and_genuine_are_all_rejected(api, bank):
+    """Whichever comes first, in one part of the file or in two; rows that say nothing of it are taken."""
+    given = [row | {"fraud": ""} for row in rows(range(1, 511))]
+    given[0]["fraud"], given[1]["fraud"], given[2]["fraud"] = "1", "0", "1"
+    given[3] = given[0] | {"fraud": "no"}
+    given[508:510] = [given[1] | {"fraud": "true"}, given[1] | {"fraud": ""}]
+    found = submit(api, as_csv(given))
+    job = finish(bank, found)
+    assert (job.result["payments"], job.result["labels"], job.result["rejected"]) == (506, 1, 4)
+    told = rejected(api, found)
+    assert [one[:2] for one in told] == [["2", "fraud"], ["3", "fraud"], ["5", "fraud"], ["510", "fraud"]]
+    assert {one[2] for one in told} == {backfill.BOTH_LABELS}
+    with tenant(bank.organisation):
+        assert [row.transaction.external_id for row in Label.objects.select_related("transaction")] == ["p-3"]
+        assert not Transaction.objects.filter(external_id="p-1").exists()
+        assert Transaction.objects.filter(external_id="p-2").exists()
 
 
 def test_labels_that_do_not_fit_their_payment_are_rejected(api, bank):
