@@ -4,7 +4,8 @@ Payments of a generated world that no weights have seen, their neighbourhoods al
 features, experts, outcome, contributions, and reasons where the outcome is not "approve". As served (boosting, and
 the nets of the bundle above the floor of its card), and with both nets and the fusion for every payment. Payments a
 second of two processes by the clock, which other work on the machine slows, and processor time, which it hardly does.
-`--growth` adds how the cost of the nets grows with events and hops, and that of reading and features with accounts.
+`--growth` adds how the cost of the nets grows with events and hops, and that of reading and features with accounts;
+`--plot PATH` draws it as well.
 """
 
 import argparse
@@ -31,10 +32,12 @@ from models_zoo.fraud.experts.inputs import inputs  # noqa: E402
 from models_zoo.fraud.experts.sequence import SequenceExpert  # noqa: E402
 from models_zoo.fraud.scorer import Scorer  # noqa: E402
 from models_zoo.fraud.worlds import WARM_UP, stream  # noqa: E402
+from tests.bench.curves import Panel, svg  # noqa: E402
 from tests.bench.fraud.untrained import with_all_experts  # noqa: E402
 from tests.bench.report import Bar, report  # noqa: E402
 
 BATCH = 100
+EVENTS, HOPS, CUSTOMERS = (8, 16, 32), (1, 2, 3), (100, 300, 1000, 3000)
 BARS = [
     Bar("served_two_cores_per_second", ">=", 5000),
     Bar("all_two_cores_per_second", ">=", 2000),
@@ -75,16 +78,16 @@ def growth() -> dict[str, float]:
     torch.set_num_threads(1)
     world = stream(909, 300, 40)
     near, found = world.near.rows(slice(-BATCH, None)), {}
-    for events in (8, 16, 32):
+    for events in EVENTS:
         given = inputs(near, events=events)
         found[f"inputs_{events}_events_us"] = micros(partial(inputs, near, events=events))
-        for hops in (1, 2, 3):
+        for hops in HOPS:
             graph = GraphExpert(hops=hops).eval()
             found[f"graph_{events}_events_{hops}_hops_us"] = micros(partial(graph, given))
         for kind in ("dense", "window", "topk"):
             sequence = SequenceExpert(kind=kind).eval()
             found[f"sequence_{events}_events_{kind}_us"] = micros(partial(sequence, given))
-    for customers in (100, 300, 1000, 3000):
+    for customers in CUSTOMERS:
         many = stream(909, customers, 20)
         index = np.arange(len(many.labels) - BATCH, len(many.labels))
         accounts = np.unique([many.near.payment[side] for side in ("payer", "payee")])
@@ -95,6 +98,39 @@ def growth() -> dict[str, float]:
     return found
 
 
+def picture(found: dict[str, float]) -> str:
+    """What `growth` found, as SVG."""
+
+    def line(name: str, points: tuple[int, ...]) -> list[float]:
+        return [found[name.format(point)] for point in points]
+
+    return svg(
+        [
+            Panel(
+                "µs a payment by events of a side (K)", "K", list(EVENTS),
+                {
+                    "sequence": line("sequence_{}_events_dense_us", EVENTS),
+                    "graph, 2 hops": line("graph_{}_events_2_hops_us", EVENTS),
+                    "inputs": line("inputs_{}_events_us", EVENTS),
+                },
+            ),
+            Panel(
+                "µs a payment by hops, graph", "hops", list(HOPS),
+                {f"K = {events}": line(f"graph_{events}_events_{{}}_hops_us", HOPS) for events in reversed(EVENTS)},
+            ),
+            Panel(
+                "µs a payment by accounts", "accounts (logarithmic)", line("accounts_of_{}_customers", CUSTOMERS),
+                {
+                    "features": line("features_{}_customers_us", CUSTOMERS),
+                    "reading": line("reading_{}_customers_us", CUSTOMERS),
+                },
+                logarithmic=True,
+            ),
+        ],
+        "How the cost of scoring grows with events, hops and accounts",
+    )  # fmt: skip
+
+
 def main() -> None:
     """Print the figures and the JSON line."""
     parser = argparse.ArgumentParser(
@@ -102,6 +138,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="PATH", help="with --growth, drawn into this SVG")
     given = parser.parse_args()
     metrics: dict[str, float] = {}
     with TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
@@ -116,7 +153,10 @@ def main() -> None:
                 "share_with_reasons": both[0][2],
             }
     sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    metrics |= growth() if given.growth else {}
+    if given.growth or given.plot:
+        metrics |= growth()
+    if given.plot:
+        given.plot.write_text(picture(metrics))
     report("fraud_scoring", {name: round(value, 4) for name, value in metrics.items()}, BARS)
 
 
