@@ -78,6 +78,7 @@ def files_of(folder: Path) -> list[Path]:
 def write_card(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     """Write the card of a bundle whose experts are in their places, completed by digest and size; returns it."""
     size = sum(path.stat().st_size for path in files_of(folder))
-    whole = {"name": "fraud", "digest": digest_of(folder), "bytes": size, **card}
+    made = {"name": "fraud", "digest": digest_of(folder), "bytes": size}
+    whole = made | {key: value for key, value in card.items() if key not in made}
     (folder / CARD).write_text(json.dumps(whole, indent=2) + "\n")
     return whole

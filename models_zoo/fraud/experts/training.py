@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -85,7 +86,14 @@ def logits(net: nn.Module, rows: Rows, size: int = 4096) -> Tensor:
     return torch.cat(found).float()
 
 
-def average_precision(rows: Rows, scores: Tensor) -> float:
+class Labelled(Protocol):
+    """Payments with labels bool [N]."""
+
+    @property
+    def labels(self) -> Tensor: ...
+
+
+def average_precision(rows: Labelled, scores: Tensor) -> float:
     """Of a ranking of rows."""
     return metrics.average_precision(rows.labels.cpu().numpy(), scores.double().cpu().numpy())
 
