@@ -1,6 +1,6 @@
 """Training of a bundle's boosting, with a card that has figures beside rules and a plain boosting.
 
-A stream is split by time with the label delay between the parts; the shipped bundle brings its parts by itself.
+An organisation's own bundle is trained in `experts.organisation`, the shipped one in `experts.shipped`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models_zoo.fraud.card import write_card
 from models_zoo.fraud.causal import NAMES
 from models_zoo.fraud.causal.view import DAY, DELAY
 from models_zoo.fraud.events import Floats
-from models_zoo.fraud.splits import Parts, split
+from models_zoo.fraud.splits import Parts
 from models_zoo.fraud.streams import Stream, table, thinned
 
 Report = Callable[[str], None]
@@ -122,16 +122,6 @@ def measure(expert: Boosting, samples: Samples) -> dict[str, Any]:
         scores |= {key: found[place] for key, found in plain.items()}
         report[name] = figures(one, scores)
     return report
-
-
-def train_bundle(
-    whole: Stream, folder: Path, report: Report, settings: Settings = SHIPPED, delay: float = DELAY
-) -> dict[str, Any]:
-    """Train on a stream, measure on its last days, and write a bundle that `Scorer` loads; returns its card.
-
-    The stream's days are split by time, `delay` seconds between the parts. Raises TooLittle.
-    """
-    return bundle(Samples.of(split(whole, delay), settings, delay), folder, report, settings, delay=delay)
 
 
 def bundle(

@@ -3,9 +3,9 @@
     PYTHONPATH=platform:. python tests/bench/fraud_quality.py [--quick] [--only PART ...]
 
 generated: a world that no shipped weights have seen, scored as in service; experts: each of them there, and
-fusions without each; ablation: boosting without each group of features. handbook, sffsd: public streams through
-`MemoryHistory`, features and boosting, trained on their past. windows: 64 against 128 events; fused: all experts.
-amlsim, tolokers: accounts with one and with two hops.
+fusions without each; ablation: boosting without each group of features; own: models of two banks of their own
+beside the shipped one. handbook, sffsd: public streams through `MemoryHistory`, features and boosting, trained on their
+past. windows: 64 against 128 events; fused: all experts. amlsim, tolokers: accounts with one and with two hops.
 The public sets are read from `ROOTSTOCK_DATA`; parts whose set is not there are left out. Each part's module says more.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from models_zoo.fraud.card import read_card
 from models_zoo.fraud.experts import stored
-from tests.bench.fraud import book_experts, graphs, handbook, sffsd, worlds
+from tests.bench.fraud import book_experts, graphs, handbook, own, sffsd, worlds
 from tests.bench.report import Bar, report
 
 BARS = (
@@ -52,6 +52,7 @@ def parts(root: Path, quick: bool) -> dict[str, tuple[str, Callable[[], dict[str
     return always | {
         **({"experts": ("", lambda: worlds.experts(say))} if stored.FUSION in read_card().experts else {}),
         "ablation": ("", lambda: worlds.ablations(say)),
+        "own": ("", lambda: own.figures(say)),
         "handbook": (handbook.FILE, lambda: handbook.figures(handbook.read(root), say)),
         "windows": (handbook.FILE, lambda: windows(root)),
         "fused": (handbook.FILE, lambda: book_experts.fused(handbook.read(root), say)),

@@ -35,8 +35,9 @@ READ, WRITE, DECIDE = "fraud:read", "fraud:write", "fraud:approve"
 def train_model(request: ApiRequest) -> Status[dict[str, Any]]:
     """Train a model on the organisation's own payments and labels, by a job.
 
-    Days are split in order, the label delay between training, validation and test; each needs 20 frauds. The result is
-    a version that scores nothing before a second person agrees. 422 with too few frauds, 409 while one is trained.
+    Days are split in order, the label delay between training, validation and test; each needs 20 frauds. The shipped
+    nets stand beside the trained boosting, and the shipped model is measured on the same test days. The result is a
+    version that scores nothing before a second person agrees. 422 with too few frauds, 409 while one is trained.
     """
     job = asking.training_start(organisation=request.auth.organisation, created_by=request.auth.user)
     return Status(202, {"job": job})
@@ -71,7 +72,10 @@ def list_requests(
 
 @router.post("/requests", response={201: FraudModelRequestOut}, auth=scope(WRITE))
 def request_model(request: ApiRequest, payload: FraudModelRequestIn) -> Status[FraudModelRequestOut]:
-    """Ask that a version scores; a second person decides. 409 while another request is open."""
+    """Ask that a version scores; a second person decides. 409 while another request is open.
+
+    `warning` says where it is not shown to be better than the shipped model.
+    """
     row = AGREEMENT.request_make(
         organisation=request.auth.organisation, version=payload.version, reason=payload.reason
     )
@@ -86,7 +90,10 @@ def get_request(request: ApiRequest, request_id: UUID) -> FraudModelRequestOut:
 
 @router.post("/requests/{uuid:request_id}/approve", response=FraudModelInForceOut, auth=scope(DECIDE))
 def approve_model(request: ApiRequest, request_id: UUID, payload: FraudModelAgreedIn) -> FraudModelInForceOut:
-    """Agree, as somebody else than who asked: the version scores within seconds. 403 for who asked for it."""
+    """Agree, as somebody else than who asked: the version scores within seconds. 403 for who asked for it.
+
+    `current.warning` says where it is not shown to be better than the shipped model.
+    """
     row = AGREEMENT.request_approve(
         organisation=request.auth.organisation, request_id=request_id, because=payload.because
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from apps.fraud.bundles.comparing import warning_of
 from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
 from apps.fraud.four_eyes.schemas import FraudAgreedIn, FraudBecauseIn, FraudRollBackIn, Reason, VersionNumber
 from models_zoo.fraud.card import read_card
@@ -31,7 +32,13 @@ class FraudModelOut(Schema):
     created_at: datetime
     figures: dict[str, Any] = Field(
         description="On the last days, which it had not seen: average_precision, roc_auc, precision_at_budget and more "
-        "of the model (boosting), of hand_rules and of plain boosting; cost_curve and calibration of the model"
+        "of the model (under the name that its card says `decides`), of its experts alone, of hand_rules, of plain "
+        "boosting and of the shipped model, there with the difference in AP and its 95 % interval (`gain`); "
+        "cost_curve and calibration of the model"
+    )
+    warning: str = Field(
+        description="Where it is not shown to be better than the shipped model, that in a sentence; empty if it is",
+        examples=[""],
     )
 
 
@@ -70,11 +77,12 @@ class FraudModelRollBackIn(FraudRollBackIn):
 
 
 class FraudModelRequestOut(Schema):
-    """A request that a version scores."""
+    """A request that a version scores. `warning` is the version's."""
 
     id: UUID
     version: int
     model: str
+    warning: str
     reason: str
     state: str
     requested_by: str
@@ -100,7 +108,7 @@ def model_out(row: ModelVersion) -> FraudModelDetailOut:
     """A version."""
     names = ("number", "reference", "digest", "bytes", "job_id", "made_by", "created_at", "card")
     told = {name: getattr(row, name) for name in names}
-    return FraudModelDetailOut(**told, figures=row.card["figures"]["test"])
+    return FraudModelDetailOut(**told, figures=row.card["figures"]["test"], warning=warning_of(row.card))
 
 
 def in_force_out(row: ModelInForce) -> FraudModelInForceOut:
@@ -114,7 +122,10 @@ def request_out(row: ModelRequest) -> FraudModelRequestOut:
     """A request, fetched with its version."""
     names = ("id", "reason", "state", "requested_by", "decided_by", "because", "created_at", "decided_at")
     told = {name: getattr(row, name) for name in names}
-    return FraudModelRequestOut(**told, version=row.version.number, model=row.version.reference)
+    version = row.version
+    return FraudModelRequestOut(
+        **told, version=version.number, model=version.reference, warning=warning_of(version.card)
+    )
 
 
 def move_out(row: ModelMove) -> FraudModelMoveOut:

@@ -7,6 +7,7 @@ from typing import Any
 from rootstock.console.charts import Chart, Series
 
 RANKINGS = {
+    "shipped": "The shipped model",
     "boosting": "Its boosting alone",
     "sequence": "Its sequence net alone",
     "graph": "Its graph net alone",
@@ -53,12 +54,20 @@ def charts_of(card: Mapping[str, Any]) -> list[Chart]:
             kind="rows",
             label_title="Ranking",
             note="On the last days, which no model had seen. The alert budget is "
-            f"{card['alert_budget']:.1%} of all payments.",
+            f"{card['alert_budget']:.1%} of all payments.{_gain(card)}",
         ),
         *_ablation(card),
         _cost(card),
         *_calibration(card),
     ]
+
+
+def _gain(card: Mapping[str, Any]) -> str:
+    shipped = card["figures"]["test"].get("shipped")
+    if shipped is None:
+        return ""
+    gain = shipped["gain"]
+    return f" AP beyond the shipped model's: {gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})."
 
 
 def _ablation(card: Mapping[str, Any]) -> list[Chart]:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.fraud.bundles import asking, moving, versions
+from apps.fraud.bundles.comparing import warning_of
 from apps.fraud.bundles.models import ModelRequest, ModelVersion
 from apps.fraud.bundles.moving import AGREEMENT
 from apps.fraud.bundles.showing import charts_of, own_figures
@@ -37,11 +38,14 @@ def models(request: PageRequest) -> HttpResponse:
     job = asking.last_training(organisation=organisation)
     scopes = scopes_of(request)
     context: dict[str, Any] = {
-        "rows": [(row, own_figures(row.card), row.pk == force.current_id) for row in rows],
+        "rows": [
+            (row, own_figures(row.card), row.pk == force.current_id, warning_of(row.card)) for row in rows
+        ],
         "force": force,
         "reference": force.current.reference if force.current else read_card().reference,
         "chosen": chosen,
         "card": card,
+        "warning": warning_of(card) if chosen else "",
         "charts": charts_of(card),
         "job": job,
         "training": bool(job and not job.is_final),
@@ -69,6 +73,7 @@ def _waiting(request: PageRequest) -> dict[str, Any]:
     names = Names(request.organisation, [found.requested_by] if found else [])
     return {
         "waiting": found,
+        "waiting_warning": warning_of(found.version.card) if found else "",
         "own": own,
         "asked_by": names.of(found.requested_by) if found else "",
         "frauds": frauds,

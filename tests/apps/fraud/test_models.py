@@ -1,5 +1,6 @@
 """/api/v1/fraud/models and /fraud/models/: trained on the organisation's own payments, agreed to by two people."""
 
+import copy
 import csv
 import io
 import os
@@ -17,15 +18,17 @@ from django.db import connection
 
 from apps.fraud import backfill
 from apps.fraud.bundles import asking, training
+from apps.fraud.bundles.comparing import warning_of
 from apps.fraud.bundles.contents import bundle_store
 from apps.fraud.bundles.models import ModelVersion
 from apps.fraud.bundles.showing import FIGURES, compared
 from apps.fraud.bundles.stream import stream_of
 from apps.fraud.bundles.versions import version_register
 from apps.fraud.models import Label, Transaction
-from models_zoo.fraud import learning, splits
+from models_zoo.fraud import splits
 from models_zoo.fraud.boosting import Settings
 from models_zoo.fraud.card import WEIGHTS, facts_of
+from models_zoo.fraud.experts.organisation import train_bundle
 from models_zoo.fraud.generator import START, generate
 from models_zoo.fraud.streams import table
 from models_zoo.fraud.worlds import stream
@@ -44,7 +47,7 @@ pytestmark = [
     pytest.mark.xdist_group("fraud-models"),
 ]  # one bundle is trained
 PATH = "/fraud/models"
-WORLD = (5, 80, 50, 8.0)
+WORLD = (5, 80, 50, 16.0)
 SCOPES = ("fraud:read", "fraud:write", "fraud:approve", "jobs:read")
 
 
@@ -52,7 +55,7 @@ SCOPES = ("fraud:read", "fraud:write", "fraud:approve", "jobs:read")
 def bundle(tmp_path_factory):
     """A small bundle and its card."""
     folder = tmp_path_factory.mktemp("bundle")
-    return folder, learning.train_bundle(stream(*WORLD), folder, lambda text: None, Settings(rounds=30))
+    return folder, train_bundle(stream(*WORLD), folder, lambda text: None, Settings(rounds=30))
 
 
 @pytest.fixture
@@ -150,8 +153,11 @@ def test_it_works(asker, second, bank):
     reference = job.result["model"]
     (listed,) = asker.get(PATH).json()["items"]
     assert (listed["number"], listed["reference"]) == (1, reference)
-    figures = asker.get(f"{PATH}/1").json()["card"]["figures"]["test"]
+    card = asker.get(f"{PATH}/1").json()["card"]
+    figures = card["figures"]["test"]
     assert figures["boosting"]["average_precision"] > figures["hand_rules"]["average_precision"]
+    assert figures["shipped"]["reference"] == card["nets_of"] == before["decision"]["model"]
+    assert job.result["warning"] == listed["warning"] == warning_of(card)
     assert {"hist_gradient_boosting", "cost_curve", "calibration", "calibration_error"} <= set(figures)
     assert asker.get(f"{PATH}/active").json()["current"] is None
 
@@ -167,6 +173,42 @@ def test_it_works(asker, second, bank):
     until(asker, before["decision"]["model"], 300)
     for one in (before, own):  # each by the model that made it, whichever scores now
         call_command("replay_decision", one["id"])
+
+
+def compared_as(bundle, low, high, **changes):
+    """The bundle's card as if the comparison with the shipped model had ended so."""
+    card = copy.deepcopy(bundle[1])
+    card["figures"]["test"]["shipped"] |= {"gain": {"gain": 0.0, "low": low, "high": high}} | changes
+    return card
+
+
+def test_what_is_not_shown_to_be_better_says_so(bundle):
+    assert warning_of(compared_as(bundle, 0.01, 0.05)) == ""
+    assert "not shown to be better than the shipped model" in warning_of(compared_as(bundle, 0.0, 0.05))
+    worse = warning_of(compared_as(bundle, -0.05, -0.01))
+    assert "It is worse than the shipped model" in worse
+    assert "-0.050 to -0.010" in worse
+    other = warning_of(compared_as(bundle, 0.01, 0.05, reference="fraud@0123456789ab"))
+    assert "fraud@0123456789ab, which is not the shipped model any more" in other
+    unmeasured = compared_as(bundle, 0.01, 0.05)
+    del unmeasured["figures"]["test"]["shipped"]
+    assert "was not measured beside the shipped model" in warning_of(unmeasured)
+
+
+def test_who_asks_and_who_agrees_are_warned(asker, second, bank, own, bundle):
+    """Both by the API and on the page; the second person may agree all the same."""
+    card = compared_as(bundle, -0.05, -0.01)
+    with tenant(bank.organisation):
+        ModelVersion.objects.filter(pk=own.pk).update(card=card)
+    asked = asker.post(f"{PATH}/requests", {"version": 1, "reason": "because"}).json()
+    assert asked["warning"] == warning_of(card) != ""
+    assert second.get(f"{PATH}/requests/{asked['id']}").json()["warning"] == asked["warning"]
+    html = bank.browser(bank.person("fraud_supervisor")).get("/fraud/models/").content.decode()
+    assert "Not shown to be better" in html
+    assert f"<strong>Warning:</strong> {asked['warning']}" in html
+    assert f'data-confirm="{asked["warning"]} It scores every payment within seconds.' in html
+    agreed = second.post(f"{PATH}/requests/{asked['id']}/approve", {})
+    assert (agreed.status_code, agreed.json()["current"]["warning"]) == (200, asked["warning"])
 
 
 def test_too_few_frauds_are_said_at_once(asker, bank):
@@ -324,7 +366,7 @@ def test_the_page(asker, second, own, bank):
     browser = bank.browser(bank.owner)
     html = browser.get("/fraud/models/", headers={"accept": "text/html"}).content.decode()
     assert own.reference in html
-    for part in ("What fraud costs", "Said and came", "Hand rules", "Train on our payments", "Propose"):
+    for part in ("What fraud costs", "Hand rules", "The shipped model", "Train on our payments", "Propose"):
         assert part in html
     asked = browser.post("/fraud/models/1/propose", {"reason": "better"}, follow=True).content.decode()
     assert "waits for a second person" in asked

@@ -14,7 +14,6 @@ from models_zoo.fraud.causal import GROUPS, NAMES
 from models_zoo.fraud.causal.view import DAY
 from models_zoo.fraud.metrics import average_precision, calibration_error
 from models_zoo.fraud.phrases import PHRASES
-from models_zoo.fraud.scorer import Scorer
 from models_zoo.fraud.streams import table
 from models_zoo.fraud.subjects import SUBJECT, SUBJECTS
 from models_zoo.fraud.worlds import stream
@@ -136,19 +135,6 @@ def test_the_delay_is_a_parameter(world):
     short, long = table(some, DAY), table(some, 30 * DAY)
     known = NAMES.index("payee_known_30d")
     assert not np.array_equal(short[:, known], long[:, known])
-
-
-def test_a_bundle_trained_on_a_stream_serves(world, parts, tmp_path):
-    lines = []
-    card = learning.train_bundle(world, tmp_path, lines.append, QUICK)
-    scorer = Scorer(tmp_path)
-    assert scorer.card.digest == card["digest"]
-    assert lines
-    assert set(card["figures"]["test"]) >= {"boosting", "hand_rules", "logistic_regression", "cost_curve"}
-    scores = np.array([one.probability for one in scorer.score(parts.test.near.rows(slice(None)))])
-    assert average_precision(parts.test.labels, scores) == pytest.approx(
-        card["figures"]["test"]["boosting"]["average_precision"], abs=2e-3
-    )
 
 
 def test_the_shipped_expert_finds_frauds_of_a_world_it_has_not_seen():
