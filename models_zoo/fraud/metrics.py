@@ -10,6 +10,9 @@ Labels = NDArray[np.bool_]
 ALERT_SHARES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 ALERT_BUDGET, FALSE_POSITIVES = 0.005, 0.003
 """Shares that figures are given at: of all payments that can be looked at, of the genuine ones that may be flagged."""
+LEAST_THRESHOLD = 0.0001
+"""Where frauds are told apart perfectly, half of what scores above next to nothing is fraud: a lower threshold would be
+written as 0 in a card, and flag everything."""
 
 
 def average_precision(labels: Labels, scores: Scores) -> float:
@@ -44,10 +47,11 @@ def recall_at(labels: Labels, scores: Scores, precision: float) -> float:
 
 
 def threshold_at(labels: Labels, scores: Scores, precision: float) -> float:
-    """Lowest score from which on the precision is at least the given one; 1.0 if no score reaches it."""
+    """Lowest probability from which on the precision is at least the given one, never under LEAST_THRESHOLD; 1.0 if
+    none reaches it."""
     reached, _ = precision_recall(labels, scores)
     good = np.unique(scores)[::-1][reached >= precision]
-    return float(good.min()) if len(good) else 1.0
+    return max(float(good.min()), LEAST_THRESHOLD) if len(good) else 1.0
 
 
 def calibration_error(labels: Labels, scores: Scores, bins: int = 10) -> float:

@@ -211,6 +211,14 @@ def test_who_asks_and_who_agrees_are_warned(asker, second, bank, own, bundle):
     assert (agreed.status_code, agreed.json()["current"]["warning"]) == (200, asked["warning"])
 
 
+def test_the_page_says_why_the_shipped_nets_are_not_there(bank, own, bundle):
+    card = bundle[1] | {"fusion": {"used": False, "why": "3 frauds in the last 40% of the validation days"}}
+    with tenant(bank.organisation):
+        ModelVersion.objects.filter(pk=own.pk).update(card=card)
+    html = bank.browser(bank.owner).get("/fraud/models/").content.decode()
+    assert "Boosting alone: 3 frauds in the last 40% of the validation days." in html
+
+
 def test_too_few_frauds_are_said_at_once(asker, bank):
     refused = asker.post(PATH)
     assert refused.status_code == 422

@@ -28,6 +28,13 @@ def test_threshold_reaches_its_precision(ranked):
     assert labels[chosen].sum() / labels.sum() == pytest.approx(metrics.recall_at(labels, scores, 0.5))
 
 
+def test_a_threshold_is_never_nothing():
+    """Frauds at .9, as many genuine payments just above 0: those are no alerts, and 0 would flag every payment."""
+    scores = np.concatenate([np.full(30, 0.9), np.full(30, 3e-5), np.full(900, 1e-6)])
+    assert metrics.threshold_at(scores > 0.5, scores, 0.5) == metrics.LEAST_THRESHOLD
+    assert round(metrics.LEAST_THRESHOLD, 4) > 0
+
+
 def test_without_positives():
     nothing = np.zeros(5, bool)
     assert metrics.average_precision(nothing, np.arange(5.0)) == 0

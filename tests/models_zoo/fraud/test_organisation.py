@@ -113,9 +113,9 @@ def said(nets, count=6000):
     [
         ({"sequence": 0.7, "graph": 0.7}, True, "fusion"),
         ({"sequence": 0.0, "graph": 0.0}, False, "boosting"),
-        ({"sequence": 0.0, "graph": 1.5}, True, "boosting"),  # no better than the graph net alone
+        ({"sequence": 0.0, "graph": 3.0}, True, "boosting"),  # no better than the graph net alone
         (
-            {"sequence": 0.0, "graph": 1.5},
+            {"sequence": 0.0, "graph": 3.0},
             False,
             "fusion",
         ),  # better than boosting, which would decide otherwise
