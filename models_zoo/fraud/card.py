@@ -7,6 +7,7 @@ files, so a decision that names it names every weight that it was made with.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +24,7 @@ class Card:
 
     decides: the expert whose calibrated probability is the score; thresholds are on that probability.
     label_delay: seconds after which a payment that nobody called fraud counts as genuine.
+    largest: euros of the largest payment that was learned from: a larger one is at least reviewed.
     """
 
     digest: str
@@ -31,6 +33,7 @@ class Card:
     review: float
     decline: float
     label_delay: float
+    largest: float = math.inf
 
     @property
     def reference(self) -> str:
@@ -52,6 +55,7 @@ def read_card(folder: Path = WEIGHTS) -> Card:
         review=found["thresholds"]["review"],
         decline=found["thresholds"]["decline"],
         label_delay=found["label_delay_days"] * 86400.0,
+        largest=found.get("largest_amount", math.inf),
     )
 
 

@@ -34,6 +34,14 @@ class Reason:
     values: dict[str, float] = field(default_factory=dict)
 
 
+def beyond(amount: float, largest: float, weight: float) -> Reason:
+    """Why a payment is reviewed of whose amount the model knows nothing: it learned from none as large."""
+    text = f"Amount is larger than any that the model learned from ({largest:,.0f} euros)"
+    return Reason(
+        "AMOUNT_UNKNOWN", text, round(weight, 3), {"amount": round(amount, 2), "largest_learned": largest}
+    )
+
+
 def reasons(
     values: Values,
     moved: Mapping[str, float],

@@ -3,6 +3,7 @@ what is not waved through."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from models_zoo.fraud.experts.gradients import attributions
 from models_zoo.fraud.experts.inputs import inputs
 from models_zoo.fraud.explaining import Explanation, Judged, Shares, explained
 from models_zoo.fraud.history import Neighbourhood
-from models_zoo.fraud.reasons import Reason, reasons
+from models_zoo.fraud.reasons import Reason, beyond, reasons
 from models_zoo.fraud.scores import Score
 from models_zoo.fraud.subjects import SUBJECTS, by_subject
 
@@ -37,11 +38,13 @@ class WeightsError(Exception):
 @dataclass(slots=True, frozen=True)
 class _Verdict:
     """Of B payments: calibrated logits of who decides [B], what each expert adds [B, len(experts)], and the calibrated
-    logits of the nets by themselves [B, len(experts) - 1], of which only those are right that were asked."""
+    logits of the nets by themselves [B, len(experts) - 1], of which only those are right that were asked; what was
+    added because nothing is known of such an amount [B]."""
 
     logits: Logits
     parts: Logits
     nets: Logits
+    lifted: Logits
 
 
 class Scorer:
@@ -63,6 +66,8 @@ class Scorer:
         self.experts = EXPERTS if self.deep else EXPERTS[:1]
         self.floor = -np.inf if nets_always or not self.deep else self.deep.floor
         self._usual = self._usual_logit()
+        review = min(max(self.card.review, 1e-6), 1 - 1e-6)
+        self._review = math.nextafter(math.log(review / (1 - review)), math.inf)
         self._seen: tuple[Neighbourhood, Floats] | None = None
 
     def score(self, near: Neighbourhood) -> list[Score]:
@@ -104,12 +109,20 @@ class Scorer:
         return self._seen[1]
 
     def _verdict(self, near: Neighbourhood, rows: Floats) -> _Verdict:
+        """An amount beyond what was learned from is at least reviewed, whatever the experts make of it."""
+        logits, parts, nets = self._experts(near, rows)
+        unknown = rows[:, NAMES.index("amount")] > self.card.largest
+        lifted = np.where(unknown, np.maximum(self._review - logits, 0.0), 0.0)
+        parts[:, 0] += lifted
+        return _Verdict(logits + lifted, parts, nets, lifted)
+
+    def _experts(self, near: Neighbourhood, rows: Floats) -> tuple[Logits, Logits, Logits]:
         logits = self.boosting.logits(rows)
         parts, nets = np.zeros((len(rows), len(self.experts))), np.zeros((len(rows), len(self.experts) - 1))
         parts[:, 0] = logits - self._usual
         asked = np.nonzero(logits >= self.floor)[0]
         if self.deep is None or not len(asked):
-            return _Verdict(logits, parts, nets)
+            return logits, parts, nets
         found = self.deep.logits(inputs(near.rows(asked), self.card.label_delay))
         nets[asked] = np.stack([found[name].numpy() for name in EXPERTS[1:]], 1)
         if self.card.decides == stored.FUSION:
@@ -118,7 +131,7 @@ class Scorer:
         else:
             for place, name in enumerate(EXPERTS[1:], start=1):
                 parts[asked, place] = found[name].numpy() - self.deep.scales[name].usual
-        return _Verdict(logits, parts, nets)
+        return logits, parts, nets
 
     def _scores(self, rows: Floats, verdict: _Verdict) -> list[Score]:
         probabilities = sigmoid(verdict.logits).tolist()
@@ -148,6 +161,8 @@ class Scorer:
                 by_nets = dict(zip(EXPERTS[1:], own, strict=True))
             moved_by = dict(zip(SUBJECTS, weights, strict=True))
             told[place] = reasons(values, moved_by, by_nets, self.card.review)
+            if lift := float(verdict.lifted[place]):
+                told[place] = [beyond(values["amount"], self.card.largest, lift), *told[place]]
         return told
 
     def _shares(self, near: Neighbourhood, rows: Floats) -> list[Shares]:

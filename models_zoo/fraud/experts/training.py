@@ -27,7 +27,7 @@ EVERY = 3
 class Plan:
     """How a net is trained; the epoch with the best validation AP is kept. `balance` weighs the fusion's load."""
 
-    epochs: int = 16
+    epochs: int = 24
     batch: int = 4096
     rate: float = 8e-3
     decay: float = 1e-2

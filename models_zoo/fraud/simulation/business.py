@@ -45,7 +45,7 @@ def _invoices(world: World, company: Company) -> Iterator[Generated]:
 def _occasional(world: World, company: Company) -> Iterator[Generated]:
     """Craftsmen, hotels, refunds: paid once, as much as any invoice."""
     for _ in range(int(world.rng.poisson(world.days * 0.06))):
-        when, amount = world.office(world.uniform(0, world.days)), world.amount(600, 1.0)
+        when, amount = world.office(world.uniform(0, world.days)), world.amount(600 * company.size, 1.0)
         yield world.send(company, world.outsider(), when, amount, _channel(world))
 
 
@@ -57,7 +57,7 @@ def _pooling(world: World, group: list[Company]) -> Iterator[Generated]:
     """Surplus goes round the group every week or two and comes back less what each of them keeps."""
     day = world.uniform(0, 10)
     while day < world.days:
-        when, value = world.office(day), world.amount(2500, 0.8)
+        when, value = world.office(day), world.amount(2500 * group[0].size, 0.8)
         order = [group[int(place)] for place in world.rng.permutation(len(group))]
         for company, following in zip(order, order[1:] + order[:1], strict=True):
             yield world.send(company, following.account, when, value, _channel(world))

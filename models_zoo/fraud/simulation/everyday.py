@@ -1,4 +1,4 @@
-"""What people pay from day to day: shops, rent, bills, savings, friends."""
+"""What people pay from day to day: shops, rent, bills, savings, friends; and what others send them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def _friends(world: World, person: Customer) -> Iterator[Generated]:
     end = min(world.days, person.closed)
     for _ in range(int(world.rng.poisson(0.05 * max(end - person.opened, 0)))):
         day = int(world.uniform(person.opened, end))
-        other = world.pick(person.friends).account if world.chance(0.7) else world.outsider()
         channel = "instant" if world.chance(0.7) else "transfer"
-        when = day * DAY + world.hour(person.hour + 3)
-        yield world.send(person, other, when, world.amount(28, 1.0), channel)
+        when, amount = day * DAY + world.hour(person.hour + 3), world.amount(28, 1.0)
+        if world.chance(0.2):
+            yield world.send(world.somebody(when, 1.0), person.account, when, amount, channel)
+            continue
+        other = world.pick(person.friends).account if world.chance(0.7) else world.outsider()
+        yield world.send(person, other, when, amount, channel)

@@ -33,10 +33,11 @@ class Ring:
         """Payments of people who were talked into them over hours or days, each passed on in part or whole."""
         world, when = self.world, self.start
         pace = 3 if world.chance(0.6) else 14
+        usual = 330 * stake(world)
         for _ in range(world.some(4, 12)):
             when += world.wait(pace) * HOUR
-            victim, mule = world.customer(when), self.mule()
-            value = world.amount(min(330, victim.income * 0.2), 0.9)
+            victim, mule = world.somebody(when, 0.35), self.mule()
+            value = world.amount(usual, 0.9)
             yield world.send(victim, mule.account, when, value, typology=MULE)
             yield from self.pass_on(mule, value, when)
 
@@ -50,6 +51,11 @@ class Ring:
             part = value / parts * world.uniform(0.8, 0.98)
             moment += world.wait(10) * MINUTE
             yield world.send(mule, world.pick(self.collectors), moment, part, typology=MULE, device=device)
+
+
+def stake(world: World) -> float:
+    """How much more is at stake in an episode than usually: savings and credit lines are taken too."""
+    return world.uniform(5, 60) if world.chance(0.15) else 1.0
 
 
 def recruit(world: World, when: float) -> Holder:
@@ -67,23 +73,23 @@ def recruits(world: World, when: float, count: int) -> list[Holder]:
 
 
 def cycle(world: World) -> Iterator[Generated]:
-    """Three to five accounts, one or two rounds; each hop less a commission, after minutes, hours or a day."""
-    when, value = world.moment(), world.amount(450, 0.9)
+    """Three to five accounts, up to six rounds; each hop less a commission, after minutes, hours or a day."""
+    when, value = world.moment(), world.amount(450, 0.9) * stake(world)
     order = recruits(world, when, world.some(3, 5))
     quiet = world.chance(0.4)
-    for _ in range(1 if world.chance(0.7) else 2):
+    for _ in range(min(world.many(1, 0.6), 6)):
         for payer, payee in zip(order, order[1:] + order[:1], strict=True):
             channel = "transfer" if world.chance(0.3) else "instant"
             yield world.send(payer, payee.account, when, value, channel, CYCLE)
             when += world.wait(15 if quiet else 3) * HOUR
             if quiet and when % DAY < 7 * HOUR:
                 when += 8 * HOUR
-            value *= world.uniform(0.88, 0.99)
+            value *= world.uniform(0.9, 0.99)
 
 
 def scatter_gather(world: World) -> Iterator[Generated]:
     """One source, three to seven between, one sink; parts of unlike size, a day or two from end to end."""
-    when, value = world.moment(), world.amount(260, 0.7)
+    when, value = world.moment(), world.amount(260, 0.7) * stake(world)
     source, sink, *several = recruits(world, when, world.some(5, 9))
     hop = 20 if world.chance(0.4) else 5
     for between in several:

@@ -26,7 +26,7 @@ def collect(world: World, person: Customer, when: float) -> Iterator[Generated]:
     share, count = world.amount(25, 0.7), world.some(4, 12)
     for _ in range(count):
         when += world.wait(3.0) * HOUR
-        yield world.send(world.customer(when), person.account, when, share)
+        yield world.send(world.somebody(when, 0.2), person.account, when, share)
     soon, total = when + world.wait(150) * MINUTE, share * count
     if world.chance(0.5):
         yield world.buy(person, world.pick(world.kinds("venue")), soon, total)
@@ -50,7 +50,7 @@ def trader(world: World, person: Customer, when: float) -> Iterator[Generated]:
         when += world.wait(7) * HOUR
         price = world.amount(140, 1.0)
         total += price
-        yield world.send(world.customer(when), person.account, when, price)
+        yield world.send(world.somebody(when), person.account, when, price)
     soon, value = when + world.wait(90) * MINUTE, round(total * world.uniform(0.85, 1.0), 2)
     target = (person.savings, world.pick(world.kinds("exchange")).account, world.outsider())[world.some(0, 2)]
     yield world.send(person, target, soon, value)
@@ -79,8 +79,10 @@ def taps(world: World, person: Customer, when: float) -> Iterator[Generated]:
 
 
 def large(world: World, person: Customer, when: float) -> Iterator[Generated]:
-    """A car, a gift, a builder: far above what the account usually pays, often to somebody new."""
-    value = world.amount(person.income * 0.5, 0.8)
+    """A car, a gift, a builder, a house: far above what the account usually pays, often to somebody new."""
+    value = world.amount(person.income * 0.5, 0.9)
+    if world.chance(0.06):
+        value *= world.uniform(8, 80)
     if world.chance(0.4):
         yield Generated(when - world.wait(40) * MINUTE, person.savings, person.account, value, "instant")
     payee = world.outsider() if world.chance(0.65) else world.customer(when).account

@@ -80,9 +80,13 @@ class Supply:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Company(Holder):
-    """An employer with suppliers; `payday` counts days from a month's start. A group's companies pool cash."""
+    """An employer with suppliers; `payday` counts days from a month's start. A group's companies pool cash.
+
+    `size` is a factor on what it pays others.
+    """
 
     payday: int = 0
+    size: float = 1.0
     supplies: list[Supply] = field(default_factory=list)
     staff: list[Customer] = field(default_factory=list)
 
@@ -91,7 +95,8 @@ class Company(Holder):
 class Customer(Holder):
     """A person's account and habits.
 
-    `rate` is purchases a day, `hour` the middle of the waking day; `opened` and `closed` are days.
+    `rate` is purchases a day, `hour` the middle of the waking day; `opened` and `closed` are days. A second account
+    or an old one rests: hardly a purchase, no salary.
     """
 
     income: float = 0.0

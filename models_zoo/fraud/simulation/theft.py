@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
-from models_zoo.fraud.simulation.laundering import Ring
+from models_zoo.fraud.simulation.laundering import Ring, stake
 from models_zoo.fraud.simulation.records import Customer, Generated, Shop
 from models_zoo.fraud.simulation.world import World
 from models_zoo.fraud.typologies import BUST_OUT, CARD_TESTING, INVOICE, TAKEOVER
@@ -37,7 +37,7 @@ def _card(
     for _ in range(1 if quiet else world.some(0, 2)):
         when += world.wait(10) * MINUTE
         shop = world.pick(world.kinds("electronics", "vouchers", "online"))
-        bought = world.amount(shop.median * (1.0 if quiet else 1.6), 0.6)
+        bought = world.amount(shop.median * (1.0 if quiet else 1.6), 0.9)
         yield world.buy(victim, shop, when, bought, CARD_TESTING, device)
 
 
@@ -46,11 +46,11 @@ def take_over(world: World, rings: list[Ring]) -> Iterator[Generated]:
     when, ring = world.moment(), world.pick(rings)
     victim, quiet = world.customer(when), world.chance(0.3)
     device = (ring.device if world.chance(0.3) else world.number()) if world.chance(0.55) else None
-    own = [world.stranger() for _ in range(2)]
+    own, usual = [world.stranger() for _ in range(2)], min(400, victim.income * 0.25) * stake(world)
     for _ in range(world.some(1, 2) if quiet else world.many(2, 2.5)):
         known = world.chance(0.5)
         mule = ring.mule() if known else world.pick(own)
-        value = world.amount(90 if quiet else min(400, victim.income * 0.25), 0.9)
+        value = world.amount(90 if quiet else usual, 0.9)
         yield world.send(victim, mule.account, when, value, "instant", TAKEOVER, device)
         if known and world.chance(0.6):
             yield from ring.pass_on(mule, value, when)
@@ -78,13 +78,13 @@ def redirected_invoices(world: World, rings: list[Ring]) -> Iterator[Generated]:
 def bust_out(world: World, rings: list[Ring]) -> Iterator[Generated]:
     """A good customer for weeks, then the whole credit line leaves in days and nobody is heard of again."""
     when = max(world.moment(), 0.2 * world.days * DAY)
-    person, quiet = world.customer(when), world.chance(0.4)
+    person, pace = world.customer(when), (20, 6, 6, 1)[world.some(0, 3)]
     credit = round(person.income * world.uniform(1, 4), -2)
     if world.chance(0.7):
         yield Generated(when, world.bank, person.account, credit, "transfer")
     ring = world.pick(rings)
-    for _ in range(world.some(4, 11)):
-        when += world.wait(20 if quiet else 6) * HOUR
+    for _ in range(world.some(4, 11) if pace > 1 else world.some(6, 16)):
+        when += world.wait(pace) * HOUR
         if world.chance(0.6):
             shop = world.pick(world.kinds("electronics", "vouchers", "exchange", "cash", "online"))
             yield world.buy(person, shop, when, world.amount(shop.median * 1.9, 0.7), BUST_OUT)

@@ -144,6 +144,12 @@ class World:
         """A holder elsewhere, with an account and a device of their own."""
         return Holder(self.number(), [(0.0, self.number())], restless=0.03)
 
+    def somebody(self, when: float, stranger: float = 0.4) -> Holder:
+        """A customer, or somebody elsewhere of whom nothing is known; another bank tells no device."""
+        if not self.chance(stranger):
+            return self.customer(when)
+        return self.stranger() if self.chance(0.5) else Holder(self.number(), [(0.0, 0)])
+
     def device(self, holder: Holder, when: float) -> int:
         """The device that a holder pays from at a time."""
         draw = float(self.rng.random())
@@ -199,9 +205,9 @@ class World:
     def _companies(self) -> None:
         """Employers; every third belongs to a group, whose books are kept on one computer."""
         for _ in range(max(6, self.customers_count // 18)):
-            payday = int(self.rng.choice([0, 14, 24, 27]))
+            payday, size = int(self.rng.choice([0, 14, 24, 27])), float(np.exp(self.rng.normal(0, 1.2)))
             self.companies.append(
-                Company(self.number(), [(0.0, self.number())], restless=0.01, payday=payday)
+                Company(self.number(), [(0.0, self.number())], restless=0.01, payday=payday, size=size)
             )
         left = self.companies[: len(self.companies) // 2]
         while len(left) >= 3:
@@ -223,11 +229,12 @@ class World:
             for _ in range(self.some(4, 11)):
                 supplier = self.pick(suppliers)
                 if supplier.account != company.account:
-                    company.supplies.append(Supply(supplier, self._invoices(), self.uniform(0, 20) * DAY))
+                    due = self._invoices(company.size)
+                    company.supplies.append(Supply(supplier, due, self.uniform(0, 20) * DAY))
 
-    def _invoices(self) -> list[tuple[float, float]]:
+    def _invoices(self, size: float) -> list[tuple[float, float]]:
         """Monthly or fortnightly from some day on: new suppliers come all the time."""
-        median, every = self.amount(900, 1.0), 30 if self.chance(0.7) else 14
+        median, every = self.amount(900 * size, 1.0), 30 if self.chance(0.7) else 14
         day = self.uniform(0, self.days) if self.chance(0.3) else self.uniform(0, every)
         due = []
         while day < self.days:
@@ -242,12 +249,13 @@ class World:
         weights /= weights.sum()
         hours = self.rng.choice([14.5, 2.0, 18.0], self.customers_count, p=[0.82, 0.08, 0.10])
         for hour in hours:
+            idle, wealth = self.chance(0.1), self.uniform(3, 15) if self.chance(0.04) else 1.0
             person = Customer(
                 account=self.number(),
                 devices=[(0.0, self.number())],
                 restless=0.03,
-                income=float(np.exp(self.rng.normal(7.7, 0.45))),
-                rate=float(self.rng.gamma(2.5, 0.3)),
+                income=float(np.exp(self.rng.normal(7.7, 0.45))) * wealth,
+                rate=float(self.rng.gamma(2.5, 0.3)) * (0.05 if idle else 1.0),
                 hour=float(hour),
                 opened=self.uniform(0, self.days) if self.chance(0.15) else 0.0,
                 savings=self.number(),
@@ -260,7 +268,8 @@ class World:
             person.providers = [
                 (self.pick(self.companies), self.amount(45, 0.5)) for _ in range(self.some(0, 2))
             ]
-            self.pick(self.companies).staff.append(person)
+            if not idle:
+                self.pick(self.companies).staff.append(person)
             self.customers.append(person)
         self._ties()
 

@@ -54,7 +54,7 @@ def test_too_deep_too_many_too_long():
         tree_of(b" " * (MOST_BYTES + 1))
 
 
-_AMOUNTS = st.decimals("0.01", "999999999", places=2)
+_DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0}
 _IDS = st.from_regex(r"[A-Za-z0-9/+?:().,'-]{1,35}", fullmatch=True).filter(lambda one: one != "NOTPROVIDED")
 _ACCOUNTS = st.from_regex(r"[A-Z]{2}[0-9]{2}[a-zA-Z0-9]{1,30}", fullmatch=True) | st.from_regex(
     r"[0-9]{1,34}", fullmatch=True
@@ -67,10 +67,11 @@ _ZONES = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(m
 def sent(draw):
     """What a payment should come out as, and the message it is in."""
     name = draw(st.sampled_from(["pacs.008", "pain.001"]))
-    version = draw(st.sampled_from(VERSIONS[name]))
+    version, currency = draw(st.sampled_from(VERSIONS[name])), draw(st.sampled_from([*_DECIMALS]))
+    places = _DECIMALS[currency]
     wanted = {
         "external_id": draw(_IDS), "payer": draw(_ACCOUNTS), "payee": draw(_ACCOUNTS),
-        "amount": draw(_AMOUNTS), "currency": draw(st.sampled_from(["EUR", "USD", "JPY"])),
+        "amount": draw(st.decimals(f"{10**-places}", "999999999", places=places)), "currency": currency,
         "occurred_at": draw(_MOMENTS),
     }  # fmt: skip
     at = wanted["occurred_at"].astimezone(draw(_ZONES)).isoformat()

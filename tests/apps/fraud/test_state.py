@@ -27,9 +27,10 @@ PIECE = 40
 
 
 def new(one, place):
-    """A generated payment as a caller's; every third by a device, every fourth at a merchant, some to oneself."""
+    """A generated payment as a caller's; every third by a device, every third to one shop, every fourth at a merchant,
+    some to oneself."""
     moment = datetime.fromtimestamp(START + one.time, UTC)
-    payee = one.payer if place % 97 == 0 else one.payee
+    payee = one.payer if place % 97 == 0 else 1 if place % 3 == 1 else one.payee
     names = f"g-{place}", f"a{one.payer}", f"a{payee}"
     device = f"d{one.payer // 3}" if place % 3 == 0 else None
     merchant = f"m{one.payee % 2}" if place % 4 == 0 else None
@@ -38,8 +39,8 @@ def new(one, place):
 
 @pytest.fixture(scope="module")
 def made():
-    """A generated stream in which shops have far more payments than a ring holds."""
-    return [new(one, place) for place, one in enumerate(generate(8, 10, 60), start=1)]
+    """A generated stream in which a shop has far more payments than a ring holds."""
+    return [new(one, place) for place, one in enumerate(generate(11, 15, 60), start=1)]
 
 
 @pytest.fixture(scope="module")

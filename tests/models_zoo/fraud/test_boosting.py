@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fraud-boosting")]  # on
 
 @pytest.fixture(scope="module")
 def world():
-    return stream(31, 250, 60, 3.0)
+    return stream(31, 350, 60, 3.0)
 
 
 @pytest.fixture(scope="module")

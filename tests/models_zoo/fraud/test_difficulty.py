@@ -27,7 +27,7 @@ def test_it_works(seed):
 
 @pytest.fixture(scope="module")
 def made():
-    return generate(3, 150, 30)
+    return generate(3, 300, 40)
 
 
 def test_a_world_that_one_rule_solves_is_told(made):
