@@ -33,14 +33,14 @@ class ScoreHandler:
     rules: RulesInMemory
 
     def load(self, runtime: "Runtime") -> None:
-        """Load the weights and run once, so that the first payment does not wait for it."""
+        """Load the weights and run all of them once, so that the first payments do not wait for it."""
         if set(runtime.groups) == {"score"}:
             torch.set_num_threads(1)  # a payment's tensors are too small to share out
         self.redis = runtime.redis
         self.rules = RulesInMemory()
         self.models = Models()
         empty = np.zeros((1, WINDOW), EVENT)
-        self.models.shipped.score(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
+        self.models.shipped.explain(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """A decision with contributions and reasons for each payment."""

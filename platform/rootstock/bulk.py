@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ def rows_insert(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
     return stored
 
 
+@cache
 def _sql(model: type[models.Model], ignore_conflicts: bool) -> str:
     kinds = {field.column: field.db_type(connection) or "" for field in model._meta.concrete_fields}
     columns = ", ".join(f'"{name}"' for name in kinds)

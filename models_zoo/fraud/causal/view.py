@@ -92,5 +92,6 @@ def _stretch(present: Mask, seconds: Floats, spans: Floats) -> Floats:
 
 def share(top: NDArray[Any], bottom: NDArray[Any]) -> Floats:
     """top / bottom [B], infinite where the bottom is 0."""
-    divided: Floats = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), np.inf).astype(np.float32)
+    divided: Floats = np.full(len(bottom), np.inf, np.float32)
+    np.divide(top, bottom, out=divided, where=bottom > 0, casting="unsafe")
     return divided
