@@ -58,6 +58,8 @@ $(INSTALLED): requirements.lock
 	  { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; } # Debian without python3.11-venv
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	$(PIP) --no-deps --require-hashes -r requirements.lock
+	@printf '%s\n' "$(CURDIR)/platform" "$(CURDIR)" \
+	  >"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rootstock.pth" # benches run by their path alone
 	@touch $@
 
 .PHONY: help install demo up test check lint bench pictures browser lock clean

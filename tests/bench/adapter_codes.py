@@ -1,6 +1,6 @@
 """What adapters lose when the device's pool holds them in 8 bits: a random one, and the shipped ones on their tasks.
 
-    PYTHONPATH=platform:. python tests/bench/adapter_codes.py [--texts N]
+    python tests/bench/adapter_codes.py [--texts N]
 
 The codes are those that the pool copies to the device; they are put back into numbers and served on the CPU, whose
 own error is thus in all figures of serving. The last line is one JSON object.

@@ -1,6 +1,6 @@
 """Ending a training in full work: until its process is gone, and what memory the machine has back.
 
-    PYTHONPATH=platform:. python tests/bench/cancel.py [--rounds N]
+    python tests/bench/cancel.py [--rounds N]
 
 LoRA of rank 16 on the demo base in 8 x 256 tokens, as a job's child, ended as a cancelled job ends it. `held_mb` is
 what the child alone had resident, `left_processes` what is left of its process group. The last line is one JSON object.

@@ -1,6 +1,6 @@
 """What long prompts cost those who are being answered, by the size of the chunks read beside decoding.
 
-    PYTHONPATH=platform:. python tests/bench/chunks.py [--base var/models/smollm2-135m-instruct] [--writers 4]
+    python tests/bench/chunks.py [--base var/models/smollm2-135m-instruct] [--writers 4]
 
 `--writers` replies are written while four prompts of 900 tokens come one after another. By size of the chunk:
 `gap_ms_*` is the time between two tokens of a reply while prompts are read, `first_ms` a prompt's time to its first

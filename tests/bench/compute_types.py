@@ -1,6 +1,6 @@
 """Whether a training in bfloat16 learns as one in float32 does: the same seeds in both, on the demo base.
 
-    PYTHONPATH=platform:. python tests/bench/compute_types.py [--seeds 3] [--steps 20] [--dropout 0.05]
+    python tests/bench/compute_types.py [--seeds 3] [--steps 20] [--dropout 0.05]
 
 Questions and answers on health (MedQuAD), at our default learning rate and rank. Each run has the same examples, order
 and first parameters in both types; which inputs are dropped may differ, since each type draws its own. What stays

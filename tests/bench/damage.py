@@ -1,6 +1,6 @@
 """What quantization costs: the quantizers beside one another, and the demo base with its adapters as served.
 
-    PYTHONPATH=platform:. python tests/bench/damage.py [--full]
+    python tests/bench/damage.py [--full]
 
 The demo base exists here only as 4-bit GGUF: quantizing its values again by groups of the same 32 would find
 the old grid and prove nothing. So its channels are shuffled first (residual, inner and value channels, in every

@@ -1,6 +1,6 @@
 """De-identification by patterns, by the shipped adapter, and by both, as a note is read in service.
 
-ROOTSTOCK_DATA=../shared/data PYTHONPATH=platform:. python tests/bench/deid.py [--limit 100]
+ROOTSTOCK_DATA=../shared/data python tests/bench/deid.py [--limit 100]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The engine's forward pass on CPU beside llama.cpp, transformers and PEFT, interleaved in one run.
 
-    PYTHONPATH=platform:. python tests/bench/engine_cpu.py [--rounds N] [--llama-cpp FOLDER]
+    python tests/bench/engine_cpu.py [--rounds N] [--llama-cpp FOLDER]
 
 Every case decodes from the same context; cases that are compared take turns, so that what else runs on the
 machine touches all alike, and a ratio is the median over the rounds. Without llama.cpp (llama_cpp_peer.py says

@@ -1,6 +1,6 @@
 """The engine on CUDA: Llama-3-8B's shape with random weights, rank 16 on all linears, context 256.
 
-    PYTHONPATH=platform:. python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers [NAMES]] [--end-to-end [NAMES]]
+    python tests/bench/engine_gpu.py [--forms int4,fp8] [--peers [NAMES]] [--end-to-end [NAMES]]
 
 A decode figure is of steps that follow each other as the host can prepare them: forward, logits and the greedy
 token on the device; up to 16 adapters in a pool of 16 slots, more in one of 64. `_waiting` is the same with each

@@ -1,6 +1,6 @@
 """What one engine process takes: seconds to attach to a packed base, and memory. Prints one JSON object.
 
-    PYTHONPATH=platform:. python -m tests.bench.engine_process BASE [--wait]
+    python -m tests.bench.engine_process BASE [--wait]
 
 With `--wait` it stays until its input ends, so that another process finds the weights in use.
 """

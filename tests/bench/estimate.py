@@ -1,6 +1,6 @@
 """What trainings were estimated to take, and what they took: seconds and memory, of three on the demo base.
 
-    PYTHONPATH=platform:. python tests/bench/estimate.py [--threads 2]
+    python tests/bench/estimate.py [--threads 2]
 
 Each trains in a process of its own, as a job does. Seconds are estimated from constants alone, as on an installation
 that has trained nothing yet. Beside the seconds by the clock stands what the clock would say were nobody else there:

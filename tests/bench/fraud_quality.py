@@ -1,6 +1,6 @@
 """`make bench`'s figures of fraud: how well weights and features rank, by the code that serves.
 
-    PYTHONPATH=platform:. python tests/bench/fraud_quality.py [--quick] [--only PART ...]
+    python tests/bench/fraud_quality.py [--quick] [--only PART ...]
 
 generated: a world that no shipped weights have seen, scored as in service; experts: each of them there, and
 fusions without each; ablation: boosting without each group of features; own: models of two banks of their own

@@ -1,7 +1,7 @@
 """transformers' continuous batching on the same requests as gpu_requests.py: a process of its own, so that it can be
 ended. Prints one JSON object: output tokens per second, without the graphs' recording before.
 
-    PYTHONPATH=platform:. python -m tests.bench.gpu_batching_peer
+    python -m tests.bench.gpu_batching_peer
 
 Llama-3-8B's shape in bfloat16 with random weights, no adapters, transformers' defaults: it takes flash attention
 where that is installed, else torch's.

@@ -1,6 +1,6 @@
 """How many names of persons the report of a data set finds, and how often it sees one where there is none.
 
-    PYTHONPATH=platform:. python tests/bench/names.py [--threads 2]
+    python tests/bench/names.py [--threads 2]
 
 As a worker does, with the shipped de-identification adapter on the demo base, on what it was not made for: utterances
 of a television series (MELD, development part) that call one of its six friends by name, and questions to a bank

@@ -1,6 +1,6 @@
 """Decoding beside a training on the same weights: alone, beside one that nobody holds back, beside one that is paced.
 
-    PYTHONPATH=platform:. python tests/bench/pacing.py [--rounds N] [--seconds S]
+    python tests/bench/pacing.py [--rounds N] [--seconds S]
 
 Four replies are written all the time, by an engine with two threads; the training, LoRA of rank 16 on the demo base
 in 4 x 128 tokens, is a child process as in a job. While serving is measured alone the child is stopped (SIGSTOP).

@@ -1,6 +1,6 @@
 """What quantizing costs the base on PubMedQA (Jin et al., 2019): yes, no or maybe, from the abstract, without training.
 
-    ROOTSTOCK_DATA=../shared/data PYTHONPATH=platform:. python tests/bench/pubmedqa.py [--limit 100]
+    ROOTSTOCK_DATA=../shared/data python tests/bench/pubmedqa.py [--limit 100]
 
 The answer is the likeliest of the three next words. The demo base exists only as 4-bit GGUF, so its channels are
 shuffled first: see damage.py for why, and for what that shows and what not.

@@ -1,6 +1,6 @@
 """2,000 registered adapters on 32 device slots, against the same requests over 32 adapters that are all resident.
 
-    PYTHONPATH=platform:. python tests/bench/residency.py [--device cuda] [--sequences N] [--exponent X]
+    python tests/bench/residency.py [--device cuda] [--sequences N] [--exponent X]
 
 Traffic: which adapter a request is for follows Zipf's law (exponent 1) over all that are registered: the power law
 of S-LoRA (Sheng et al., 2023), steeper than even and far flatter than Punica's skewed case (Chen et al., 2023), in

@@ -1,6 +1,6 @@
 """A training on the weights that a worker serves from, on CUDA: its pace, its death, and the worker's.
 
-    PYTHONPATH=platform:. python tests/bench/shared_base.py [--form fp8] [--rounds 2] [--seconds 12] [--shares 0.1,0.4]
+    python tests/bench/shared_base.py [--form fp8] [--rounds 2] [--seconds 12] [--shares 0.1,0.4]
 
 The worker (`shared_worker.py`) writes 16 replies, each with its own adapter, in Llama-3-8B's shape with random
 weights; the training is a real child process over the same memory, LoRA of rank 16 in 4 x 1,024 tokens. While

@@ -1,6 +1,6 @@
 """The serving side of the bench of shared weights: an engine on CUDA that always writes 16 replies and offers its base.
 
-    PYTHONPATH=platform:. python -m tests.bench.shared_worker fp8|int4 BASE RUN
+    python -m tests.bench.shared_worker fp8|int4 BASE RUN
 
 Llama-3-8B's shape with random weights of one seed, an adapter of rank 16 for each reply; BASE has the card and the
 tokenizer. Four times a second it prints a JSON line: milliseconds between tokens since the last, what an engine

@@ -1,6 +1,6 @@
 """LoRA training on the resident weights beside PEFT, interleaved in one run.
 
-    PYTHONPATH=platform:. python tests/bench/training.py [--steps N] [--device cuda]
+    python tests/bench/training.py [--steps N] [--device cuda]
 
 Rank 16 on all linears, AdamW; the sides load their model, wait, and take their steps in turns, each in a process of
 its own. A speed is the median over the steps' own ratios. On CPU both train the demo base, ours packed, PEFT's the

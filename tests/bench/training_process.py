@@ -1,7 +1,7 @@
 """One side of the training bench: loads a model, then trains one step for every line of its input.
 
-    PYTHONPATH=platform:. python -m tests.bench.training_process ours|peft BASE|GGUF [--recompute]
-    PYTHONPATH=platform:. python -m tests.bench.training_process ours|peft int4|fp8|bfloat16 --cuda
+    python -m tests.bench.training_process ours|peft BASE|GGUF [--recompute]
+    python -m tests.bench.training_process ours|peft int4|fp8|bfloat16 --cuda
 
 With `--cuda` the model has Llama-3-8B's shape and random weights; PEFT's is in bfloat16 and computes layers again.
 Every line it prints is a JSON object: first what it is, then each step's seconds, loss and the peak of memory since

@@ -1,6 +1,6 @@
 """Two trainings on one base: at once, each in a child of its own, against one after the other.
 
-    PYTHONPATH=platform:. python tests/bench/two_trainings.py [--rounds N] [--steps S]
+    python tests/bench/two_trainings.py [--rounds N] [--steps S]
 
 LoRA of rank 16 on the demo base in 4 x 128 tokens, as jobs train. In turn each has two threads; at once each has one,
 or each has two. Ways take turns; a ratio is the median over the rounds' own. `wall` runs from the first child's start

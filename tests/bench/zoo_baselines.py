@@ -1,6 +1,6 @@
 """The simple thing beside every shipped adapter, learned from the same training data and measured by the same figures.
 
-    ROOTSTOCK_DATA=../shared/data PYTHONPATH=platform:. python tests/bench/zoo_baselines.py [--only NAME]
+    ROOTSTOCK_DATA=../shared/data python tests/bench/zoo_baselines.py [--only NAME]
 
 Classifiers: TF-IDF of words and pairs of words with logistic regression, thresholds chosen as the adapter's are.
 Taggers: the mentions of the training data, the longest first, where they were marked more often than not. Summaries:

@@ -1,7 +1,7 @@
 """One int4 base with an adapter for each task beside an encoder for each task: memory, and time for one turn of a
 customer and one clinical note.
 
-    PYTHONPATH=platform:. python tests/bench/zoo_encoders.py [--rounds 5] [--threads 2]
+    python tests/bench/zoo_encoders.py [--rounds 5] [--threads 2]
 
 The encoders have BERT-base's shape (Devlin et al., 2019) with random weights, by transformers, in float32 and
 dynamically quantized to int8: time and memory are those of fine-tuned ones, quality is not measured by them. Both sides

@@ -1,6 +1,6 @@
 """Every shipped adapter on its test data, on the int4 base as it is served, beside the bars it should reach.
 
-    ROOTSTOCK_DATA=../shared/data PYTHONPATH=platform:. python tests/bench/zoo_quality.py [--limit N] [--device cuda]
+    ROOTSTOCK_DATA=../shared/data python tests/bench/zoo_quality.py [--limit N] [--device cuda]
 
 From a clean clone: the base is converted from its wheel first. `--only NAME` may be repeated.
 """

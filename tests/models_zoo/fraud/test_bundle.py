@@ -105,7 +105,7 @@ def test_a_net_of_another_shape_is_refused(tmp_path):
 def test_built_on_rows_it_says_who_decides_and_why(world, tmp_path):
     """Nets of one epoch do not beat boosting: the gate keeps it, the card says so, and the bundle serves."""
     shutil.copytree(WEIGHTS, tmp_path, dirs_exist_ok=True)
-    later = stream(910, 250, 40, 3.0).between(7, 40)
+    later = stream(910, 150, 30, 4.0).between(7, 30)
     rows: Rows = rows_of(later)
     data = Data(rows_of(world, with_features=False), rows, {"unseen_1": rows})
     lines = []

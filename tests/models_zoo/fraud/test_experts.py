@@ -54,8 +54,9 @@ def said(net, near):
 @pytest.mark.slow
 def test_it_works():
     """Trained on one small world, each net ranks frauds of later days above chance."""
-    world = stream(31, 250, 40, 3.0)
-    train, later = rows_of(world.between(7, 28), with_features=False), rows_of(world.between(30, 40))
+    world = stream(31, 150, 40, 4.0)
+    train = rows_of(world.between(7, 28), with_features=False)
+    later = rows_of(world.between(30, 40), with_features=False)
     for made in NETS.values():
         lines = []
         torch.manual_seed(1)

@@ -146,7 +146,16 @@ def interrupted(handle: Any) -> dict[str, Any]:
     return train(handle)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C is heard, also where the tests run in the background of a shell, which ignores it for them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("answer", "status", "said"), [("c", 3, "was cancelled"), ("l", 4, "It goes on.")])
 def test_ctrl_c_asks_whether_to_cancel_or_to_leave_it(adapt, monkeypatch, answer, status, said) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
