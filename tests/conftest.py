@@ -1,6 +1,7 @@
 """Fixtures: real embedded services, a small test world, real worker processes, a real web server."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,22 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return argname if isinstance(val, str | bytes) and len(val) > 40 else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--few", type=int, help="parameter sets of a test at most, the first: for `make check`")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that need the whole site go to one process, first: the site is started once, and they take longest.
     Then those that go through every organisation: each test beside other processes leaves two behind."""
     from tests.fixtures.processes import uses_site
 
+    if few := config.getoption("--few"):
+        sets = Counter[str]()
+        for item in items:
+            sets[test := item.nodeid.partition("[")[0]] += 1
+            if sets[test] > few:
+                item.add_marker(pytest.mark.slow)
     with_site = [item for item in items if uses_site(item)]
     for item in with_site:
         item.add_marker(pytest.mark.xdist_group("site"))

@@ -38,7 +38,7 @@ class FraudModelOut(Schema):
     )
     warning: str = Field(
         description="Where it is not shown to be better than the shipped model, that in a sentence; empty if it is",
-        examples=[""],
+        examples=["On the last days it is not shown to be better than the shipped model."],
     )
 
 
@@ -82,7 +82,7 @@ class FraudModelRequestOut(Schema):
     id: UUID
     version: int
     model: str
-    warning: str
+    warning: str = Field(examples=["On the last days it is not shown to be better than the shipped model."])
     reason: str
     state: str
     requested_by: str

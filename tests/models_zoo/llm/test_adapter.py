@@ -52,6 +52,7 @@ def relative(value: torch.Tensor, expected: torch.Tensor) -> float:
     return float((value - expected).norm() / expected.norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernels", "error"), [("decoder", 5e-3), ("portable", 3e-5)])
 def test_one_batch_mixes_any_adapters_as_peft_applies_them(
     base: TinyBase, adapters: list[Path], kernels: str, error: float, request: pytest.FixtureRequest
@@ -76,6 +77,7 @@ def test_one_batch_mixes_any_adapters_as_peft_applies_them(
     assert relative(mixed[2], mixed[1]) > 0.01  # the control: another adapter is not the same
 
 
+@pytest.mark.slow
 def test_one_adapter_alone_equals_it_in_a_mixture(
     base: TinyBase, decoder: Decoder, adapters: list[Path]
 ) -> None:

@@ -136,6 +136,7 @@ def test_anonymous_callers_are_sent_away(world, ids) -> None:
         assert ask(client, route.method, filled(route.path, ids)).status_code == 401, route
 
 
+@pytest.mark.slow
 def test_whoever_belongs_to_no_organisation_sees_nothing(world, ids) -> None:
     from rootstock.accounts.services import user_create
 
@@ -146,6 +147,7 @@ def test_whoever_belongs_to_no_organisation_sees_nothing(world, ids) -> None:
         assert ask(client, route.method, f"/{filled(route.path, ids)}").status_code == 403, route
 
 
+@pytest.mark.slow
 def test_a_role_without_the_scope_is_refused_on_pages(world, ids) -> None:
     """Every role for every scope, and one for every page."""
     clients = {role: world.browser(world.person(role)) for role in ROLE_SCOPES}
@@ -175,6 +177,7 @@ def test_a_role_without_the_scope_is_refused_by_the_api(world, ids) -> None:
             assert answer.status_code == 403, f"{route}: {role}"
 
 
+@pytest.mark.slow
 def test_to_another_organisation_things_do_not_exist(world, ids) -> None:
     stranger = world.browser(world.stranger)  # an administrator, of the other organisation
     for route in (route for route in PAGES if "uuid:" in route.path):
