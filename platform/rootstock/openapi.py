@@ -36,6 +36,8 @@ TAGS = {
     "privacy": "Retention, export of a person's data, erasure.",
     "webhooks": "Events sent to addresses of yours, signed, with their deliveries.",
 }
+_TYPED = {JSON, "application/xml"}
+"""Bodies that are refused under another type. Of uploads it is the form that says what they are."""
 _ERRORS = {
     400: "The request cannot be read.",
     401: "No valid key, token or session came with it.",
@@ -205,7 +207,7 @@ def _complete(described: dict[str, Any], path: str, method: str, scope: str, *, 
                 "description": "Sent again with the same key within 24 hours, the request is answered and not repeated",
             }
         )
-    if JSON in described.get("requestBody", {}).get("content", {}):
+    if _TYPED & described.get("requestBody", {}).get("content", {}).keys():
         described["responses"].setdefault(415, {"$ref": "#/components/responses/Problem415"})
     _answers(described["responses"], method, path)
     _streamed(

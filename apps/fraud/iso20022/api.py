@@ -11,7 +11,7 @@ from apps.fraud.iso20022.messages import TAKEN
 from apps.fraud.schemas import PaymentLabelOut, TransactionOut
 from apps.fraud.shown import answer, payment_shown
 from rootstock.accounts.auth import ApiRequest, scope
-from rootstock.errors import BadBody, FieldProblem, InvalidInput
+from rootstock.errors import InvalidInput, OtherType
 from rootstock.idempotency.marks import repeatable
 
 router = Router(tags=["fraud"])
@@ -63,8 +63,7 @@ def take_messages(
     """
     kind = (request.content_type or "").lower()
     if kind not in _KINDS and not kind.endswith("+xml"):
-        reason = "must be application/xml"
-        raise BadBody(f"Content-Type: {reason}", errors=[FieldProblem("Content-Type", reason)])
+        raise OtherType.than("application/xml")
     taken = messages_take(organisation=request.auth.organisation, body=request.body, zone=_zone(zone))
     return answer(
         {

@@ -171,6 +171,7 @@ def test_when_it_was_accepted_is_when_it_was_paid(api):
         (("<DbtrAgt>", "<PmtTpInf/><DbtrAgt>"), "/CdtTrfTxInf/PmtTpInf", "must stand before DbtrAcct"),
         (("<DbtrAgt>", "<Dbtr/><DbtrAgt>"), "/CdtTrfTxInf/Dbtr[2]", "must not come more than once"),
         (("<IBAN>DE89370400440532013000</IBAN>", ""), "/CdtTrfTxInf/CdtrAcct/Id", "exactly one of IBAN, Othr"),
+        (("DE89", "DE98"), "/CdtTrfTxInf/CdtrAcct", "check digits do not fit"),
         (("<TxId>", "<Tx>"), "", "XML"),
     ],
 )  # fmt: skip
@@ -191,10 +192,16 @@ def test_what_is_no_message_of_ours(api):
     assert "pacs.008.001.02 to .13" in problems(send(api, document))["/Document"]
     assert problems(send(api, b"<Other/>")) == {"/": "holds no element Document"}
     assert list(problems(send(api, b"{}"))) == ["body"]
-    assert list(problems(api.post(PATH, b"<Document/>"))) == ["Content-Type"]
     assert list(problems(send(api, pain001(order(), PmtMtd="CHK")))) == [
         "/Document/CstmrCdtTrfInitn/PmtInf/PmtMtd"
     ]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", ""])
+def test_a_body_of_another_type(api, kind):
+    answer = api.post(PATH, pacs008(transfer()), kind=kind)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert problems(answer) == {"Content-Type": "must be application/xml"}
 
 
 def test_an_account_is_needed(api):
