@@ -24,6 +24,7 @@ from rootstock.storable import dotted as dotted
 API_PREFIXES = ("/api/", OPENAI_PREFIX)
 MAX_PROBLEMS = 50
 _TOO_LONG = object()  # stands for a whole number that Python does not read
+_TWICE = object()  # stands for what is said twice
 _FORM_BYTES = 64 * 1024  # what a form has around its file
 
 
@@ -46,8 +47,9 @@ def _refuse(found: Iterator[str], reason: str) -> None:
 
 
 def json_of(body: bytes, join: Join = dotted) -> Any:
-    """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings and whole
-    numbers that are too long."""
+    """A request's JSON. Raises BadBody for what is not JSON in UTF-8, InvalidInput for unstorable strings, whole
+    numbers that are too long, and names that stand twice in an object: readers do not agree on which of the two counts
+    (RFC 8259, 4)."""
     try:
         text = body.decode()
         value = _loaded(text, join)
@@ -62,13 +64,35 @@ def json_of(body: bytes, join: Join = dotted) -> Any:
 def _loaded(text: str, join: Join) -> Any:
     load = partial(json.loads, text, parse_constant=_no_constant, parse_float=_finite)
     try:
-        return load()
+        return load(object_pairs_hook=_once)
     except json.JSONDecodeError:
+        raise
+    except _SaidTwice:  # the second reading says where
+        value = load(parse_int=_whole, object_pairs_hook=_marked)
+        _refuse(unstorable(value, "", join, lambda one: one is _TWICE), "is said twice")
         raise
     except ValueError:  # of a number: if it is a whole one, the second reading says where
         value = load(parse_int=_whole)
         _refuse(unstorable(value, "", join, lambda one: one is _TOO_LONG), "has too many digits")
         return value
+
+
+class _SaidTwice(Exception):
+    """An object names something twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _SaidTwice
+    return found
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name] = _TWICE if name in found else value
+    return found
 
 
 def _whole(text: str) -> Any:

@@ -134,6 +134,23 @@ def test_whole_numbers_without_end_are_named(api, path, form, field) -> None:
     assert answer.json()["detail"] == f"{field}: has too many digits"
 
 
+@pytest.mark.parametrize(
+    ("path", "raw", "field"),
+    [
+        ("/fraud/transactions", '{"amount": "1.00", "amount": "9000.00"}', "amount"),
+        ("/fraud/transactions", '[{}, {"payer": "a", "p\\u0061yer": "a"}]', "transactions.1.payer"),
+        ("/fraud/batches", '{"transactions": [{"a": {"b": 1, "b": {}}}]}', "transactions.0.a.b"),
+        ("/fraud/labels", '{"fraud": true, "fraud": false, "note": 9}', "fraud"),
+        ("/ehr/bundles", '{"entry": [{"a": 1, "a": 2}]}', "entry[0].a"),
+        ("/support/conversations", '{"": 1, "": 2}', "body"),
+    ],
+)
+def test_what_is_said_twice_is_named(api, path, raw, field) -> None:
+    answer = api.post(path, raw.encode())
+    assert is_problem(answer, 422, "invalid_input") == [field]
+    assert answer.json()["detail"] == f"{field}: is said twice"
+
+
 @pytest.mark.parametrize("path", [path for path in POSTS if path != "/ehr/bundles"])  # which misses its type
 @pytest.mark.parametrize("body", [3, "x", None, True, 1.5])
 def test_a_body_of_another_type_is_called_body(api, path, body) -> None:
