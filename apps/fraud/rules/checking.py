@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.fraud.rules.language import expression
+from apps.fraud.rules.language import checked
 from apps.fraud.rules.schemas import MOST_RULES
 from apps.fraud.rules.tokens import ExpressionError
 from rootstock.errors import FieldProblem, InvalidInput
@@ -28,7 +28,7 @@ def definition_check(definition: Mapping[str, Any]) -> list[str]:
         problems.append(FieldProblem("typologies", f"must hold at most {MOST_RULES} rules together"))
     for field, rule in rules[:MOST_RULES]:
         try:
-            facts.update(expression(rule["when"]).names)
+            facts.update(checked(rule["when"]).names)
         except ExpressionError as error:
             reason = f"at character {error.position}: {error.reason}"
             problems.append(PlacedProblem(f"{field}.when", reason, error.position))

@@ -76,6 +76,34 @@ def expression(text: str) -> Expression:
     return Expression(text, tuple(dict.fromkeys(one.text for one in names)), part.truth)
 
 
+def checked(text: str) -> Expression:
+    """Read an expression that somebody writes now. Raises ExpressionError, for a number below the line that is 0 too:
+    what is stored is read without that, and such a division gives nothing."""
+    found, tokens = expression(text), tokens_of(text)
+    for place, token in enumerate(tokens):
+        if token.text == "/" and _is_zero(_operand(tokens, place + 1)):
+            raise ExpressionError(token.position, "divides by 0")
+    return found
+
+
+def _operand(tokens: list[Token], start: int) -> list[Token]:
+    """What a sign before `start` works on: minuses, and one word or what stands in brackets."""
+    end, depth = start, 0
+    while tokens[end].text == "-" or depth or tokens[end].text == "(":
+        depth += (tokens[end].text == "(") - (tokens[end].text == ")")
+        end += 1
+        if tokens[end - 1].text == ")" and not depth:
+            return tokens[start:end]
+    return tokens[start : end + 1]
+
+
+def _is_zero(tokens: list[Token]) -> bool:
+    if any(token.is_fact for token in tokens):
+        return False
+    tree = _tree(tokens)
+    return isinstance(tree, ast.FloatExpression) and not tree.value
+
+
 def _tree(tokens: list[Token]) -> ast.ExpressionBase:
     """rule-engine's tree of the tokens, which it gets one blank apart: it cannot read them otherwise than we did."""
     starts, text = [], ""

@@ -1,5 +1,6 @@
 """A version of the rules as the worker holds it: expressions read, weights multiplied out."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from apps.fraud.rules.language import Expression, expression
 from apps.fraud.rules.lists import Lists
 from apps.fraud.rules.names import Columns, columns_of
+from apps.fraud.rules.tokens import ExpressionError
 
+log = logging.getLogger(__name__)
 Hits = NDArray[np.bool_]
 
 
@@ -37,14 +40,15 @@ class Rules:
 
     @classmethod
     def of(cls, reference: str, definition: Mapping[str, Any]) -> "Rules":
-        """From a stored definition. Raises ExpressionError."""
+        """From a stored definition. A rule that was read when it was stored and is not any more never holds, and the
+        log says so: the others decide."""
         rules = tuple(
             Rule(
                 one["code"],
                 one["text"],
                 group["name"],
                 one["points"] * group["weight"],
-                expression(one["when"]),
+                _read(one, reference),
             )
             for group in definition["typologies"]
             for one in group["rules"]
@@ -68,6 +72,14 @@ class Rules:
     def outcome(self, points: float) -> str:
         """What the rules alone would decide."""
         return "decline" if points >= self.decline else "review" if points >= self.review else "approve"
+
+
+def _read(rule: Mapping[str, Any], reference: str) -> Expression:
+    try:
+        return expression(rule["when"])
+    except ExpressionError as error:
+        log.error("rule %s of %s cannot be read and never holds: %s", rule["code"], reference, error)
+        return Expression(rule["when"], (), lambda columns: False)
 
 
 @dataclass(slots=True, frozen=True)

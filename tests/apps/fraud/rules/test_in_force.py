@@ -49,6 +49,22 @@ def test_it_works(api, bank, serve):
     assert found.reference == version.reference
 
 
+def test_a_rule_that_cannot_be_read_any_more_never_holds_and_the_log_says_so(api, serve, caplog):
+    """And one that divides by 0, as could be stored once, gives nothing."""
+    serve(
+        definition(
+            rule("GONE", "moon_phase > 1", 95),
+            rule("ZERO", "amount / 0 > 1", 95),
+            rule("LARGE", "amount > 1"),
+        )
+    )
+    decision = api.post(PATH, body()).json()["decision"]
+    assert (decision["outcome"], decision["rule_score"]) == ("review", 50)
+    [told] = [one.getMessage() for one in caplog.records if one.name == "apps.fraud.rules.ruleset"]
+    assert "GONE" in told
+    assert "there is no fact moon_phase" in told
+
+
 def test_the_shadow_is_kept_and_decides_nothing(api, bank, serve):
     version = serve(definition(rule("LARGE", "amount > 1", 95)), "shadow")
     decision = api.post(PATH, body()).json()["decision"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.fraud.rules.language import expression
+from apps.fraud.rules.language import checked, expression
 from apps.fraud.rules.names import NAMES
 from apps.fraud.rules.tokens import KEYWORDS, ExpressionError, tokens_of
 
@@ -106,6 +106,37 @@ def test_what_it_refuses_and_where(text, position, reason):
     assert caught.value.position == position
 
 
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("amount / 0 > 1", 8),
+        ("amount / -0.0 > 1", 8),
+        ("1 / amount > 2 and amount/(2 - (1 + 1)) > 1", 26),
+        ("amount / 2 / --(0) > 1", 12),
+        ("score > 4 / 2 + hour / (3 * 0)", 22),
+    ],
+)
+def test_a_division_by_nothing_is_refused_where_rules_are_written(text, position):
+    assert not any(held(text))
+    with pytest.raises(ExpressionError) as caught:
+        checked(text)
+    assert (caught.value.position, caught.value.reason) == (position, "divides by 0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amount / hour > 1",
+        "amount / (hour - 0) > 0",
+        "0 / amount > 1",
+        "amount / 0.5 / (2) > 1",
+        "hour in [1]",
+    ],
+)
+def test_other_divisions_are_not(text):
+    assert checked(text).names
+
+
 SIGNS = "== != < >= + - * / ** // % ( ) [ ] , . &. ?? ? : =~ and or not in true null inf for if 1 9e12 0x1f 'card' b'a'"
 WORDS = st.sampled_from([*sorted(NAMES), *KEYWORDS, *SIGNS.split()])
 
@@ -140,7 +171,21 @@ def _harmless(text):
     with np.errstate(all="ignore"):
         whole = np.broadcast_to(found.run(COLUMNS), 4)
     singly = [found.run({name: float(COLUMNS[name][at]) for name in found.names}) for at in range(4)]
-    return whole.dtype == np.bool_ and whole.tolist() == singly and set(found.names) <= set(NAMES)
+    return (
+        _placed(text)
+        and whole.dtype == np.bool_
+        and whole.tolist() == singly
+        and set(found.names) <= set(NAMES)
+    )
+
+
+def _placed(text):
+    """Taken where rules are written, or refused at a division."""
+    try:
+        checked(text)
+    except ExpressionError as error:
+        return text[error.position - 1] == "/"
+    return True
 
 
 @settings(max_examples=400, deadline=None)

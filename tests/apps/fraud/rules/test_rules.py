@@ -111,6 +111,7 @@ def typology(number):
         ({"typologies": [{"name": "ok", "label": "x", "rules": [rule("no code")]}]}, "typologies.0.rules.0.code"),
         ({"typologies": [{"name": "ok", "label": "x", "rules": [rule(points=1e9)]}]}, "typologies.0.rules.0.points"),
         ({"typologies": [{"name": "ok", "label": "x", "rules": [rule(when=3)]}]}, "typologies.0.rules.0.when"),
+        (definition(rule(when="amount / 0 > 1")), "typologies.0.rules.0.when"),
         ({"typologies": [typology(n) for n in range(5)]}, "typologies"),
     ],
 )  # fmt: skip
