@@ -1,6 +1,7 @@
 """Bodies of the fraud API."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from apps.fraud.iban import checked
 from apps.fraud.payload import DECIMALS, SCALES
 from rootstock.jobs.schemas import JobOut
 from rootstock.moments import Timestamp
@@ -51,6 +53,11 @@ def _visible(value: str) -> str:
     return value
 
 
+def _composed(value: Any) -> Any:
+    """In Unicode's form NFC, as blind indexes have it: e with an accent is the same however it was typed."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+
+
 def _plain(value: Any) -> Any:
     """Python reads exponents, underscores and the digits of all scripts; who reads the body next may not."""
     if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip(" ")):
@@ -76,8 +83,14 @@ def _past(value: datetime) -> datetime:
     return value
 
 
-PRINTABLE, VISIBLE = AfterValidator(_printable), AfterValidator(_visible)
-Party = Annotated[str, Field(min_length=1, max_length=64), VISIBLE]
+PRINTABLE, VISIBLE, COMPOSED = (
+    AfterValidator(_printable),
+    AfterValidator(_visible),
+    BeforeValidator(_composed),
+)
+ExternalId = Annotated[str, Field(min_length=1, max_length=100), VISIBLE, COMPOSED]
+Party = Annotated[str, Field(min_length=1, max_length=64), VISIBLE, COMPOSED]
+Account = Annotated[Party, AfterValidator(checked)]
 
 
 # No ninja schemas: those look every field up as an attribute of something, and lists of these are long.
@@ -85,9 +98,9 @@ class TransactionIn(BaseModel):
     """One payment. `external_id` is the sender's own id of it and names it for good."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[str, Field(min_length=1, max_length=100), VISIBLE]
-    payer: Party
-    payee: Party
+    external_id: ExternalId
+    payer: Account
+    payee: Account
     device: Annotated[
         Party | None, Field(description="The payer's, by any name that stays the same", examples=["phone-7"])
     ] = None
@@ -120,7 +133,7 @@ class LabelIn(BaseModel):
     """What became known of a payment. `source` names the process that tells it."""
 
     model_config = ConfigDict(extra="forbid")
-    external_id: Annotated[str, Field(min_length=1, max_length=100, description="The payment's"), VISIBLE]
+    external_id: Annotated[ExternalId, Field(description="The payment's")]
     fraud: StrictBool
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$", examples=["chargeback"])]
     known_at: Annotated[

@@ -66,14 +66,20 @@ class Payments:
         more = {"merchant": f"SHOP-{shop:05d}", "device": f"PHONE-{payer % DEVICES:05d}"} if at_shop else {}
         return {
             "external_id": f"bench-{number:08d}",
-            "payer": f"GB29NWBK{payer:014d}",
-            "payee": f"DE89SHOP{shop:014d}" if at_shop else f"GB29NWBK{other:014d}",
+            "payer": iban("GB", f"NWBK{payer:014d}"),
+            "payee": iban("DE", f"{shop:018d}") if at_shop else iban("GB", f"NWBK{other:014d}"),
             "amount": f"{max(amount, 0.01):.2f}",
             "currency": "EUR",
             "channel": "card" if at_shop else "transfer",
             "occurred_at": (START + timedelta(seconds=number)).isoformat(),
             **more,
         }
+
+
+def iban(country: str, account: str) -> str:
+    """An account's number with its check digits (ISO 7064)."""
+    digits = "".join(str(int(letter, 36)) for letter in f"{account}{country}00")
+    return f"{country}{98 - int(digits) % 97:02d}{account}"
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.fraud import iban
 from apps.fraud.models import ACCOUNT
 from apps.fraud.payload import DEVICE, MERCHANT, account_key, keys_of
 from apps.fraud.rules.lists import ALLOW, PAIR, WATCH
@@ -119,6 +120,9 @@ def _refuse_unfit(given: NewEntry) -> None:
         raise InvalidInput.field("other", "a pair needs it, and nothing else has it")
     if given.kind == PAIR and given.effect == WATCH:
         raise InvalidInput.field("kind", "a pair cannot be watched")
+    if given.kind in ("payer", "payee", PAIR):
+        for field, account in (("value", given.value), ("other", given.other or "")):
+            _refuse_wrong(field, account)
     if given.expires_at and given.expires_at <= timezone.now():
         raise InvalidInput.field("expires_at", "must lie in the future")
     if given.effect != ALLOW:
@@ -127,6 +131,14 @@ def _refuse_unfit(given: NewEntry) -> None:
         raise InvalidInput.field("expires_at", "an entry to allow has to end")
     if given.expires_at > timezone.now() + LONGEST_ALLOWED:
         raise InvalidInput.field("expires_at", f"an entry to allow ends within {LONGEST_ALLOWED.days} days")
+
+
+def _refuse_wrong(field: str, account: str) -> None:
+    """No payment can name it, so it would stand there in vain."""
+    try:
+        iban.checked(account)
+    except ValueError as error:
+        raise InvalidInput.field(field, str(error)) from None
 
 
 def _entry(entry_id: UUID) -> ListEntry:

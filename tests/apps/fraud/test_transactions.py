@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apps.fraud.models import Decision, Transaction
+from apps.fraud.models import ACCOUNT, Decision, Transaction
 from rootstock.accounts.tenancy import tenant
 from rootstock.idempotency.models import IdempotentRequest
 from rootstock.idempotency.services import IN_FLIGHT
+from rootstock.privacy.models import SubjectKey
 from tests.apps.fraud.conftest import body
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -213,6 +214,39 @@ def test_what_cannot_be_seen_is_in_no_name(api, field, hidden):
     assert problems(response) == {
         field: f"must not contain characters that cannot be seen: U+{ord(hidden):04X} is one"
     }
+
+
+@pytest.mark.parametrize("field", ["payer", "payee"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["DE89370400440532013001", "de88 3704 0044 0532 0130 00", "GB00NWBK60161331926819", "NO9386011117948"],
+)
+def test_check_digits_of_ibans_have_to_fit(api, field, wrong):
+    response = api.post(PATH, body(**{field: wrong}))
+    assert response.status_code == 422
+    assert problems(response) == {field: "is an IBAN whose check digits do not fit"}
+
+
+@pytest.mark.parametrize(
+    "account",
+    ["DE89370400440532013000", "de89 3704 0044 0532 0130 00", "DE8937040044053201300", "ZZ00123456789012345"],
+)
+def test_what_is_no_iban_may_be_called_anything(api, account):
+    """A right one, in either case or with blanks; one digit less; a country that there is not."""
+    assert api.post(PATH, body(payer=account)).json()["payer"] == account
+
+
+def test_a_name_is_the_same_however_its_accents_were_typed(api, bank):
+    parts, whole = "Cafe\u0301-1", "Caf\u00e9-1"
+    names = ("external_id", "payer", "payee", "device", "merchant")
+    first = api.post(PATH, body(**dict.fromkeys(names, parts))).json()
+    assert [first[name] for name in names] == [whole] * 5
+    assert api.post(PATH, body(**dict.fromkeys(names, whole))).json()["id"] == first["id"]
+    assert api.get(PATH, account=parts).json()["items"][0]["id"] == first["id"]
+    label = {"external_id": parts, "fraud": True, "source": "police"}
+    assert api.post("/fraud/labels", label).json()["external_id"] == whole
+    with tenant(bank.organisation):
+        assert SubjectKey.objects.filter(type=ACCOUNT).count() == 1
 
 
 def test_names_of_all_scripts_are_taken(api):

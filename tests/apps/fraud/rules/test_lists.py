@@ -140,6 +140,8 @@ def test_bad_fields_are_named(keeper, changes, field):
         ({"kind": "pair"}, "other"),
         ({"other": "DE-2"}, "other"),
         ({"effect": "watch", "kind": "pair", "other": "DE-2"}, "kind"),
+        ({"value": "DE89370400440532013001"}, "value"),
+        ({"kind": "pair", "other": "DE89370400440532013001"}, "other"),
         ({"effect": "allow"}, "expires_at"),
         ({"effect": "allow", "expires_at": "9999-01-01T00:00:00Z"}, "expires_at"),
     ],
