@@ -175,8 +175,9 @@ class DecisionOut(Schema):
     by: list[str] = Field(description="Whose the outcome is: list, rules, model", examples=[["rules"]])
     reasons: list[ReasonOut]
     contributions: dict[str, float] = Field(
-        description="What the rules and each part of the model add to the decision, in logits beyond a usual payment; "
-        "which features moved a part is in the payment's explanation"
+        description="What the rules and each part of the model add to the decision, in logits beyond a usual payment: "
+        "negative where it lowers the score. Together they are the score's logit less a usual payment's; which "
+        "features moved a part is in the payment's explanation"
     )
     model: str
     rules: str = Field(

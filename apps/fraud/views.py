@@ -17,11 +17,13 @@ from apps.fraud.tables import level_of, payments_table
 from apps.fraud.values import values_told
 from rootstock.accounts.auth import PageRequest, tenant_page
 from rootstock.audit.services import read_record
-from rootstock.console.formats import span
+from rootstock.console.formats import signed, span
 from rootstock.console.personal import link_to
 from rootstock.console.tables import table_page
 from rootstock.errors import DomainError
 
+NEWEST = 5
+"""Past payments of an account that are shown before one asks for more: on a phone each is a card."""
 PARTS = {
     "rules": "Rules and lists",
     "tabular": "This payment",
@@ -59,12 +61,15 @@ def payment(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     told = row.decision.reasons if hasattr(row, "decision") else []
     context = _row(row) | {
         "reasons": [(one, values_told(one.get("values", {}))) for one in told],
-        "shares": shares_of(row),
+        "contributions": (added := contributions_of(row)),
+        "together": signed(sum(added.values())),
         "late": span(row.late_by_s) if row.late_by_s else "",
         "histories": [
             ("Paying account", row.payer, [_row(one) for one in payer], "payer"),
             ("Receiving account", row.payee, [_row(one) for one in payee], "payee"),
         ],
+        "newest": f":{NEWEST}",
+        "before": f"{NEWEST}:",
         "network": network(
             row, payer, payee, partial(link_to, request, "fraud:payments", "fraud-payments", "account")
         ),
@@ -85,16 +90,24 @@ def explanation(request: PageRequest, transaction_id: UUID) -> HttpResponse:
     read_record(
         organisation=request.organisation, subject_type=SUBJECT, subject_id=transaction_id, what="explanation"
     )
-    context |= {"found": found, "chart": attributions_chart(found), "edges": found["edges"][:SHOWN]}
+    context |= {
+        "found": found,
+        "experts": [
+            (PARTS[one["expert"]], signed(one["logit"]), signed(one["contribution"]), one["asked"])
+            for one in found["experts"]
+        ],
+        "chart": attributions_chart(found),
+        "edges": found["edges"][:SHOWN],
+    }
     return render(request, "fraud/explanation.html", context)
 
 
-def shares_of(row: Transaction) -> dict[str, float]:
-    """What each part added to the score as a share of all that was added; a part that lowered it has none."""
+def contributions_of(row: Transaction) -> dict[str, float]:
+    """What each part added to the score in logits, or took from it, the weightiest first."""
     decision = getattr(row, "decision", None)
-    raised = {name: max(decision.contributions.get(name, 0.0), 0.0) for name in PARTS} if decision else {}
-    total = sum(raised.values())
-    return {PARTS[name]: value / total for name, value in raised.items()} if total else {}
+    added = decision.contributions if decision else {}
+    found = {PARTS[name]: added[name] for name in PARTS if name in added}
+    return dict(sorted(found.items(), key=lambda one: -abs(one[1])))
 
 
 def _row(row: Transaction) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The fraud pages in a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -38,7 +40,8 @@ def test_from_the_list_to_the_reasons(page, sent):
     expect(page.get_by_role("region", name="Accounts around this payment: list")).to_contain_text(
         "this payment"
     )
-    expect(page.locator("ul.parts li").first).to_be_visible()
+    expect(page.locator("ul.parts li").first).to_have_text(re.compile("(raises|lowers).*[+−]"))
+    expect(page.get_by_role("heading", name="Each part by itself")).to_be_visible()
     expect(page.get_by_role("heading", name="What each feature adds")).to_be_visible()
     expect(page.get_by_role("img", name="What each feature adds").locator("canvas")).to_be_visible()
     expect(page.get_by_role("heading", name="Earlier payments that mattered")).to_be_visible()
@@ -52,6 +55,21 @@ def test_paging_and_account_filter(page, sent):
     page.get_by_role("searchbox", name="Account").fill("SHOP-1")
     expect(page.locator("tbody tr")).to_have_count(13)
     assert "SHOP-1" not in page.url
+
+
+def test_a_payment_on_a_phone_is_not_endless(page, sent):
+    """Five past payments of each account; the others are one step away."""
+    page.set_viewport_size(PHONE)
+    page.goto(f"/fraud/{sent[-1]['id']}/")
+    expect(page.get_by_role("heading", name="Earlier payments that mattered")).to_be_visible()
+    past = page.locator("section", has=page.get_by_role("heading", name="Paying account, before"))
+    expect(past.locator("tbody tr:visible")).to_have_count(5)
+    assert page.evaluate("document.documentElement.scrollHeight") < 8000
+    past.get_by_text("Show 15 more").click()
+    expect(past.locator("tbody tr:visible")).to_have_count(20)
+    past.get_by_role("link", name="All payments of this account").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    assert "GB29" not in page.url
 
 
 @pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])

@@ -32,6 +32,12 @@ def percentage(share: float, digits: int = 0) -> str:
     return f"{share * 100:.{digits}f}\u202f%"
 
 
+def signed(value: float) -> str:
+    """What is added or taken away, with its sign."""
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "\u2212")
+
+
 def money(value: Decimal | float | str, currency: str = "") -> str:
     """Two decimals, thousands apart, the currency after it; the space between does not break."""
     return f"{Decimal(str(value)):,.2f}\u00a0{currency}".rstrip("\u00a0")

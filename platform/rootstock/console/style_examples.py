@@ -118,7 +118,7 @@ def examples() -> dict[str, Any]:
             Tile("Queue", "512", "waiting", note="full: work is refused", symbol="triangle-alert", tone="warn"),
         ],
         "states": ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"],
-        "shares": {"Rules": 0.12, "Sequence": 0.31, "Graph": 0.57},
+        "contributions": {"Graph": 2.35, "Rules": 0.0, "Sequence": -0.64},
         "chart": Chart(
             "style-latency", "Score latency", HOURS,
             [

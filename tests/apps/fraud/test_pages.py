@@ -122,7 +122,7 @@ def test_one_payment(browser, sent):
     _, html = page(browser, f"/fraud/{sent[-1]['id']}/")
     for part in (
         "Why",
-        "What raised the score",
+        "What moved the score",
         "Rules and lists",
         "lists@1",
         "Accounts around this payment",
@@ -132,6 +132,26 @@ def test_one_payment(browser, sent):
         assert part in html
     assert sent[-1]["decision"]["reasons"][0]["text"] in html
     assert "V-7" in html  # an earlier payer of the same payee
+
+
+def test_contributions_are_told_with_their_signs(browser, sent, bank):
+    with tenant(bank.organisation):
+        Decision.objects.filter(transaction_id=sent[-1]["id"]).update(
+            contributions={"rules": 0.0, "tabular": 2.355, "sequence": 0.101, "graph": -0.642}
+        )
+    _, html = page(browser, f"/fraud/{sent[-1]['id']}/")
+    told = re.findall(
+        r"<li data-effect='([^']*)'><span>([^<]*)</span>.*?<rect x=\"([\d.]+)\" width=\"([\d.]+)\".*?"
+        r"'num'>([^<]*)</span>",
+        html,
+    )
+    assert told == [
+        ("raises", "This payment", "50.0", "50.0", "+2.35"),
+        ("lowers", "Network of accounts", "36.4", "13.6", "\u22120.64"),
+        ("raises", "Order of payments", "50.0", "2.1", "+0.10"),
+        ("no effect", "Rules and lists", "50.0", "0.0", "0.00"),
+    ]
+    assert "+1.81 together" in html
 
 
 def test_no_account_stands_in_an_address(browser, sent):

@@ -3,7 +3,7 @@
 import datetime
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -137,15 +137,36 @@ def sparkline(values: Sequence[float | None]) -> SafeString:
 
 
 @register.simple_tag
-def parts(shares: Mapping[str, float] | Iterable[tuple[str, float]]) -> SafeString:
-    """How much each part contributed (name, share from 0 to 1), as labelled bars."""
-    pairs = shares.items() if isinstance(shares, Mapping) else shares
+def parts(contributions: Mapping[str, float]) -> SafeString:
+    """What each part adds to a score: bars to the right of a line raise it, those to the left lower it. The words and
+    numbers beside them say the same, so the drawing is decoration."""
+    most = max((abs(value) for value in contributions.values()), default=0.0) or 1.0
     rows = format_html_join(
         "",
-        "<li><span>{}</span>{}<span class='num'>{}</span></li>",
-        ((name, meter(share), formats.percentage(share)) for name, share in pairs),
+        "<li data-effect='{0}'><span>{1}</span>{2}<span class='parts-effect'>{0}</span>"
+        "<span class='num'>{3}</span></li>",
+        (
+            (_effect(value), name, _diverging(value / most), formats.signed(value))
+            for name, value in contributions.items()
+        ),
     )
     return format_html('<ul class="parts">{}</ul>', rows)
+
+
+def _effect(value: float) -> str:
+    return "no effect" if round(value, 2) == 0 else "raises" if value > 0 else "lowers"
+
+
+def _diverging(share: float) -> SafeString:
+    """A bar from the middle, -1 to 1."""
+    width = min(abs(share), 1.0) * 50
+    return format_html(
+        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect x="{}" width="{}" height="8"></rect>'
+        '<line x1="50" x2="50" y1="0" y2="8" vector-effect="non-scaling-stroke"></line></svg>',
+        f"{50.0 if share >= 0 else 50 - width:.1f}",
+        f"{width:.1f}",
+    )
 
 
 @register.inclusion_tag("console/components/progress.html")
