@@ -45,6 +45,8 @@ OTHER_LABEL = "differs from a label of this payment that came since the file was
 BOTH_LABELS = "rows of this file call this payment fraud and genuine: none of them is taken"
 TORN = "torn"
 """The mark in a row's cells that it is one of those."""
+UNREAD = "unread"
+"""All that a row of CSV has that cannot be read: why."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,8 +72,8 @@ def backfill_submit(
         raise InvalidInput.field("file", "must be CSV (by its name) or Parquet")
     head = table_head(content, form)
     mapping = mapping_of(head.columns, columns, head.unread)
-    lines = table_lines(content, form, sorted(set(mapping.values())), MOST_ROWS + 1)
-    rows = ([where, cells_of(json.loads(text), mapping)] for where, text in lines)
+    lines = table_lines(content, form, sorted(set(mapping.values())), MOST_ROWS + 1, tell=True)
+    rows = ([where, _cells(json.loads(text), mapping)] for where, text in lines)
     with tenant(organisation):
         after = IngestCounter.objects.values_list("last", flat=True).first() or 0
         params = {"decide": decide, "columns": mapping, "after": after}
@@ -87,6 +89,10 @@ def backfill_submit(
         )
     job.total = count
     return Submitted(job, count, mapping)
+
+
+def _cells(row: dict[str, Any] | str, mapping: Mapping[str, str]) -> dict[str, Any]:
+    return {UNREAD: row} if isinstance(row, str) else cells_of(row, mapping)
 
 
 def _keep(organisation: Organisation, job: Job, rows: Iterator[list[Any]]) -> int:
@@ -202,6 +208,9 @@ class _Read:
 
     def take(self, where: str, cells: dict[str, Any], known: dict[str, Transaction]) -> None:
         """One row: all of it or nothing."""
+        if UNREAD in cells:
+            self.rejected.append([where, "row", cells[UNREAD]])
+            return
         if cells.pop(TORN, False):
             self.rejected.append([where, "fraud", BOTH_LABELS])
             return

@@ -30,8 +30,8 @@ def fill_back(
 
     The fields are those of a payment and of its label; columns are found by their names, or said in `columns`:
     `{"payer": "Debtor", "fraud": "TX_FRAUD"}`. The payments arrive now, in the order of the file, and get decisions
-    only with `decide`. Rows that cannot be stored are left out and listed in the job's file `rejected-rows.csv` with
-    line, field and reason. Sent again, a file finds its payments known.
+    only with `decide`. Rows that cannot be read or stored are left out and listed in the job's file `rejected-rows.csv`
+    with line, field (`row` where it cannot be read) and reason. Sent again, a file finds its payments known.
     """
     submitted = backfill_submit(
         organisation=request.auth.organisation,

@@ -1,7 +1,8 @@
 """`python -m models_zoo.tables '{"form": "csv", "columns": null, "rows": 20}' < FILE`: rows within limits.
 
 FILE is a regular file on standard input. Standard output begins with `{"columns": [...], "unread": {...}}`; each
-further line is the row's place, a tab, and the row as JSON. A file that cannot be read ends it with status 3 and the
+further line is the row's place, a tab, and the row as JSON; with `"tell": true` a row of CSV that cannot be read is a
+text there, the reason why. A file that cannot be read ends it with status 3 and the
 reason on standard error. A process that breaks a limit dies.
 """
 
@@ -13,7 +14,7 @@ import os
 import resource
 import sys
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from models_zoo.tables.common import Refused, Table
 
@@ -40,7 +41,7 @@ def main(asked: str) -> None:
     limit()
     wish = json.loads(asked)
     try:
-        table = _opened(sys.stdin.buffer, wish["form"], wish["columns"])
+        table = _opened(sys.stdin.buffer, wish)
         out = sys.stdout
         out.write(json.dumps({"columns": table.columns, "unread": table.unread}) + "\n")
         for where, row in islice(table.rows, wish["rows"]):
@@ -58,16 +59,16 @@ def main(asked: str) -> None:
         )
 
 
-def _opened(stream: BinaryIO, form: str, columns: list[str] | None) -> Table:
-    if form == "csv":
+def _opened(stream: BinaryIO, wish: dict[str, Any]) -> Table:
+    if wish["form"] == "csv":
         from models_zoo.tables.delimited import read_delimited
 
-        return read_delimited(stream, columns)
+        return read_delimited(stream, wish["columns"], tell=wish.get("tell", False))
     # one thread, and nothing reserved ahead
     os.environ |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
     from models_zoo.tables.parquet import read_parquet
 
-    return read_parquet(stream, columns)
+    return read_parquet(stream, wish["columns"])
 
 
 def _end(reason: str) -> None:

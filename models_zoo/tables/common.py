@@ -16,11 +16,12 @@ class Refused(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Table:
-    """columns: the names that can be read. unread: why others cannot, by name. rows: (where, {column: JSON value})."""
+    """columns: the names that can be read. unread: why others cannot, by name. rows: (where, {column: JSON value}), or
+    (where, why it cannot be read)."""
 
     columns: list[str]
     unread: dict[str, str]
-    rows: Iterator[tuple[str, dict[str, Any]]]
+    rows: Iterator[tuple[str, dict[str, Any] | str]]
 
 
 def names_checked(names: list[str]) -> list[str]:

@@ -164,6 +164,24 @@ def test_rejected_rows_are_a_file(api, bank):
     ]  # fmt: skip
 
 
+def test_a_torn_row_is_rejected_and_the_others_are_taken(api, bank):
+    """A quote left open, one too few cells; a text of two lines in a column that nobody reads is none of that."""
+    lines = as_csv([row | {"text": "x"} for row in rows(range(1, 521))]).read().decode().splitlines()
+    lines[3] = lines[3].replace(",GB29", ',"GB29')
+    lines[5] = lines[5].rpartition(",")[0]
+    lines[515] = '"' + lines[515]
+    lines[8] = lines[8].removesuffix("x") + '"two\nlines"'
+    found = submit(api, SimpleUploadedFile("history.csv", "\n".join(lines).encode()))
+    assert found["rows"] == 520
+    result = finish(bank, found).result
+    assert (result["payments"], result["rejected"]) == (517, 3)
+    assert rejected(api, found) == [
+        ["4", "row", "has a quote that is not closed"],
+        ["6", "row", "has 7 cells, the header has 8"],
+        ["517", "row", "has a quote that is not closed"],
+    ]
+
+
 def test_a_row_that_contradicts_an_earlier_label_is_rejected(api, bank):
     """In the same part of the file, in a later one, and beside a label that was sent meanwhile."""
     given = [row | {"fraud": "", "known_at": "", "source": ""} for row in rows(range(1, 511))]

@@ -1,5 +1,6 @@
 """Tables are read as they were written, and what is hostile or damaged is refused within the limits."""
 
+import csv
 import io
 import json
 import struct
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_zoo.tables.common import Refused
-from models_zoo.tables.delimited import read_delimited
+from models_zoo.tables.delimited import MOST_LINES, TORN, read_delimited
 from tests.models_zoo.tables.expected import FLAT, ROWS, TURNS
 
 HERE = Path(__file__).parent
@@ -137,6 +138,51 @@ def test_csv_has_any_usual_separator(mark: str) -> None:
 def test_what_is_wrong_with_a_csv_is_told_by_its_line(content: bytes, said: str) -> None:
     with pytest.raises(Refused, match=said):
         list(read_delimited(io.BytesIO(content), None).rows)
+
+
+def told(*lines: str) -> list[tuple[str, Any]]:
+    """Rows of a CSV with the columns a, b and c, those that cannot be read with why."""
+    content = "\n".join(("a,b,c", *lines)).encode()
+    return list(read_delimited(io.BytesIO(content), ["a"], tell=True).rows)
+
+
+def test_a_row_that_cannot_be_read_takes_no_other_with_it() -> None:
+    long = "\n".join(f'x{number}",' for number in range(MOST_LINES + 1))
+    assert told('1,"open,2', "3,4,5") == [("line 2", TORN), ("line 3", {"a": "3"})]
+    assert told("1,2,3", '4,5,"open') == [("line 2", {"a": "1"}), ("line 3", TORN)]
+    assert told("1,2", '3,"x"y,4', "5,6,7") == [
+        ("line 2", "has 2 cells, the header has 3"),
+        ("line 3", "cannot be read: ',' expected after '\"'"),
+        ("line 4", {"a": "5"}),
+    ]
+    assert told('1,"open,2', '3,"open,4', "5,6,7")[2:] == [("line 4", {"a": "5"})]
+    assert told('1,"open,2', "3,4,5", '6,7",8') == [
+        ("line 2", TORN),
+        ("line 3", {"a": "3"}),
+        ("line 4", {"a": "6"}),
+    ]
+    assert told('1,"two', "", 'lines",3', "4,5,6") == [("line 2", {"a": "1"}), ("line 5", {"a": "4"})]
+    assert told(f'1,"{long}"', "4,5,6")[-1] == (f"line {MOST_LINES + 3}", {"a": "4"})
+
+
+@given(st.lists(st.tuples(*[st.text('ab", \n')] * 3)))
+def test_what_is_well_written_is_read_either_way(rows: list[tuple[str, str, str]]) -> None:
+    """But for texts of many lines, and lines in a text that are rows."""
+    given = [row for row in rows if not any("\n" in cell and "," in cell for cell in row)]
+    out = io.StringIO()
+    csv.writer(out).writerows([("a", "b", "c"), *given])
+    if all(cell.count("\n") < MOST_LINES // 3 for row in given for cell in row):
+        content = out.getvalue().encode()
+        strict = list(read_delimited(io.BytesIO(content), None).rows)
+        assert list(read_delimited(io.BytesIO(content), None, tell=True).rows) == strict
+
+
+@given(st.binary(max_size=300) | st.text('a,"\n', max_size=200).map(str.encode))
+def test_any_bytes_have_rows_or_reasons(content: bytes) -> None:
+    with suppress(Refused):
+        found = list(read_delimited(io.BytesIO(content), None, tell=True).rows)
+        places = [int(where.removeprefix("line ")) for where, _ in found]
+        assert places == sorted(set(places))
 
 
 @given(content=st.binary(max_size=300) | st.text(max_size=200).map(str.encode))

@@ -45,19 +45,24 @@ def table_head(content: Upload, form: Form) -> Head:
     return _run(content, form, None, 0)[0]
 
 
-def table_lines(content: Upload, form: Form, columns: Sequence[str] | None, most: int | None = None) -> Lines:
-    """The rows of these columns, at most so many. Raises InvalidInput for what cannot be read."""
-    _, rows = _run(content, form, columns, reading.MAX_ROWS + 1 if most is None else most)
+def table_lines(
+    content: Upload, form: Form, columns: Sequence[str] | None, most: int | None = None, *, tell: bool = False
+) -> Lines:
+    """The rows of these columns as JSON, at most so many. Raises InvalidInput for what cannot be read; with `tell` a
+    row of CSV that cannot is a text of JSON, the reason why."""
+    _, rows = _run(content, form, columns, reading.MAX_ROWS + 1 if most is None else most, tell)
     with rows:
         for line in rows:
             where, _, text = line.decode().rstrip("\n").partition("\t")
             yield where, text
 
 
-def _run(content: Upload, form: Form, columns: Sequence[str] | None, most: int) -> tuple[Head, IO[bytes]]:
+def _run(
+    content: Upload, form: Form, columns: Sequence[str] | None, most: int, tell: bool = False
+) -> tuple[Head, IO[bytes]]:
     if (content.size or 0) > reading.MAX_BYTES:
         raise InvalidInput.field("file", f"is larger than {reading.MAX_BYTES // 2**20} MiB")
-    asked = {"form": form, "columns": None if columns is None else list(columns), "rows": most}
+    asked = {"form": form, "columns": None if columns is None else list(columns), "rows": most, "tell": tell}
     rows = incoming_file()
     with incoming_file() as source:
         content.seek(0)
