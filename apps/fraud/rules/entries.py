@@ -103,8 +103,9 @@ def entries_page(
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[ListEntry], str | None]:
-    """Entries, newest first; `value` finds whom or what it names exactly."""
-    wanted = Q(ended_in__isnull=not ended)
+    """Entries, newest first; `value` finds whom or what it names exactly. What has expired counts as ended."""
+    over = Q(ended_in__isnull=False) | Q(expires_at__lte=timezone.now())
+    wanted = over if ended else ~over
     wanted &= Q(effect=effect) if effect else Q()
     wanted &= Q(kind=kind) if kind else Q()
     if value:

@@ -80,7 +80,10 @@ def list_entries(
     cursor: str | None = None,
     limit: int = 50,
 ) -> dict[str, Any]:
-    """Entries, newest first; with `ended` those that have. `value` finds an account, device or merchant exactly."""
+    """Entries, newest first; with `ended` those that have, or have expired.
+
+    `value` finds an account, device or merchant exactly.
+    """
     refuse_empty(effect=effect, kind=kind, value=value)
     refuse_other("effect", effect, EFFECTS)
     refuse_other("kind", kind, KINDS)

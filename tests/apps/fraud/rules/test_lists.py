@@ -176,6 +176,16 @@ def test_list(keeper):
     assert keeper.get(PATH, kind="person").status_code == 422
 
 
+def test_what_has_expired_is_listed_as_ended(keeper, bank):
+    """Though nothing has changed in the lists since, and a payment from before its end still meets it."""
+    stays = keeper.post(PATH, entry(kind="payer", expires_at=soon())).json()["id"]
+    over = keeper.post(PATH, entry(expires_at=soon())).json()["id"]
+    with tenant(bank.organisation):
+        ListEntry.objects.filter(pk=over).update(expires_at=timezone.now())
+    for ended, expected in ((False, [stays]), (True, [over])):
+        assert [one["id"] for one in keeper.get(PATH, ended=ended).json()["items"]] == expected
+
+
 def test_it_is_sealed_and_recorded(keeper, bank):
     made = keeper.post(PATH, entry()).json()
     with tenant(bank.organisation):
