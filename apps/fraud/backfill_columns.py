@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from apps.fraud.ingest import NewTransaction
 from apps.fraud.labels import NewLabel
-from apps.fraud.schemas import LabelIn, TransactionIn
+from apps.fraud.schemas import LabelIn, TransactionIn, composed
 from rootstock.errors import FieldProblem, InvalidInput
 
 # The names of columns that are taken for a field without asking, beside the field's own.
@@ -108,10 +108,11 @@ def truth_of(row: Mapping[str, Any]) -> bool | None:
 
 
 def cells_of(row: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
-    """The fields that a row has a value for. A name that a file keeps as a number is a name all the same."""
+    """The fields that a row has a value for. A name that a file keeps as a number is a name all the same, and has one
+    form however its accents were typed."""
     found = {name: row.get(column) for name, column in mapping.items()}
     return {
-        name: str(value) if isinstance(value, int) and name in _NAMES else value
+        name: composed(str(value) if isinstance(value, int) else value) if name in _NAMES else value
         for name, value in found.items()
         if value is not None and value != ""
     }

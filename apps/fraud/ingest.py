@@ -165,8 +165,16 @@ def refuse_repeats(ids: Sequence[str], field: Field) -> None:
 
 
 def differing(given: NewTransaction, known: NewTransaction | Transaction) -> list[str]:
-    """The fields in which a payment is not the one known by its external id."""
-    return [name for name in _CONTENT if getattr(given, name) != getattr(known, name)]
+    """The fields in which a payment is not the one known by its external id. Answers tell moments in milliseconds, and
+    what we answered has to come back as known."""
+    found = [name for name in _CONTENT if getattr(given, name) != getattr(known, name)]
+    if "occurred_at" in found and _to_ms(given.occurred_at) == _to_ms(known.occurred_at):
+        found.remove("occurred_at")
+    return found
+
+
+def _to_ms(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _refuse_changes(given: Sequence[NewTransaction], known: dict[str, Transaction], field: Field) -> None:

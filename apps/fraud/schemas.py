@@ -53,7 +53,7 @@ def _visible(value: str) -> str:
     return value
 
 
-def _composed(value: Any) -> Any:
+def composed(value: Any) -> Any:
     """In Unicode's form NFC, as blind indexes have it: e with an accent is the same however it was typed."""
     return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
 
@@ -86,7 +86,7 @@ def _past(value: datetime) -> datetime:
 PRINTABLE, VISIBLE, COMPOSED = (
     AfterValidator(_printable),
     AfterValidator(_visible),
-    BeforeValidator(_composed),
+    BeforeValidator(composed),
 )
 ExternalId = Annotated[str, Field(min_length=1, max_length=100), VISIBLE, COMPOSED]
 Party = Annotated[str, Field(min_length=1, max_length=64), VISIBLE, COMPOSED]

@@ -9,7 +9,7 @@ from xsdata.models.datatype import XmlDateTime
 
 from apps.fraud.iso20022.messages import Message
 from apps.fraud.iso20022.xml import Node
-from apps.fraud.schemas import LabelIn, TransactionIn
+from apps.fraud.schemas import LabelIn, TransactionIn, composed
 from rootstock.errors import FieldProblem
 
 FRAUD = {"FR01": "returned as a result of fraud", "FRAD": "originated fraudulently"}
@@ -198,7 +198,9 @@ def statuses_of(message: Message, zone: tzinfo | None) -> Iterator[Status | Fiel
 
 def _status(node: Node, name: str, known_at: datetime, moment: Node | None) -> Status:
     said = node.first(name)
-    ids = [one.text for path in _ORIGINAL_IDS for one in node.all(path) if one.text != _NOT_PROVIDED]
+    ids = [
+        composed(one.text) for path in _ORIGINAL_IDS for one in node.all(path) if one.text != _NOT_PROVIDED
+    ]
     reasons = [one.text for path in ("StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry") for one in node.all(path)]
     told_at = moment.path() if moment else "/"
     status = said.text if said else None

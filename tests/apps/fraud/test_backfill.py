@@ -182,6 +182,26 @@ def test_a_torn_row_is_rejected_and_the_others_are_taken(api, bank):
     ]
 
 
+def test_a_name_is_the_same_however_its_accents_were_typed(api, bank):
+    """In rows that contradict each other or what is known too."""
+    given = [row | {"fraud": ""} for row in rows(range(1, 5))]
+    for row, name in zip(given, ("caf\u00e9", "cafe\u0301", "the\u0301", "th\u00e9"), strict=True):
+        row["external_id"] = name
+    given[0]["amount"] = given[1]["amount"] = "9.00"
+    given[1]["occurred_at"] = given[0]["occurred_at"]
+    given[2] |= {"fraud": "1"}
+    given[3] |= {"fraud": "0"}
+    api.post("/fraud/transactions", body(1, external_id="caf\u00e9", amount="8.00"))
+    found = submit(api, as_csv(given))
+    assert finish(bank, found).result["rejected"] == 4
+    assert [one[:2] for one in rejected(api, found)] == [
+        ["2", "amount"],
+        ["3", "amount"],
+        ["4", "fraud"],
+        ["5", "fraud"],
+    ]
+
+
 def test_a_row_that_contradicts_an_earlier_label_is_rejected(api, bank):
     """In the same part of the file, in a later one, and beside a label that was sent meanwhile."""
     given = [row | {"fraud": "", "known_at": "", "source": ""} for row in rows(range(1, 511))]

@@ -204,6 +204,12 @@ def test_a_body_of_another_type(api, kind):
     assert problems(answer) == {"Content-Type": "must be application/xml"}
 
 
+def test_a_report_finds_its_payment_however_accents_were_typed(api):
+    send(api, pacs008(transfer(PmtId={"EndToEndId": "caf\u00e9"})))
+    told = pacs002(status(OrgnlTxId="cafe\u0301"))
+    assert send(api, told).json()["statuses"][0]["effect"] == "label"
+
+
 def test_an_account_is_needed(api):
     without = transfer()
     del without["DbtrAcct"]

@@ -216,6 +216,16 @@ def test_what_cannot_be_seen_is_in_no_name(api, field, hidden):
     }
 
 
+def test_what_was_answered_comes_back_as_known(api):
+    """Its moment too, which is told in milliseconds."""
+    given = body(occurred_at="2026-03-02T09:01:00.123456Z")
+    first = api.post(PATH, given).json()
+    assert first["occurred_at"] == "2026-03-02T09:01:00.123Z"
+    assert api.post(PATH, {name: first[name] for name in given}).json()["id"] == first["id"]
+    other = api.post(PATH, given | {"occurred_at": "2026-03-02T09:01:00.124Z"})
+    assert (other.status_code, list(problems(other))) == (409, ["occurred_at"])
+
+
 @pytest.mark.parametrize("field", ["payer", "payee"])
 @pytest.mark.parametrize(
     "wrong",
