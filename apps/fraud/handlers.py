@@ -41,6 +41,7 @@ class ScoreHandler:
         self.models = Models()
         empty = np.zeros((1, WINDOW), EVENT)
         self.models.shipped.explain(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
+        self.models.shipped.ready()
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """A decision with contributions and reasons for each payment."""

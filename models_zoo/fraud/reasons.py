@@ -62,8 +62,10 @@ def reasons(
         if weight > LEAST_OF_NETS and probability >= review
     ]
     for subject, weight in moved.items():
+        if weight <= LEAST:
+            continue
         phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)
-        if phrase and weight > LEAST:
+        if phrase:
             read = {name: round(values[name], 4) for name in phrase.reads if values[name] == values[name]}
             found.append(Reason(phrase.code, phrase.text(values), round(weight, 3), read))
     if not found:

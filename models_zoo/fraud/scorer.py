@@ -4,6 +4,7 @@ what is not waved through."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from models_zoo.fraud.explaining import Explanation, Judged, Shares, explained
 from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.reasons import Reason, beyond, reasons
 from models_zoo.fraud.scores import Score
-from models_zoo.fraud.subjects import SUBJECTS, by_subject
+from models_zoo.fraud.shares import shares_of
+from models_zoo.fraud.subjects import SUBJECTS
 
 __all__ = ["Explanation", "Reason", "Score", "Scorer", "WeightsError"]
 
@@ -69,6 +71,12 @@ class Scorer:
         review = min(max(self.card.review, 1e-6), 1 - 1e-6)
         self._review = math.nextafter(math.log(review / (1 - review)), math.inf)
         self._seen: tuple[Neighbourhood, Floats] | None = None
+        self._moved: Callable[[Floats], Logits] | None = None
+
+    def ready(self) -> None:
+        """Make what the first payment that is not approved would have to wait for."""
+        if self._moved is None:
+            self._moved = shares_of(self.boosting)
 
     def score(self, near: Neighbourhood) -> list[Score]:
         """A score for each of the B payments, in order."""
@@ -145,11 +153,13 @@ class Scorer:
         return found
 
     def _reasons(self, rows: Floats, verdict: _Verdict, places: list[int]) -> dict[int, list[Reason]]:
-        """Reasons of the payments at `places`: TreeSHAP takes milliseconds each, so not for all."""
+        """Reasons of the payments at `places`: TreeSHAP takes several times what the score does, so not for all."""
         if not places:
             return {}
+        if self._moved is None:
+            self._moved = shares_of(self.boosting)
         chosen = rows[places]
-        moved = by_subject(self.boosting.attributions(chosen)[:, :-1])
+        moved = self._moved(chosen)
         told = {}
         for place, row, weights in zip(places, chosen.tolist(), moved.tolist(), strict=True):
             values = dict(zip(NAMES, row, strict=True))

@@ -2,9 +2,11 @@
 
 Web and score worker of a fresh site as `manage.py up` starts them, and a generator of payments beside them on the same
 cores. First lists of 100, one after another from each of two senders, as fast as they are answered; then single
-payments, 50 a second whether the last was answered or not, in three rounds of which the median counts. At the end
-every payment must have its decision and its record. Processor milliseconds of a payment hardly depend on what else the
-machine does; the rates do.
+payments, 50 a second whether the last was answered or not, in three rounds of which the median counts. Then a flood:
+lists of payments from one account to one other, so that nearly all are flagged and want reasons, eight lists of 100
+at once and one of 1,000; what is not answered with decisions is counted, and sent again under its key until it is.
+At the end every payment must have its decision and its record. Processor milliseconds of a payment hardly depend on
+what else the machine does; the rates do.
 `--profile 100` says instead where the web's and the worker's share of lists of 100 goes, in one process.
 """
 
@@ -38,6 +40,7 @@ from tests.bench.stand import running  # noqa: E402
 
 PATH = "/api/v1/fraud/transactions"
 LIST, SENDERS, PER_SECOND, ROUNDS = 100, 2, 50, 3
+FLOOD, FLOODS, LARGEST, LARGE = 8, 5, 1000, 3
 ACCOUNTS, SHOPS, DEVICES = 3000, 150, 3000
 BARS = [Bar("list_payments_per_second", ">=", 1000), Bar("single_p99_ms", "<=", 35)]
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -58,6 +61,14 @@ class Payments:
         return [
             self._one(*given)
             for given in zip(payers.tolist(), shops.tolist(), others.tolist(), amounts.tolist(), strict=True)
+        ]
+
+    def flood(self, count: int) -> list[dict[str, Any]]:
+        """The next ones, all of them between the same two accounts, a second apart."""
+        amounts = self._random.lognormal(5.0, 1.0, count).tolist()
+        return [
+            self._one(0, 0, 1, amount) | {"payee": "GB29NWBK00000000000001", "channel": "instant"}
+            for amount in amounts
         ]
 
     def _one(self, payer: int, shop: int, other: int, amount: float) -> dict[str, Any]:
@@ -108,6 +119,7 @@ def main() -> None:
         metrics |= {
             f"single_p99_ms_of_round_{place}": one["single_p99_ms"] for place, one in enumerate(rounds, 1)
         }
+        metrics |= flood(client, payments, cpu)
         metrics |= stored(organisation)
     sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     report("fraud_latency", {name: round(value, 3) for name, value in metrics.items()}, BARS)
@@ -185,6 +197,47 @@ def singles(client: httpx.Client, payments: Payments, seconds: float, cpu: Cpu) 
         "single_mean_ms": statistics.mean(times),
         **used,
         "single_cpu_ms_each": sum(used.values()),
+    }
+
+
+def flood(client: httpx.Client, payments: Payments, cpu: Cpu) -> dict[str, float]:
+    """Lists on one pair of accounts, several at once and one large, until each has its decisions."""
+    together: list[float] = []
+    refused: list[int] = []
+    flagged: list[bool] = []
+
+    def sender(body: list[dict[str, Any]], times: list[float]) -> None:
+        asked, headers = time.perf_counter(), {"Idempotency-Key": body[0]["external_id"]}
+        while (response := client.post(PATH, json=body, headers=headers)).status_code != 200:
+            refused.append(response.status_code)
+            time.sleep(1)
+        times.append((time.perf_counter() - asked) * 1000)
+        flagged.extend(one["decision"]["outcome"] != "approve" for one in response.json()["items"])
+
+    sender(payments.flood(LIST), [])  # until the pair is hot
+    before, began = cpu(), time.perf_counter()
+    for _ in range(FLOODS):
+        threads = [
+            threading.Thread(target=sender, args=(payments.flood(LIST), together)) for _ in range(FLOOD)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    took, after = time.perf_counter() - began, cpu()
+    large: list[float] = []
+    for _ in range(LARGE):
+        sender(payments.flood(LARGEST), large)
+    middle, slow = percentiles(together)
+    sent = FLOODS * FLOOD * LIST
+    return {
+        "flood_payments_per_second": sent / took,
+        "flood_p50_ms": middle,
+        "flood_p99_ms": slow,
+        "flood_cpu_ms_each": sum(after[name] - before[name] for name in after) * 1000 / sent,
+        "flood_list_of_1000_ms": statistics.median(large),
+        "flood_not_answered_at_first": len(refused),
+        "flood_share_flagged": statistics.mean(flagged),
     }
 
 
