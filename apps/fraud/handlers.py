@@ -10,7 +10,7 @@ import torch
 from django.db import close_old_connections
 
 from apps.fraud import records
-from apps.fraud.bundles.serving import Models
+from apps.fraud.bundles.serving import Models, shipped_keep_in_time
 from apps.fraud.deciding import Decided, decide_all
 from apps.fraud.explained import explained
 from apps.fraud.rules.stored import RulesInMemory
@@ -42,6 +42,7 @@ class ScoreHandler:
         empty = np.zeros((1, WINDOW), EVENT)
         self.models.shipped.explain(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
         self.models.shipped.ready()
+        shipped_keep_in_time(self.redis)
 
     def run(self, batch: Sequence[LaneRequest]) -> list[dict[str, Any] | DomainError]:
         """A decision with contributions and reasons for each payment."""

@@ -25,7 +25,7 @@ from models_zoo.fraud.explaining import Explanation, Judged, Shares, explained
 from models_zoo.fraud.history import Neighbourhood
 from models_zoo.fraud.reasons import Reason, beyond, reasons
 from models_zoo.fraud.scores import Score
-from models_zoo.fraud.shares import shares_of
+from models_zoo.fraud.shares import by_treeshap, shares_of
 from models_zoo.fraud.subjects import SUBJECTS
 
 __all__ = ["Explanation", "Reason", "Score", "Scorer", "WeightsError"]
@@ -71,12 +71,11 @@ class Scorer:
         review = min(max(self.card.review, 1e-6), 1 - 1e-6)
         self._review = math.nextafter(math.log(review / (1 - review)), math.inf)
         self._seen: tuple[Neighbourhood, Floats] | None = None
-        self._moved: Callable[[Floats], Logits] | None = None
+        self._moved: Callable[[Floats], Logits] = by_treeshap(self.boosting)
 
     def ready(self) -> None:
-        """Make what the first payment that is not approved would have to wait for."""
-        if self._moved is None:
-            self._moved = shares_of(self.boosting)
+        """Make the tables from which reasons come several times faster; takes a second, in any thread."""
+        self._moved = shares_of(self.boosting)
 
     def score(self, near: Neighbourhood) -> list[Score]:
         """A score for each of the B payments, in order."""
@@ -156,8 +155,6 @@ class Scorer:
         """Reasons of the payments at `places`: TreeSHAP takes several times what the score does, so not for all."""
         if not places:
             return {}
-        if self._moved is None:
-            self._moved = shares_of(self.boosting)
         chosen = rows[places]
         moved = self._moved(chosen)
         told = {}

@@ -45,8 +45,13 @@ def shares_of(expert: Boosting) -> Callable[[Floats], Logits]:
     try:
         shares = Shares(expert.model.model_to_string(), groups, len(SUBJECTS))
     except ValueError:
-        return lambda features: by_subject(expert.attributions(features)[:, :-1])
+        return by_treeshap(expert)
     return lambda features: shares(features[:, expert.columns]) * expert.scale
+
+
+def by_treeshap(expert: Boosting) -> Callable[[Floats], Logits]:
+    """The same by LightGBM itself."""
+    return lambda features: by_subject(expert.attributions(features)[:, :-1])
 
 
 class _Leaf(NamedTuple):
