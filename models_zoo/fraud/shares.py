@@ -75,7 +75,7 @@ class Shares:
         if max(one.depth() for one in trees) > WIDEST or splits > MOST_SPLITS:
             raise ValueError(f"trees of {splits} splits are too deep or too large for tables")
         self._splits = -(-splits // 8) * 8
-        self._feature, self._threshold, self._missing_left = _conditions(trees, self._splits)
+        self._feature, self._threshold = _conditions(trees, self._splits, len(groups))
         leaves = [leaf for number, tree in enumerate(trees) for leaf in _leaves(number, tree)]
         shape = len(trees), max(len(tree.values) for tree in trees)
         self._start = np.zeros(shape, np.int64)  # row 0 of the table is for leaves that are not there
@@ -89,8 +89,9 @@ class Shares:
         return np.concatenate(pieces) if pieces else np.zeros((0, self._table.shape[1]))
 
     def _added(self, features: Floats) -> Logits:
-        given = np.ascontiguousarray(features.T)[self._feature]
-        left = np.where(np.isnan(given), self._missing_left, given <= self._threshold)
+        given = features.T  # what is missing is never below a threshold, and -inf always
+        either = np.concatenate([np.where(np.isnan(given), np.float32(-np.inf), given), given])
+        left = either[self._feature] <= self._threshold
         turns = np.packbits(left, axis=1, bitorder="little").astype(np.int64)
         keys = (turns << (8 * np.arange(turns.shape[1]))[:, None]).sum(1)
         keys += np.arange(len(keys))[:, None] << self._splits
@@ -121,16 +122,17 @@ class Shares:
         return np.concatenate(table)
 
 
-def _conditions(trees: list[Tree], splits: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
-    """Feature [T, splits], threshold and whether what is missing goes left [T, splits, 1]."""
-    feature = np.zeros((len(trees), splits), np.int64)
-    threshold, missing_left = np.zeros((*feature.shape, 1), np.float32), np.zeros((*feature.shape, 1), bool)
+def _conditions(trees: list[Tree], splits: int, features: int) -> tuple[NDArray[np.int64], Floats]:
+    """Feature [T, splits] and threshold [T, splits, 1]; where what is missing goes right, `features` are added."""
+    feature, threshold = (
+        np.zeros((len(trees), splits), np.int64),
+        np.zeros((len(trees), splits, 1), np.float32),
+    )
     for number, tree in enumerate(trees):
-        own = len(tree.feature)
-        feature[number, :own], threshold[number, :own, 0] = tree.feature, below(tree.threshold)
-        for place in range(own):
-            missing_left[number, place] = tree.missing_left(place)
-    return feature, threshold, missing_left
+        own = range(len(tree.feature))
+        feature[number, own] = [tree.feature[one] + features * (not tree.missing_left(one)) for one in own]
+        threshold[number, own, 0] = below(tree.threshold)
+    return feature, threshold
 
 
 def _leaves(number: int, tree: Tree) -> list[_Leaf]:
