@@ -16,8 +16,9 @@ from apps.fraud.explained import explained
 from apps.fraud.rules.stored import RulesInMemory
 from apps.fraud.state import ValkeyHistory
 from models_zoo.fraud.card import Card
+from models_zoo.fraud.counters import nothing
 from models_zoo.fraud.events import EVENT, PAYMENT, WINDOW
-from models_zoo.fraud.history import Neighbourhood
+from models_zoo.fraud.history import SIDES, Neighbourhood
 from rootstock.errors import DomainError
 from workers.handlers import LaneRequest
 
@@ -40,7 +41,9 @@ class ScoreHandler:
         self.rules = RulesInMemory()
         self.models = Models()
         empty = np.zeros((1, WINDOW), EVENT)
-        self.models.shipped.explain(Neighbourhood(np.ones(1, PAYMENT), empty, empty, empty, empty))
+        self.models.shipped.explain(
+            Neighbourhood(*(np.ones(1, PAYMENT), *[empty] * len(SIDES), nothing(1, len(SIDES), 2)))
+        )
         self.models.shipped.ready()
         shipped_keep_in_time(self.redis)
 

@@ -36,7 +36,7 @@ _SIDE = """
      ORDER BY {side}_key DESC, sequence DESC LIMIT %(most)s)
 """
 # A payment to oneself is one event, as outgoing: the payee's side leaves it out.
-_OWN = (
+OWN: tuple[tuple[str, str, int, str], ...] = (
     ("payer", "payee", 1, "true"),
     ("payee", "payer", 0, "payer_key <> payee_key"),
     ("device", "payer", 0, "device_key <> 0"),
@@ -153,6 +153,6 @@ def _sql() -> str:
     }  # fmt: skip
     sides = [
         _SIDE.format(side=side, other=other, outgoing=outgoing, where=where, **tables)
-        for side, other, outgoing, where in _OWN
+        for side, other, outgoing, where in OWN
     ]
     return _EVENTS.format(sides=" UNION ALL ".join(sides), **tables)

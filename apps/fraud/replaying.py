@@ -16,9 +16,10 @@ from apps.fraud.models import Decision, Label, Transaction
 from apps.fraud.payload import payload_of
 from apps.fraud.rules.ruleset import RuleSet
 from apps.fraud.rules.stored import rules_at
-from models_zoo.fraud.events import EVENT, WINDOW, Integers, Records, window_of
+from apps.fraud.stored import stored_before
+from models_zoo.fraud.events import Integers
 from models_zoo.fraud.explaining import with_amounts
-from models_zoo.fraud.history import Neighbourhood, neighbourhood
+from models_zoo.fraud.history import Before, Neighbourhood, neighbourhood
 from models_zoo.fraud.scorer import Scorer
 from rootstock.accounts.tenancy import tenant
 from rootstock.errors import Conflict, NotFound
@@ -33,12 +34,9 @@ class StoredHistory:
 
     organisation: UUID
 
-    def before(self, entities: Integers, sequences: Integers) -> Records:
-        """EVENT [B, WINDOW] of entities [B] before each sequence [B]."""
-        if not len(entities):
-            return np.zeros((0, WINDOW), EVENT)
-        found = records.events_before(self.organisation, entities.tolist(), sequences.tolist(), WINDOW)
-        return np.stack([window_of(one) for one in found])
+    def before(self, entities: Integers, sequences: Integers) -> Before:
+        """See `Reading.before`."""
+        return stored_before(self.organisation, entities, sequences)
 
 
 @dataclass(slots=True, frozen=True)

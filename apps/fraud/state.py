@@ -13,20 +13,10 @@ import numpy as np
 import redis
 
 from apps.fraud import records
-from apps.fraud.ring_scripts import CAPACITY
-from apps.fraud.rings import MISSING, Change, Found, Looked, Rings, found_of, patches_of, windows
-from models_zoo.fraud.events import (
-    EVENT,
-    LABEL,
-    PAYMENT,
-    WINDOW,
-    Floats,
-    Integers,
-    Records,
-    events_of,
-    window_of,
-)
-from models_zoo.fraud.history import SIDES, Neighbourhood, surprises
+from apps.fraud.rings import MISSING, Change, Found, Looked, Rings, before, patches_of, windows
+from apps.fraud.stored import stored_before, stored_rings
+from models_zoo.fraud.events import EVENT, LABEL, PAYMENT, Floats, Integers, Records, events_of
+from models_zoo.fraud.history import SIDES, Before, Neighbourhood, surprises
 from rootstock.errors import Unavailable
 
 CATCH_UP = 2000
@@ -93,21 +83,18 @@ class ValkeyHistory:
             found = self.rings.append(looked.epoch, looked.applied, last, label, changes)
             if found is not None:
                 here = Looked(looked.epoch, max(looked.applied, last), found)
-                filled = self._windows(here, asked)
-                window = np.zeros((len(entities), WINDOW), filled.dtype)
-                window[named] = filled
                 own = surprise[np.searchsorted(known["sequence"], batch["sequence"])]
-                return Neighbourhood(batch, *np.split(window, len(SIDES))), own
+                return Neighbourhood.of(batch, named, self._before(here, asked)), own
         raise Unavailable("the state of payments is being begun anew", retry_after=1)
 
     def append(self, batch: Records) -> None:
         """Bring the rings up to the last of PAYMENT [N], and read nothing: for payments that nobody decides on."""
         self.neighbourhood(batch)
 
-    def before(self, entities: Integers, sequences: Integers) -> Records:
-        """EVENT [B, WINDOW] of `entities[b]` before `sequences[b]`, among what was brought into the rings."""
+    def before(self, entities: Integers, sequences: Integers) -> Before:
+        """See `Reading.before`; among what was brought into the rings."""
         asked = Asked.of(entities, sequences)
-        return self._windows(self.rings.look(asked.lowest()), asked)
+        return self._before(self.rings.look(dict.fromkeys(asked.names.tolist(), 1)), asked)
 
     def forget(self, entities: Iterable[int]) -> None:
         """Delete the rings of these entities: what is wanted of them is read from PostgreSQL when it is wanted."""
@@ -152,36 +139,40 @@ class ValkeyHistory:
             asked = Asked(names, np.searchsorted(names, known["payer"]), known["sequence"])
         else:
             looked = self.rings.look(asked.lowest())
-        return surprises(known, self._windows(looked, asked, labels=False))
-
-    def _windows(self, looked: Looked, asked: Asked, *, labels: bool = True) -> Records:
-        """The windows, from PostgreSQL where the rings cannot give them."""
         found, whole = windows(looked.rings, asked.ring, asked.sequences)
         if not whole.all():
             rows = np.nonzero(~whole)[0]
-            found[rows] = self._read_back(looked, asked.names[asked.ring[rows]], asked.sequences[rows])
-        if labels:
-            self._hide_later(found, asked.sequences)
+            found[rows] = self._read_back(looked, asked.names[asked.ring[rows]], asked.sequences[rows]).events
+        return surprises(known, found)
+
+    def _before(self, looked: Looked, asked: Asked) -> Before:
+        """What is asked, from PostgreSQL where the rings cannot give it."""
+        found, whole = before(looked.rings, asked.ring, asked.sequences)
+        if not whole.all():
+            rows = np.nonzero(~whole)[0]
+            found.events[rows], found.counters[rows] = self._read_back(
+                looked, asked.names[asked.ring[rows]], asked.sequences[rows]
+            )
+        self._hide_later(found.events, asked.sequences)
         return found
 
-    def _read_back(self, looked: Looked, entities: Integers, sequences: Integers) -> Records:
-        """Windows [B] from PostgreSQL. Most are among an entity's newest, which come back as its ring."""
+    def _read_back(self, looked: Looked, entities: Integers, sequences: Integers) -> Before:
+        """Of entities [B], from PostgreSQL. Most are among an entity's newest, which come back as its ring."""
         names, ring = np.unique(entities, return_inverse=True)
-        found, whole = windows(self._restored(looked, names), ring.reshape(-1), sequences)
+        found, whole = before(self._restored(looked, names), ring.reshape(-1), sequences)
         behind = np.nonzero(~whole | (sequences > looked.applied + 1))[0]
         for start in range(0, len(behind), PAIRS):
             rows = behind[start : start + PAIRS]
-            pairs = entities[rows].tolist(), sequences[rows].tolist()
-            older = records.events_before(self.organisation, *pairs, WINDOW)
-            found[rows] = np.stack([window_of(one) for one in older])
+            found.events[rows], found.counters[rows] = stored_before(
+                self.organisation, entities[rows], sequences[rows]
+            )
         return found
 
     def _restored(self, head: Looked, names: Integers) -> Found:
-        applied = [head.applied + 1] * len(names)
-        contents = records.events_before(self.organisation, names.tolist(), applied, CAPACITY)
+        found = stored_rings(self.organisation, names, head.applied)
         if head.epoch:
-            self.rings.put(head.epoch, head.applied, dict(zip(names.tolist(), contents, strict=True)))
-        return found_of(contents)
+            self.rings.put(head.epoch, head.applied, names, found)
+        return found
 
     def _hide_later(self, found: Records, sequences: Integers) -> None:
         """Give events of [B, WINDOW] whose label came at or after the asked sequence the label they had before."""
@@ -203,7 +194,7 @@ class ValkeyHistory:
 
 def _changes(asked: Asked, due: Due, surprise: Floats) -> dict[int, Change]:
     """What comes to each ring; those that are asked for first, in the order of their names."""
-    changes = {name: Change(asked=lowest) for name, lowest in asked.lowest().items()}
+    changes = {name: Change(asked=True) for name in asked.names.tolist()}
     entities, events = events_of(due.payments, surprise)
     order = np.lexsort((events["sequence"], entities))
     names, first, count = np.unique(entities[order], return_index=True, return_counts=True)

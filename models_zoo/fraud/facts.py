@@ -1,5 +1,6 @@
 """Facts of a payment for rules: features under names that stay, whatever a model reads.
 
+Counts and sums over a time are of all payments (see `counters.within`); most others are read from each side's last 64.
 Every fact is a number, also where there is nothing to measure (`missing`), so that a rule never has to ask.
 """
 
@@ -35,14 +36,16 @@ FACTS: dict[str, Fact] = {
     "amount_over_largest": Fact(
         "amount over the largest that the payer paid lately; 0 for a first payment", "amount_to_largest"
     ),
-    "payer_payments": Fact("payments of the payer on record, in and out, at most 64", "payer_events"),
+    "payer_payments": Fact("payments of the payer on record, in and out", "payer_events"),
     "circle_count": Fact(
         "payments to the payer, in the 7 days before, from accounts that the payee had paid before them: this one "
         "closes a circle of three",
         "circle_count",
     ),
     "days_since_reverse": Fact(
-        "days since the payee last paid the payer; 9999 if it never did", "reverse_since", LONG
+        "days since the payee last paid the payer; 9999 if not among the payer's last 64 payments",
+        "reverse_since",
+        LONG,
     ),
     "shared_senders_7d": Fact(
         "payments to the payer in the 7 days before from accounts that paid the payee too", "shared_senders"
@@ -58,17 +61,24 @@ FACTS: dict[str, Fact] = {
     "payer_count_24h": Fact("payments that the payer made in the 24 h before", "payer_out_count_24h"),
     "payer_count_7d": Fact("payments that the payer made in the 7 days before", "payer_out_count_7d"),
     "payer_sum_24h": Fact("euros that the payer paid in the 24 h before", "payer_out_sum_24h"),
-    "payer_small_1h": Fact("payments under 5 euros that the payer made in the hour before", "small_1h"),
-    "payer_new_payees_24h": Fact("payees that the payer first paid in the 24 h before", "payer_out_new_24h"),
+    "payer_small_1h": Fact(
+        "payments under 5 euros that the payer made in the hour before, among its last 64", "small_1h"
+    ),
+    "payer_new_payees_24h": Fact(
+        "payees that the payer first paid in the 24 h before, as far as its last 64 payments reach",
+        "payer_out_new_24h",
+    ),
     "payer_distinct_payees_24h": Fact(
-        "different payees that the payer paid in the 24 h before", "payer_out_distinct_24h"
+        "different payees that the payer paid in the 24 h before, among its last 64 payments",
+        "payer_out_distinct_24h",
     ),
     "payer_hours_since_payment": Fact(
         "hours since the payer's last payment; 9999 if there is none", "payer_out_since", LONG
     ),
     "payer_received_24h": Fact("euros that the payer received in the 24 h before", "payer_in_sum_24h"),
     "payer_distinct_senders_24h": Fact(
-        "different accounts that paid the payer in the 24 h before", "payer_in_distinct_24h"
+        "different accounts that paid the payer in the 24 h before, among its last 64 payments",
+        "payer_in_distinct_24h",
     ),
     "payer_hours_since_received": Fact(
         "hours since the payer last received money; 9999 if it never did", "payer_in_since", LONG
@@ -77,23 +87,31 @@ FACTS: dict[str, Fact] = {
         "amount over what the payer received in the 24 h before; 0 if nothing", "amount_to_in_24h"
     ),
     "payer_known_frauds": Fact("latest payments of the payer in a row that are known as fraud", "payer_run"),
-    "pair_payments": Fact("earlier payments from this payer to this payee", "pair_count"),
+    "pair_payments": Fact(
+        "earlier payments from this payer to this payee, among the payer's last 64", "pair_count"
+    ),
     "pair_days_since": Fact("days since the last of them; 9999 if there is none", "pair_since", LONG),
-    "payee_payments": Fact("payments of the payee on record, in and out, at most 64", "payee_events"),
+    "payee_payments": Fact("payments of the payee on record, in and out", "payee_events"),
     "payee_days_known": Fact("days since the payee's first payment on record", "payee_first_seen"),
     "payee_count_24h": Fact("payments that the payee received in the 24 h before", "payee_in_count_24h"),
     "payee_sum_24h": Fact("euros that the payee received in the 24 h before", "payee_in_sum_24h"),
     "payee_distinct_payers_24h": Fact(
-        "different accounts that paid the payee in the 24 h before", "payee_in_distinct_24h"
+        "different accounts that paid the payee in the 24 h before, among its last 64 payments",
+        "payee_in_distinct_24h",
     ),
-    "payee_new_payers_24h": Fact("accounts that first paid the payee in the 24 h before", "payee_in_new_24h"),
+    "payee_new_payers_24h": Fact(
+        "accounts that first paid the payee in the 24 h before, as far as its last 64 payments reach",
+        "payee_in_new_24h",
+    ),
     "payee_sent_24h": Fact("euros that the payee paid on in the 24 h before", "payee_out_sum_24h"),
     "payee_sent_over_received_24h": Fact(
         "euros that the payee paid on over what it received, 24 h; 0 if nothing", "payee_out_to_in_24h"
     ),
     "payee_known_frauds": Fact("latest payments of the payee in a row that are known as fraud", "payee_run"),
     "device_payments_24h": Fact("payments from the device in the 24 h before", "device_count_24h"),
-    "device_distinct_payers_7d": Fact("different payers on the device in 7 days", "device_distinct_7d"),
+    "device_distinct_payers_7d": Fact(
+        "different payers on the device in 7 days, among its last 64 payments", "device_distinct_7d"
+    ),
     "device_known_frauds": Fact(
         "latest payments of the device in a row that are known as fraud", "device_run"
     ),

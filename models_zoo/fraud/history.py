@@ -1,5 +1,7 @@
 """Histories of entities: what an account, device or merchant did before a given ingest sequence.
 
+The newest events are read one by one; of those before them there are counters.
+
 One interface with two homes: `MemoryHistory` here for training and back-tests, and the serving one beside
 the application's store. Both answer the same question, so training and serving read the same features.
 """
@@ -7,11 +9,12 @@ the application's store. Both answer the same question, so training and serving 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models_zoo.fraud.counters import Running, nothing
 from models_zoo.fraud.events import EVENT, LABEL, WINDOW, Floats, Integers, Records, events_of
 
 SIDES = ("payer", "payee", "device", "merchant")
@@ -19,11 +22,18 @@ ENOUGH = 3
 """Outgoing payments from which on a payer's median means something."""
 
 
-class Reading(Protocol):
-    """The last events per entity, strictly before a sequence."""
+class Before(NamedTuple):
+    """Of B entities the last events EVENT [B, K], and COUNTER [B, 2] of all that came before those."""
 
-    def before(self, entities: Integers, sequences: Integers) -> Records:
-        """EVENT [B, WINDOW] of `entities[b]` with sequence < `sequences[b]`, oldest first, right-aligned.
+    events: Records
+    counters: Records
+
+
+class Reading(Protocol):
+    """What is known per entity, strictly before a sequence."""
+
+    def before(self, entities: Integers, sequences: Integers) -> Before:
+        """The last WINDOW events of `entities[b]` with sequence < `sequences[b]`, oldest first, right-aligned.
 
         Each event has the last of its labels that came before the asked sequence, or none.
         """
@@ -31,35 +41,49 @@ class Reading(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Neighbourhood:
-    """A batch of payments with what their entities did before: PAYMENT [B] and four times EVENT [B, K]."""
+    """A batch of payments with what their entities did before: PAYMENT [B], four times EVENT [B, K], and
+    COUNTER [B, 4, 2] of all that each side did before those events."""
 
     payment: Records
     payer: Records
     payee: Records
     device: Records
     merchant: Records
+    counters: Records
+
+    @classmethod
+    def of(cls, batch: Records, named: NDArray[np.int64], before: Before) -> Neighbourhood:
+        """Of PAYMENT [B]; `named` says which of all payers, payees, devices and merchants `before` is of."""
+        windows = np.zeros((len(batch) * len(SIDES), before.events.shape[1]), EVENT)
+        counters = nothing(len(windows), 2)
+        windows[named], counters[named] = before
+        payer, payee, device, merchant = np.split(windows, len(SIDES))
+        sides = np.stack(np.split(counters, len(SIDES)), axis=1)
+        return cls(batch, payer, payee, device, merchant, sides)
 
     def __len__(self) -> int:
         return len(self.payment)
 
     def rows(self, index: NDArray[np.int64] | slice) -> Neighbourhood:
         """The neighbourhood of some of the payments."""
-        return Neighbourhood(self.payment[index], *(getattr(self, side)[index] for side in SIDES))
+        return Neighbourhood(*(one[index] for one in self._arrays()))
 
     def newest(self, size: int) -> Neighbourhood:
-        """The same payments with the last `size` events of each side."""
-        return Neighbourhood(self.payment, *(getattr(self, side)[:, -size:] for side in SIDES))
+        """The same payments with the last `size` events of each side; what came before those is not counted."""
+        payment, payer, payee, device, merchant, counters = self._arrays()
+        windows = (one[:, -size:] for one in (payer, payee, device, merchant))
+        return Neighbourhood(*(payment, *windows, nothing(*counters.shape)))
+
+    def _arrays(self) -> tuple[Records, ...]:
+        return self.payment, self.payer, self.payee, self.device, self.merchant, self.counters
 
 
 def neighbourhood(history: Reading, batch: Records) -> Neighbourhood:
     """What a history holds before each payment of PAYMENT [B]: one reading for all sides that are named."""
     entities = np.concatenate([batch[side] for side in SIDES])
     sequences = np.tile(batch["sequence"], len(SIDES))
-    named = entities != 0
-    found = history.before(entities[named], sequences[named])
-    windows = np.zeros((len(entities), found.shape[1]), EVENT)
-    windows[named] = found
-    return Neighbourhood(batch, *np.split(windows, len(SIDES)))
+    named = np.nonzero(entities)[0]
+    return Neighbourhood.of(batch, named, history.before(entities[named], sequences[named]))
 
 
 def surprises(batch: Records, payer: Records) -> Floats:
@@ -72,7 +96,7 @@ def surprises(batch: Records, payer: Records) -> Floats:
     history = MemoryHistory(payer.shape[1])
     history.add(np.broadcast_to(batch["payer"][:, None], held.shape)[held], payer[held])
     history.append(batch, np.ones(len(batch), np.float32))
-    return relative_amounts(batch, history.before(batch["payer"], batch["sequence"]))
+    return relative_amounts(batch, history.windows(batch["payer"], batch["sequence"]))
 
 
 def relative_amounts(batch: Records, payer: Records) -> Floats:
@@ -100,6 +124,7 @@ class MemoryHistory:
         self._keys = np.zeros(0, np.int64)
         self._stride = 1
         self._settled = True
+        self._running: Running | None = None
 
     def append(self, batch: Records, surprise: Floats) -> None:
         """Add PAYMENT [N] with their surprise [N] to their entities; adding a payment twice changes nothing."""
@@ -119,25 +144,52 @@ class MemoryHistory:
         self._labels = both[np.argsort(both["payment"], kind="stable")]
         self._settled = False
 
-    def before(self, entities: Integers, sequences: Integers) -> Records:
+    def before(self, entities: Integers, sequences: Integers) -> Before:
         """See `Reading.before`."""
+        first, end = self._places(entities, sequences)
+        return Before(self._windows(first, end, sequences), self._counters(first, end - self._window))
+
+    def windows(self, entities: Integers, sequences: Integers) -> Records:
+        """The events of `before` alone."""
+        return self._windows(*self._places(entities, sequences), sequences)
+
+    def _places(self, entities: Integers, sequences: Integers) -> tuple[Integers, Integers]:
+        """From where to where, int64 [B] each, the events of each entity before its sequence lie."""
         self._settle()
         if not len(self._known):
-            return np.zeros((len(entities), self._window), EVENT)
+            return np.zeros(len(entities), np.int64), np.zeros(len(entities), np.int64)
         rank = np.minimum(np.searchsorted(self._known, entities), len(self._known) - 1)
-        known = self._known[rank] == entities
         first = np.searchsorted(self._keys, rank * self._stride)
         end = np.searchsorted(self._keys, rank * self._stride + np.minimum(sequences, self._stride - 1))
+        return first, np.where(self._known[rank] == entities, end, first)
+
+    def _windows(self, first: Integers, end: Integers, sequences: Integers) -> Records:
         places = end[:, None] - np.arange(self._window, 0, -1)
-        filled = (places >= first[:, None]) & known[:, None]
+        filled = places >= first[:, None]
+        if not len(self._events):
+            return np.zeros(filled.shape, EVENT)
         window = self._events[np.where(filled, places, 0)]
         window[~filled] = np.zeros((), EVENT)
         self._hide_later(window, sequences)
         return window
 
+    def _counters(self, first: Integers, end: Integers) -> Records:
+        found, long = nothing(len(first), 2), np.nonzero(end > first)[0]
+        if len(long):
+            found[long] = self._all_running().upto(first[long], end[long])
+        return found
+
+    def _all_running(self) -> Running:
+        if self._running is None:
+            edges = np.searchsorted(self._keys, np.arange(len(self._known) + 1) * self._stride)
+            long = np.diff(edges) > self._window
+            self._running = Running(self._events, edges[:-1][long], edges[1:][long])
+        return self._running
+
     def _settle(self) -> None:
         if self._settled:
             return
+        self._running = None
         order = np.lexsort((self._events["sequence"], self._entities))
         entities, sequence = self._entities[order], self._events["sequence"][order]
         fresh = np.ones(len(order), bool)

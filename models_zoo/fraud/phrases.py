@@ -5,10 +5,11 @@ Of a subject the first whose condition holds is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-Values = Mapping[str, float]
+from models_zoo.fraud.events import WINDOW
+from models_zoo.fraud.wording import Values, busy, counted, few, several, share, span
 
 
 @dataclass(slots=True, frozen=True)
@@ -20,24 +21,6 @@ class Phrase:
     reads: tuple[str, ...]
     holds: Callable[[Values], bool]
     text: Callable[[Values], str]
-
-
-def _span(hours: float) -> str:
-    if hours < 1.5:
-        return f"{max(1, round(hours * 60))} min"
-    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
-
-
-def _share(rank: float) -> str:
-    return "all" if rank >= 1 else f"{rank:.0%}"
-
-
-def _several(count: float, what: str) -> str:
-    return f"{count:.0f} {what}{'' if round(count) == 1 else 's'}"
-
-
-def _few(count: float) -> str:
-    return "no earlier payment" if count < 1 else f"only {_several(count, 'earlier payment')}"
 
 
 def _frauds(side: str, who: str) -> Phrase:
@@ -68,7 +51,7 @@ PHRASES = (
         "AMOUNT_ABOVE_USUAL",
         ("amount", "amount_rank", "amount_to_median"),
         lambda v: v["amount_rank"] >= 0.8,
-        lambda v: f"Amount is larger than {_share(v['amount_rank'])} of this account's recent payments",
+        lambda v: f"Amount is larger than {share(v['amount_rank'])} of this account's recent payments",
     ),
     Phrase(
         "amount",
@@ -111,7 +94,7 @@ PHRASES = (
         "SMALL_PAYMENTS_BEFORE",
         ("small_1h",),
         lambda v: v["small_1h"] >= 2,
-        lambda v: f"{v['small_1h']:.0f} very small payments in the hour before",
+        lambda v: f"{counted(v, 'payer', 'small_1h', 'At')} very small payments in the hour before",
     ),
     Phrase(
         "payer_pace",
@@ -125,7 +108,7 @@ PHRASES = (
         "QUICK_SUCCESSION",
         ("payer_out_since",),
         lambda v: v["payer_out_since"] < 0.5,
-        lambda v: f"Only {_span(v['payer_out_since'])} after the account's previous payment",
+        lambda v: f"Only {span(v['payer_out_since'])} after the account's previous payment",
     ),
     Phrase(
         "payer_pace",
@@ -140,7 +123,8 @@ PHRASES = (
         ("surprises_7d", "surprise_since"),
         lambda v: v["surprises_7d"] >= 1,
         lambda v: (
-            f"{_several(v['surprises_7d'], 'payment')} of the last 7 days much larger than this account's usual one"
+            f"{counted(v, 'payer', 'surprises_7d', 'At')} payment{'' if round(v['surprises_7d']) == 1 else 's'} of the "
+            "last 7 days much larger than this account's usual one"
         ),
     ),
     Phrase(
@@ -148,28 +132,31 @@ PHRASES = (
         "NEW_PAYEES",
         ("payer_out_new_24h",),
         lambda v: v["payer_out_new_24h"] >= 2,
-        lambda v: f"{v['payer_out_new_24h']:.0f} new payees in the 24 h before",
+        lambda v: (
+            f"{v['payer_out_new_24h']:.0f} new payees in the 24 h before"
+            + (f", as far as the account's last {WINDOW} payments show" if busy(v, "payer") else "")
+        ),
     ),
     Phrase(
         "payer_spread",
         "MANY_PAYEES",
         ("payer_out_distinct_7d",),
         lambda v: v["payer_out_distinct_7d"] >= 10,
-        lambda v: f"{v['payer_out_distinct_7d']:.0f} different payees in 7 days",
+        lambda v: f"{counted(v, 'payer', 'payer_out_distinct_7d', 'At')} different payees in 7 days",
     ),
     Phrase(
         "payer_known",
         "SHORT_HISTORY",
         ("payer_events",),
         lambda v: v["payer_events"] <= 5,
-        lambda v: f"The paying account has {_few(v['payer_events'])} on record",
+        lambda v: f"The paying account has {few(v['payer_events'])} on record",
     ),
     Phrase(
         "payer_known",
         "NEW_ACCOUNT",
         ("payer_first_seen",),
-        lambda v: v["payer_first_seen"] < 14 and v["payer_events"] < 64,
-        lambda v: f"The paying account was first seen {_span(v['payer_first_seen'] * 24)} ago",
+        lambda v: v["payer_first_seen"] < 14,
+        lambda v: f"The paying account was first seen {span(v['payer_first_seen'] * 24)} ago",
     ),
     Phrase(
         "pair",
@@ -183,7 +170,7 @@ PHRASES = (
         "MONEY_COMES_BACK",
         ("reverse_count",),
         lambda v: v["reverse_count"] >= 1,
-        lambda v: f"The payee paid this account before: {_several(v['reverse_count'], 'time')} lately",
+        lambda v: f"The payee paid this account before: {several(v['reverse_count'], 'time')} lately",
     ),
     Phrase(
         "circle",
@@ -191,7 +178,7 @@ PHRASES = (
         ("circle_count", "circle_since"),
         lambda v: v["circle_count"] > 0,
         lambda v: (
-            f"Money comes back to the payee by way of another account, {_span(24 * v['circle_since'])} after it left"
+            f"Money comes back to the payee by way of another account, {span(24 * v['circle_since'])} after it left"
         ),
     ),
     Phrase(
@@ -199,7 +186,7 @@ PHRASES = (
         "FUNDS_PASSED_ON",
         ("payer_in_since", "payer_out_to_in_24h"),
         lambda v: v["payer_in_since"] < 12 and v["payer_out_to_in_24h"] > 0.5,
-        lambda v: f"Money leaves {_span(v['payer_in_since'])} after it came in",
+        lambda v: f"Money leaves {span(v['payer_in_since'])} after it came in",
     ),
     Phrase(
         "pass_through",
@@ -207,7 +194,8 @@ PHRASES = (
         ("payer_in_distinct_24h",),
         lambda v: v["payer_in_distinct_24h"] >= 3,
         lambda v: (
-            f"The paying account collected from {v['payer_in_distinct_24h']:.0f} accounts in the 24 h before"
+            f"The paying account collected from {counted(v, 'payer', 'payer_in_distinct_24h')} accounts in the 24 h "
+            "before"
         ),
     ),
     Phrase(
@@ -223,7 +211,8 @@ PHRASES = (
         ("payee_in_distinct_24h", "payee_in_new_share"),
         lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_share"] > 0.5,
         lambda v: (
-            f"The payee was paid by {v['payee_in_distinct_24h']:.0f} accounts in the 24 h before, most of them new"
+            f"The payee was paid by {counted(v, 'payee', 'payee_in_distinct_24h')} accounts in the 24 h before, "
+            "most of them new" + (f" among its last {WINDOW} payments" if busy(v, "payee") else "")
         ),
     ),
     Phrase(
@@ -231,7 +220,7 @@ PHRASES = (
         "PAYEE_UNKNOWN",
         ("payee_events",),
         lambda v: v["payee_events"] <= 3,
-        lambda v: f"The payee has {_few(v['payee_events'])} on record",
+        lambda v: f"The payee has {few(v['payee_events'])} on record",
     ),
     Phrase(
         "payee",
@@ -249,21 +238,29 @@ PHRASES = (
         "PAYEE_FRAUD_RATE",
         ("payee_fraud_rate_30d", "payee_known_30d"),
         lambda v: v["payee_fraud_rate_30d"] > 0.05,
-        lambda v: f"{v['payee_fraud_rate_30d']:.0%} of what is known of the payee's payments was fraud",
+        lambda v: (
+            f"{v['payee_fraud_rate_30d']:.0%} of what is known of the payee's latest payments was fraud"
+        ),
     ),
     Phrase(
         "device",
         "NEW_DEVICE",
         ("device_named", "device_payer_count"),
         lambda v: v["device_named"] > 0 and v["device_payer_count"] == 0,
-        lambda v: "The account has not paid from this device before",
+        lambda v: (
+            f"None of the last {WINDOW} payments from this device was this account's"
+            if busy(v, "device")
+            else "The account has not paid from this device before"
+        ),
     ),
     Phrase(
         "device",
         "SHARED_DEVICE",
         ("device_distinct_7d",),
         lambda v: v["device_distinct_7d"] >= 3,
-        lambda v: f"{v['device_distinct_7d']:.0f} different accounts paid from this device in 7 days",
+        lambda v: (
+            f"{counted(v, 'device', 'device_distinct_7d', 'At')} different accounts paid from this device in 7 days"
+        ),
     ),
     Phrase(
         "merchant",

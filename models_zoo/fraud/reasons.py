@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models_zoo.fraud.phrases import PHRASES, Values
+from models_zoo.fraud.phrases import PHRASES
+from models_zoo.fraud.wording import Values
 
 LEAST, LEAST_OF_NETS = 0.15, 1.0
 """Logits below which a subject or a net is not worth a line."""

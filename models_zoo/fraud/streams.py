@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models_zoo.fraud.causal import NAMES, features
 from models_zoo.fraud.causal.view import DELAY
 from models_zoo.fraud.events import LABEL, WINDOW, Floats, Integers, Records
-from models_zoo.fraud.history import MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
+from models_zoo.fraud.history import SIDES, MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
 
 PIECE = 4096
 """Payments whose windows are held at a time (4096 of them are 45 MB)."""
@@ -40,7 +40,7 @@ class Past:
         for place in range(1, len(self.histories)):
             own = np.nonzero(source == place)[0]
             theirs = neighbourhood(self.histories[place], batch[own])
-            for side in ("payer", "payee", "device", "merchant"):
+            for side in (*SIDES, "counters"):
                 getattr(near, side)[own] = getattr(theirs, side)
         return near
 
@@ -72,7 +72,7 @@ def stream_surprises(batch: Records) -> Floats:
     history = MemoryHistory()
     history.append(batch, np.ones(len(batch), np.float32))
     pieces = [batch[at : at + PIECE] for at in range(0, len(batch), PIECE)]
-    found = [relative_amounts(one, history.before(one["payer"], one["sequence"])) for one in pieces]
+    found = [relative_amounts(one, history.windows(one["payer"], one["sequence"])) for one in pieces]
     return np.concatenate([np.zeros(0, np.float32), *found])
 
 

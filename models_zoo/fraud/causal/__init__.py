@@ -1,7 +1,7 @@
 """Causal features of a payment from the windows of events before it, one module a group.
 
 Everything is computed from a `Neighbourhood`, so what training computes and what serving computes is one function.
-Velocity is computed from the ring, without counters: exact as far as the ring reaches, the ring's rate beyond it.
+Counts and sums over a time are exact as far as the window reaches, and by decayed counters beyond it.
 Units are natural ones (euros, hours, days, ratios); NaN stands for "nothing to measure". No identifier is a feature.
 """
 
@@ -23,6 +23,7 @@ from models_zoo.fraud.causal import (
     velocity,
 )
 from models_zoo.fraud.causal.view import DELAY, View
+from models_zoo.fraud.counters import within
 from models_zoo.fraud.events import Floats
 from models_zoo.fraud.history import SIDES, Neighbourhood
 
@@ -47,12 +48,16 @@ NAMES = tuple(name for group in GROUPS.values() for name in group)
 def features(near: Neighbourhood, delay: float = DELAY) -> Floats:
     """Features float32 [B, len(NAMES)] of each payment; `delay` is the label delay in seconds (see `view.DELAY`)."""
     batch = near.payment
-    views = {side: View.of(batch, getattr(near, side), delay) for side in SIDES}
+    views: dict[str, View] = {}
+    number, total = within(near.counters, batch["time"][:, None, None])
+    for place, side in enumerate(SIDES):
+        before = number[:, place], total[:, place]
+        views[side] = View.of(batch["time"], getattr(near, side), near.counters[:, place], before, delay)
     payer, payee, device, merchant = views.values()
     found = (
         amount.columns(batch, payer)
         | calendar.columns(batch, payer)
-        | velocity.columns(batch, payer, payee, device, merchant)
+        | velocity.columns(payer, payee, device, merchant)
         | surprise.columns(payer, payee, device, merchant)
         | labels.columns(views, delay)
         | spread.columns(payer, payee, device, merchant)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models_zoo.fraud.causal.view import DAY, HOUR, Columns, View, share
-from models_zoo.fraud.events import Floats, Records
+from models_zoo.fraud.causal.view import INCOMING, OUTGOING, SPANS, Columns, View, share
+from models_zoo.fraud.events import Records
+
+HOUR, DAY = list(SPANS).index("1h"), list(SPANS).index("24h")
 
 NAMES = (
     "payer_in_sum_1h",
@@ -23,14 +25,14 @@ NAMES = (
 
 
 def columns(batch: Records, payer: View, payee: View) -> Columns:
-    """Sums in euros as far as the ring reaches; ratios are infinite without anything received."""
+    """Sums in euros; ratios are infinite without anything received."""
     amount = batch["amount"]
-    day_in, day_out = _sum(payer, payer.incoming, DAY), _sum(payer, payer.outgoing, DAY)
-    payee_in, payee_out = _sum(payee, payee.incoming, DAY), _sum(payee, payee.outgoing, DAY)
+    day_in, day_out = payer.sums[INCOMING, DAY], payer.sums[OUTGOING, DAY]
+    payee_in, payee_out = payee.sums[INCOMING, DAY], payee.sums[OUTGOING, DAY]
     last = (payer.incoming * np.arange(1, payer.age.shape[1] + 1)).max(axis=1)
     last_in = np.where(last > 0, payer.amount[np.arange(len(batch)), np.maximum(last - 1, 0)], 0)
     return {
-        "payer_in_sum_1h": _sum(payer, payer.incoming, HOUR),
+        "payer_in_sum_1h": payer.sums[INCOMING, HOUR],
         "payer_in_sum_24h": day_in,
         "payer_out_sum_24h": day_out,
         "amount_to_in_24h": share(amount, day_in),
@@ -42,8 +44,3 @@ def columns(batch: Records, payer: View, payee: View) -> Columns:
         "payer_in_share": share(payer.incoming.sum(axis=1), payer.present.sum(axis=1)),
         "payee_in_share": share(payee.incoming.sum(axis=1), payee.present.sum(axis=1)),
     }
-
-
-def _sum(view: View, which: np.ndarray, span: float) -> Floats:
-    found: Floats = np.einsum("bk,bk->b", which & (view.age <= span), view.amount)
-    return found

@@ -51,7 +51,8 @@ def _thirds(batch: Records, payer: View, payee: View) -> Columns:
     to_payer, from_payer = payer.incoming[rows, newest, None], payer.outgoing[rows, newest, None]
     to_payee, from_payee = payee.incoming[rows, None, newest], payee.outgoing[rows, None, newest]
     first = payee.age[rows, None, newest]  # payee to third, before third to payer
-    circle = same & to_payer & from_payee & (first > payer.age[rows, newest, None])
+    earlier = payee.time[rows, None, newest] < payer.time[rows, newest, None]
+    circle = same & to_payer & from_payee & earlier
     came, amount = circle.any(axis=2), batch["amount"][rows]
     since = np.where(circle, first, np.float32(np.inf)).min(axis=(1, 2), initial=np.inf)
     found = {
@@ -88,8 +89,7 @@ def _over_newest(amount: Floats, which: Mask, others: Floats) -> Floats:
 
 def _straight_on(view: View) -> NDArray[np.int64]:
     """How often within SPAN the account received and then sent at once, within the hour."""
-    age = np.where(view.present, view.age, np.float32(0))
-    soon = (age[:, :-1] - age[:, 1:]) <= HOUR
+    soon = np.abs(np.diff(view.time, axis=1)) <= HOUR
     motif = view.incoming[:, :-1] & view.outgoing[:, 1:] & soon & (view.age[:, 1:] <= SPAN)
     found: NDArray[np.int64] = motif.sum(axis=1)
     return found

@@ -8,10 +8,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models_zoo.fraud.counters import DAY as DAY
+from models_zoo.fraud.counters import HOUR as HOUR
+from models_zoo.fraud.counters import SPANS as SECONDS
+from models_zoo.fraud.counters import Times
 from models_zoo.fraud.events import Floats, Integers, Records
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-SPANS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+MINUTE = 60.0
+SPANS = dict(zip(("1h", "24h", "7d", "30d"), SECONDS.tolist(), strict=True))
+INCOMING, OUTGOING = 0, 1
 DELAY = 7 * DAY
 """After this time a payment that nobody called fraud counts as genuine, unless an organisation says otherwise."""
 
@@ -22,10 +27,10 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(slots=True, frozen=True)
 class View:
-    """EVENT [B, K] as arrays [B, K]; seconds since an event are infinite at empty places.
+    """EVENT [B, K] as arrays [B, K]; seconds since an event (`age`) are infinite at empty places.
 
-    inside [S, B, K]: which events are within each of SPANS; stretch [S, B]: by what to multiply a count or sum over
-    a span that begins before the ring does; fraud and genuine: what is known of an event by now.
+    counts and sums [2, S, B]: number and amount of the events of a direction within each of SPANS; earlier
+    COUNTER [B, 2]: what came before the window; fraud and genuine: what is known of an event by now.
     """
 
     present: Mask
@@ -38,43 +43,53 @@ class View:
     channel: NDArray[np.uint8]
     fraud: Mask
     genuine: Mask
-    inside: Mask
-    stretch: Floats
+    counts: Floats
+    sums: Floats
+    earlier: Records
+    now: Times
+    time: Times
 
     @classmethod
-    def of(cls, batch: Records, window: Records, delay: float = DELAY) -> Self:
-        """The view of PAYMENT [B] on EVENT [B, K]; `delay` in seconds (see DELAY)."""
-        present = window["sequence"] > 0
-        seconds = np.maximum(batch["time"][:, None] - window["time"], 0.0).astype(np.float32)
-        age = np.where(present, seconds, np.float32(np.inf))
+    def of(
+        cls, now: Times, window: Records, earlier: Records, before: tuple[Times, Times], delay: float = DELAY
+    ) -> Self:
+        """The view of payments made at `now` [B] on EVENT [B, K], with COUNTER [B, 2] of what came before those and how
+        much of it [B, 2, S] lies within the spans; `delay` in seconds (see DELAY)."""
+        present, time = window["sequence"] > 0, np.ascontiguousarray(window["time"])
+        age = np.where(present, ages(now, time), np.float32(np.inf))
         outgoing = window["outgoing"] == 1
         fraud = window["fraud"] == 1
         genuine = (window["fraud"] == 2) | (present & (age >= delay) & ~fraud)
-        spans = np.array(list(SPANS.values()), np.float32)
+        incoming, amount = present & ~outgoing, np.ascontiguousarray(window["amount"])
+        counts, sums = _totals(age, amount, (incoming, outgoing), before)
         return cls(
             present=present,
             outgoing=outgoing,
-            incoming=present & ~outgoing,
+            incoming=incoming,
             age=age,
-            amount=np.ascontiguousarray(window["amount"]),
+            amount=amount,
             surprise=np.ascontiguousarray(window["surprise"]),
             other=np.ascontiguousarray(window["other"]),
             channel=window["channel"],
             fraud=fraud,
             genuine=genuine,
-            inside=age <= spans[:, None, None],
-            stretch=_stretch(present, seconds, spans),
+            counts=counts,
+            sums=sums,
+            earlier=earlier,
+            now=now,
+            time=time,
         )
-
-    def totals(self, which: Mask) -> tuple[Floats, Floats]:
-        """Number and sum of amounts [S, B] of the events of `which` [B, K] over each span, stretched where needed."""
-        chosen = (self.inside & which).astype(np.float32)
-        sums = np.einsum("sbk,bk->sb", chosen, self.amount)
-        return chosen.sum(axis=2) * self.stretch, sums * self.stretch
 
     def since(self, which: Mask) -> Floats:
         """Seconds [B] since the newest event of `which` [B, K], infinite if there is none."""
         found: Floats = np.where(which, self.age, np.float32(np.inf)).min(axis=1)
+        return found
+
+    def last_ever(self, direction: int) -> Floats:
+        """Seconds [B] since the newest event of a direction, in the window or before it, infinite if there is none."""
+        before = self.earlier[:, direction]
+        seconds = np.where(before["count"] > 0, ages(self.now, before["last"]), np.float32(np.inf))
+        found: Floats = np.minimum(self.since((self.incoming, self.outgoing)[direction]), seconds)
         return found
 
     def first(self, which: Mask) -> Floats:
@@ -82,12 +97,37 @@ class View:
         oldest = np.where(which, self.age, np.float32(-1)).max(axis=1)
         return np.where(oldest >= 0, oldest, np.float32(np.inf))
 
+    def first_ever(self, which: Mask, direction: slice) -> Floats:
+        """The same for all events of one direction, or of both, those that came before the window included."""
+        found, rows = self.first(which), np.nonzero(self.earlier["count"][:, direction].any(axis=1))[0]
+        if len(rows):
+            first = self.earlier["first"][rows, direction].min(axis=1)
+            seen = np.where(np.isfinite(found[rows]), found[rows], 0)
+            found[rows] = np.maximum(seen, ages(self.now[rows], first))
+        return found
 
-def _stretch(present: Mask, seconds: Floats, spans: Floats) -> Floats:
-    """The rate over a full ring stands for the part of a span that it does not reach."""
-    reach = np.where(present.all(axis=1), np.maximum(seconds.max(axis=1), MINUTE), np.inf)
-    stretch: Floats = np.maximum(spans[:, None] / reach, 1.0).astype(np.float32)
-    return stretch
+
+def ages(now: Times, time: Times) -> Floats:
+    """Seconds [B, ...] between payments made at `now` [B] and events [B, ...] that had arrived before them.
+
+    A payment that arrives late has events behind it that were made after it: those are as far away as their time is,
+    on the other side. Were they of no age, a month of payments would be the burst of an hour.
+    """
+    apart: Floats = np.abs(now.reshape(-1, *[1] * (time.ndim - 1)) - time).astype(np.float32)
+    return apart
+
+
+def _totals(
+    age: Floats, amount: Floats, directions: tuple[Mask, ...], before: tuple[Times, Times]
+) -> tuple[Floats, Floats]:
+    """Numbers and sums [2, S, B] of the events within each span, and of what counters `before` [B, 2, S] say."""
+    inside = age <= SECONDS.astype(np.float32)[:, None, None]
+    counts, sums = [], []
+    for place, which in enumerate(directions):
+        chosen = (inside & which).astype(np.float32)
+        counts.append(chosen.sum(axis=2) + before[0][:, place].T)
+        sums.append(np.einsum("sbk,bk->sb", chosen, amount) + before[1][:, place].T)
+    return np.stack(counts).astype(np.float32), np.stack(sums).astype(np.float32)
 
 
 def share(top: NDArray[Any], bottom: NDArray[Any]) -> Floats:

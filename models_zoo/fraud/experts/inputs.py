@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models_zoo.fraud.causal.view import DAY, DELAY, HOUR, MINUTE
+from models_zoo.fraud.causal.view import DAY, DELAY, HOUR, MINUTE, ages
 from models_zoo.fraud.events import CHANNELS, Floats, Records
 from models_zoo.fraud.history import SIDES, Neighbourhood
 
@@ -79,7 +79,7 @@ def arrays(
     amount = np.ascontiguousarray(window["amount"])
     scored = batch["amount"][:, None, None]
     ratio = amount / np.maximum(scored, 0.01)
-    values = _values(batch, window, present, ratio, delay)
+    values = _values(batch, ages(batch["time"], window["time"]), window, present, ratio, delay)
     return (
         _payment(batch),
         np.searchsorted(AMOUNT_EDGES, batch["amount"]).astype(np.uint8),
@@ -107,11 +107,10 @@ def _payment(batch: Records) -> Floats:
 
 
 def _values(
-    batch: Records, window: Records, present: NDArray[np.bool_], ratio: Floats, delay: float
+    batch: Records, age: Floats, window: Records, present: NDArray[np.bool_], ratio: Floats, delay: float
 ) -> Floats:
-    age = np.maximum(batch["time"][:, None, None] - window["time"], 0.0).astype(np.float32)
     gap = np.zeros_like(age)
-    gap[:, :, 1:] = np.maximum(age[:, :, :-1] - age[:, :, 1:], 0) * present[:, :, :-1]
+    gap[:, :, 1:] = np.abs(age[:, :, :-1] - age[:, :, 1:]) * present[:, :, :-1]
     partner = np.repeat(batch["payer"][:, None], ANCHORS, axis=1)
     partner[:, 0] = batch["payee"]
     first, port = _ports(window["other"], present)

@@ -11,12 +11,16 @@ from apps.fraud import records, state
 from apps.fraud.ingest import NewTransaction, counter_lock, listed, numbers_take, payments_store
 from apps.fraud.models import Decision, IngestCounter, Label, Transaction
 from apps.fraud.payload import DEVICE, account_key, keys_of, payloads_of
-from apps.fraud.ring_scripts import CAPACITY, SLACK
+from apps.fraud.replaying import StoredHistory
+from apps.fraud.ring_scripts import CAPACITY, SLACK, UNKNOWN
+from apps.fraud.rings import Rings
 from apps.fraud.services import ranges_of
 from apps.fraud.state import ValkeyHistory
+from apps.fraud.stored import counters_before
+from models_zoo.fraud.counters import counted
 from models_zoo.fraud.events import EVENT, WINDOW
 from models_zoo.fraud.generator import START, generate
-from models_zoo.fraud.history import SIDES, MemoryHistory, Neighbourhood, neighbourhood, relative_amounts
+from models_zoo.fraud.history import SIDES, MemoryHistory, neighbourhood, relative_amounts
 from models_zoo.fraud.scorer import Scorer
 from rootstock.accounts.tenancy import tenant
 from tests.apps.fraud.conftest import body
@@ -28,8 +32,9 @@ PIECE = 40
 
 def new(one, place):
     """A generated payment as a caller's; every third by a device, every third to one shop, every fourth at a merchant,
-    some to oneself."""
-    moment = datetime.fromtimestamp(START + one.time, UTC)
+    some to oneself, every eleventh late."""
+    late = 86_400 * (place % 40) if place % 11 == 0 else 0
+    moment = datetime.fromtimestamp(START + one.time - late, UTC)
     payee = one.payer if place % 97 == 0 else 1 if place % 3 == 1 else one.payee
     names = f"g-{place}", f"a{one.payer}", f"a{payee}"
     device = f"d{one.payer // 3}" if place % 3 == 0 else None
@@ -99,13 +104,21 @@ def label(bank, given):
     )  # fmt: skip
 
 
+def assert_same(found, expected):
+    """Counters, but for the rounding of sums that were added up in another order."""
+    for name in ("count", "first", "last"):
+        assert np.array_equal(found[name], expected[name]), name
+    for name in ("counts", "sums"):
+        assert np.allclose(found[name], expected[name], rtol=0, atol=1e-7), name
+
+
 class Expected:
     """What the in-memory history gives for each payment of the stream."""
 
     def __init__(self, organisation, stored):
         plain, history = MemoryHistory(), MemoryHistory()
         plain.append(stored, np.ones(len(stored), np.float32))
-        self.surprise = relative_amounts(stored, plain.before(stored["payer"], stored["sequence"]))
+        self.surprise = relative_amounts(stored, plain.windows(stored["payer"], stored["sequence"]))
         history.append(stored, self.surprise)
         with tenant(organisation):
             labels, _ = records.labels_between(organisation.pk, 0, 10**9)
@@ -117,6 +130,7 @@ class Expected:
         places = np.searchsorted(self.sequences, batch["sequence"])
         for side in SIDES:
             assert np.array_equal(getattr(near, side), getattr(self.near, side)[places]), side
+        assert_same(near.counters, self.near.counters[places])
         assert np.array_equal(surprise, self.surprise[places])
 
 
@@ -127,7 +141,7 @@ def history(bank, valkey):
 
 def rings(bank, valkey):
     """The keys of the bank's rings."""
-    return sorted(valkey.scan_iter(f"fraud:4:{bank.organisation.pk}:*"))
+    return sorted(valkey.scan_iter(f"fraud:5:{bank.organisation.pk}:*"))
 
 
 def test_the_stream_shows_something(stored, expected):
@@ -184,7 +198,7 @@ def test_single_rings_evicted(history, stored, expected, valkey, bank):
 def test_the_head_lost_alone(history, stored, expected, valkey, bank):
     """Rings without the hash that says how far they reach must not be believed."""
     history.neighbourhood(stored[:300])
-    valkey.delete(f"fraud:4:{bank.organisation.pk}")
+    valkey.delete(f"fraud:5:{bank.organisation.pk}")
     expected.compare(history.neighbourhood(stored[400:500]), stored[400:500])
 
 
@@ -201,6 +215,36 @@ def test_a_wide_gap_begins_anew(history, stored, expected, monkeypatch):
     expected.compare(history.neighbourhood(stored[600:700]), stored[600:700])
     assert history.rings.look({}).epoch != first
     expected.compare(history.neighbourhood(stored[700:740]), stored[700:740])
+
+
+def test_the_records_give_the_counters_as_of_any_sequence(bank, stored, expected):
+    """Of a whole history, counted one by one; late payments and several places of one entity among them."""
+    names = np.unique(np.concatenate([stored[side] for side in SIDES]))
+    entities, last = np.tile(names[names != 0], 3), int(stored["sequence"][-1])
+    before = np.random.default_rng(4).integers(1, last + 2, len(entities))
+    before[: len(names) - 1] = last + 1
+    found = counters_before(bank.organisation.pk, entities, before)
+    everything = MemoryHistory(len(stored))
+    everything.append(stored, expected.surprise)
+    assert_same(found, counted(everything.windows(entities, before)))
+    assert found["count"].max() > 200
+
+
+def test_a_ring_that_began_in_the_middle_is_not_believed(history, stored, expected, monkeypatch):
+    """It holds enough events for a window, and nothing of what came before them, until the records say it."""
+    history.neighbourhood(stored[:300])
+    payees, counts = np.unique(stored["payee"], return_counts=True)
+    shop = int(payees[counts.argmax()])
+    history.forget([shop])
+    monkeypatch.setattr(Rings, "put", lambda *given: 0)
+    for start in range(300, 650, 50):
+        batch = stored[start : start + 50]
+        expected.compare(history.neighbourhood(batch), batch)
+    assert history.rings.look({shop: 1}).rings.counters["count"][0, 0] == UNKNOWN
+    monkeypatch.undo()
+    batch = stored[650:700]
+    expected.compare(history.neighbourhood(batch), batch)
+    assert history.rings.look({shop: 1}).rings.counters["count"][0, 0] > WINDOW
 
 
 @pytest.mark.slow
@@ -264,7 +308,7 @@ def test_labels_wait_for_nobody(valkey, made, committed_world):
         [fresh] = payments_store(counter_lock(bank.organisation), [again], listed).rows
     near, _ = history.neighbourhood(records.payments(payloads_of([fresh])))
     assert (near.payee[0][-1]["fraud"], near.payee[0][-1]["labelled"]) == (1, last)
-    before = history.before(np.array([row.payee_key]), np.array([last]))
+    before = history.before(np.array([row.payee_key]), np.array([last])).events
     assert (before[0][-1]["sequence"], before[0][-1]["fraud"]) == (row.sequence, 0)
 
 
@@ -284,7 +328,7 @@ def test_rebuilt_from_the_records_they_are_the_same(history, stored, expected, v
 
 def test_keys_hold_no_account(history, stored, valkey, bank):
     history.neighbourhood(stored[:200])
-    head = f"fraud:4:{bank.organisation.pk}".encode()
+    head = f"fraud:5:{bank.organisation.pk}".encode()
     keys = set(valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
     entities = np.unique(np.concatenate([stored[side][:200] for side in SIDES]))
     assert keys == {head, *(history.rings.key(int(one)) for one in entities if one)}
@@ -302,7 +346,7 @@ def test_keys_differ_between_organisations(bank):
 def test_rings_stay_small(history, stored, valkey, bank):
     for start in range(0, len(stored), 200):
         history.neighbourhood(stored[start : start + 200])
-    sizes = [(valkey.strlen(ring) - 16) / EVENT.itemsize for ring in rings(bank, valkey)]
+    sizes = [(valkey.strlen(ring) - 16) // EVENT.itemsize for ring in rings(bank, valkey)]
     assert CAPACITY < max(sizes) <= CAPACITY + SLACK
     assert all(valkey.ttl(ring) > 0 for ring in rings(bank, valkey))
 
@@ -328,13 +372,5 @@ def test_any_decision_can_be_recomputed_from_the_records(committed_world, runtim
         rows = list(Transaction.objects.order_by("sequence"))
         decided = list(Decision.objects.order_by("sequence").values_list("score", flat=True))
     batch = records.payments(payloads_of(rows))
-    before = batch["sequence"].tolist()
-    sides = [
-        np.stack([
-            state.window_of(found)
-            for found in records.events_before(bank.organisation.pk, batch[side].tolist(), before, WINDOW)
-        ])
-        for side in SIDES
-    ]  # fmt: skip
-    replayed = Scorer().score(Neighbourhood(batch, *sides))
+    replayed = Scorer().score(neighbourhood(StoredHistory(bank.organisation.pk), batch))
     assert [score.probability for score in replayed] == pytest.approx(decided, abs=2e-6)

@@ -123,12 +123,12 @@ def test_velocity_within_the_ring_is_exact():
     assert last["payer_out_distinct_24h"] == 3
 
 
-def test_velocity_beyond_the_ring_is_the_rings_rate():
+def test_velocity_beyond_the_window():
     rows = [one(n, 1e9 + n * HOUR) for n in range(1, 201)]
     last = of_last(rows)
     assert last["payer_out_count_24h"] == 24
-    assert last["payer_out_count_7d"] == pytest.approx(168)
-    assert last["payer_out_count_30d"] == pytest.approx(720)
+    assert last["payer_out_count_7d"] == pytest.approx(168, rel=0.01)
+    assert last["payer_out_count_30d"] == 199
 
 
 def test_fan_in_counts_payers_and_new_ones():

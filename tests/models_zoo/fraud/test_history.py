@@ -64,8 +64,8 @@ def test_earlier_events_do_change_something(stream):
 
 def test_late_event_counts_from_its_arrival():
     late = [one(1, 1e9), one(2, 1e9 + 60), one(3, 1e9 - DAY)]
-    assert feature(late[:2], "payer_out_count_1h") == 1
-    assert feature([late[0], late[2]], "payer_out_count_1h") == 1  # its clock is earlier, its arrival later
+    assert feature(late[:2], "payer_out_count_24h") == 1
+    assert feature([late[0], late[2]], "payer_out_count_24h") == 1  # its clock is earlier, its arrival later
 
 
 def test_appending_twice_changes_nothing(stream):
@@ -76,7 +76,7 @@ def test_appending_twice_changes_nothing(stream):
         twice.append(stream[piece], surprise[piece])
     for side in ("payer", "payee"):
         assert np.array_equal(
-            once.before(stream[side], stream["sequence"]), twice.before(stream[side], stream["sequence"])
+            once.windows(stream[side], stream["sequence"]), twice.windows(stream[side], stream["sequence"])
         )
 
 
@@ -90,9 +90,9 @@ def test_window_is_strictly_before_and_right_aligned(stream):
 
 def test_unknown_account_and_empty_history_give_empty_windows(stream):
     history = MemoryHistory()
-    assert not history.before(np.array([5]), np.array([9]))["sequence"].any()
+    assert not history.windows(np.array([5]), np.array([9]))["sequence"].any()
     history.append(stream, np.ones(len(stream), np.float32))
-    assert not history.before(np.array([10**12]), np.array([10**6]))["sequence"].any()
+    assert not history.windows(np.array([10**12]), np.array([10**6]))["sequence"].any()
 
 
 def test_a_payment_to_oneself_is_one_event():
@@ -128,7 +128,7 @@ def test_packed_size_of_records():
 def test_every_entity_that_a_payment_names_has_an_event():
     history = MemoryHistory()
     history.append(payments([one(5, device=70, merchant=80)]), np.full(1, 2.5, np.float32))
-    events = history.before(np.array([1, 2, 70, 80, 0]), np.full(5, 6))[:, -1]
+    events = history.windows(np.array([1, 2, 70, 80, 0]), np.full(5, 6))[:, -1]
     assert events["sequence"].tolist() == [5, 5, 5, 5, 0]
     assert events["other"].tolist() == [2, 1, 1, 1, 0]
     assert events["outgoing"].tolist() == [1, 0, 0, 0, 0]
@@ -149,7 +149,7 @@ def test_a_label_is_seen_from_its_own_sequence_on():
     history.append(payments([one(1), one(3)]), np.ones(2, np.float32))
     for _ in range(2):  # a label that comes twice is one label
         history.label(labels([(4, 1e9, 1, 1), (6, 1e9, 1, 0)]))
-    seen = history.before(np.full(5, 2), np.array([3, 4, 5, 6, 7]))
+    seen = history.windows(np.full(5, 2), np.array([3, 4, 5, 6, 7]))
     first = [row[row["sequence"] == 1][0] for row in seen]
     assert [int(event["fraud"]) for event in first] == [0, 0, FRAUD, FRAUD, GENUINE]
     assert [int(event["labelled"]) for event in first] == [0, 0, 4, 4, 6]
@@ -159,7 +159,7 @@ def test_a_label_may_come_before_its_payment_is_appended():
     history = MemoryHistory()
     history.label(labels([(2, 1e9, 1, 1)]))
     history.append(payments([one(1)]), np.ones(1, np.float32))
-    assert history.before(np.array([1]), np.array([9]))["fraud"][0, -1] == FRAUD
+    assert history.windows(np.array([1]), np.array([9]))["fraud"][0, -1] == FRAUD
 
 
 def test_surprise_is_the_amount_over_the_payers_median():
@@ -176,8 +176,8 @@ def test_surprises_batch_by_batch_are_those_of_the_stream(stream, size):
         ahead = part[start : start + max(size, 100)]
         for at in range(0, len(ahead), size):
             batch = ahead[at : at + size]
-            found.append(surprises(batch, history.before(batch["payer"], batch["sequence"])))
+            found.append(surprises(batch, history.windows(batch["payer"], batch["sequence"])))
             history.append(batch, found[-1])
-            again = surprises(batch, history.before(batch["payer"], batch["sequence"]))
+            again = surprises(batch, history.windows(batch["payer"], batch["sequence"]))
             assert np.array_equal(again, found[-1])
     assert np.array_equal(np.concatenate(found), whole)

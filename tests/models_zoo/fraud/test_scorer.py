@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from models_zoo.fraud.card import WEIGHTS, digest_of, read_card
+from models_zoo.fraud.counters import nothing
 from models_zoo.fraud.facts import MEANINGS
 from models_zoo.fraud.history import SIDES, Neighbourhood
 from models_zoo.fraud.metrics import average_precision
@@ -118,7 +119,7 @@ def test_no_payments_no_scores(scorer, unseen):
 
 def test_first_payments_ever_score(scorer, unseen):
     empty = np.zeros_like(unseen.near.payer[:1])
-    first = Neighbourhood(unseen.near.payment[:1], empty, empty, empty, empty)
+    first = Neighbourhood(unseen.near.payment[:1], *[empty] * len(SIDES), counters=nothing(1, len(SIDES), 2))
     assert 0 <= scorer.score(first)[0].probability <= 1
     assert scorer.explain(first)[0].edges == []
 
