@@ -1,8 +1,8 @@
 """What the state of payments takes of Valkey's memory: `python tests/bench/fraud_state.py [--accounts 20000]`.
 
 Real rings, written by the serving history from a stream in PostgreSQL's form: a site's own Valkey is asked before and
-after. Two fillings: rings that are all full, which is the most that a million accounts can take, and a stream in which
-most accounts are quiet, as a bank's are.
+after. Two fillings: rings that were cut and are full again, which is the most that a million accounts can take, and a
+stream in which most accounts are quiet, as a bank's are.
 """
 
 import argparse
@@ -60,9 +60,10 @@ def filled(accounts: int) -> dict[str, float]:
         "full": np.full(accounts, CAPACITY + SLACK),
         "bank": np.minimum((QUIET * random.lognormal(0, 1.2, accounts)).astype(int) + 1, CAPACITY + SLACK),
     }
+    often = SLACK + 1  # so many events more, which a full ring cuts off
     for name, counts in fillings.items():
         before = valkey.info("memory")["used_memory"]
-        write(valkey, counts, random)
+        write(valkey, counts, often, random)
         each = (valkey.info("memory")["used_memory"] - before) / accounts
         found |= {
             f"{name}_events_each": float(counts.mean()),
@@ -73,21 +74,28 @@ def filled(accounts: int) -> dict[str, float]:
     return found
 
 
-def write(valkey: Any, counts: Any, random: Any) -> None:
-    """Rings with so many events each, by the script that serving appends with."""
+def write(valkey: Any, counts: Any, often: int, random: Any) -> None:
+    """Rings with so many events each, by the script that serving appends with; of those that are full, `often` more
+    came before."""
+    from apps.fraud.ring_scripts import CAPACITY, SLACK
     from apps.fraud.rings import Change, Rings
     from models_zoo.fraud.events import EVENT
 
     rings, epoch = Rings(valkey, uuid4()), b"bench123"
     rings.begin(b"", epoch, 0)
     for start in range(0, len(counts), AT_ONCE):
-        changes = {}
+        first, rest = {}, {}
         for count in counts[start : start + AT_ONCE].tolist():
-            events = np.zeros(count, EVENT)
-            events["sequence"] = np.arange(1, count + 1)
-            events["other"], events["time"] = random.integers(1, 2**62, count), 1.7e9
-            changes[int(random.integers(1, 2**62))] = Change(events.tobytes())
-        assert rings.append(epoch, 0, 10**6, 0, changes) is not None
+            cut = often if count == CAPACITY + SLACK else 0
+            events = np.zeros(count + cut, EVENT)
+            events["sequence"] = np.arange(1, len(events) + 1)
+            events["other"], events["time"] = random.integers(1, 2**62, len(events)), 1.7e9
+            name, then = int(random.integers(1, 2**62)), count + 1
+            first[name] = Change(events[:then].tobytes())
+            if len(events) > then:
+                rest[name] = Change(events[then:].tobytes())
+        assert rings.append(epoch, 0, 10**6, 0, first) is not None
+        assert rings.append(epoch, 0, 10**6, 0, rest) is not None
 
 
 if __name__ == "__main__":
