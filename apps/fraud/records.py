@@ -9,6 +9,7 @@ from django.db import connection
 
 from apps.fraud.models import Decision, Label, Transaction
 from apps.fraud.payload import CHANNELS, payloads_of, worth
+from apps.fraud.usual import surprises_of
 from models_zoo.fraud.events import (
     EVENT,
     FRAUD,
@@ -16,16 +17,12 @@ from models_zoo.fraud.events import (
     LABEL,
     PAYMENT,
     UNKNOWN,
-    WINDOW,
     Integers,
     Records,
-    window_of,
 )  # fmt: skip
-from models_zoo.fraud.history import relative_amounts
 from rootstock.accounts.tenancy import tenant
 
 SIDES = ("payer", "payee", "device", "merchant")
-PAIRS = 250
 # Row comparisons, so that only the index of that entity's own payments gives this order: with young statistics
 # the planner would else walk the organisation's payments backwards until it has found enough of the entity's.
 _SIDE = """
@@ -103,21 +100,12 @@ def events_before(
     no decision it is computed.
     """
     found, unsurprised = _events(organisation, entities, before, most)
-    surprises = _surprises(organisation, {payment[0]: payment for _, _, payment in unsurprised})
-    for place, row, payment in unsurprised:
-        found[place]["surprise"][row] = surprises[payment[0]]
-    return found
-
-
-def _surprises(organisation: UUID, payments: dict[int, tuple[Any, ...]]) -> dict[int, float]:
-    """The surprise of each payment by its sequence, as of its arrival; of many rings the same payment is asked once."""
-    found: dict[int, float] = {}
-    rows = list(payments.values())
-    for start in range(0, len(rows), PAIRS):
-        batch = np.array(rows[start : start + PAIRS], dtype=PAYMENT)
-        past, _ = _events(organisation, batch["payer"].tolist(), batch["sequence"].tolist(), WINDOW)
-        surprise = relative_amounts(batch, np.stack([window_of(one) for one in past]))
-        found |= zip(batch["sequence"].tolist(), surprise.tolist(), strict=True)
+    if unsurprised:  # of many rings the same payment is asked once
+        asked = np.array(list({one[0]: one for _, _, one in unsurprised}.values()), dtype=PAYMENT)
+        known = zip(asked["sequence"].tolist(), surprises_of(organisation, asked).tolist(), strict=True)
+        surprises = dict(known)
+        for place, row, payment in unsurprised:
+            found[place]["surprise"][row] = surprises[payment[0]]
     return found
 
 
