@@ -22,6 +22,7 @@ BY_NETS = {
     ),
     "graph": ("NETWORK_PATTERN", "The network of accounts around this payment resembles known fraud"),
 }
+BY_SUBJECT = {one.subject: [each for each in PHRASES if each.subject == one.subject] for one in PHRASES}
 TOGETHER = ("OVERALL_PATTERN", "No single fact stands out; taken together they resemble known fraud")
 
 
@@ -65,7 +66,7 @@ def reasons(
     for subject, weight in moved.items():
         if weight <= LEAST:
             continue
-        phrase = next((one for one in PHRASES if one.subject == subject and one.holds(values)), None)
+        phrase = next((one for one in BY_SUBJECT.get(subject, ()) if one.holds(values)), None)
         if phrase:
             read = {name: round(values[name], 4) for name in phrase.reads if values[name] == values[name]}
             found.append(Reason(phrase.code, phrase.text(values), round(weight, 3), read))

@@ -157,15 +157,13 @@ class Scorer:
             return {}
         chosen = rows[places]
         moved = self._moved(chosen)
+        of_nets = np.stack([verdict.parts[places, 1:], sigmoid(verdict.nets[places])], -1).tolist()
         told = {}
-        for place, row, weights in zip(places, chosen.tolist(), moved.tolist(), strict=True):
+        for place, row, weights, nets in zip(places, chosen.tolist(), moved.tolist(), of_nets, strict=True):
             values = dict(zip(NAMES, row, strict=True))
             by_nets = {}
             if self.card.decides == stored.FUSION:
-                own = zip(
-                    verdict.parts[place, 1:].tolist(), sigmoid(verdict.nets[place]).tolist(), strict=True
-                )
-                by_nets = dict(zip(EXPERTS[1:], own, strict=True))
+                by_nets = {name: (added, own) for name, (added, own) in zip(EXPERTS[1:], nets, strict=True)}
             moved_by = dict(zip(SUBJECTS, weights, strict=True))
             told[place] = reasons(values, moved_by, by_nets, self.card.review)
             if lift := float(verdict.lifted[place]):
