@@ -31,8 +31,8 @@ _DECIDED = (
     "score", "probability", "outcome", "by", "reasons", "contributions", "surprise", "model",
     "model_digest", "rules", "rule_score", "shadow",
 )  # fmt: skip
-SECONDS_EACH = 0.01
-"""Added to the lane's deadline for each payment of a list."""
+SECONDS_EACH = 0.03
+"""Added to the lane's deadline for each payment of a list: in a flood, late decisions are worth more than a 504."""
 
 
 @dataclass(slots=True, frozen=True)
