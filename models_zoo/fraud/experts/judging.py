@@ -25,6 +25,8 @@ from models_zoo.fraud.splits import LEAST
 
 LATER = 0.6
 """Share of the validation days that come before the later window."""
+EARLY, LATE = f"first {LATER:.0%}", f"last {1 - LATER:.0%}"
+"""The two windows in words."""
 COST_OF_FLOOR = 0.0005
 """Average precision that may be lost by not asking the nets about what boosting finds harmless."""
 TOLD = {
@@ -79,15 +81,19 @@ def early_window(day: Tensor) -> Tensor:
 def too_few(labels: Tensor, day: Tensor) -> str:
     """Why nothing can be fitted and judged on these validation payments [N]; "" if it can."""
     early = early_window(day)
-    for name, window in ((f"first {LATER:.0%}", early), (f"last {1 - LATER:.0%}", ~early)):
-        frauds = int(labels[window].sum())
-        genuine = int(window.sum()) - frauds
-        if min(frauds, genuine) < LEAST:
-            return (
-                f"{frauds} frauds and {genuine} genuine payments in the {name} of the validation days, "
-                f"at least {LEAST} of each are needed"
-            )
-    return ""
+    return lacking(labels[early], EARLY) or lacking(labels[~early], LATE)
+
+
+def lacking(labels: Tensor, window: str) -> str:
+    """Why the payments [N] of one window are too few; "" if they are enough."""
+    frauds = int(labels.sum())
+    genuine = len(labels) - frauds
+    if min(frauds, genuine) >= LEAST:
+        return ""
+    return (
+        f"{frauds} frauds and {genuine} genuine payments in the {window} of the validation days, "
+        f"at least {LEAST} of each are needed"
+    )
 
 
 def scaled(raw: Tensor, labels: Tensor) -> Scale:
@@ -133,7 +139,7 @@ def _gate(later: _Later, all_needed: bool) -> dict[str, Any]:
     if not all_needed:
         won["gain_over_boosting"] = _won(later, 0)
     return {
-        "window": f"the last {1 - LATER:.0%} of the validation days",
+        "window": f"the {LATE} of the validation days",
         "frauds": int(later.labels.sum()),
         "average_precision": {name: round(one, 4) for name, one in reached.items()}
         | {"fusion": round(average_precision(later, later.fused), 4)},

@@ -23,6 +23,7 @@ from models_zoo.fraud.experts.inputs import inputs
 from models_zoo.fraud.experts.judging import TOLD, Said, judge, measured, too_few
 from models_zoo.fraud.experts.stored import Deep, load, save
 from models_zoo.fraud.experts.training import Plan, Report
+from models_zoo.fraud.experts.tuning import tune
 from models_zoo.fraud.learning import SHIPPED, Sample, Samples, figures
 from models_zoo.fraud.scorer import Scorer
 from models_zoo.fraud.splits import split
@@ -42,15 +43,21 @@ def train_bundle(
     settings: boosting.Settings = SHIPPED,
     plan: Plan = PLAN,
     threads: int = 1,
+    tuned: bool = False,
 ) -> dict[str, Any]:
     """Train on a stream, measure on its last days beside the shipped model, and write a bundle that `Scorer` loads;
     returns its card.
 
-    The stream's days are split by time, the label delay between the parts. Raises TooLittle.
+    The stream's days are split by time, the label delay between the parts. `tuned`: other settings are tried first.
+    Raises TooLittle.
     """
     parts = split(whole)
     samples = Samples.of(parts, settings)
-    card = learning.bundle(samples, folder, report, settings, threads=threads)
+    facts: dict[str, Any] = {}
+    if tuned:
+        found = tune(samples.train, parts.validation, samples.validation, settings, report, threads)
+        settings, facts = found.settings, {"tuning": found.card}
+    card = learning.bundle(samples, folder, report, settings, facts, threads=threads)
     with _torch_threads(threads):
         deep, told = _beside(folder, parts.validation, samples.validation.features, plan, report)
         card = write_card(folder, card | told | {"experts": card["experts"] | told.get("experts", {})})
