@@ -5,6 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from apps.fraud.bundles.versions import version_register
+from models_zoo.fraud.card import WEIGHTS, facts_of
+from models_zoo.fraud.experts import tuning
+from models_zoo.fraud.learning import SHIPPED
 from tests.apps.fraud.conftest import body, ring, runtime  # noqa: F401  (a fixture)
 from tests.browser.conftest import DESKTOP, PHONE, TABLET
 from tests.fixtures.jobs import run_job
@@ -90,6 +94,38 @@ def test_titles_of_charts_are_whole_on_a_phone(page, sent, path):
             "one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight + 2"
         )
         assert title.evaluate("one => getComputedStyle(one).textOverflow") != "ellipsis"
+
+
+@pytest.fixture
+def tuned(committed_world):
+    """A version as tuning leaves it, without files."""
+    settings = {name: getattr(SHIPPED, name) for name in tuning.TUNED}
+    trial = {"settings": settings, "rounds": 596, "average_precision": 0.6905}
+    card = facts_of(WEIGHTS) | {
+        "tuning": {
+            "window": "the first 60% of the validation days",
+            "frauds": 58,
+            "trials": [trial] * len(tuning.AROUND),
+            "best": 5,
+            "gain": {"gain": 0.0004, "low": -0.0249, "high": 0.0206},
+            "chosen": 1,
+            "rule": tuning.RULE,
+        }
+    }
+    version_register(
+        organisation=committed_world.organisation, card=card, files={}, job_id=None, made_by="person:1"
+    )
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP], ids=["390", "820", "1440"])
+def test_what_was_tried_stands_on_the_page_of_models(page, tuned, size):
+    page.set_viewport_size(size)
+    page.goto("/fraud/models/")
+    table = page.get_by_role("region", name="Trials: table")
+    expect(table.locator("tbody tr")).to_have_count(len(tuning.AROUND))
+    expect(table.locator("tbody tr").first).to_contain_text("Chosen")
+    expect(page.get_by_role("button", name="Tune and train")).to_be_enabled()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Starting the training of a model: refused at once where it could not succeed."""
 
+from apps.fraud.bundles.schemas import FraudTrainingIn
 from apps.fraud.bundles.versions import in_force_locked
 from apps.fraud.models import Label, Transaction
 from rootstock.accounts.models import Organisation, User
@@ -15,8 +16,11 @@ LEAST_FRAUDS = 60
 since the web process does not import what trains."""
 
 
-def training_start(*, organisation: Organisation, created_by: User | None = None) -> Job:
+def training_start(
+    *, organisation: Organisation, wanted: FraudTrainingIn | None = None, created_by: User | None = None
+) -> Job:
     """Start the job. Raises InvalidInput with too few frauds, Conflict while another training runs."""
+    params = (wanted or FraudTrainingIn()).model_dump()
     with tenant(organisation):
         frauds = frauds_labelled()
         if frauds < LEAST_FRAUDS:
@@ -28,13 +32,13 @@ def training_start(*, organisation: Organisation, created_by: User | None = None
         in_force_locked(organisation)  # whoever else asks now waits, and then sees this job
         if Job.objects.filter(kind=KIND).exclude(state__in=FINAL_STATES).exists():
             raise Conflict("a model is being trained already")
-        job = job_create(organisation=organisation, kind=KIND, params={}, created_by=created_by)
+        job = job_create(organisation=organisation, kind=KIND, params=params, created_by=created_by)
         audit_record(
             organisation=organisation,
             action="fraud_model.training_asked",
             object_type="job",
             object_id=job.pk,
-            data={"payments": Transaction.objects.count(), "frauds": frauds},
+            data={"payments": Transaction.objects.count(), "frauds": frauds} | params,
         )
     return job
 

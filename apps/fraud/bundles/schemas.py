@@ -1,17 +1,30 @@
 """Bodies of models of an organisation."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from apps.fraud.bundles.comparing import warning_of
 from apps.fraud.bundles.models import ModelInForce, ModelMove, ModelRequest, ModelVersion
 from apps.fraud.four_eyes.schemas import FraudAgreedIn, FraudBecauseIn, FraudRollBackIn, Reason, VersionNumber
 from models_zoo.fraud.card import read_card
 from rootstock.jobs.schemas import JobOut
+
+
+class FraudTrainingIn(Schema):
+    """How to train. It is the job's parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+    tune: Annotated[
+        StrictBool,
+        Field(
+            description="Try a few settings of boosting first, and train with those that rank the first part of the "
+            "validation days best, if by more than chance. Takes about ten times as long as training it once"
+        ),
+    ] = False
 
 
 class FraudTrainingOut(Schema):
@@ -45,7 +58,11 @@ class FraudModelOut(Schema):
 class FraudModelDetailOut(FraudModelOut):
     """A version with its whole card: data, split, settings, thresholds."""
 
-    card: dict[str, Any]
+    card: dict[str, Any] = Field(
+        description="Of a tuned version `tuning` has the `trials`, each with its settings, rounds and "
+        "average_precision in the `window`, which of them was the `best`, by what `gain` over the first, and which was "
+        "`chosen` by what `rule`"
+    )
 
 
 class FraudModelInForceOut(Schema):

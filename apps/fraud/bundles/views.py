@@ -12,6 +12,7 @@ from apps.fraud.bundles import asking, moving, versions
 from apps.fraud.bundles.comparing import warning_of
 from apps.fraud.bundles.models import ModelRequest, ModelVersion
 from apps.fraud.bundles.moving import AGREEMENT
+from apps.fraud.bundles.schemas import FraudTrainingIn
 from apps.fraud.bundles.showing import charts_of, own_figures
 from models_zoo.fraud.card import WEIGHTS, facts_of, read_card
 from rootstock.accounts.auth import PageRequest, tenant_page
@@ -91,7 +92,11 @@ def train(request: PageRequest) -> HttpResponse:
     """Start a training."""
     return _acted(
         request,
-        lambda: asking.training_start(organisation=request.organisation, created_by=request.user),
+        lambda: asking.training_start(
+            organisation=request.organisation,
+            wanted=FraudTrainingIn(tune="tune" in request.POST),
+            created_by=request.user,
+        ),
         "The training has begun. Its result scores nothing before a second person agrees.",
     )
 
