@@ -4,8 +4,9 @@
 
 generated: a world that no shipped weights have seen, scored as in service; experts: each of them there, and
 fusions without each; ablation: boosting without each group of features; own: models of two banks of their own
-beside the shipped one. handbook, sffsd: public streams through `MemoryHistory`, features and boosting, trained on their
-past. windows: 64 against 128 events; fused: all experts. amlsim, tolokers: accounts with one and with two hops.
+beside the shipped one; tuned: the smaller of them with and without tuning. handbook, sffsd: public streams through
+`MemoryHistory`, features and boosting, trained on their past. windows: 64 against 128 events; fused: all experts.
+amlsim, tolokers: accounts with one and with two hops.
 The public sets are read from `ROOTSTOCK_DATA`; parts whose set is not there are left out. Each part's module says more.
 """
 
@@ -53,6 +54,7 @@ def parts(root: Path, quick: bool) -> dict[str, tuple[str, Callable[[], dict[str
         **({"experts": ("", lambda: worlds.experts(say))} if stored.FUSION in read_card().experts else {}),
         "ablation": ("", lambda: worlds.ablations(say)),
         "own": ("", lambda: own.figures(say)),
+        "tuned": ("", lambda: own.tuned(say)),
         "handbook": (handbook.FILE, lambda: handbook.figures(handbook.read(root), say)),
         "windows": (handbook.FILE, lambda: windows(root)),
         "fused": (handbook.FILE, lambda: book_experts.fused(handbook.read(root), say)),

@@ -35,3 +35,20 @@ def figures(say: Callable[[str], None]) -> dict[str, float]:
         own |= {f"over_shipped_{end}": one for end, one in test["shipped"]["gain"].items()}
         found |= {f"own_{customers}_{name}": value for name, value in own.items()}
     return found
+
+
+def tuned(say: Callable[[str], None]) -> dict[str, float]:
+    """The smaller bank without and with tuning: AP on its last days of boosting and of who decides, which trial was
+    chosen by what gain on the first validation days, and the seconds of one core that the trials took."""
+    customers = min(BANKS)
+    whole, found = stream(BANKS[customers], customers, 90), {}
+    for name, wanted in (("as_given", False), ("tuned", True)):
+        with TemporaryDirectory() as folder:
+            card = train_bundle(whole, Path(folder), say, tuned=wanted)
+        test = card["figures"]["test"]
+        found[f"{name}_boosting_ap"] = test["boosting"]["average_precision"]
+        found[f"{name}_ap"] = test[card["decides"]]["average_precision"]
+    told = card["tuning"]
+    found |= {"train_payments": card["trained_on"]["payments"], "early_frauds": told["frauds"]}
+    found |= {"best_trial": told["best"], "chosen_trial": told["chosen"], "trials_s": told["seconds"]}
+    return {f"tuning_{name}": value for name, value in (found | (told["gain"] or {})).items()}
