@@ -36,6 +36,8 @@ RULES = (
 RECALL = 0.5
 WORST, WORST_OF_ONE = 0.5, 0.8
 """No rule may reach more precision at that recall: over all fraud, and over one typology against genuine payments."""
+FEW = 5
+"""A typology of fewer payments is not judged: one that happens to be dear says nothing."""
 
 Day = deque[tuple[float, int, float]]
 """Time, other account, amount."""
@@ -72,7 +74,7 @@ class Difficulty:
             f"{rule} finds {name or 'fraud'} with precision {value:.2f}"
             for name, rules in self.best.items()
             for rule, value in rules.items()
-            if value > (WORST_OF_ONE if name else WORST)
+            if self.counts[name] >= FEW and value > (WORST_OF_ONE if name else WORST)
         ]
 
     def table(self) -> str:

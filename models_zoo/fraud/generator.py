@@ -10,6 +10,7 @@ from models_zoo.fraud.simulation.business import business
 from models_zoo.fraud.simulation.everyday import everyday
 from models_zoo.fraud.simulation.frauds import frauds
 from models_zoo.fraud.simulation.lookalikes import lookalikes
+from models_zoo.fraud.simulation.population import settle
 from models_zoo.fraud.simulation.records import Generated
 from models_zoo.fraud.simulation.world import World
 
@@ -24,7 +25,7 @@ def generate(seed: int, customers: int, days: int, fraud: float = 1.0) -> list[G
 
     `customers` and `days` are at least 1; companies, shops and accounts elsewhere come on top.
     """
-    world = World(seed, customers, days, fraud)
+    world = settle(World(seed, customers, days, fraud))
     made = [*frauds(world), *lookalikes(world), *everyday(world), *business(world)]
     kept = (one for one in made if 0 <= one.time < days * DAY and one.payer != one.payee)
     return sorted(kept, key=lambda one: (one.time, one.payer))

@@ -45,8 +45,8 @@ def worlds_of(plan: Worlds) -> list[tuple[str, World]]:
     found += [
         (f"unseen_{place}", world(seed, 0, "measure")) for place, seed in enumerate(plan.unseen, start=1)
     ]
-    first = plan.unseen[0]
-    return [*found, ("unseen_bare", world(first, 3, "measure")), ("unseen_cold", world(first, 0, "cold"))]
+    found += [("unseen_cold", world(seed, 0, "cold")) for seed in plan.cold]
+    return [*found, ("unseen_bare", world(plan.unseen[0], 3, "measure"))]
 
 
 def prepare(worlds: list[tuple[str, World]], processes: int) -> Data:

@@ -14,8 +14,10 @@ def business(world: World) -> Iterator[Generated]:
     """All of it, in no order."""
     for company in world.companies:
         yield from _payroll(world, company)
+    for company in (*world.companies, *world.firms):
         yield from _invoices(world, company)
         yield from _occasional(world, company)
+        yield from _dues(world, company)
     for group in world.groups:
         yield from _pooling(world, group)
     yield from _marketplaces(world)
@@ -44,9 +46,21 @@ def _invoices(world: World, company: Company) -> Iterator[Generated]:
 
 def _occasional(world: World, company: Company) -> Iterator[Generated]:
     """Craftsmen, hotels, refunds: paid once, as much as any invoice."""
-    for _ in range(int(world.rng.poisson(world.days * 0.06))):
+    often = 0.06 if company.staff else 0.025
+    for _ in range(int(world.rng.poisson(world.days * often))):
         when, amount = world.office(world.uniform(0, world.days)), world.amount(600 * company.size, 1.0)
         yield world.send(company, world.outsider(), when, amount, _channel(world))
+
+
+def _dues(world: World, company: Company) -> Iterator[Generated]:
+    """Taxes and premiums are drawn from the account, unlike from month to month, now and then a year's at once."""
+    for start in range(0, world.days, 30):
+        if world.chance(0.7):
+            due = world.amount(1500 * company.size, 1.0) * (
+                world.uniform(5, 30) if world.chance(0.05) else 1.0
+            )
+            payee, when = world.pick(world.offices), world.office(start + world.uniform(0, 30))
+            yield Generated(when, company.account, payee, round(due, 2), "debit")
 
 
 def _channel(world: World) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.records import Customer, Generated, Shop
-from models_zoo.fraud.simulation.world import World
+from models_zoo.fraud.simulation.world import SHOPS, World
 
 
 def everyday(world: World) -> Iterator[Generated]:
@@ -27,9 +27,18 @@ def _shopping(world: World, person: Customer) -> Iterator[Generated]:
             return
         busy = 1.3 if day % 7 >= 4 else 0.9
         for _ in range(int(world.rng.poisson(person.rate * busy))):
-            shop = world.pick(world.shops) if world.chance(0.12) else favourite(world, person)
+            shop = _shop(world, person)
             when = day * DAY + world.hour(person.hour)
             yield world.buy(person, shop, when, world.amount(shop.median, shop.spread))
+
+
+def _shop(world: World, person: Customer) -> Shop:
+    """Mostly a favourite; now and then any other, or one where nobody of this bank has been before."""
+    if world.chance(0.85):
+        return favourite(world, person)
+    if world.chance(0.7):
+        return world.pick(world.shops)
+    return world.shop(world.pick(SHOPS)[0])
 
 
 def month(world: World, person: Customer, paid: float) -> Iterator[Generated]:

@@ -6,6 +6,7 @@ smaller, in office hours, from the mules' own devices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
@@ -19,8 +20,8 @@ class Ring:
 
     def __init__(self, world: World) -> None:
         self.world, self.start = world, world.moment()
-        self.device = world.number()
-        self.mules = [recruit(world, self.start) for _ in range(world.some(1, 4))]
+        self.device, self.fast = world.number(), world.chance(0.35)
+        self.mules = [recruit(world, self.start) for _ in range(1 if self.fast else world.some(1, 4))]
         self.collectors = [world.number() for _ in range(world.some(1, 2))]
         if world.chance(0.4):
             self.collectors.append(world.pick(world.kinds("exchange")).account)
@@ -30,22 +31,32 @@ class Ring:
         return self.world.pick(self.mules)
 
     def payments(self) -> Iterator[Generated]:
-        """Payments of people who were talked into them over hours or days, each passed on in part or whole."""
-        world, when = self.world, self.start
-        pace = 3 if world.chance(0.6) else 14
-        usual = 330 * stake(world)
-        for _ in range(world.some(4, 12)):
-            when += world.wait(pace) * HOUR
-            victim, mule = world.somebody(when, 0.35), self.mule()
-            value = world.amount(usual, 0.9)
-            yield world.send(victim, mule.account, when, value, typology=MULE)
-            yield from self.pass_on(mule, value, when)
+        """Payments of people who were talked into them over hours or days, each passed on in part or whole.
 
-    def pass_on(self, mule: Holder, value: float, when: float) -> Iterator[Generated]:
+        A fast ring sells what there is not: about the same price from each within hours, kept until all have paid.
+        """
+        world, when, kept = self.world, self.start, 0.0
+        pace, spread = (0.4, 0.15) if self.fast else (3 if world.chance(0.6) else 14, 0.9)
+        usual, mule = world.amount(330 * stake(world), spread) / world.level, self.mule()
+        for _ in range(world.some(4, 15)):
+            when += world.wait(pace) * HOUR
+            victim, value = world.somebody(when, 0.35), world.amount(usual, spread)
+            if self.fast and world.chance(0.6):
+                value = round(usual * world.level, -1) or value
+            mule = mule if self.fast else self.mule()
+            channel = "transfer" if world.chance(0.25) else "instant"
+            yield world.send(victim, mule.account, when, value, channel, MULE)
+            kept += value
+            if not self.fast:
+                yield from self.pass_on(mule, value, when)
+        if self.fast:
+            yield from self.pass_on(mule, kept, when, world.some(1, 4))
+
+    def pass_on(self, mule: Holder, value: float, when: float, parts: int = 0) -> Iterator[Generated]:
         """Money leaves the mule for one or two collectors, less a commission; sometimes after a night."""
         world = self.world
         moment = when + world.wait(30 if world.chance(0.6) else 500) * MINUTE
-        parts = 2 if value > 300 and world.chance(0.4) else 1
+        parts = parts or (2 if value > 300 and world.chance(0.4) else 1)
         device = self.device if world.chance(0.35) else None
         for _ in range(parts):
             part = value / parts * world.uniform(0.8, 0.98)
@@ -53,9 +64,9 @@ class Ring:
             yield world.send(mule, world.pick(self.collectors), moment, part, typology=MULE, device=device)
 
 
-def stake(world: World) -> float:
+def stake(world: World, often: float = 0.15) -> float:
     """How much more is at stake in an episode than usually: savings and credit lines are taken too."""
-    return world.uniform(5, 60) if world.chance(0.15) else 1.0
+    return math.exp(world.uniform(math.log(4), math.log(120))) if world.chance(often) else 1.0
 
 
 def recruit(world: World, when: float) -> Holder:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.everyday import favourite
 from models_zoo.fraud.simulation.records import Customer, Generated
-from models_zoo.fraud.simulation.world import World
+from models_zoo.fraud.simulation.world import SHOPS, World
 
 
 def lookalikes(world: World) -> Iterator[Generated]:
@@ -23,9 +23,10 @@ def lookalikes(world: World) -> Iterator[Generated]:
 
 def collect(world: World, person: Customer, when: float) -> Iterator[Generated]:
     """A treasurer or host: many pay in, one large payment out soon after."""
-    share, count = world.amount(25, 0.7), world.some(4, 12)
+    share, count = world.amount(25, 1.0), world.some(4, 12)
+    pace = 0.4 if world.chance(0.25) else 3.0
     for _ in range(count):
-        when += world.wait(3.0) * HOUR
+        when += world.wait(pace) * HOUR
         yield world.send(world.somebody(when, 0.2), person.account, when, share)
     soon, total = when + world.wait(150) * MINUTE, share * count
     if world.chance(0.5):
@@ -35,11 +36,12 @@ def collect(world: World, person: Customer, when: float) -> Iterator[Generated]:
 
 
 def spree(world: World, person: Customer, when: float) -> Iterator[Generated]:
-    """A holiday or a sale: many purchases at new places, some from a borrowed device."""
+    """A holiday or a sale: many purchases at places new to the person or to all, some from a borrowed device."""
     device = world.number() if world.chance(0.3) else None
-    for _ in range(world.some(3, 8)):
-        shop = world.pick(world.shops)
-        when += world.wait(25) * MINUTE
+    away, pace = world.chance(0.5), 25 if world.chance(0.6) else 400
+    for _ in range(world.some(3, 12) if away else world.some(3, 8)):
+        shop = world.shop(world.pick(SHOPS)[0]) if away else world.pick(world.shops)
+        when += world.wait(pace) * MINUTE
         yield world.buy(person, shop, when, world.amount(shop.median * 1.8, 0.8), device=device)
 
 
@@ -81,12 +83,52 @@ def taps(world: World, person: Customer, when: float) -> Iterator[Generated]:
 def large(world: World, person: Customer, when: float) -> Iterator[Generated]:
     """A car, a gift, a builder, a house: far above what the account usually pays, often to somebody new."""
     value = world.amount(person.income * 0.5, 0.9)
-    if world.chance(0.06):
-        value *= world.uniform(8, 80)
+    if world.chance(0.08):
+        value *= world.uniform(4, 80)
     if world.chance(0.4):
         yield Generated(when - world.wait(40) * MINUTE, person.savings, person.account, value, "instant")
     payee = world.outsider() if world.chance(0.65) else world.customer(when).account
     yield world.send(person, payee, when, value, "instant" if world.chance(0.5) else "transfer")
+
+
+def dear(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A kitchen, jewellery, a journey, taxes: far above the usual, by card or to where everybody pays."""
+    value = world.amount(person.income * 0.35, 0.8) / world.level
+    if world.chance(0.05):
+        value *= world.uniform(2, 8)
+    if world.chance(0.4):
+        office = world.pick(world.offices)
+        if world.chance(0.5):
+            yield Generated(when, person.account, office, round(value, 2), "debit")
+        else:
+            yield world.send(person, office, when, value, "transfer")
+        return
+    known = world.chance(0.5)
+    channel = "online" if world.chance(0.4) else "card"
+    shop = world.pick(world.kinds("electronics", "venue")) if known else world.shop("venue", channel=channel)
+    deposit = value * 0.2 if world.chance(0.25) else 0.0
+    if deposit:
+        yield world.buy(person, shop, when - world.uniform(1, 20) * DAY, round(deposit, 2))
+    yield world.buy(person, shop, when, round(value - deposit, 2))
+
+
+def mandate(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A new insurance, gym or shop draws from the account, once or from month to month."""
+    creditor = world.outsider() if world.chance(0.6) else world.pick(world.companies).account
+    value = world.amount(45, 1.0)
+    for day in range(int(when / DAY), world.days, 30)[: world.some(1, 4)]:
+        due = world.office(day)
+        yield Generated(due, person.account, creditor, round(value * world.uniform(0.9, 1.1), 2), "debit")
+
+
+def opening(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A shop's first day or the sale of tickets: many who never paid there, some at one machine that names itself."""
+    shop = world.shop(world.pick(["grocery", "restaurant", "venue", "online", "apps"]))
+    machine = world.number() if world.chance(0.2) else None
+    pace = world.uniform(0.2, 4)
+    for _ in range(world.some(15, 60)):
+        when += world.wait(pace) * MINUTE
+        yield world.buy(world.somebody(when, 0.3), shop, when, world.amount(shop.median, 0.5), device=machine)
 
 
 def new_phone(world: World, person: Customer, when: float) -> Iterator[Generated]:
@@ -156,11 +198,14 @@ Episode = Callable[[World, Customer, float], Iterator[Generated]]
 EPISODES: dict[Episode, float] = {
     new_phone: 0.6,
     collect: 0.8,
-    spree: 1.6,
+    spree: 2.0,
     trader: 0.6,
     errand: 1.6,
     taps: 1.8,
-    large: 2.4,
+    large: 3.6,
+    dear: 3.0,
+    mandate: 2.0,
+    opening: 0.03,
     move: 0.8,
     circle: 0.8,
     gather: 0.45,

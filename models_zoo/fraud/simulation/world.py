@@ -14,8 +14,6 @@ from models_zoo.fraud.simulation.records import (
     Generated,
     Holder,
     Shop,
-    Supplier,
-    Supply,
 )
 from models_zoo.fraud.typologies import GENUINE
 
@@ -40,7 +38,11 @@ SHOPS = (
 
 @dataclass(slots=True, eq=False, repr=False)
 class World:
-    """Who there is in one generated world, and its random source; `fraud` scales the number of fraud episodes."""
+    """One generated world: who there is (see `population.settle`), its random source, and how it draws from it.
+
+    `fraud` scales the number of fraud episodes, `level` all prices and incomes; `wallets` is the share of people
+    whose phone is told when they pay by card; `offices` are accounts that collect taxes and premiums.
+    """
 
     seed: int
     customers_count: int
@@ -49,22 +51,26 @@ class World:
     rng: np.random.Generator = field(init=False)
     customers: list[Customer] = field(init=False, default_factory=list)
     companies: list[Company] = field(init=False, default_factory=list)
+    firms: list[Company] = field(init=False, default_factory=list)
     groups: list[list[Company]] = field(init=False, default_factory=list)
     shops: list[Shop] = field(init=False, default_factory=list)
     by_kind: dict[str, list[Shop]] = field(init=False, default_factory=dict)
     managers: dict[int, int] = field(init=False, default_factory=dict)
     outsiders: list[int] = field(init=False, default_factory=list)
     public: list[int] = field(init=False, default_factory=list)
+    offices: list[int] = field(init=False, default_factory=list)
+    level: float = field(init=False, default=1.0)
+    wallets: float = field(init=False, default=0.0)
     bank: int = field(init=False, default=0)
     numbers: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
+        self.level = self.spread(0, 0.25)
+        self.wallets = 0.0 if self.chance(0.5) else self.uniform(0.2, 1.0)
         self.bank = self.number()
         self.public = [self.number() for _ in range(max(1, self.customers_count // 250))]
-        self._shops()
-        self._companies()
-        self._people()
+        self.offices = [self.number() for _ in range(max(2, self.customers_count // 100))]
 
     @property
     def scale(self) -> float:
@@ -96,9 +102,13 @@ class World:
         """An exponential waiting time in the unit of its mean."""
         return float(self.rng.exponential(mean))
 
+    def spread(self, middle: float, deviation: float) -> float:
+        """A log-normal factor."""
+        return float(np.exp(self.rng.normal(middle, deviation)))
+
     def amount(self, median: float, spread: float) -> float:
         """Log-normal amount in euros, to the cent; some people round."""
-        value = median * float(np.exp(self.rng.normal(0, spread)))
+        value = median * self.level * self.spread(0, spread)
         if value > 30 and self.chance(0.25):
             value = round(value, -1)
         return max(round(value, 2), 0.5)
@@ -118,6 +128,13 @@ class World:
     def kinds(self, *kinds: str) -> list[Shop]:
         """The shops of some kinds."""
         return [shop for kind in kinds for shop in self.by_kind[kind]]
+
+    def shop(self, kind: str, terminals: int = 1, channel: str = "") -> Shop:
+        """A shop of a kind that nobody here has been to yet, by its usual channel or the one given."""
+        _, _, median, spread, usual = next(one for one in SHOPS if one[0] == kind)
+        price = median * self.spread(0, 0.25)
+        numbers = tuple(self.number() for _ in range(terminals))
+        return Shop(self.number(), kind, price, spread, channel or usual, numbers)
 
     def hour(self, middle: float) -> float:
         """Seconds into the day around a middle hour."""
@@ -159,6 +176,10 @@ class World:
             return holder.shared
         return [number for start, number in holder.devices if start <= when or not start][-1]
 
+    def wallet(self, holder: Holder) -> bool:
+        """Whether the holder's phone is told when they pay by card."""
+        return holder.account % 100 < 100 * self.wallets
+
     def send(
         self,
         holder: Holder,
@@ -182,108 +203,13 @@ class World:
         typology: str = GENUINE,
         device: int | None = None,
     ) -> Generated:
-        """A purchase: at a terminal without a device, online at a terminal from one."""
+        """A purchase: online at a terminal from a device; at a counter from one only if the phone is the card."""
         if shop.channel == "instant":
             return self.send(holder, shop.account, when, amount, "instant", typology, device)
         terminal = shop.terminals[int(len(shop.terminals) * self.rng.random())]
-        used = 0
-        if shop.channel == "online":
+        used, phone = 0, shop.channel == "card" and self.wallet(holder)
+        if shop.channel == "online" or phone:
             used = self.device(holder, when) if device is None else device
         return Generated(
             when, holder.account, shop.account, max(amount, 0.5), shop.channel, typology, used, terminal
         )
-
-    def _shops(self) -> None:
-        for kind, share, median, spread, channel in SHOPS:
-            for _ in range(max(2, int(self.customers_count * share))):
-                price = median * float(np.exp(self.rng.normal(0, 0.25)))
-                terminals = tuple(self.number() for _ in range(self.some(1, 4)))
-                shop = Shop(self.number(), kind, price, spread, channel, terminals)
-                self.shops.append(shop)
-                self.by_kind.setdefault(kind, []).append(shop)
-
-    def _companies(self) -> None:
-        """Employers; every third belongs to a group, whose books are kept on one computer."""
-        for _ in range(max(6, self.customers_count // 18)):
-            payday, size = int(self.rng.choice([0, 14, 24, 27])), float(np.exp(self.rng.normal(0, 1.2)))
-            self.companies.append(
-                Company(self.number(), [(0.0, self.number())], restless=0.01, payday=payday, size=size)
-            )
-        left = self.companies[: len(self.companies) // 2]
-        while len(left) >= 3:
-            size = min(self.some(3, 5), len(left))
-            group, left = left[:size], left[size:]
-            for company in group[1:]:
-                company.devices = group[0].devices
-            self.groups.append(group)
-        self._supplies()
-
-    def _supplies(self) -> None:
-        """Some suppliers are companies of this world; one in eight really moves to another account."""
-        suppliers = [Supplier(company.account) for company in self.companies]
-        suppliers += [Supplier(self.number()) for _ in range(len(self.companies))]
-        for supplier in suppliers:
-            if self.chance(0.12 * min(1.0, self.days / 75) + 0.05):
-                supplier.moves, supplier.new_account = self.uniform(0, self.days) * DAY, self.number()
-        for company in self.companies:
-            for _ in range(self.some(4, 11)):
-                supplier = self.pick(suppliers)
-                if supplier.account != company.account:
-                    due = self._invoices(company.size)
-                    company.supplies.append(Supply(supplier, due, self.uniform(0, 20) * DAY))
-
-    def _invoices(self, size: float) -> list[tuple[float, float]]:
-        """Monthly or fortnightly from some day on: new suppliers come all the time."""
-        median, every = self.amount(900 * size, 1.0), 30 if self.chance(0.7) else 14
-        day = self.uniform(0, self.days) if self.chance(0.3) else self.uniform(0, every)
-        due = []
-        while day < self.days:
-            due.append((self.office(day + self.uniform(-2, 2)), self.amount(median, 0.35)))
-            day += every
-        return due
-
-    def _people(self) -> None:
-        landlords = [self.number() for _ in range(max(3, self.customers_count // 12))]
-        self.managers = {account: self.number() for account in landlords if self.chance(0.3)}
-        weights = self.rng.zipf(1.6, len(self.shops)).clip(max=30).astype(float)
-        weights /= weights.sum()
-        hours = self.rng.choice([14.5, 2.0, 18.0], self.customers_count, p=[0.82, 0.08, 0.10])
-        for hour in hours:
-            idle, wealth = self.chance(0.1), self.uniform(3, 15) if self.chance(0.04) else 1.0
-            person = Customer(
-                account=self.number(),
-                devices=[(0.0, self.number())],
-                restless=0.03,
-                income=float(np.exp(self.rng.normal(7.7, 0.45))) * wealth,
-                rate=float(self.rng.gamma(2.5, 0.3)) * (0.05 if idle else 1.0),
-                hour=float(hour),
-                opened=self.uniform(0, self.days) if self.chance(0.15) else 0.0,
-                savings=self.number(),
-                landlord=self.pick(landlords),
-            )
-            if self.chance(0.05 + self.days / 500):
-                person.devices.append((self.uniform(0, self.days) * DAY, self.number()))
-            favourites = self.rng.choice(len(self.shops), self.some(6, 15), p=weights)
-            person.shops = [self.shops[int(place)] for place in favourites]
-            person.providers = [
-                (self.pick(self.companies), self.amount(45, 0.5)) for _ in range(self.some(0, 2))
-            ]
-            if not idle:
-                self.pick(self.companies).staff.append(person)
-            self.customers.append(person)
-        self._ties()
-
-    def _ties(self) -> None:
-        """Households of two share shops, landlord and often a tablet; families and friends pay each other."""
-        for left, right in zip(self.customers[::3], self.customers[1::3], strict=False):
-            left.partner, right.partner = right, left
-            right.shops = right.shops[:3] + left.shops[3:]
-            right.landlord = left.landlord
-            if self.chance(0.4):
-                left.shared = right.shared = self.number()
-        for start in range(0, len(self.customers), 5):
-            family = self.customers[start : start + 5]
-            for person in family:
-                person.family = [one for one in family if one is not person]
-        for person in self.customers:
-            person.friends = [self.pick(self.customers) for _ in range(self.some(2, 8))]

@@ -12,6 +12,7 @@ from models_zoo.fraud.simulation.business import business
 from models_zoo.fraud.simulation.frauds import frauds
 from models_zoo.fraud.simulation.laundering import Ring
 from models_zoo.fraud.simulation.lookalikes import lookalikes
+from models_zoo.fraud.simulation.population import settle
 from models_zoo.fraud.simulation.world import World
 from models_zoo.fraud.typologies import BUST_OUT, CARD_TESTING, CYCLE, INVOICE, MULE, SCATTER, TAKEOVER
 
@@ -20,7 +21,7 @@ TIMES = 25
 
 @pytest.fixture
 def world():
-    return World(seed=6, customers_count=200, days=40)
+    return settle(World(seed=6, customers_count=200, days=40))
 
 
 def in_time(episode):
@@ -69,14 +70,27 @@ def test_mules_collect_and_pass_on_less(world):
 
 
 def test_tested_cards_pay_small_first_and_some_share_a_device(world):
-    episodes = [in_time(theft.card_testing(world)) for _ in range(TIMES)]
-    assert all(one.device and one.merchant for made in episodes for one in made if one.channel == "online")
-    assert {one.typology for made in episodes for one in made} == {CARD_TESTING}
-    victims = [len({one.payer for one in made}) for made in episodes]
-    devices = [len({one.device for one in made}) for made in episodes]
+    careless = world.kinds("apps", "subscription", "online")[:2]
+    episodes = [
+        in_time(theft._card(world, world.customer(0.0), careless, DAY, world.number())) for _ in range(TIMES)
+    ]
+    assert all(one.device and one.merchant for made in episodes for one in made)
+    assert sum(made[0].amount < 20 * world.level for made in episodes) > 0.6 * TIMES
+    whole = [in_time(theft.card_testing(world)) for _ in range(TIMES)]
+    assert {one.typology for made in whole for one in made} == {CARD_TESTING}
+    victims = [len({one.payer for one in made}) for made in whole]
+    devices = [len({one.device for one in made}) for made in whole]
     assert any(payers > used for payers, used in zip(victims, devices, strict=True))
-    smallest = sum(made[0].amount < 15 for made in episodes)
-    assert smallest > 0.7 * TIMES
+
+
+def test_a_machine_tries_many_cards_in_minutes_and_a_thief_goes_from_counter_to_counter(world):
+    tried = in_time(theft._machine(world, DAY, world.number()))
+    assert len({one.payer for one in tried}) >= 10
+    assert len({one.payee for one in tried}) == 1
+    assert tried[-1].time - tried[0].time < HOUR
+    bought = in_time(theft._counters(world, world.customer(0.0), DAY))
+    assert len({one.payer for one in bought}) == 1
+    assert all(one.channel in ("card", "cash") and one.merchant for one in bought)
 
 
 def test_a_taken_over_account_pays_from_a_foreign_device_or_its_own(world):
@@ -95,11 +109,12 @@ def test_a_redirected_invoice_is_one_that_was_due(world):
     for _ in range(TIMES):
         due = {
             (company.account, when)
-            for company in world.companies
+            for company in (*world.companies, *world.firms)
             for supply in company.supplies
             for when, _ in supply.due
         }
-        suppliers = {supply.supplier.account for company in world.companies for supply in company.supplies}
+        everybody = (*world.companies, *world.firms)
+        suppliers = {supply.supplier.account for company in everybody for supply in company.supplies}
         taken = [one for one in theft.redirected_invoices(world, rings) if one.typology == INVOICE]
         assert taken
         for one in taken:
@@ -124,7 +139,7 @@ def test_a_bust_out_ends_the_account(world):
 
 def test_a_closed_account_pays_no_more():
     """Neither shops nor salary nor friends: whoever ran away with the credit is gone."""
-    world = World(seed=6, customers_count=200, days=40)
+    world = settle(World(seed=6, customers_count=200, days=40))
     ended = [one for one in frauds(world) if one.typology == BUST_OUT]
     last = {
         account: max(one.time for one in ended if one.payer == account)
@@ -151,7 +166,7 @@ def test_honest_people_go_round_in_circles_more_often_than_launderers():
 
 
 def test_a_supplier_that_moves_is_paid_at_its_new_account():
-    world = World(seed=6, customers_count=600, days=40)
+    world = settle(World(seed=6, customers_count=600, days=40))
     moved = {
         supply.supplier.new_account
         for company in world.companies
