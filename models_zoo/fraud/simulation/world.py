@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -113,7 +114,7 @@ class World:
             value = round(value, -1)
         return max(round(value, 2), 0.5)
 
-    def pick(self, among: list[Picked]) -> Picked:
+    def pick(self, among: Sequence[Picked]) -> Picked:
         """One of them."""
         return among[int(self.rng.integers(len(among)))]
 
