@@ -47,7 +47,7 @@ pytestmark = [
     pytest.mark.xdist_group("fraud-models"),
 ]  # one bundle is trained
 PATH = "/fraud/models"
-WORLD = (5, 100, 50, 16.0)
+WORLD = (5, 140, 50, 16.0)
 SCOPES = ("fraud:read", "fraud:write", "fraud:approve", "jobs:read")
 
 

@@ -61,10 +61,9 @@ def test_a_purchase_after_many_trials_is_seen(bank):
 @pytest.mark.parametrize("name", [name for name in FRAUDS if name.startswith("sweep")])
 def test_nobody_empties_an_account_unseen(bank, name):
     """A hundred times the usual and more, at once, to somebody never paid before: somebody looks."""
-    outcomes = dict(zip(SWEEP, seen(FRAUDS[name](bank)), strict=True))
-    assert not outcomes[50]
-    assert outcomes[100_000]
-    assert outcomes[1_000_000]
+    scores = dict(zip(SWEEP, FRAUDS[name](bank), strict=True))
+    assert scores[50].probability < 0.1
+    assert all(seen([scores[100_000], scores[1_000_000]]))
 
 
 def test_a_first_payment_of_a_small_amount_passes_and_a_large_one_does_not(bank):
