@@ -21,9 +21,9 @@ SWEEP = (50, 1000, 10_000, 100_000, 1_000_000)
 class Bank:
     """A bank whose payments are scored and then belong to the past. `wallet`: card payments name the phone too."""
 
-    def __init__(self, folder=None, wallet=False):
-        self.scorer = Scorer(folder) if folder else Scorer()
-        self.history, self.payments, self.numbers, self.wallet = MemoryHistory(), 0, 0, wallet
+    def __init__(self, scorer, wallet=False):
+        self.scorer, self.wallet = scorer, wallet
+        self.history, self.payments, self.numbers = MemoryHistory(), 0, 0
 
     def number(self):
         self.numbers += 1
@@ -285,13 +285,14 @@ def told(scores):
 
 
 def main(folder):
+    scorer = Scorer(folder) if folder else Scorer()
     for wallet in (False, True):
-        bank = Bank(folder, wallet)
-        print(f"--- wallet {wallet}; review from {bank.scorer.card.review:.3f}")
-        for name, one in ordinary(bank).items():
+        print(f"--- the bank {'tells' if wallet else 'does not tell'} the phone that paid by card;", end=" ")
+        print(f"review from {scorer.card.review:.3f}")
+        for name, one in ordinary(Bank(scorer, wallet)).items():
             print(f"  {name:32} {told([one])}")
         for name, scenario in (HONEST | FRAUDS).items():
-            print(f"  {name:32} {told(scenario(bank))[:230]}")
+            print(f"  {name:32} {told(scenario(Bank(scorer, wallet)))[:230]}")
 
 
 if __name__ == "__main__":

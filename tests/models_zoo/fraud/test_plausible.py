@@ -4,13 +4,20 @@ import pytest
 
 from models_zoo.fraud.card import read_card
 from models_zoo.fraud.causal.view import DAY, HOUR
+from models_zoo.fraud.scorer import Scorer
 from tests.models_zoo.fraud import hands
 from tests.models_zoo.fraud.hands import FRAUDS, HONEST, SWEEP, Bank
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["cards", "phones"])
-def bank(request):
-    return Bank(wallet=request.param)
+@pytest.fixture(scope="module")
+def scorer():
+    return Scorer()
+
+
+@pytest.fixture(params=[False, True], ids=["cards", "phones"])
+def bank(scorer, request):
+    """Its own for each test: people's habits follow from their numbers."""
+    return Bank(scorer, request.param)
 
 
 def seen(scores):
