@@ -17,9 +17,14 @@ def warning_of(card: Mapping[str, Any]) -> str:
         how = "It is worse than" if gain["high"] < 0 else "It is not shown to be better than"
         return (
             f"{how} the shipped model: on its test days it reaches an average precision of {ours:.3f}, the shipped "
-            f"one {shipped['average_precision']:.3f} (difference {gain['gain']:+.3f}, 95 % interval {gain['low']:+.3f} "
-            f"to {gain['high']:+.3f})."
+            f"one {shipped['average_precision']:.3f} (difference {_signed(gain['gain'])}, 95 % interval "
+            f"{_signed(gain['low'])} to {_signed(gain['high'])})."
         )
     if shipped["reference"] != read_card().reference:
         return f"It was measured beside {shipped['reference']}, which is not the shipped model any more."
     return ""
+
+
+def _signed(value: float) -> str:
+    """With its sign, never "-0.000": a card that went through the database has no negative zero."""
+    return f"{round(value, 3) + 0.0:+.3f}"
