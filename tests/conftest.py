@@ -1,7 +1,7 @@
 """Fixtures: real embedded services, a small test world, real worker processes, a real web server."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,18 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--few", type=int, help="parameter sets of a test at most, the first: for `make check`")
+    parser.addoption("--few", type=int, help="tests of a file at most, with two parameter sets each: for `make check`")
+
+
+def _leave_out_all_but(few: int, items: list[pytest.Item]) -> None:
+    """Mark as slow what comes after the first tests of a file and after the first sets of a test."""
+    sets: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            tests, test = sets[item.nodeid.partition("::")[0]], item.nodeid.partition("[")[0]
+            tests[test] += 1
+            if tests[test] > 2 or list(tests).index(test) >= few:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -57,11 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     from tests.fixtures.processes import uses_site
 
     if few := config.getoption("--few"):
-        sets = Counter[str]()
-        for item in items:
-            sets[test := item.nodeid.partition("[")[0]] += 1
-            if sets[test] > few:
-                item.add_marker(pytest.mark.slow)
+        _leave_out_all_but(few, items)
     with_site = [item for item in items if uses_site(item)]
     for item in with_site:
         item.add_marker(pytest.mark.xdist_group("site"))
