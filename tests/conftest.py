@@ -47,7 +47,9 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--few", type=int, help="tests of a file at most, with two parameter sets each: for `make check`")
+    parser.addoption(
+        "--few", type=int, help="tests of a file at most, with two parameter sets each: for `make check`"
+    )
 
 
 def _leave_out_all_but(few: int, items: list[pytest.Item]) -> None:

@@ -92,23 +92,42 @@ def running(events: Records) -> Records:
 def within(counters: Records, now: Times) -> tuple[Times, Times]:
     """Number and sum of the amounts, float64 [..., S], in each of SPANS up to now [...], as far as is known.
 
-    A counter does not know when its events were. If a span reaches to the first of them it holds all; else it has what
-    it would have if they had come at a steady rate since then: the decayed number over the decayed time, times the
-    part of the span that lies before the last of them. A burst that has just ended counts whole.
+    A counter does not know when its events were. If a span reaches to the first of them it holds all. Else they are
+    taken to have come at a steady rate for a while up to the last: how long, the decayed number of a span and of the
+    next longer one (for the longest, of all) say together, since one is the larger part of the other the shorter it
+    was. So neither one early event nor many make a burst look longer or larger than it was.
     """
     number, total = np.zeros((2, *counters.shape, len(SPANS)))
     there = np.nonzero(counters["count"])
     if not len(there[0]):
         return number, total
     some = counters[there]
-    last = some["last"][:, None]
-    lasted = (last - some["first"][:, None]) / SPANS
+    count, last = some["count"][:, None], some["last"][:, None]
     part = np.clip(1 - np.abs(np.broadcast_to(now, counters.shape)[there][:, None] - last) / SPANS, 0.0, 1.0)
     decayed, amounts = (np.exp(some[name] - last / SPANS) for name in ("counts", "sums"))
-    steady = decayed * part / np.where(lasted > 0, -np.expm1(-lasted), 1.0)
-    number[there] = np.where(part >= lasted, some["count"][:, None], steady) * (part > 0)
+    lasted = _lasted(decayed, count)
+    steady = decayed * np.minimum(lasted, part) / -np.expm1(-lasted)
+    whole = part >= (last - some["first"][:, None]) / SPANS
+    found = np.where(whole, count, np.minimum(steady, count)) * (part > 0)
+    number[there] = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
     total[there] = number[there] * amounts / decayed
     return number, total
+
+
+def _lasted(decayed: Times, count: NDArray[np.int64]) -> Times:
+    """For how many spans [N, S] a steady rate went on that gives these decayed numbers, and so many [N, 1] in all."""
+    longer = np.concatenate([decayed[:, 1:], count], axis=1)
+    share = np.clip(decayed / longer, 0.0, 1.0)
+    found = [np.interp(-share[:, place], -each, _LASTED) for place, each in enumerate(_SHARES)]
+    return np.stack(found, axis=1)
+
+
+_LASTED = np.geomspace(1e-6, 1e4, 2000)
+_SHARES = [
+    -np.expm1(-_LASTED) / (times * -np.expm1(-_LASTED / times)) for times in (SPANS[1:] / SPANS[:-1]).tolist()
+] + [-np.expm1(-_LASTED) / _LASTED]
+"""What a span's decayed number is of the next longer one's, and the longest's of all, after a steady rate that went on
+for _LASTED spans: from 1, after a burst, down to the ratio of the spans."""
 
 
 class Running:

@@ -115,7 +115,10 @@ PHRASES = (
         "FASTER_THAN_USUAL",
         ("payer_burst", "payer_out_count_24h"),
         lambda v: v["payer_burst"] >= 2,
-        lambda v: f"{v['payer_burst']:.1f} times as many payments in 24 h as this account usually makes",
+        lambda v: (
+            f"{several(v['payer_out_count_24h'], 'payment')} in the 24 h before, "
+            "more than twice as many as this account usually makes in a day"
+        ),
     ),
     Phrase(
         "surprises",
@@ -208,11 +211,12 @@ PHRASES = (
     Phrase(
         "payee",
         "PAYEE_COLLECTS",
-        ("payee_in_distinct_24h", "payee_in_new_share"),
-        lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_share"] > 0.5,
+        ("payee_in_distinct_24h", "payee_in_new_24h"),
+        lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_24h"] > v["payee_in_distinct_24h"] / 2,
         lambda v: (
             f"The payee was paid by {counted(v, 'payee', 'payee_in_distinct_24h')} accounts in the 24 h before, "
-            "most of them new" + (f" among its last {WINDOW} payments" if busy(v, "payee") else "")
+            "most of them for the first time"
+            + (f" among its last {WINDOW} payments" if busy(v, "payee") else "")
         ),
     ),
     Phrase(

@@ -59,7 +59,7 @@ class View:
         age = np.where(present, ages(now, time), np.float32(np.inf))
         outgoing = window["outgoing"] == 1
         fraud = window["fraud"] == 1
-        genuine = (window["fraud"] == 2) | (present & (age >= delay) & ~fraud)
+        genuine = (window["fraud"] == 2) | (present & (since_arrival(now, time) >= delay) & ~fraud)
         incoming, amount = present & ~outgoing, np.ascontiguousarray(window["amount"])
         counts, sums = _totals(age, amount, (incoming, outgoing), before)
         return cls(
@@ -115,6 +115,17 @@ def ages(now: Times, time: Times) -> Floats:
     """
     apart: Floats = np.abs(now.reshape(-1, *[1] * (time.ndim - 1)) - time).astype(np.float32)
     return apart
+
+
+def since_arrival(now: Times, time: Times) -> Times:
+    """Seconds [B, ..., K] since events had arrived by `now` [B], as far as their order tells, 0 of an empty place.
+
+    An event arrived no sooner than those before it were made, and a payment no sooner than those that it finds. What
+    comes in time arrives when it is made; what is dated back has not been there long enough to count as genuine.
+    """
+    arrived = np.maximum.accumulate(time, axis=-1)
+    until = np.maximum(now.reshape(-1, *[1] * (time.ndim - 1)), arrived[..., -1:])
+    return np.where(time > 0, until - arrived, 0.0)
 
 
 def _totals(

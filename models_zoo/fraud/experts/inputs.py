@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models_zoo.fraud.causal.view import DAY, DELAY, HOUR, MINUTE, ages
+from models_zoo.fraud.causal.view import DAY, DELAY, HOUR, MINUTE, ages, since_arrival
 from models_zoo.fraud.events import CHANNELS, Floats, Records
 from models_zoo.fraud.history import SIDES, Neighbourhood
 
@@ -127,7 +127,7 @@ def _values(
         first,
         np.log1p(port) / 3,
         fraud,
-        (window["fraud"] == 2) | ((age >= delay) & ~fraud),
+        (window["fraud"] == 2) | ((since_arrival(batch["time"], window["time"]) >= delay) & ~fraud),
         np.log(np.maximum(window["surprise"], 1e-2)).clip(-3, 4) / 2,
         window["channel"] == batch["channel"][:, None, None],
         *(window["channel"] == place for place in range(len(CHANNELS))),

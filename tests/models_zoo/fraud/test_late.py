@@ -5,7 +5,7 @@ import pytest
 
 from models_zoo.fraud.causal import NAMES, features
 from models_zoo.fraud.causal.view import DAY, HOUR
-from models_zoo.fraud.events import payments
+from models_zoo.fraud.events import labels, payments
 from models_zoo.fraud.generator import generate
 from models_zoo.fraud.history import MemoryHistory, neighbourhood
 from models_zoo.fraud.scorer import Scorer
@@ -78,3 +78,18 @@ def test_payments_of_a_list_in_any_order_are_a_burst_all_the_same():
     history.append(payments(rows), np.ones(11, np.float32))
     found = features(neighbourhood(history, payments(rows)))[:, NAMES.index("payer_out_count_1h")]
     assert found.tolist() == list(range(11))
+
+
+def test_what_is_dated_back_is_not_known_as_genuine_for_that():
+    """A payee whose last six payments are known as fraud, then one euro dated eight days back that has just come."""
+    rows = [(n, 1e9 + n * HOUR, 10 + n, 1, 0, 0, 300.0, 3) for n in range(1, 7)]
+    history = MemoryHistory()
+    history.append(payments(rows), np.ones(6, np.float32))
+    history.label(labels([(6 + n, 1e9 + 7 * HOUR, n, 1) for n in range(1, 7)]))
+    backdated = payments([(13, 1e9 - 8 * DAY, 30, 1, 0, 0, 1.0, 3)])
+    run = NAMES.index("payee_run")
+    asked = [(14, 1e9 + 8 * HOUR, 40, 1, 0, 0, 300.0, 3), (15, 1e9 - 8 * DAY, 40, 1, 0, 0, 300.0, 3)]
+    before = features(neighbourhood(history, payments(asked)))[:, run]
+    history.append(backdated, np.ones(1, np.float32))
+    after = features(neighbourhood(history, payments(asked)))[:, run]
+    assert before.tolist() == after.tolist() == [6, 6]
