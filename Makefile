@@ -22,7 +22,7 @@ test: install browser ## the whole suite
 	$(BIN)/pytest
 
 check: install ## the fast part of the suite
-	$(BIN)/pytest -n 2 --few 5 -m "not slow and not browser" # little waits here, and each process imports everything
+	$(BIN)/pytest -n 2 --few 3 -m "not slow and not browser" # little waits here, and each process imports everything
 
 lint: install ## style, types, layers, templates, migrations
 	$(BIN)/ruff check
