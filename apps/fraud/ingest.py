@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.fraud.models import ACCOUNT, IngestCounter, Transaction
-from apps.fraud.payload import DEVICE, MERCHANT, key_of, keys_of
+from apps.fraud.payload import DEVICE, MERCHANT, key_of, keys_of, model_time
 from rootstock.accounts.models import Organisation
 from rootstock.bulk import rows_insert
 from rootstock.errors import Conflict, FieldProblem, InvalidInput
@@ -118,7 +118,8 @@ def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Tra
     keys = {account: key_of(bytes(subject.reference_index or b"")) for account, subject in subjects.items()}
     devices = keys_of(organisation, DEVICE, (one.device for one in fresh))
     merchants = keys_of(organisation, MERCHANT, (one.merchant for one in fresh))
-    late = list(_late_by(counter, fresh))
+    now = timezone.now()
+    late = list(_late_by(counter, fresh, now))
     rows = [
         Transaction(
             organisation_id=organisation,
@@ -130,6 +131,7 @@ def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Tra
             device_key=device,
             merchant_key=merchant,
             late_by_s=late_by_s,
+            received_at=now,
             **{name: getattr(one, name) for name in _FIELDS},
         )
         for sequence, one, device, merchant, late_by_s in zip(
@@ -140,15 +142,16 @@ def _create(counter: IngestCounter, fresh: Sequence[NewTransaction]) -> list[Tra
     return rows
 
 
-def _late_by(counter: IngestCounter, fresh: Iterable[NewTransaction]) -> Iterator[float | None]:
+def _late_by(
+    counter: IngestCounter, fresh: Iterable[NewTransaction], now: datetime
+) -> Iterator[float | None]:
     """By how many seconds each lies behind the latest that arrived before it; moves the counter's clock on."""
-    now = timezone.now()
     for one in fresh:
         latest = counter.latest_at
         behind = (latest - one.occurred_at).total_seconds() if latest else 0.0
         yield round(behind, 3) if behind > 0 else None
         if behind <= 0:
-            seen = min(one.occurred_at, now)
+            seen = model_time(one.occurred_at, now)
             counter.latest_at = max(latest, seen) if latest else seen
 
 

@@ -75,7 +75,7 @@ class Transaction(PersonalModel):
     channel = models.CharField(max_length=16)
     occurred_at = models.DateTimeField()
     late_by_s = models.FloatField(null=True)  # behind the latest payment that had arrived; null: in order
-    received_at = models.DateTimeField(auto_now_add=True)
+    received_at = models.DateTimeField()
 
     class Meta:
         constraints = [

@@ -1,9 +1,12 @@
 """What travels on the lane `fraud.score`: a payment as numbers, with whom it concerns as keyed hashes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from django.db.models.expressions import RawSQL
 
 from apps.fraud.models import ACCOUNT, Transaction
 from rootstock.privacy.indexes import blind_index, blind_indexes
@@ -20,6 +23,9 @@ SCALES = {
 }  # fmt: skip
 DECIMALS = {"JPY": 0}
 """Of the currencies above those that do not have two decimals (ISO 4217)."""
+MODEL_TIME = "least(occurred_at, received_at)"
+TIMED = RawSQL(MODEL_TIME, ())
+"""`model_time` in SQL, and as an annotation of payments."""
 
 
 def account_key(organisation: UUID, account: str) -> int:
@@ -48,11 +54,16 @@ def worth(amount: Decimal, currency: str) -> float:
     return float(amount) * SCALES[currency]
 
 
+def model_time(occurred_at: datetime, received_at: datetime) -> datetime:
+    """When a payment was made, to the model: what is dated ahead was made when it arrived."""
+    return min(occurred_at, received_at)
+
+
 def payload_of(row: Transaction) -> dict[str, Any]:
     """The lane's payload for a stored payment."""
     return {
         "sequence": row.sequence,
-        "time": row.occurred_at.timestamp(),
+        "time": model_time(row.occurred_at, row.received_at).timestamp(),
         "payer": row.payer_key,
         "payee": row.payee_key,
         "device": row.device_key,

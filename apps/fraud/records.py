@@ -8,7 +8,7 @@ import numpy as np
 from django.db import connection
 
 from apps.fraud.models import Decision, Label, Transaction
-from apps.fraud.payload import CHANNELS, payloads_of, worth
+from apps.fraud.payload import CHANNELS, MODEL_TIME, payloads_of, worth
 from apps.fraud.usual import surprises_of
 from models_zoo.fraud.events import (
     EVENT,
@@ -26,7 +26,8 @@ SIDES = ("payer", "payee", "device", "merchant")
 # Row comparisons, so that only the index of that entity's own payments gives this order: with young statistics
 # the planner would else walk the organisation's payments backwards until it has found enough of the entity's.
 _SIDE = """
-    (SELECT id, sequence, occurred_at, amount, currency, channel, {other}_key AS other, {outgoing} AS outgoing
+    (SELECT id, sequence, {time} AS time, amount, currency, channel, {other}_key AS other,
+        {outgoing} AS outgoing
      FROM {payment}
      WHERE organisation_id = %(organisation)s AND {where}
        AND ({side}_key, sequence) < (wanted.entity, wanted.before) AND {side}_key >= wanted.entity
@@ -40,7 +41,7 @@ OWN: tuple[tuple[str, str, int, str], ...] = (
     ("merchant", "payer", 0, "merchant_key <> 0"),
 )
 _EVENTS = """
-SELECT wanted.place, event.sequence, extract(epoch FROM event.occurred_at)::float8, event.other, event.amount,
+SELECT wanted.place, event.sequence, extract(epoch FROM event.time)::float8, event.other, event.amount,
     event.currency, decision.surprise, event.outgoing, event.channel, label.fraud, label.sequence
 FROM unnest(%(entities)s::bigint[], %(before)s::bigint[]) WITH ORDINALITY AS wanted(entity, before, place)
 CROSS JOIN LATERAL (
@@ -140,7 +141,7 @@ def _sql() -> str:
         "payment": Transaction._meta.db_table, "decision": Decision._meta.db_table, "label": Label._meta.db_table
     }  # fmt: skip
     sides = [
-        _SIDE.format(side=side, other=other, outgoing=outgoing, where=where, **tables)
+        _SIDE.format(side=side, other=other, outgoing=outgoing, where=where, time=MODEL_TIME, **tables)
         for side, other, outgoing, where in OWN
     ]
     return _EVENTS.format(sides=" UNION ALL ".join(sides), **tables)

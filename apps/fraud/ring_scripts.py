@@ -1,8 +1,8 @@
 """How rings lie in Valkey, packed in one string per entity, and the scripts that keep them.
 
-`fraud:5:<organisation>`           hash: epoch, applied (every payment and label up to this sequence is in the rings),
+`fraud:6:<organisation>`           hash: epoch, applied (every payment and label up to this sequence is in the rings),
                                    labelled (the last label among them)
-`fraud:5:<organisation>:<entity>`  the ring (the entity's key as 8 bytes): epoch (8 bytes), since (int64), two COUNTER
+`fraud:6:<organisation>:<entity>`  the ring (the entity's key as 8 bytes): epoch (8 bytes), since (int64), two COUNTER
                                    records if since is not 0 (all of the entity's events up to `since`, incoming and
                                    outgoing; the first's count is UNKNOWN in a ring that began in the middle), then
                                    EVENT records in the order of their sequence: all of its events after `since`, up to
@@ -18,7 +18,7 @@ import numpy as np
 from models_zoo.fraud.counters import COUNTER, SPANS
 from models_zoo.fraud.events import EVENT, WINDOW
 
-FORMAT = 5
+FORMAT = 6
 """Part of every key. Raise it when an event is packed otherwise, its amount's scale and the entities' keys included."""
 CAPACITY, SLACK = 96, 32
 """Events that a ring keeps when it is cut, and how many more it may have until then. More than the model reads, so

@@ -12,7 +12,7 @@ from django.db import connection
 
 from apps.fraud import records
 from apps.fraud.models import Transaction
-from apps.fraud.payload import SCALES
+from apps.fraud.payload import MODEL_TIME, SCALES
 from apps.fraud.ring_scripts import CAPACITY
 from apps.fraud.rings import Found
 from models_zoo.fraud.counters import COUNTER, SPANS, joined, nothing
@@ -25,12 +25,12 @@ _SIDE = """
 SELECT wanted.place, {outgoing}, whole.count, date_part('epoch', whole.first), date_part('epoch', whole.last), decayed.*
 FROM wanted
 CROSS JOIN LATERAL (
-    SELECT count(*) AS count, min(occurred_at) AS first, max(occurred_at) AS last FROM {payment} WHERE {own}
+    SELECT count(*) AS count, min({time}) AS first, max({time}) AS last FROM {payment} WHERE {own}
 ) AS whole
 CROSS JOIN LATERAL (
     SELECT {sums} FROM (
         SELECT (amount::float8 * CASE currency {scales} END)::real::float8 AS worth,
-            date_part('epoch', occurred_at - whole.last) AS apart
+            date_part('epoch', {time} - whole.last) AS apart
         FROM {payment} WHERE {own}
     ) AS one
 ) AS decayed
@@ -117,6 +117,7 @@ def _sql(side: str, outgoing: int, where: str) -> str:
     return _WANTED + _SIDE.format(
         outgoing=outgoing,
         sums=", ".join(sums),
+        time=MODEL_TIME,
         payment=Transaction._meta.db_table,
         own=_OWN.format(side=side, where=where),
         scales=" ".join(f"WHEN '{currency}' THEN {scale}::float8" for currency, scale in SCALES.items()),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.fraud.models import Label, Transaction
-from apps.fraud.payload import CHANNELS, worth
+from apps.fraud.payload import CHANNELS, TIMED, worth
 from models_zoo.fraud.causal.view import DAY, DELAY
 from models_zoo.fraud.events import LABEL, PAYMENT, Records
 from models_zoo.fraud.streams import Stream, replay
@@ -25,7 +25,7 @@ HISTORIC = timedelta(days=1)
 AT_ONCE = 10_000
 Clocks = NDArray[np.float64]
 _PAYMENT = (
-    "sequence", "occurred_at", "payer_key", "payee_key", "device_key", "merchant_key", "amount", "currency", "channel",
+    "sequence", "time", "payer_key", "payee_key", "device_key", "merchant_key", "amount", "currency", "channel",
     "received_at",
 )  # fmt: skip
 
@@ -98,7 +98,7 @@ def _payments(organisation: UUID) -> tuple[Records, Clocks]:
     """PAYMENT [N] by sequence, and when each arrived."""
     pieces = [(np.zeros(0, PAYMENT), np.zeros(0))]
     with tenant(organisation):
-        rows = Transaction.objects.order_by("sequence").values_list(*_PAYMENT)
+        rows = Transaction.objects.annotate(time=TIMED).order_by("sequence").values_list(*_PAYMENT)
         for piece in _chunks(rows.iterator(chunk_size=AT_ONCE)):
             made = [
                 (row[0], row[1].timestamp(), *row[2:6], worth(row[6], row[7]), CHANNELS.index(row[8]))

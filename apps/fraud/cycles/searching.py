@@ -16,7 +16,7 @@ from apps.fraud.cycles.grouping import fingerprint_of, rings_locked, rings_refre
 from apps.fraud.cycles.models import CyclePayment, PaymentCycle
 from apps.fraud.cycles.schemas import LEAST_HOPS, CycleSearchIn
 from apps.fraud.models import Decision, IngestCounter, Transaction
-from apps.fraud.payload import worth
+from apps.fraud.payload import TIMED, worth
 from models_zoo.fraud.causal.view import HOUR
 from models_zoo.fraud.cycles import Cycles, Search, cycles
 from models_zoo.fraud.events import PAYMENT, Records
@@ -87,12 +87,11 @@ def _read(
     for after in range(first, last, AT_ONCE):
         upto = min(after + AT_ONCE, last)
         with tenant(handle.organisation):
-            rows = Transaction.objects.filter(
-                sequence__gt=after, sequence__lte=upto, occurred_at__gt=since, occurred_at__lte=until
-            ).order_by("sequence")
-            found = list(
-                rows.values_list("sequence", "occurred_at", "payer_key", "payee_key", "amount", "currency")
+            rows = Transaction.objects.annotate(time=TIMED).filter(
+                sequence__gt=after, sequence__lte=upto, time__gt=since, time__lte=until
             )
+            told = rows.values_list("sequence", "time", "payer_key", "payee_key", "amount", "currency")
+            found = list(told.order_by("sequence"))
         parts.append(
             np.array(
                 [
@@ -156,9 +155,10 @@ def _payments(numbers: Sequence[int]) -> dict[int, Told]:
     found: dict[int, Told] = {}
     for at in range(0, len(numbers), AT_ONCE):
         some = list(numbers[at : at + AT_ONCE])
-        rows = Transaction.objects.select_for_update(no_key=True).filter(sequence__in=some)
+        rows = Transaction.objects.annotate(time=TIMED).filter(sequence__in=some)
         decided = dict(Decision.objects.filter(sequence__in=some).values_list("sequence", "probability"))
-        told = rows.values_list("sequence", "pk", "payer_key", "occurred_at", "amount", "currency")
+        locked = rows.select_for_update(no_key=True)
+        told = locked.values_list("sequence", "pk", "payer_key", "time", "amount", "currency")
         for number, pk, payer, moment, amount, currency in told:
             found[number] = Told(pk, payer, moment, amount, currency, decided.get(number))
     return found

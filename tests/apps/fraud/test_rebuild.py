@@ -23,7 +23,7 @@ def sent(number):
 
 
 def rings(bank, valkey):
-    return sorted(valkey.scan_iter(f"fraud:5:{bank.organisation.pk}:*"))
+    return sorted(valkey.scan_iter(f"fraud:6:{bank.organisation.pk}:*"))
 
 
 def history(organisation_api):
@@ -46,7 +46,7 @@ def test_scores_are_the_same_after_a_rebuild(api, bank, valkey):
     history(api)
     history(other)
     before = {key: valkey.get(key) for key in rings(bank, valkey)}
-    valkey.delete(f"fraud:5:{bank.organisation.pk}", *rings(bank, valkey))
+    valkey.delete(f"fraud:6:{bank.organisation.pk}", *rings(bank, valkey))
     out = StringIO()
     call_command("fraud_rebuild", organisation=bank.organisation.slug, stdout=out)
     assert f"{bank.organisation.slug}: " in out.getvalue()

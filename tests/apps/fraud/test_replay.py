@@ -42,7 +42,7 @@ def replay(id):
 
 
 def wipe(bank, valkey):
-    keys = sorted(valkey.scan_iter(f"fraud:5:{bank.organisation.pk}*"))
+    keys = sorted(valkey.scan_iter(f"fraud:6:{bank.organisation.pk}*"))
     assert keys
     valkey.delete(*keys)
 

@@ -1,6 +1,6 @@
 """Histories in Valkey answer as the in-memory ones do, whatever happened to the rings."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -32,9 +32,11 @@ PIECE = 40
 
 def new(one, place):
     """A generated payment as a caller's; every third by a device, every third to one shop, every fourth at a merchant,
-    some to oneself, every eleventh late."""
+    some to oneself, every eleventh late, some ahead of their arrival."""
     late = 86_400 * (place % 40) if place % 11 == 0 else 0
     moment = datetime.fromtimestamp(START + one.time - late, UTC)
+    if place % 53 == 0:
+        moment = timezone.now() + timedelta(hours=20)
     payee = one.payer if place % 97 == 0 else 1 if place % 3 == 1 else one.payee
     names = f"g-{place}", f"a{one.payer}", f"a{payee}"
     device = f"d{one.payer // 3}" if place % 3 == 0 else None
@@ -141,7 +143,7 @@ def history(bank, valkey):
 
 def rings(bank, valkey):
     """The keys of the bank's rings."""
-    return sorted(valkey.scan_iter(f"fraud:5:{bank.organisation.pk}:*"))
+    return sorted(valkey.scan_iter(f"fraud:6:{bank.organisation.pk}:*"))
 
 
 def test_the_stream_shows_something(stored, expected):
@@ -198,7 +200,7 @@ def test_single_rings_evicted(history, stored, expected, valkey, bank):
 def test_the_head_lost_alone(history, stored, expected, valkey, bank):
     """Rings without the hash that says how far they reach must not be believed."""
     history.neighbourhood(stored[:300])
-    valkey.delete(f"fraud:5:{bank.organisation.pk}")
+    valkey.delete(f"fraud:6:{bank.organisation.pk}")
     expected.compare(history.neighbourhood(stored[400:500]), stored[400:500])
 
 
@@ -328,7 +330,7 @@ def test_rebuilt_from_the_records_they_are_the_same(history, stored, expected, v
 
 def test_keys_hold_no_account(history, stored, valkey, bank):
     history.neighbourhood(stored[:200])
-    head = f"fraud:5:{bank.organisation.pk}".encode()
+    head = f"fraud:6:{bank.organisation.pk}".encode()
     keys = set(valkey.scan_iter(f"fraud:*{bank.organisation.pk}*"))
     entities = np.unique(np.concatenate([stored[side][:200] for side in SIDES]))
     assert keys == {head, *(history.rings.key(int(one)) for one in entities if one)}
