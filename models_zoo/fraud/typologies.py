@@ -33,11 +33,11 @@ class Typology:
 
 TYPOLOGIES: dict[str, Typology] = {
     CARD_TESTING: Typology(episodes=0.18, delay=4, unreported=0.08, share=0.0022),
-    TAKEOVER: Typology(episodes=0.40, delay=1, unreported=0.05, share=0.0015),
+    TAKEOVER: Typology(episodes=0.45, delay=1, unreported=0.05, share=0.0015),
     MULE: Typology(episodes=0.12, delay=6, unreported=0.15, share=0.0039),
     CYCLE: Typology(episodes=0.24, delay=25, unreported=0.45, share=0.0015),
     SCATTER: Typology(episodes=0.12, delay=21, unreported=0.40, share=0.0013),
-    INVOICE: Typology(episodes=0.6, delay=28, unreported=0.10, share=0.0009),
-    BUST_OUT: Typology(episodes=0.15, delay=40, unreported=0.10, share=0.0014),
+    INVOICE: Typology(episodes=0.75, delay=28, unreported=0.10, share=0.0012),
+    BUST_OUT: Typology(episodes=0.16, delay=40, unreported=0.10, share=0.0017),
 }
 """Together about one payment in a hundred. Money that leaves a mule's account is `MULE`, whatever brought it in."""

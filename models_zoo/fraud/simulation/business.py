@@ -18,13 +18,15 @@ def business(world: World) -> Iterator[Generated]:
         yield from _invoices(world, company)
         yield from _occasional(world, company)
         yield from _dues(world, company)
+        yield from _investments(world, company)
     for group in world.groups:
         yield from _pooling(world, group)
     yield from _marketplaces(world)
 
 
 def _payroll(world: World, company: Company) -> Iterator[Generated]:
-    """Everybody within the hour, from the company's computer; then what each of them does with it."""
+    """Everybody within the hour, from the company's computer, and who helped out this month; then what each of them
+    does with it."""
     for start in range(0, world.days + 30, 30):
         day = start + company.payday + world.some(0, 1)
         run = day * DAY + world.uniform(1, 9) * HOUR
@@ -34,6 +36,9 @@ def _payroll(world: World, company: Company) -> Iterator[Generated]:
             paid, wage = run + world.wait(8) * MINUTE, person.income
             yield world.send(company, person.account, paid, wage, "transfer", device=company.devices[0][1])
             yield from month(world, person, paid)
+        for _ in range(world.some(0, 2)):
+            person, wage = world.customer(run), world.amount(1500, 0.6)
+            yield world.send(company, person.account, run + world.wait(8) * MINUTE, wage, "transfer")
 
 
 def _invoices(world: World, company: Company) -> Iterator[Generated]:
@@ -45,11 +50,30 @@ def _invoices(world: World, company: Company) -> Iterator[Generated]:
 
 
 def _occasional(world: World, company: Company) -> Iterator[Generated]:
-    """Craftsmen, hotels, refunds: paid once, as much as any invoice."""
-    often = 0.06 if company.staff else 0.025
+    """Craftsmen, hotels, freelancers, refunds: paid once, as much as any invoice, to customers of this bank too."""
+    often = 0.08 if company.staff else 0.04
     for _ in range(int(world.rng.poisson(world.days * often))):
-        when, amount = world.office(world.uniform(0, world.days)), world.amount(600 * company.size, 1.0)
-        yield world.send(company, world.outsider(), when, amount, _channel(world))
+        when, amount = world.office(world.uniform(0, world.days)), world.amount(600 * company.size, 1.2)
+        payee = world.customer(when).account if world.chance(0.4) else world.outsider()
+        yield world.send(company, payee, when, amount, _channel(world))
+
+
+def _investments(world: World, company: Company) -> Iterator[Generated]:
+    """A machine, a van, a house: far above any invoice, to a supplier, a notary or somebody new, some in two parts."""
+    for _ in range(int(world.rng.poisson(world.days * 0.008))):
+        value = world.amount(900 * company.size * world.factor(2, 60), 0.4)
+        when, first = world.office(world.uniform(0, world.days)), world.chance(0.3)
+        payee, draw = world.outsider(), world.uniform(0, 1)
+        if draw < 0.4 and company.supplies:
+            payee = world.pick(company.supplies).supplier.account
+        elif draw < 0.6:
+            payee = world.pick(world.offices)
+        elif draw < 0.75:
+            payee = world.customer(when).account
+        if first:
+            yield world.send(company, payee, when, round(value * 0.3, 2), _channel(world))
+            when, value = world.office(when / DAY + world.uniform(5, 30)), value * 0.7
+        yield world.send(company, payee, when, value, _channel(world))
 
 
 def _dues(world: World, company: Company) -> Iterator[Generated]:

@@ -6,7 +6,6 @@ smaller, in office hours, from the mules' own devices.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
@@ -66,7 +65,7 @@ class Ring:
 
 def stake(world: World, often: float = 0.15) -> float:
     """How much more is at stake in an episode than usually: savings and credit lines are taken too."""
-    return math.exp(world.uniform(math.log(4), math.log(120))) if world.chance(often) else 1.0
+    return world.factor(4, 120) if world.chance(often) else 1.0
 
 
 def recruit(world: World, when: float) -> Holder:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
 from models_zoo.fraud.simulation.everyday import favourite
-from models_zoo.fraud.simulation.records import Customer, Generated
+from models_zoo.fraud.simulation.records import Customer, Generated, Holder
 from models_zoo.fraud.simulation.world import SHOPS, World
 
 
@@ -81,14 +81,84 @@ def taps(world: World, person: Customer, when: float) -> Iterator[Generated]:
 
 
 def large(world: World, person: Customer, when: float) -> Iterator[Generated]:
-    """A car, a gift, a builder, a house: far above what the account usually pays, often to somebody new."""
-    value = world.amount(person.income * 0.5, 0.9)
-    if world.chance(0.08):
-        value *= world.uniform(4, 80)
-    if world.chance(0.4):
-        yield Generated(when - world.wait(40) * MINUTE, person.savings, person.account, value, "instant")
-    payee = world.outsider() if world.chance(0.65) else world.customer(when).account
+    """A car, a gift, a builder: far above what the account usually pays, often to somebody new. Or a house, whose
+    price comes from a bank or from savings and goes to a notary's account or the seller's."""
+    value, payee = world.amount(person.income * 0.6, 1.1) / world.level, world.outsider()
+    house = world.chance(0.05)
+    if house:
+        value *= world.factor(4, 80)
+    if world.chance(0.85 if house else 0.4):
+        source = world.bank if house and world.chance(0.6) else person.savings
+        channel = "transfer" if source == world.bank else "instant"
+        yield Generated(when - world.wait(40) * MINUTE, source, person.account, value, channel)
+    if house and world.chance(0.7):
+        payee = world.pick(world.offices)
+    elif world.chance(0.35):
+        payee = world.customer(when).account
     yield world.send(person, payee, when, value, "instant" if world.chance(0.5) else "transfer")
+
+
+def car(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """Bought from somebody else, at what a car costs and not at what the buyer earns."""
+    value = round(world.factor(3000, 25_000) * world.level, -2 if world.chance(0.7) else 0)
+    if world.chance(0.4):
+        before = when - world.wait(10) * HOUR
+        yield Generated(before, person.savings, person.account, value, "instant")
+    payee = world.number() if world.chance(0.7) else world.customer(when).account
+    yield world.send(person, payee, when, value, "instant" if world.chance(0.5) else "transfer")
+
+
+def bill(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A dentist, a craftsman, a first rent, a nephew, savings elsewhere: what people transfer to a new account."""
+    value, draw = world.amount(160, 1.1), world.uniform(0, 1)
+    payee = (
+        world.number() if draw < 0.25 else world.outsider() if draw < 0.7 else world.customer(when).account
+    )
+    if world.chance(0.35):
+        value = round(person.income * world.uniform(0.05, 0.6), -1)
+    times = world.some(2, 4) if world.chance(0.3) else 1
+    for place in range(times):
+        channel = "transfer" if world.chance(0.6) else "instant"
+        yield world.send(person, payee, when + place * 30 * DAY, value, channel)
+
+
+def payout(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """An insurer, a buyer or an estate pays once; part of it is soon paid on or saved."""
+    payer = world.pick(world.companies) if world.chance(0.5) else Holder(world.outsider(), [(0.0, 0)])
+    value = world.amount(person.income * world.factor(0.05, 3), 0.3) / world.level
+    yield world.send(payer, person.account, when, value, "transfer" if world.chance(0.7) else "instant")
+    if world.chance(0.4):
+        payee = person.savings if world.chance(0.4) else world.outsider()
+        soon = when + world.wait(20) * HOUR
+        yield world.send(person, payee, soon, value * world.uniform(0.2, 1.0), "transfer")
+
+
+def game(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A child with a phone: the same few cents or euros again and again, at one shop."""
+    shop, price = world.pick(world.kinds("apps", "subscription", "transit")), world.amount(1.8, 0.9)
+    for _ in range(world.many(3, 4)):
+        when += world.wait(4) * MINUTE
+        yield world.buy(person, shop, when, price)
+
+
+def evening(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """From place to place, most of them new to the person, some to all."""
+    for _ in range(world.some(3, 7)):
+        when += world.wait(35) * MINUTE
+        kind = ("restaurant", "grocery", "transit", "venue", "cash")[world.some(0, 4)]
+        shop = world.shop(kind) if world.chance(0.3) else world.pick(world.kinds(kind))
+        yield world.buy(person, shop, when, world.amount(shop.median * 0.7, 0.6))
+
+
+def first_debits(world: World, person: Customer, when: float) -> Iterator[Generated]:
+    """A new club or insurer draws from its members, all in one file in the morning, from month to month."""
+    creditor, price, fixed = world.outsider(), world.amount(35, 0.7), world.chance(0.6)
+    members = [world.somebody(when, 0.3) for _ in range(world.some(4, 25))]
+    for day in range(int(when / DAY), world.days, 30):
+        due = world.office(day)
+        for member in members:
+            value = price if fixed else round(price * world.spread(0, 0.4), 2)
+            yield Generated(due + world.wait(2), member.account, creditor, value, "debit")
 
 
 def dear(world: World, person: Customer, when: float) -> Iterator[Generated]:
@@ -151,6 +221,10 @@ def move(world: World, person: Customer, when: float) -> Iterator[Generated]:
         credit = round(person.income * world.uniform(1, 4), -2)
         yield Generated(when, world.bank, person.account, credit, "transfer")
         when += world.wait(10) * HOUR
+        if world.chance(0.5):
+            kitchen, value = world.outsider(), round(credit * world.uniform(0.3, 0.95), 2)
+            yield world.send(person, kitchen, when, value, "transfer" if world.chance(0.6) else "instant")
+            when += world.wait(10) * HOUR
     pace = 5 if world.chance(0.5) else 18
     for _ in range(world.some(3, 8)):
         when += world.wait(pace) * HOUR
@@ -198,7 +272,7 @@ Episode = Callable[[World, Customer, float], Iterator[Generated]]
 EPISODES: dict[Episode, float] = {
     new_phone: 0.6,
     collect: 0.8,
-    spree: 2.0,
+    spree: 2.4,
     trader: 0.6,
     errand: 1.6,
     taps: 1.8,
@@ -206,7 +280,13 @@ EPISODES: dict[Episode, float] = {
     dear: 3.0,
     mandate: 2.0,
     opening: 0.03,
-    move: 0.8,
+    move: 1.2,
+    bill: 16.0,
+    car: 0.5,
+    payout: 2.0,
+    game: 2.5,
+    evening: 1.5,
+    first_debits: 0.02,
     circle: 0.8,
     gather: 0.45,
 }

@@ -86,7 +86,7 @@ def _people(world: World) -> None:
         person = Customer(
             account=world.number(),
             devices=[(0.0, world.number())],
-            restless=0.03,
+            restless=0.015,
             income=world.spread(7.7, 0.45) * world.level * wealth,
             rate=float(world.rng.gamma(2.5, 0.3)) * (0.05 if idle else 1.0),
             hour=float(hour),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models_zoo.fraud.causal.view import DAY, HOUR, MINUTE
+from models_zoo.fraud.simulation.deception import fake_shop, false_creditor, order, scam
 from models_zoo.fraud.simulation.laundering import Ring, stake
-from models_zoo.fraud.simulation.records import Customer, Generated, Shop
+from models_zoo.fraud.simulation.records import Company, Customer, Generated, Shop
 from models_zoo.fraud.simulation.world import World
 from models_zoo.fraud.typologies import BUST_OUT, CARD_TESTING, INVOICE, TAKEOVER
 
@@ -20,8 +21,8 @@ def card_testing(world: World) -> Iterator[Generated]:
     Some are tried by a machine, many within minutes; some are used at counters without any trial.
     """
     when, device = world.moment(), world.number()
-    if world.chance(0.08):
-        yield from _machine(world, when, device)
+    if world.chance(0.14):
+        yield from false_creditor(world) if world.chance(0.25) else _machine(world, when, device)
         return
     if world.chance(0.35):
         yield from _counters(world, world.customer(when), when)
@@ -51,14 +52,17 @@ def _card(
 
 
 def _machine(world: World, when: float, device: int) -> Iterator[Generated]:
-    """Numbers of cards, mostly of other banks, tried at one shop by one machine or a few, seconds apart."""
+    """Numbers of cards, mostly of other banks, or one number with unlike dates, tried at one shop by one machine or a
+    few, seconds apart."""
     shop = _sells_on(world, "apps", "subscription", "online", "vouchers")
     devices = [device, *(world.number() for _ in range(world.many(0, 1)))]
-    price, pace = world.uniform(1, 40), world.uniform(1, 40)
+    price, pace = world.uniform(1, 60), world.uniform(1, 40)
+    one = world.somebody(when, 0.5) if world.chance(0.4) else None
+    spread = (0.0, 0.3, 1.0)[world.some(0, 2)]
     for _ in range(world.some(15, 60)):
         when += world.wait(pace)
-        tried = world.amount(price, 0.3 if world.chance(0.5) else 1.0)
-        holder = world.somebody(when, 0.7)
+        tried = world.amount(price, spread)
+        holder = one or world.somebody(when, 0.7)
         yield world.buy(holder, shop, when, tried, CARD_TESTING, world.pick(devices))
 
 
@@ -85,6 +89,9 @@ def take_over(world: World, rings: list[Ring]) -> Iterator[Generated]:
     """A burst from the victim's account to mules or shops, by a device of the thief's or by the victim's, controlled
     afar or by the victim, who was talked into it."""
     when, ring = world.moment(), world.pick(rings)
+    if world.chance(0.2):
+        yield from scam(world, ring)
+        return
     victim, quiet = world.customer(when), world.chance(0.3)
     device = (ring.device if world.chance(0.3) else world.number()) if world.chance(0.55) else None
     own, pace = [world.stranger() for _ in range(world.some(1, 2))], 300 if quiet else 15
@@ -110,12 +117,20 @@ def _within_reach(world: World, victim: Customer) -> float:
 
 
 def redirected_invoices(world: World, rings: list[Ring]) -> Iterator[Generated]:
-    """A forged letter: the next one to three invoices of a supplier are paid to a mule, as usual in all else."""
+    """A letter or a call in a false name: a supplier's, or the boss's."""
     companies = [*world.companies, *world.firms]
     owing = [company for company in companies if any(supply.due for supply in company.supplies)]
     if not owing:
         return
     victim = world.pick(owing)
+    if world.chance(0.25):
+        yield from order(world, victim, world.pick(rings))
+    else:
+        yield from redirected(world, victim, rings)
+
+
+def redirected(world: World, victim: Company, rings: list[Ring]) -> Iterator[Generated]:
+    """A forged letter: the next one to three invoices of a supplier are paid to a mule, as usual in all else."""
     supply = world.pick([supply for supply in victim.supplies if supply.due])
     ring, first = world.pick(rings), world.some(0, len(supply.due) - 1)
     mule = ring.mule() if world.chance(0.6) else world.stranger()
@@ -130,7 +145,11 @@ def redirected_invoices(world: World, rings: list[Ring]) -> Iterator[Generated]:
 
 
 def bust_out(world: World, rings: list[Ring]) -> Iterator[Generated]:
-    """A good customer for weeks, then the whole credit line leaves in days or hours and nobody is heard of again."""
+    """A good customer for weeks, then the whole credit line leaves in days or hours and nobody is heard of again. Or
+    a shop that was none."""
+    if world.chance(0.15):
+        yield from fake_shop(world)
+        return
     when = max(world.moment(), 0.2 * world.days * DAY)
     person, pace = world.customer(when), (20, 6, 1, 0.5)[world.some(0, 3)]
     credit = round(person.income * world.uniform(1, 4), -2)

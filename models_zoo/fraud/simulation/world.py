@@ -107,6 +107,10 @@ class World:
         """A log-normal factor."""
         return float(np.exp(self.rng.normal(middle, deviation)))
 
+    def factor(self, least: float, most: float) -> float:
+        """A number between two, as often in one octave as in another."""
+        return float(np.exp(self.rng.uniform(np.log(least), np.log(most))))
+
     def amount(self, median: float, spread: float) -> float:
         """Log-normal amount in euros, to the cent; some people round."""
         value = median * self.level * self.spread(0, spread)

@@ -19,7 +19,7 @@ PATH = "/fraud/transactions"
 def sent(number, **changes):
     """A payment of a few customers who share devices and shops; now and then one that is out of the way."""
     more = {"device": f"d{number % 5}", "merchant": f"m{number % 4}"} if number % 2 else {}
-    odd = {"payee": f"NEW-{number}", "amount": "940.00", "channel": "instant"} if number % 9 == 0 else {}
+    odd = {"payee": f"NEW-{number}", "amount": "9400.00", "channel": "instant"} if number % 9 == 0 else {}
     usual = body(number, payer=f"P{number % 4}", payee=f"S{number % 3}", amount=f"{5 + number % 40}.25")
     return usual | more | odd | changes
 

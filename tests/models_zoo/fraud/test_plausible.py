@@ -5,8 +5,10 @@ import pytest
 from models_zoo.fraud.card import read_card
 from models_zoo.fraud.causal.view import DAY, HOUR
 from models_zoo.fraud.scorer import Scorer
-from tests.models_zoo.fraud import hands
-from tests.models_zoo.fraud.hands import FRAUDS, HONEST, SWEEP, Bank
+from tests.models_zoo.fraud.hands import frauds
+from tests.models_zoo.fraud.hands.bank import Bank
+from tests.models_zoo.fraud.hands.frauds import FRAUDS, SWEEP
+from tests.models_zoo.fraud.hands.honest import HONEST, ordinary
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def seen(scores):
 
 
 def test_everyday_payments_pass_and_dear_ones_are_looked_at_at_most(bank):
-    found = {name: one.outcome for name, one in hands.ordinary(bank).items()}
+    found = {name: one.outcome for name, one in ordinary(bank).items()}
     dear = {"used car of 8,500", "holiday of 1,200"}
     assert {name for name, outcome in found.items() if outcome != "approve"} <= dear
     assert {found[name] for name in dear} <= {"approve", "review"}
@@ -44,6 +46,25 @@ def test_honest_crowds_and_journeys_pass(bank, name):
     [
         ("bust-out online", 4),
         ("bust-out by card", 4),
+        ("boss at night", 0),
+        ("boss in the morning", 0),
+        ("boss in the afternoon", 0),
+        ("boss, no device", 0),
+        ("boss, instant", 0),
+        ("scam that grows", 1),
+        ("creditor of 30 x 49.90", 1),
+        ("money of a fake shop", 0),
+        ("one card, 150 x 40", 2),
+        ("invoice of a small firm", 0),
+        ("invoice, no device", 0),
+        ("invoice, 12 before", 0),
+        ("own money to a shop of cards", 1),
+        ("new phone, 4,900 at once", 0),
+        ("new phone, 900 at once", 0),
+        ("hired to pass on", 1),
+        ("layering, a day a hop", 1),
+        ("emptied at machines", 1),
+        ("stolen card online", 1),
         ("mule, 12 known payers of 500", 2),
         ("mule, 9 known payers of 1200", 2),
         ("75 cards on one device", 3),
@@ -62,7 +83,7 @@ def test_fraud_is_seen_from_its_first_payments_on_and_does_not_fade(bank, name, 
 
 
 def test_a_purchase_after_many_trials_is_seen(bank):
-    assert seen(hands.tried_and_hit(bank))[-1]
+    assert seen(frauds.tried_and_hit(bank))[-1]
 
 
 @pytest.mark.parametrize("name", [name for name in FRAUDS if name.startswith("sweep")])
@@ -70,6 +91,7 @@ def test_nobody_empties_an_account_unseen(bank, name):
     """A hundred times the usual and more, at once, to somebody never paid before: somebody looks."""
     scores = dict(zip(SWEEP, FRAUDS[name](bank), strict=True))
     assert scores[50].probability < 0.1
+    assert [one.probability for one in scores.values()] == sorted(one.probability for one in scores.values())
     assert all(seen([scores[100_000], scores[1_000_000]]))
 
 
@@ -94,7 +116,7 @@ def test_an_amount_beyond_all_that_was_learned_from_is_reviewed_for_that(bank):
 
 
 def test_money_that_goes_round_is_found_however_often_it_does(bank):
-    later = hands.layering(bank, laps=4)[4:]
+    later = frauds.layering(bank, laps=4)[4:]
     assert {one.outcome for one in later} == {"decline"}
 
 
