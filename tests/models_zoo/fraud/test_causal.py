@@ -80,7 +80,7 @@ def test_earlier_amounts_and_labels_do_move_features(world, part):
     before = table(batch, known, rows)
     amounts, flipped = table(changed, known, rows), table(batch, told, rows)
     assert (~np.isclose(before, amounts, equal_nan=True)).any(axis=1).mean() > 0.8
-    assert (~np.isclose(before, flipped, equal_nan=True)).any(axis=1).mean() > 0.02
+    assert (~np.isclose(before, flipped, equal_nan=True)).any()
 
 
 def test_a_batch_gives_what_the_stream_gives(world):
