@@ -1,6 +1,7 @@
 """The sentences that reasons are told in, each with the condition under which it is true.
 
-Of a subject the first whose condition holds is said.
+Of a subject the first whose condition holds is said. Events lie within a time of the payment: before it, and after one
+that came late.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models_zoo.fraud.events import WINDOW
-from models_zoo.fraud.wording import Values, busy, counted, few, several, share, span
+from models_zoo.fraud.wording import Values, about, busy, counted, few, several, share, span
 
 
 @dataclass(slots=True, frozen=True)
@@ -94,21 +95,23 @@ PHRASES = (
         "SMALL_PAYMENTS_BEFORE",
         ("small_1h",),
         lambda v: v["small_1h"] >= 2,
-        lambda v: f"{counted(v, 'payer', 'small_1h', 'At')} very small payments in the hour before",
+        lambda v: f"{counted(v, 'payer', 'small_1h', 'At')} very small payments within an hour of this one",
     ),
     Phrase(
         "payer_pace",
         "BURST",
         ("payer_out_count_1h",),
         lambda v: v["payer_out_count_1h"] >= 2,
-        lambda v: f"{v['payer_out_count_1h']:.0f} payments in the hour before",
+        lambda v: (
+            f"{about(v, 'payer', '1h')}{v['payer_out_count_1h']:.0f} payments within an hour of this one"
+        ),
     ),
     Phrase(
         "payer_pace",
         "QUICK_SUCCESSION",
         ("payer_out_since",),
         lambda v: v["payer_out_since"] < 0.5,
-        lambda v: f"Only {span(v['payer_out_since'])} after the account's previous payment",
+        lambda v: f"Within {span(v['payer_out_since'])} of another payment of this account",
     ),
     Phrase(
         "payer_pace",
@@ -116,7 +119,7 @@ PHRASES = (
         ("payer_burst", "payer_out_count_24h"),
         lambda v: v["payer_burst"] >= 2,
         lambda v: (
-            f"{several(v['payer_out_count_24h'], 'payment')} in the 24 h before, "
+            f"{about(v, 'payer', '24h')}{several(v['payer_out_count_24h'], 'payment')} within 24 h of this one, "
             "more than twice as many as this account usually makes in a day"
         ),
     ),
@@ -126,8 +129,8 @@ PHRASES = (
         ("surprises_7d", "surprise_since"),
         lambda v: v["surprises_7d"] >= 1,
         lambda v: (
-            f"{counted(v, 'payer', 'surprises_7d', 'At')} payment{'' if round(v['surprises_7d']) == 1 else 's'} of the "
-            "last 7 days much larger than this account's usual one"
+            f"{counted(v, 'payer', 'surprises_7d', 'At')} payment{'' if round(v['surprises_7d']) == 1 else 's'} within "
+            "7 days of this one, much larger than this account's usual one"
         ),
     ),
     Phrase(
@@ -136,7 +139,7 @@ PHRASES = (
         ("payer_out_new_24h",),
         lambda v: v["payer_out_new_24h"] >= 2,
         lambda v: (
-            f"{v['payer_out_new_24h']:.0f} new payees in the 24 h before"
+            f"{v['payer_out_new_24h']:.0f} new payees within 24 h of this payment"
             + (f", as far as the account's last {WINDOW} payments show" if busy(v, "payer") else "")
         ),
     ),
@@ -145,7 +148,9 @@ PHRASES = (
         "MANY_PAYEES",
         ("payer_out_distinct_7d",),
         lambda v: v["payer_out_distinct_7d"] >= 10,
-        lambda v: f"{counted(v, 'payer', 'payer_out_distinct_7d', 'At')} different payees in 7 days",
+        lambda v: (
+            f"{counted(v, 'payer', 'payer_out_distinct_7d', 'At')} different payees within 7 days of this payment"
+        ),
     ),
     Phrase(
         "payer_known",
@@ -159,7 +164,9 @@ PHRASES = (
         "NEW_ACCOUNT",
         ("payer_first_seen",),
         lambda v: v["payer_first_seen"] < 14,
-        lambda v: f"The paying account was first seen {span(v['payer_first_seen'] * 24)} ago",
+        lambda v: (
+            f"All payments of the paying account on record lie within {span(v['payer_first_seen'] * 24)} of this one"
+        ),
     ),
     Phrase(
         "pair",
@@ -173,7 +180,7 @@ PHRASES = (
         "MONEY_COMES_BACK",
         ("reverse_count",),
         lambda v: v["reverse_count"] >= 1,
-        lambda v: f"The payee paid this account before: {several(v['reverse_count'], 'time')} lately",
+        lambda v: f"The payee paid this account as well: {several(v['reverse_count'], 'time')} lately",
     ),
     Phrase(
         "circle",
@@ -181,7 +188,8 @@ PHRASES = (
         ("circle_count", "circle_since"),
         lambda v: v["circle_count"] > 0,
         lambda v: (
-            f"Money comes back to the payee by way of another account, {span(24 * v['circle_since'])} after it left"
+            "Money comes back to the payee by way of another account; it left within "
+            f"{span(24 * v['circle_since'])} of this payment"
         ),
     ),
     Phrase(
@@ -189,7 +197,7 @@ PHRASES = (
         "FUNDS_PASSED_ON",
         ("payer_in_since", "payer_out_to_in_24h"),
         lambda v: v["payer_in_since"] < 12 and v["payer_out_to_in_24h"] > 0.5,
-        lambda v: f"Money leaves {span(v['payer_in_since'])} after it came in",
+        lambda v: f"Money comes in and leaves within {span(v['payer_in_since'])}",
     ),
     Phrase(
         "pass_through",
@@ -197,8 +205,8 @@ PHRASES = (
         ("payer_in_distinct_24h",),
         lambda v: v["payer_in_distinct_24h"] >= 3,
         lambda v: (
-            f"The paying account collected from {counted(v, 'payer', 'payer_in_distinct_24h')} accounts in the 24 h "
-            "before"
+            f"The paying account collected from {counted(v, 'payer', 'payer_in_distinct_24h')} accounts within 24 h "
+            "of this payment"
         ),
     ),
     Phrase(
@@ -206,7 +214,10 @@ PHRASES = (
         "PAYEE_PASSES_ON",
         ("payee_out_count_24h", "payee_out_to_in_24h"),
         lambda v: v["payee_out_count_24h"] >= 1 and v["payee_out_to_in_24h"] > 0.5,
-        lambda v: "The payee passes on most of what it received in the 24 h before",
+        lambda v: (
+            "Within 24 h of this payment the payee passes on most of what it receives"
+            + (", by estimate" if about(v, "payee", "24h") else "")
+        ),
     ),
     Phrase(
         "payee",
@@ -214,8 +225,8 @@ PHRASES = (
         ("payee_in_distinct_24h", "payee_in_new_24h"),
         lambda v: v["payee_in_distinct_24h"] >= 3 and v["payee_in_new_24h"] > v["payee_in_distinct_24h"] / 2,
         lambda v: (
-            f"The payee was paid by {counted(v, 'payee', 'payee_in_distinct_24h')} accounts in the 24 h before, "
-            "most of them for the first time"
+            f"The payee was paid by {counted(v, 'payee', 'payee_in_distinct_24h')} accounts within 24 h of this "
+            "payment, most of them for the first time"
             + (f" among its last {WINDOW} payments" if busy(v, "payee") else "")
         ),
     ),
@@ -263,7 +274,8 @@ PHRASES = (
         ("device_distinct_7d",),
         lambda v: v["device_distinct_7d"] >= 3,
         lambda v: (
-            f"{counted(v, 'device', 'device_distinct_7d', 'At')} different accounts paid from this device in 7 days"
+            f"{counted(v, 'device', 'device_distinct_7d', 'At')} different accounts paid from this device within 7 "
+            "days of this payment"
         ),
     ),
     Phrase(
@@ -278,6 +290,9 @@ PHRASES = (
         "MERCHANT_BUSY",
         ("merchant_count_1h",),
         lambda v: v["merchant_count_1h"] >= 10,
-        lambda v: f"{v['merchant_count_1h']:.0f} payments to this merchant in the hour before",
+        lambda v: (
+            f"{about(v, 'merchant', '1h')}{v['merchant_count_1h']:.0f} payments to this merchant within an hour "
+            "of this one"
+        ),
     ),
 )

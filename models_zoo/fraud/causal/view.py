@@ -98,12 +98,14 @@ class View:
         return np.where(oldest >= 0, oldest, np.float32(np.inf))
 
     def first_ever(self, which: Mask, direction: slice) -> Floats:
-        """The same for all events of one direction, or of both, those that came before the window included."""
+        """The same for all events of one direction, or of both, those that came before the window included: of a late
+        payment the furthest may be the latest of them."""
         found, rows = self.first(which), np.nonzero(self.earlier["count"][:, direction].any(axis=1))[0]
         if len(rows):
-            first = self.earlier["first"][rows, direction].min(axis=1)
+            before, now = self.earlier[rows, direction], self.now[rows]
+            first, last = ages(now, before["first"].min(axis=1)), ages(now, before["last"].max(axis=1))
             seen = np.where(np.isfinite(found[rows]), found[rows], 0)
-            found[rows] = np.maximum(seen, ages(self.now[rows], first))
+            found[rows] = np.maximum(seen, np.maximum(first, last))
         return found
 
 

@@ -63,6 +63,22 @@ def test_scores_are_the_same_after_a_rebuild(api, bank, valkey):
         assert Decision.objects.count() == 160
 
 
+def test_a_busy_account_is_rebuilt_with_what_came_before_its_ring(api, bank, valkey):
+    """More payments than a ring keeps: counters of the rest are worked out anew and lead to the same scores."""
+    other = bank.api("fraud:read", "fraud:write", organisation=bank.other)
+    busy = [body(n, payer="BUSY", payee=f"S{n % 9}", amount=f"{5 + n % 40}.25") for n in range(1, 301)]
+    for one in (api, other):
+        for start in range(0, 300, 100):
+            assert one.post(PATH, busy[start : start + 100]).status_code == 200
+    valkey.delete(f"fraud:6:{bank.organisation.pk}", *rings(bank, valkey))
+    call_command("fraud_rebuild", organisation=bank.organisation.slug, stdout=StringIO())
+    last = [body(n, payer="BUSY", payee=f"S{n % 9}", amount="700.00") for n in range(301, 312)]
+    ours, theirs = (one.post(PATH, last).json()["items"] for one in (api, other))
+    assert [one["decision"]["score"] for one in ours] == [one["decision"]["score"] for one in theirs]
+    told = [[reason["text"] for reason in one["decision"]["reasons"]] for one in ours]
+    assert told == [[reason["text"] for reason in one["decision"]["reasons"]] for one in theirs]
+
+
 def test_nothing_to_rebuild(bank):
     assert state_rebuild(bank.organisation, lambda side, rings: None) == 0
 

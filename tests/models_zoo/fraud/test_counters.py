@@ -14,6 +14,11 @@ from models_zoo.fraud.streams import replay
 NOW = 1.7e9
 
 
+def sentence(code, values):
+    """What is said under the first phrase of that code."""
+    return next(one for one in PHRASES if one.code == code).text(values)
+
+
 def events(times, outgoing=0, amount=10.0):
     """EVENT [N]."""
     found = np.zeros(len(times), EVENT)
@@ -96,8 +101,7 @@ def test_a_burst_is_counted_as_it_was(count):
         assert values[f"payer_out_mean_{span}"] == pytest.approx(10)
     assert told["payer_count_24h"] == told["payer_payments"] == count
     assert told["payer_sum_24h"] == pytest.approx(10 * count)
-    burst = next(one for one in PHRASES if one.code == "BURST")
-    assert burst.text(values) == f"{count} payments in the hour before"
+    assert sentence("BURST", values) == f"{count} payments within an hour of this one"
 
 
 def test_a_burst_that_was_cut_off_counts_less_the_longer_ago_it_was():
@@ -105,6 +109,22 @@ def test_a_burst_that_was_cut_off_counts_less_the_longer_ago_it_was():
     values, told = last_of([(at, 1, 2) for at in burst + rest])
     assert values["payer_out_count_1h"] < WINDOW
     assert told["payer_count_24h"] == 500 + WINDOW
+
+
+def test_an_estimate_is_told_as_one():
+    """A steady 120 an hour: the ring holds half an hour of it, counters as much as a steady rate would have."""
+    values, _ = last_of([(NOW + 30 * n, 1, 2) for n in range(1000)])
+    assert values["payer_out_count_1h"] == pytest.approx(120, rel=0.05)
+    assert sentence("BURST", values).startswith("About 1")
+
+
+def test_what_is_said_of_a_late_payment_is_true():
+    """Two payments an hour after the one that comes last, and money that came in after it."""
+    rows = [(NOW + HOUR, 1, 2), (NOW + HOUR, 1, 3), (NOW + 0.2 * HOUR, 9, 1), (NOW, 1, 4)]
+    values, _ = last_of(rows)
+    assert sentence("BURST", values) == "2 payments within an hour of this one"
+    assert sentence("FUNDS_PASSED_ON", values) == "Money comes in and leaves within 12 min"
+    assert sentence("NEW_ACCOUNT", values).endswith("lie within 60 min of this one")
 
 
 def test_a_busy_accounts_own_past_is_told():
