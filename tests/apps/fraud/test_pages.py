@@ -71,8 +71,8 @@ def test_units_are_those_of_the_facts():
     units = {
         "euros that": "EUR",
         "amount in euros": "EUR",
-        "hours since": "h",
-        "days since": "days",
+        "hours between": "h",
+        "days between": "days",
         "hour of": "h",
     }
     for name, fact in FACTS.items():

@@ -92,7 +92,7 @@ def test_a_narrative_says_its_facts_and_no_others() -> None:
     from models_zoo.zoo.narrative.words import narrative
 
     case = Case("1,234.50", "instant", "2026-01-09 23:14", "A00319", "ACC-004410", "0.91", "decline",
-                "tabular 80%, graph 20%", ("Made at night (UTC)", "3 new payees within 24 h of this payment"))  # fmt: skip
+                "tabular 80%, graph 20%", ("Made at night (UTC)", "3 new payees in 24 h"))  # fmt: skip
     told = narrative(case)
     row = {"messages": [{"content": case.facts()}, {"content": told}]}
     assert score(row, told) == dict.fromkeys(("rouge_l", "facts_told", "faithful", "clauses_right"), 1.0)
